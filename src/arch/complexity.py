@@ -1,0 +1,113 @@
+"""What a plan costs, per layer and in total, counted without building the network.
+
+Conventions, stated once:
+- `macs`: multiply-adds of convolutions and dense layers, one image. Batch norm folds into the convolution before it,
+  and activations, pooling, scaling and additions are not multiply-adds of weights, so none of them counts. The field
+  calls this number FLOPs.
+- `params`: learnable numbers (weights, biases, batch norm's scale and shift); running statistics are not learnt.
+- `activations`: elements written by convolutions and dense layers, one image (Radosavovic et al., "Designing Network
+  Design Spaces", CVPR 2020).
+- `peak_memory`: bytes of float32 feature maps alive at once during inference of one image, layer after layer: a
+  layer's input and output, and a shortcut that waits for its addition. Normalisation, activation, scaling and addition
+  work in place.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Tuple
+
+from src.arch.spec import BlockPlan, NetPlan
+
+BYTES = 4  # float32
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Cost of one layer; `live` is the elements of feature maps alive while it runs, `shape` its output (C, H, W)."""
+    name: str
+    kind: str
+    shape: Tuple[int, int, int]
+    macs: int
+    params: int
+    activations: int
+    live: int
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Total cost of a network: counts, and bytes for `peak_memory` and `size_bytes` (float32 parameters)."""
+    macs: int
+    params: int
+    activations: int
+    peak_memory: int
+    size_bytes: int
+
+
+def _conv(name: str, cin: int, cout: int, in_size: int, out_size: int, kernel: int = 1, groups: int = 1,
+          bias: bool = False, norm: bool = True, held: int = 0) -> LayerCost:
+    """A convolution with its batch norm or bias. `held`: elements that wait elsewhere while it runs."""
+    weights = kernel * kernel * (cin // groups) * cout
+    written = cout * out_size * out_size
+    return LayerCost(name, 'depthwise' if groups > 1 else 'conv', (cout, out_size, out_size),
+                     macs=weights * out_size * out_size, params=weights + (2 * cout if norm else 0) + cout * bias,
+                     activations=written, live=cin * in_size * in_size + written + held)
+
+
+def _squeeze_excite(block: BlockPlan, held: int) -> List[LayerCost]:
+    """Pool to one value a channel, two 1x1 convolutions with bias; the gated map waits meanwhile."""
+    if not block.se_channels:
+        return []
+    channels = block.expanded_channels
+    held += channels * block.out_size ** 2
+    return [_conv(f'{block.name}.se.reduce', channels, block.se_channels, 1, 1, bias=True, norm=False, held=held),
+            _conv(f'{block.name}.se.expand', block.se_channels, channels, 1, 1, bias=True, norm=False, held=held)]
+
+
+def _conv_block(block: BlockPlan) -> List[LayerCost]:
+    return [_conv(f'{block.name}.conv', block.in_channels, block.out_channels, block.in_size, block.out_size,
+                  block.kernel)]
+
+
+def _mbconv(block: BlockPlan) -> List[LayerCost]:
+    """Expansion (absent when the block does not expand), depthwise, squeeze-excite, projection."""
+    shortcut = block.in_channels * block.in_size ** 2 if block.residual else 0
+    expanded = block.expanded_channels
+    expands = block.kind == 'mbconv'
+    layers = [_conv(f'{block.name}.expand.conv', block.in_channels, expanded, block.in_size, block.in_size)
+              ] if expands else []
+    layers.append(_conv(f'{block.name}.depthwise.conv', expanded, expanded, block.in_size, block.out_size,
+                        block.kernel, groups=expanded, held=shortcut if expands else 0))
+    layers += _squeeze_excite(block, held=shortcut)
+    layers.append(_conv(f'{block.name}.project.conv', expanded, block.out_channels, block.out_size, block.out_size,
+                        held=shortcut))
+    return layers
+
+
+def _classifier(block: BlockPlan) -> List[LayerCost]:
+    cin, classes = block.in_channels, block.out_channels
+    pooled = cin * block.in_size ** 2 + cin  # the global average pool reads the map and writes one value a channel
+    return [LayerCost(block.name, 'dense', (classes, 1, 1), macs=cin * classes, params=cin * classes + classes,
+                      activations=classes, live=max(pooled, cin + classes))]
+
+
+# One row a block kind, beside the cells in src/model/blocks.py.
+LAYERS: Dict[str, Callable[[BlockPlan], List[LayerCost]]] = {
+    'conv': _conv_block,
+    'depthwise_separable': _mbconv,
+    'mbconv': _mbconv,
+    'classifier': _classifier,
+}
+
+
+def layer_costs(plan: NetPlan) -> List[LayerCost]:
+    """Cost of every convolution and dense layer in the order they run."""
+    return [layer for block in plan.blocks for layer in LAYERS[block.kind](block)]
+
+
+def measure(plan: NetPlan) -> Complexity:
+    """Total cost of a plan for one image."""
+    layers = layer_costs(plan)
+    params = sum(layer.params for layer in layers)
+    return Complexity(macs=sum(layer.macs for layer in layers), params=params,
+                      activations=sum(layer.activations for layer in layers),
+                      peak_memory=BYTES * max(layer.live for layer in layers), size_bytes=BYTES * params)

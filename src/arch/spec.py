@@ -1,0 +1,198 @@
+"""Network specifications, (r, d, w) scaling and their one expansion into a plan.
+
+A network is data first: a frozen `NetSpec` says what the base is and how it is scaled, `expand` decides every channel,
+stride and size once, and the model builder, the cost counter and the exporter read the resulting `NetPlan`.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Iterator, Optional, Tuple
+
+MAX_RESOLUTION = 4096  # larger inputs are a typing mistake in every case seen, not a network
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One row of a base network: `repeats` blocks of one kind, of which the first has the stride.
+
+    `width` says how the channels follow the width multiplier: 'scaled' rounds channels * w, 'fixed' ignores it and
+    'at_least' lets them grow but not shrink. Only 'scaled' stages follow the depth multiplier.
+    """
+    block: str
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    repeats: int = 1
+    expansion: int = 1
+    se_ratio: float = 0.0
+    width: str = 'scaled'
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """A base network and its multipliers: resolution r, depth d and width w (1, 1, 1 is the base itself).
+
+    `base_resolution` is the base's input side in pixels; `resolution`, when set, replaces int(base_resolution * r).
+    """
+    name: str
+    stem: StageSpec
+    stages: Tuple[StageSpec, ...]
+    head: Optional[StageSpec]
+    base: str = ''
+    base_resolution: int = 224
+    activation: str = 'silu'
+    r: float = 1.0
+    d: float = 1.0
+    w: float = 1.0
+    resolution: Optional[int] = None
+    in_channels: int = 3
+    num_classes: int = 1000
+    dropout: float = 0.0
+    drop_path: float = 0.0
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """One block with everything decided. Sizes are the sides of square feature maps in pixels.
+
+    `name` is the block's place in the network and the prefix of its parameters ('stem', 'stages.1.0', 'head',
+    'classifier'); `stride_from_input` is the total stride after it; `drop_path` the rate of its residual branch.
+    """
+    name: str
+    kind: str
+    in_channels: int
+    out_channels: int
+    in_size: int
+    out_size: int
+    kernel: int = 1
+    stride: int = 1
+    expanded_channels: int = 0
+    se_channels: int = 0
+    activation: str = 'silu'
+    drop_path: float = 0.0
+    dropout: float = 0.0
+    stride_from_input: int = 1
+
+    @property
+    def residual(self) -> bool:
+        """Whether the input is added to the output: same channels, same size by a stride of one."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
+
+@dataclass(frozen=True)
+class NetPlan:
+    """The whole network as blocks in the order they run; `spec` is what it was expanded from."""
+    spec: NetSpec
+    resolution: int
+    stem: BlockPlan
+    stages: Tuple[Tuple[BlockPlan, ...], ...]
+    head: Optional[BlockPlan]
+    classifier: BlockPlan
+
+    @property
+    def blocks(self) -> Iterator[BlockPlan]:
+        """Every block, stem to classifier."""
+        yield self.stem
+        for stage in self.stages:
+            yield from stage
+        if self.head is not None:
+            yield self.head
+        yield self.classifier
+
+
+def round_channels(channels: float, divisor: int = 8) -> int:
+    """Round to a multiple of `divisor`, at least one, never more than 10 percent below (MobileNetV2's rule)."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def round_repeats(repeats: int, d: float) -> int:
+    """Blocks of a stage at depth multiplier d: max(1, round(repeats * d)), halves to even as the authors' code."""
+    return max(1, round(repeats * d))
+
+
+def conv_out_size(size: int, stride: int) -> int:
+    """Output side of a convolution with an odd kernel and symmetric padding (kernel - 1) // 2."""
+    return (size - 1) // stride + 1
+
+
+def scaled_resolution(base_resolution: int, r: float) -> int:
+    """Input side at resolution multiplier r: int(base * r); the epsilon keeps 224 * (103 / 224) at 103."""
+    return int(base_resolution * r + 1e-6)
+
+
+def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **changes) -> NetSpec:
+    """Return `spec` with multipliers (r, d, w) of its base, and any other field of NetSpec in `changes`.
+
+    Raises ValueError where a multiplier is not positive or the resolution is outside 1..4096 pixels.
+    """
+    for letter, value in (('r', r), ('d', d), ('w', w)):
+        if not 0 < value < float('inf'):
+            raise ValueError(f'multiplier {letter}={value}: must be a positive number, for example {letter}=0.7')
+    scaled = replace(spec, r=r, d=d, w=w, **changes)
+    resolution = input_resolution(scaled)
+    if not 1 <= resolution <= MAX_RESOLUTION:
+        raise ValueError(f'resolution {resolution} px (base {spec.base_resolution} px, r={r:g}): '
+                         f'must be 1 to {MAX_RESOLUTION}; choose another r or resolution')
+    return scaled
+
+
+def input_resolution(spec: NetSpec) -> int:
+    """Input side in pixels of a specification."""
+    return spec.resolution if spec.resolution is not None else scaled_resolution(spec.base_resolution, spec.r)
+
+
+def expand(spec: NetSpec) -> NetPlan:
+    """Expand a specification into the plan that builder, cost counter and exporter read.
+
+    Raises ValueError for a number of classes or input channels below one, or rates outside 0 <= rate < 1.
+    """
+    _check(spec)
+    size = resolution = input_resolution(spec)
+    channels, total_stride = spec.in_channels, 1
+    repeats = [round_repeats(s.repeats, spec.d) if s.width == 'scaled' else s.repeats for s in spec.stages]
+    total, done = sum(repeats), 0
+
+    def block(name: str, row: StageSpec, stride: int, drop_path: float = 0.0) -> BlockPlan:
+        nonlocal size, channels, total_stride
+        total_stride *= stride
+        plan = BlockPlan(
+            name=name, kind=row.block, in_channels=channels, out_channels=_width(row, spec.w), in_size=size,
+            out_size=conv_out_size(size, stride), kernel=row.kernel, stride=stride,
+            expanded_channels=channels * row.expansion,
+            se_channels=max(1, int(row.se_ratio * channels)) if row.se_ratio else 0,
+            activation=spec.activation, drop_path=drop_path, stride_from_input=total_stride)
+        size, channels = plan.out_size, plan.out_channels
+        return plan
+
+    stem = block('stem', spec.stem, spec.stem.stride)
+    stages = []
+    for i, (row, n) in enumerate(zip(spec.stages, repeats)):
+        blocks = []
+        for j in range(n):
+            # the rate grows linearly with the block's index, as in the authors' training code
+            blocks.append(block(f'stages.{i}.{j}', row, row.stride if j == 0 else 1, spec.drop_path * done / total))
+            done += 1
+        stages.append(tuple(blocks))
+    head = block('head', spec.head, spec.head.stride) if spec.head is not None else None
+    classifier = BlockPlan('classifier', 'classifier', channels, spec.num_classes, size, 1,
+                           activation=spec.activation, dropout=spec.dropout, stride_from_input=total_stride)
+    return NetPlan(spec, resolution, stem, tuple(stages), head, classifier)
+
+
+def _width(row: StageSpec, w: float) -> int:
+    if row.width == 'fixed':
+        return row.channels
+    rounded = round_channels(row.channels * w)
+    return max(row.channels, rounded) if row.width == 'at_least' else rounded
+
+
+def _check(spec: NetSpec) -> None:
+    for field in ('num_classes', 'in_channels'):
+        value = getattr(spec, field)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f'{field}={value!r}: must be a whole number of at least 1')
+    for field in ('dropout', 'drop_path'):
+        value = getattr(spec, field)
+        if not 0 <= value < 1:
+            raise ValueError(f'{field}={value!r}: must be at least 0 and below 1')

@@ -1,0 +1,75 @@
+"""Plan -> Cell: the network, its feature taps, and `create_model`."""
+from __future__ import annotations
+
+from typing import Sequence, Tuple
+
+from mindspore import nn
+
+from src.arch.spec import NetPlan, expand
+from src.arch.zoo import resolve
+from src.model.blocks import build_block
+from src.model.weights import initialise
+
+
+class Network(nn.Cell):
+    """A classification network: images (N, in_channels, H, W) -> logits (N, num_classes).
+
+    `plan` is kept as an attribute. Any H and W work; the plan's resolution is what the network was scaled for.
+    Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
+    """
+
+    def __init__(self, plan: NetPlan, seed: int = 0):
+        super().__init__()
+        self.plan = plan
+        self.stem = build_block(plan.stem, seed)
+        self.stages = nn.SequentialCell([nn.SequentialCell([build_block(block, seed) for block in stage])
+                                         for stage in plan.stages])
+        self.head = build_block(plan.head, seed) if plan.head is not None else nn.Identity()
+        self.classifier = build_block(plan.classifier, seed)
+
+    def construct(self, x):
+        return self.classifier(self.head(self.stages(self.stem(x))))
+
+
+class FeatureExtractor(nn.Cell):
+    """The feature maps of a network at given total strides, for a detector or another head.
+
+    Images (N, in_channels, H, W) -> a tuple with one map (N, C_i, ~H / s_i, ~W / s_i) a stride s_i, each the output of
+    the last stage at that stride. `channels` lists the C_i. Shares the network's parameters and their names.
+    Raises ValueError for a stride the network does not have.
+    """
+
+    def __init__(self, network: Network, strides: Sequence[int] = (8, 16, 32)):
+        super().__init__()
+        last = {stage[-1].stride_from_input: i for i, stage in enumerate(network.plan.stages)}
+        missing = [s for s in strides if s not in last]
+        if missing or not strides:
+            raise ValueError(f'feature strides {list(strides)}: must be among {sorted(last)}')
+        self.strides: Tuple[int, ...] = tuple(sorted(strides))
+        self.taps = tuple(last[s] for s in self.strides)
+        self.channels = tuple(network.plan.stages[i][-1].out_channels for i in self.taps)
+        self.stem = network.stem
+        self.stages = nn.CellList([network.stages[i] for i in range(self.taps[-1] + 1)])
+
+    def construct(self, x):
+        x = self.stem(x)
+        features = ()
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in self.taps:
+                features += (x,)
+        return features
+
+
+def create_model(name: str, num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.0,
+                 drop_path: float = 0.0, resolution: int | None = None, seed: int = 0) -> Network:
+    """Build a named network, or any (r, d, w) of one (`efficientnet_b0@r=0.7,d=0.9`), with fresh weights.
+
+    `resolution` (pixels) replaces the variant's own and changes no weight's shape. The weights depend on `seed` alone.
+    Raises ValueError for an unknown name or a value out of range.
+    """
+    spec = resolve(name, num_classes=num_classes, in_channels=in_channels, dropout=dropout, drop_path=drop_path,
+                   resolution=resolution)
+    network = Network(expand(spec), seed)
+    initialise(network, seed)
+    return network

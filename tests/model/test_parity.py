@@ -1,0 +1,63 @@
+"""Equality with the authors' PyTorch networks; golden numbers by tests/golden/generate.py (timm, float64)."""
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from src.model import create_model, list_models
+from src.model.weights import load_arrays, torch_names
+from tests.golden import rule
+
+
+@pytest.fixture(scope='module')
+def golden(root):
+    return dict(np.load(root / 'tests' / 'golden' / 'timm.npz'))
+
+
+def filled(name):
+    net = create_model(name)
+    names = torch_names(net)
+    load_arrays(net, {p.name: rule.weight(names[p.name], p.shape) for p in net.get_parameters()})
+    return net
+
+
+def relative(got, want):
+    return np.abs(got - want).max() / np.abs(want).max()
+
+
+@pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
+@pytest.mark.parametrize('name', list_models())
+def test_logits_equal_the_authors(name, mode, golden):
+    ms.set_context(mode=mode)
+    net = filled(name).set_train(False)
+    logits = net(Tensor(rule.images(net.plan.resolution, 1))).asnumpy()[0]
+    assert relative(logits, golden[f'logits/{name}']) < 1e-4
+
+
+@pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
+@pytest.mark.parametrize('norm', ['eval', 'train'])
+def test_gradients_and_statistics_equal_the_authors(norm, mode, golden):
+    ms.set_context(mode=mode)
+    net = filled('tinynet_e').set_train(norm == 'train')
+    forward = nn.WithLossCell(net, nn.CrossEntropyLoss())
+    labels = golden['labels'].astype(np.int32)
+    step = ms.value_and_grad(forward, None, net.trainable_params())
+    loss, gradients = step(Tensor(rule.images(106, len(labels))), Tensor(labels))
+    assert float(loss.asnumpy()) == pytest.approx(golden[f'loss/{norm}'], rel=1e-5)
+    names = torch_names(net)
+    largest = max(golden[f'gradient/{norm}/{name}'][0] for name in names.values()
+                  if f'gradient/{norm}/{name}' in golden)
+    for param, gradient in zip(net.trainable_params(), gradients):
+        name = names[param.name]
+        got, want = gradient.asnumpy().astype(np.float64).ravel(), golden[f'gradient/{norm}/{name}']
+        got = np.concatenate([[np.linalg.norm(got)], rule.signs(name, got.size) @ got])
+        if norm == 'train' and want[0] < 1e-12 * largest:
+            # a shift that the next batch norm takes away again: zero in exact arithmetic, rounding noise in float32
+            assert np.abs(got).max() < 1e-6 * largest, name
+        else:
+            assert np.abs(got - want).max() <= 1e-3 * want[0], name
+    if norm == 'train':
+        params = {names[p.name]: p for p in net.get_parameters()}
+        for key in (k for k in golden if k.startswith('statistics/')):
+            name = key.partition('/')[2]
+            assert relative(params[name].asnumpy(), golden[key]) < 1e-4, name
