@@ -44,12 +44,12 @@ class Complexity:
 
 
 def _conv(name: str, cin: int, cout: int, in_size: int, out_size: int, kernel: int = 1, groups: int = 1,
-          bias: bool = False, norm: bool = True, held: int = 0) -> LayerCost:
-    """A convolution with its batch norm or bias. `held`: elements that wait elsewhere while it runs."""
+          folded: bool = False, held: int = 0) -> LayerCost:
+    """A convolution with its batch norm (2 numbers a channel) or, folded, a bias. `held`: elements waiting elsewhere."""
     weights = kernel * kernel * (cin // groups) * cout
     written = cout * out_size * out_size
     return LayerCost(name, 'depthwise' if groups > 1 else 'conv', (cout, out_size, out_size),
-                     macs=weights * out_size * out_size, params=weights + (2 * cout if norm else 0) + cout * bias,
+                     macs=weights * out_size * out_size, params=weights + (1 if folded else 2) * cout,
                      activations=written, live=cin * in_size * in_size + written + held)
 
 
@@ -59,13 +59,13 @@ def _squeeze_excite(block: BlockPlan, held: int) -> List[LayerCost]:
         return []
     channels = block.expanded_channels
     held += channels * block.out_size ** 2
-    return [_conv(f'{block.name}.se.reduce', channels, block.se_channels, 1, 1, bias=True, norm=False, held=held),
-            _conv(f'{block.name}.se.expand', block.se_channels, channels, 1, 1, bias=True, norm=False, held=held)]
+    return [_conv(f'{block.name}.se.reduce', channels, block.se_channels, 1, 1, folded=True, held=held),
+            _conv(f'{block.name}.se.expand', block.se_channels, channels, 1, 1, folded=True, held=held)]
 
 
 def _conv_block(block: BlockPlan) -> List[LayerCost]:
     return [_conv(f'{block.name}.conv', block.in_channels, block.out_channels, block.in_size, block.out_size,
-                  block.kernel)]
+                  block.kernel, folded=block.folded)]
 
 
 def _mbconv(block: BlockPlan) -> List[LayerCost]:
@@ -73,13 +73,14 @@ def _mbconv(block: BlockPlan) -> List[LayerCost]:
     shortcut = block.in_channels * block.in_size ** 2 if block.residual else 0
     expanded = block.expanded_channels
     expands = block.kind == 'mbconv'
-    layers = [_conv(f'{block.name}.expand.conv', block.in_channels, expanded, block.in_size, block.in_size)
-              ] if expands else []
+    layers = [_conv(f'{block.name}.expand.conv', block.in_channels, expanded, block.in_size, block.in_size,
+                    folded=block.folded)] if expands else []
     layers.append(_conv(f'{block.name}.depthwise.conv', expanded, expanded, block.in_size, block.out_size,
-                        block.kernel, groups=expanded, held=shortcut if expands else 0))
+                        block.kernel, groups=expanded, folded=block.folded,
+                        held=shortcut if expands else 0))
     layers += _squeeze_excite(block, held=shortcut)
     layers.append(_conv(f'{block.name}.project.conv', expanded, block.out_channels, block.out_size, block.out_size,
-                        held=shortcut))
+                        folded=block.folded, held=shortcut))
     return layers
 
 

@@ -33,6 +33,7 @@ class NetSpec:
     """A base network and its multipliers: resolution r, depth d and width w (1, 1, 1 is the base itself).
 
     `base_resolution` is the base's input side in pixels; `resolution`, when set, replaces int(base_resolution * r).
+    `folded` networks have batch norm folded into the convolutions, which then have a bias: the form that is exported.
     """
     name: str
     stem: StageSpec
@@ -49,6 +50,7 @@ class NetSpec:
     num_classes: int = 1000
     dropout: float = 0.0
     drop_path: float = 0.0
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class BlockPlan:
     drop_path: float = 0.0
     dropout: float = 0.0
     stride_from_input: int = 1
+    folded: bool = False
 
     @property
     def residual(self) -> bool:
@@ -161,7 +164,7 @@ def expand(spec: NetSpec) -> NetPlan:
             out_size=conv_out_size(size, stride), kernel=row.kernel, stride=stride,
             expanded_channels=channels * row.expansion,
             se_channels=max(1, int(row.se_ratio * channels)) if row.se_ratio else 0,
-            activation=spec.activation, drop_path=drop_path, stride_from_input=total_stride)
+            activation=spec.activation, drop_path=drop_path, stride_from_input=total_stride, folded=spec.folded)
         size, channels = plan.out_size, plan.out_channels
         return plan
 

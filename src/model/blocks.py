@@ -10,16 +10,12 @@ from src.arch.spec import BlockPlan
 from src.model.layers import ConvNormAct, Dropout, DropPath, SqueezeExcite, stochastic
 
 
-class ConvBlock(nn.Cell):
+class ConvBlock(ConvNormAct):
     """Stem and head: one convolution with norm and activation."""
 
     def __init__(self, plan: BlockPlan, seed: int = 0):
-        super().__init__()
-        layer = ConvNormAct(plan.in_channels, plan.out_channels, plan.kernel, plan.stride, act=plan.activation)
-        self.conv, self.norm, self.act = layer.conv, layer.norm, layer.act
-
-    def construct(self, x):
-        return self.act(self.norm(self.conv(x)))
+        super().__init__(plan.in_channels, plan.out_channels, plan.kernel, plan.stride, act=plan.activation,
+                         folded=plan.folded)
 
 
 class MBConv(nn.Cell):
@@ -33,11 +29,11 @@ class MBConv(nn.Cell):
         expanded = plan.expanded_channels
         self.expands = plan.kind == 'mbconv'
         if self.expands:
-            self.expand = ConvNormAct(plan.in_channels, expanded, act=plan.activation)
+            self.expand = ConvNormAct(plan.in_channels, expanded, act=plan.activation, folded=plan.folded)
         self.depthwise = ConvNormAct(expanded, expanded, plan.kernel, plan.stride, groups=expanded,
-                                     act=plan.activation)
+                                     act=plan.activation, folded=plan.folded)
         self.se = SqueezeExcite(expanded, plan.se_channels, plan.activation) if plan.se_channels else nn.Identity()
-        self.project = ConvNormAct(expanded, plan.out_channels, act='none')
+        self.project = ConvNormAct(expanded, plan.out_channels, act='none', folded=plan.folded)
         self.residual = plan.residual
         self.drop_path = stochastic(DropPath, plan.drop_path if plan.residual else 0.0, plan.name, seed)
 

@@ -39,13 +39,16 @@ def conv2d(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1
 
 
 class ConvNormAct(nn.Cell):
-    """Convolution, batch norm, activation: (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride))."""
+    """Convolution, batch norm, activation: (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)).
+
+    `folded`: the convolution has a bias in place of the norm.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
-                 act: str = 'silu'):
+                 act: str = 'silu', folded: bool = False):
         super().__init__()
-        self.conv = conv2d(in_channels, out_channels, kernel, stride, groups)
-        self.norm = nn.BatchNorm2d(out_channels, eps=NORM_EPSILON, momentum=NORM_MOMENTUM)
+        self.conv = conv2d(in_channels, out_channels, kernel, stride, groups, bias=folded)
+        self.norm = nn.Identity() if folded else nn.BatchNorm2d(out_channels, eps=NORM_EPSILON, momentum=NORM_MOMENTUM)
         self.act = activation(act)
 
     def construct(self, x):

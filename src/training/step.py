@@ -1,0 +1,35 @@
+"""The compiled training step: loss, gradients, clipping, optimizer, weight average, in one graph."""
+from __future__ import annotations
+
+from mindspore import nn, ops
+
+from src.training.ema import WeightAverage
+
+
+class TrainStep(nn.Cell):
+    """images (N, C, H, W) float32, labels (N,) int32 -> the mean loss before the update, a scalar.
+
+    `clip_norm` limits the gradient's global norm, 0 does not; `average` may be None.
+    """
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, average: WeightAverage | None = None,
+                 clip_norm: float = 0.0):
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.average = average
+        self.clip_norm = clip_norm
+        self.value_and_grad = ops.value_and_grad(self.forward, None, optimizer.parameters)
+
+    def forward(self, images, labels):
+        return self.loss(self.network(images), labels)
+
+    def construct(self, images, labels):
+        loss, gradients = self.value_and_grad(images, labels)
+        if self.clip_norm > 0:
+            gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
+        loss = ops.depend(loss, self.optimizer(gradients))
+        if self.average is not None:
+            loss = ops.depend(loss, self.average())
+        return loss
