@@ -1,0 +1,235 @@
+"""Typed configuration: dataclasses <- YAML file <- `--set section.key=value`.
+
+Every key, its type and its default stand here. Unknown keys and wrong types are errors that name file and key. The
+resolved configuration is saved with every run.
+"""
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import pathlib
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Optional, Tuple
+
+import yaml
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network: a name of src/arch/zoo.py; `resolution` in pixels replaces the variant's own."""
+    name: str = 'tinynet_e'
+    resolution: Optional[int] = None
+    dropout: float = 0.2
+    drop_path: float = 0.0
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The images: a name of src/data/classification.py, and how they become tensors.
+
+    `dir` is the data set's folder, `workers` the threads that prepare batches, `strict` fails a run on an image that
+    cannot be decoded. `check` decodes every file once at the start (the outcome is remembered). `crop_ratio`, `mean`
+    and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
+    """
+    name: str = 'digits'
+    dir: Optional[str] = None
+    batch_size: int = 128
+    workers: int = 2
+    strict: bool = False
+    check: bool = True
+    crop_ratio: float = 0.875
+    mean: Tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet's
+    deviation: Tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop_area: Tuple[float, float] = (0.08, 1.0)
+    crop_aspect: Tuple[float, float] = (0.75, 4 / 3)
+    flip: float = 0.5
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Optimizer and schedule; the defaults are the published recipe (learning rate for batch 128 a device)."""
+    name: str = 'rmsprop'
+    learning_rate: float = 0.048
+    schedule: str = 'exponential'
+    warmup_epochs: float = 3.0
+    warmup_start: float = 1e-6
+    decay_rate: float = 0.97
+    decay_epochs: float = 2.4
+    final_learning_rate: float = 0.0
+    weight_decay: float = 1e-5
+    momentum: float = 0.9
+    decay: float = 0.9
+    epsilon: float = 1e-3
+    nesterov: bool = False
+    clip_norm: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch."""
+    epochs: int = 450
+    seed: int = 0
+    label_smoothing: float = 0.1
+    ema_decay: float = 0.9999
+    eval_every: int = 1
+    save_minutes: float = 10.0
+    sink: bool = True
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0 leaves the framework's."""
+    device: str = 'auto'
+    device_id: int = 0
+    mode: str = 'graph'
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a training run is made from."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+# key -> (holds, what is allowed); whatever a type cannot say
+_RANGES = {
+    'data.batch_size': (lambda v: v >= 1, 'at least 1'),
+    'data.workers': (lambda v: 1 <= v <= 256, '1 to 256'),
+    'data.crop_ratio': (lambda v: 0 < v <= 1, 'above 0, at most 1'),
+    'data.deviation': (lambda v: min(v) > 0, 'three positive numbers'),
+    'data.crop_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
+    'data.crop_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
+    'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'model.resolution': (lambda v: v is None or v >= 1, 'at least 1 pixel'),
+    'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
+    'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
+    'optim.name': (lambda v: v in ('rmsprop', 'sgd', 'adamw'), 'rmsprop, sgd or adamw'),
+    'optim.schedule': (lambda v: v in ('exponential', 'cosine', 'constant'), 'exponential, cosine or constant'),
+    'optim.learning_rate': (lambda v: v > 0, 'above 0'),
+    'optim.warmup_epochs': (lambda v: v >= 0, 'at least 0'),
+    'optim.decay_epochs': (lambda v: v > 0, 'above 0'),
+    'optim.epsilon': (lambda v: v > 0, 'above 0'),
+    'optim.weight_decay': (lambda v: v >= 0, 'at least 0'),
+    'optim.clip_norm': (lambda v: v >= 0, 'at least 0 (0: no clipping)'),
+    'train.epochs': (lambda v: v >= 1, 'at least 1'),
+    'train.seed': (lambda v: v >= 0, 'at least 0'),
+    'train.eval_every': (lambda v: v >= 1, 'at least 1'),
+    'train.label_smoothing': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
+    'train.ema_decay': (lambda v: 0 <= v < 1, 'at least 0, below 1 (0: no average)'),
+    'train.save_minutes': (lambda v: v > 0, 'above 0'),
+    'runtime.device': (lambda v: v in ('auto', 'CPU', 'Ascend', 'GPU'), 'auto, CPU, Ascend or GPU'),
+    'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
+    'runtime.threads': (lambda v: v >= 0, "at least 0 (0: the framework's choice)"),
+}
+
+
+def load_config(path: Optional[str] = None, overrides: Iterable[str] = ()) -> Config:
+    """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
+
+    Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
+    unknown section or key, a wrong type or a value out of range.
+    """
+    tree: dict = {}
+    source = 'configuration'
+    if path is not None:
+        source = str(path)
+        if not pathlib.Path(path).is_file():
+            raise FileNotFoundError(f'configuration {path}: no such file; the recipes are in configs/')
+        try:
+            tree = yaml.safe_load(pathlib.Path(path).read_text(encoding='utf-8')) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f'{source}: not valid YAML ({" ".join(str(error).split())})') from None
+    config = _build(Config, tree, source, '')
+    for item in overrides:
+        key, equals, text = item.partition('=')
+        if not equals:
+            raise ValueError(f"--set {item}: must be section.key=value, for example --set train.epochs=10")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ValueError(f'--set {item}: the value is not valid YAML') from None
+        config = _override(config, key.strip(), value)
+    _check_ranges(config, source)
+    return config
+
+
+def to_dict(config: Any) -> dict:
+    """Plain dictionaries and lists, as YAML and JSON take them."""
+    return {f.name: to_dict(v) if dataclasses.is_dataclass(v) else list(v) if isinstance(v, tuple) else v
+            for f in dataclasses.fields(config) for v in [getattr(config, f.name)]}
+
+
+def from_dict(tree: dict, source: str) -> Config:
+    """The configuration of a dictionary, checked as `load_config` checks; `source` names it in errors."""
+    config = _build(Config, tree, source, '')
+    _check_ranges(config, source)
+    return config
+
+
+def to_yaml(config: Config) -> str:
+    """The configuration as YAML text, every key written out."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None)
+
+
+def _override(config: Config, key: str, value: Any) -> Config:
+    section, _, name = key.partition('.')
+    tree = {section: {name: value}} if name else {section: value}
+    _build(Config, tree, '--set', '')  # reports unknown names and wrong types
+    if not name:
+        raise ValueError(f'--set {key}: names a section; give section.key=value')
+    old = getattr(config, section)
+    converted = getattr(_build(type(old), {name: value}, '--set', section + '.'), name)
+    return dataclasses.replace(config, **{section: dataclasses.replace(old, **{name: converted})})
+
+
+def _build(kind: type, tree: Any, source: str, prefix: str) -> Any:
+    if not isinstance(tree, dict):
+        raise ValueError(f'{source}: {prefix.rstrip(".") or "the file"} must hold key: value pairs, not {tree!r}')
+    types = typing.get_type_hints(kind)
+    values = {}
+    for key, value in tree.items():
+        if key not in types:
+            close = difflib.get_close_matches(str(key), types, n=1)
+            hint = f'; did you mean {prefix}{close[0]}?' if close else ''
+            raise ValueError(f"{source}: unknown key '{prefix}{key}'{hint} Known here: {', '.join(types)}")
+        if dataclasses.is_dataclass(types[key]):
+            values[key] = _build(types[key], value if value is not None else {}, source, f'{prefix}{key}.')
+        else:
+            values[key] = _convert(types[key], value, source, prefix + key)
+    return kind(**values)
+
+
+def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
+    arguments = typing.get_args(kind)
+    if type(None) in arguments:
+        return None if value is None else _convert(arguments[0], value, source, key)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (list, tuple)) or len(value) != len(arguments):
+            raise ValueError(f'{source}: {key}={value!r} must be a list of {len(arguments)} numbers')
+        return tuple(_convert(a, v, source, key) for a, v in zip(arguments, value))
+    if kind is float and isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
+        try:
+            value = float(value)
+        except ValueError:
+            pass
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        names = {str: 'text', int: 'a whole number', float: 'a number', bool: 'true or false'}
+        raise ValueError(f'{source}: {key}={value!r} must be {names[kind]}')
+    if kind is float and not abs(value) < float('inf'):
+        raise ValueError(f'{source}: {key}={value!r} must be a finite number')
+    return value
+
+
+def _check_ranges(config: Config, source: str) -> None:
+    for key, (holds, allowed) in _RANGES.items():
+        section, name = key.split('.')
+        value = getattr(getattr(config, section), name)
+        if not holds(value):
+            raise ValueError(f'{source}: {key}={value!r} must be {allowed}')

@@ -1,0 +1,135 @@
+"""Classification data sets: one class each, one row in DATASETS.
+
+A data set has `class_names`, `labels` (N,) int32, `len()` and `image(i)`, an RGB Pillow image. To add one: a function
+(split, dir, options) -> data set, and its row.
+"""
+from __future__ import annotations
+
+import os
+import sys
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from PIL import Image
+
+from src.data import embedded, images
+
+SPLITS = ('train', 'val')
+
+
+class ArrayDataset:
+    """Images in memory, (N, H, W) grey or (N, H, W, 3) uint8."""
+
+    def __init__(self, pixels: np.ndarray, labels: np.ndarray, class_names: Sequence[str]):
+        self.pixels, self.labels, self.class_names = pixels, labels, tuple(class_names)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index` as RGB."""
+        return Image.fromarray(self.pixels[index]).convert('RGB')
+
+    def name(self, index: int) -> str:
+        """What to call image `index` in a report."""
+        return f'image {index}'
+
+
+class ImageFolder:
+    """A folder of class folders, ImageNet's layout; classes are the sorted folder names.
+
+    `class_names`, when given (a checkpoint's), fixes the classes and their order: a folder that is none of them is an
+    error, a class without a folder is not. Hidden files and files that are not images by their name are passed over.
+    Files that cannot be decoded are reported to `report` and left out, or, with `strict`, raise ValueError.
+    """
+
+    def __init__(self, folder: str, class_names: Optional[Sequence[str]] = None, strict: bool = False,
+                 check: bool = True, workers: int = 2, report: Callable[[str], None] = None,
+                 progress: Optional[Callable[[int, int], None]] = None):
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f'{folder}: no such folder; expected {folder}/<class>/<image>')
+        found = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith('.'))
+        if not found:
+            raise ValueError(f'{folder}: no class folders in it; expected {folder}/<class>/<image>')
+        names = tuple(class_names) if class_names is not None else tuple(found)
+        unknown = [name for name in found if name not in names]
+        if unknown:
+            raise ValueError(f"{folder}: class '{unknown[0]}' is not one of the {len(names)} known "
+                             f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})")
+        self.class_names, self.strict = names, strict
+        self.paths: List[str] = []
+        labels: List[int] = []
+        for name in found:
+            files = sorted(os.path.join(base, file) for base, _, entries in os.walk(os.path.join(folder, name))
+                           for file in entries if not file.startswith('.') and file.lower().endswith(images.SUFFIXES))
+            self.paths += files
+            labels += [names.index(name)] * len(files)
+        self.labels = np.array(labels, np.int32)
+        if check:
+            self._leave_out(images.find_undecodable(self.paths, workers, progress), report or _to_stderr)
+        if not self.paths:
+            raise ValueError(f'{folder}: no image that can be decoded in it ({", ".join(images.SUFFIXES)})')
+
+    def _leave_out(self, bad: Sequence[Tuple[str, str]], report: Callable[[str], None]) -> None:
+        if not bad:
+            return
+        if self.strict:
+            raise ValueError(f'{len(bad)} of {len(self.paths)} images cannot be decoded (data.strict), the first: '
+                             f'{bad[0][0]}: {bad[0][1]}')
+        for path, reason in bad:
+            report(f'left out: {path}: {reason}')
+        report(f'{len(bad)} of {len(self.paths)} images left out; --set data.strict=true makes this an error')
+        wrong = {path for path, _ in bad}
+        kept = [i for i, path in enumerate(self.paths) if os.path.abspath(path) not in wrong]
+        self.paths, self.labels = [self.paths[i] for i in kept], self.labels[kept]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index` as RGB. Raises images.ImageError when the file has changed since the check."""
+        return images.decode(self.paths[index])
+
+    def name(self, index: int) -> str:
+        """The path of image `index`."""
+        return self.paths[index]
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _digits(split, folder, **options):
+    return ArrayDataset(*embedded.digits(split))
+
+
+def _fashion_mnist(split, folder, **options):
+    return ArrayDataset(*embedded.fashion_mnist(split, folder))
+
+
+def _image_folder(split, folder, **options):
+    if not folder:
+        raise ValueError('image_folder needs data.dir (--data-dir): the folder that holds train/ and val/')
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f'{folder}: no such folder; it must hold train/<class>/ and val/<class>/')
+    return ImageFolder(os.path.join(folder, split), **options)
+
+
+DATASETS: Dict[str, Callable] = {
+    'digits': _digits,
+    'fashion_mnist': _fashion_mnist,
+    'image_folder': _image_folder,
+}
+
+
+def load_dataset(name: str, split: str, folder: Optional[str] = None, **options):
+    """Return the 'train' or 'val' split of a data set.
+
+    `options` (class_names, strict, check, workers, report, progress) are ImageFolder's; data sets in memory need none.
+    Raises ValueError for an unknown name or broken data, FileNotFoundError with the remedy for missing files.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"data set '{name}': must be one of {', '.join(DATASETS)}")
+    if split not in SPLITS:
+        raise ValueError(f"split '{split}': must be one of {', '.join(SPLITS)}")
+    return DATASETS[name](split, folder, **options)

@@ -1,0 +1,94 @@
+"""Batches: an endless training stream that is a pure function of the global step, and a complete evaluation pass."""
+from __future__ import annotations
+
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Callable, Iterable, Iterator, Tuple
+
+import numpy as np
+
+from src.data.images import ImageError
+
+
+class TrainStream:
+    """Training batches by global step.
+
+    Step s belongs to epoch s // steps_per_epoch, whose order is a permutation drawn from (seed, epoch); each image's
+    augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
+    uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
+    the next epoch leaves out others.
+    """
+
+    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2):
+        if len(dataset) == 0:
+            raise ValueError('the training set is empty')
+        self.dataset, self.transform, self.seed, self.workers = dataset, transform, seed, workers
+        self.batch_size = min(batch_size, len(dataset))
+        self.steps_per_epoch = len(dataset) // self.batch_size
+        self._warned = set()
+        self._order = lru_cache(maxsize=2)(self._permutation)
+
+    def batch(self, step: int) -> Tuple[np.ndarray, np.ndarray]:
+        """Images (B, 3, R, R) float32 and labels (B,) int32 of one step."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        chosen = self._order(epoch)[position * self.batch_size:(position + 1) * self.batch_size]
+        samples = [self._sample(int(i), epoch) for i in chosen]
+        return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
+
+    def batches(self, start: int, stop: int) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+        """The batches of steps start..stop-1, prepared ahead by the worker threads."""
+        return _ahead(self.batch, range(start, stop), self.workers)
+
+    def _sample(self, index: int, epoch: int) -> Tuple[np.ndarray, int]:
+        """One augmented image; a file that broke since the start gives way to the next readable one, and is named."""
+        for offset in range(len(self.dataset)):
+            chosen = (index + offset) % len(self.dataset)
+            try:
+                image = self.dataset.image(chosen)
+            except (ImageError, OSError) as error:
+                if chosen not in self._warned:
+                    self._warned.add(chosen)
+                    print(f'skipped, unreadable since the check: {error}', file=sys.stderr)
+                continue
+            rng = np.random.default_rng((self.seed, epoch, chosen))
+            return self.transform(image, rng), int(self.dataset.labels[chosen])
+        raise ValueError('no training image can be read any more; is the data folder still there?')
+
+
+def eval_batches(dataset, transform: Callable, batch_size: int, workers: int = 2
+                 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    """Every image once, in order: (images (B, 3, R, R), labels (b,)).
+
+    The last batch is filled up with zeros to B, so that one compiled graph serves all; its labels are the b real ones.
+    """
+    size = min(batch_size, len(dataset))
+
+    def batch(start: int) -> Tuple[np.ndarray, np.ndarray]:
+        indices = range(start, min(start + size, len(dataset)))
+        samples = np.stack([transform(dataset.image(i)) for i in indices])
+        if len(samples) < size:
+            samples = np.concatenate([samples, np.zeros((size - len(samples), *samples.shape[1:]), samples.dtype)])
+        return samples, dataset.labels[indices.start:indices.stop]
+
+    return _ahead(batch, range(0, len(dataset), size), workers)
+
+
+def _ahead(make: Callable, keys: Iterable, workers: int) -> Iterator:
+    """Yield make(key) for each key in order, with up to 2 * workers results under way in threads."""
+    pending: deque = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for key in keys:
+                pending.append(pool.submit(make, key))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,88 @@
+"""Image -> tensor: the published evaluation preset and the training preset."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+import numpy as np
+from PIL import Image
+
+BICUBIC = Image.Resampling.BICUBIC
+
+
+@dataclass(frozen=True)
+class EvalTransform:
+    """RGB image -> (3, resolution, resolution) float32, deterministic.
+
+    The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
+    out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies.
+    """
+    resolution: int
+    crop_ratio: float
+    mean: Sequence[float]
+    deviation: Sequence[float]
+
+    def pixels(self, image: Image.Image) -> Image.Image:
+        """The resized and cut image before normalisation."""
+        width, height = image.size
+        short = math.floor(self.resolution / self.crop_ratio)
+        size = (short, max(short, int(short * height / width))) if width <= height else (
+            max(short, int(short * width / height)), short)
+        if image.size != size:
+            image = image.resize(size, BICUBIC)
+        left = round((size[0] - self.resolution) / 2)
+        top = round((size[1] - self.resolution) / 2)
+        return image.crop((left, top, left + self.resolution, top + self.resolution))
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        return normalise(self.pixels(image), self.mean, self.deviation)
+
+
+@dataclass(frozen=True)
+class TrainTransform:
+    """RGB image -> (3, resolution, resolution) float32, random: crop of area and aspect, resize, flip.
+
+    The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
+    the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
+    horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well.
+    """
+    resolution: int
+    mean: Sequence[float]
+    deviation: Sequence[float]
+    area: Tuple[float, float] = (0.08, 1.0)
+    aspect: Tuple[float, float] = (0.75, 4 / 3)
+    flip: float = 0.5
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
+        left, top, width, height = self.crop_box(image.size, rng)
+        image = image.crop((left, top, left + width, top + height))
+        image = image.resize((self.resolution, self.resolution), BICUBIC)
+        if rng.random() < self.flip:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return normalise(image, self.mean, self.deviation)
+
+    def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
+        """Draw (left, top, width, height) in pixels of an image of `size` (width, height)."""
+        full_width, full_height = size
+        for _ in range(10):
+            area = full_width * full_height * rng.uniform(*self.area)
+            aspect = math.exp(rng.uniform(math.log(self.aspect[0]), math.log(self.aspect[1])))
+            width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < width <= full_width and 0 < height <= full_height:
+                return (int(rng.integers(0, full_width - width + 1)), int(rng.integers(0, full_height - height + 1)),
+                        width, height)
+        width, height = full_width, full_height
+        if full_width / full_height < self.aspect[0]:
+            height = max(1, round(width / self.aspect[0]))
+        elif full_width / full_height > self.aspect[1]:
+            width = max(1, round(height * self.aspect[1]))
+        return (full_width - width) // 2, (full_height - height) // 2, width, height
+
+
+def normalise(image: Image.Image, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
+    """(value / 255 - mean) / deviation, channels first, float32."""
+    scale = 1 / (255 * np.asarray(deviation, np.float32))
+    shift = np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
+    pixels = np.asarray(image, np.float32) * scale - shift
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))

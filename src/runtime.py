@@ -1,0 +1,81 @@
+"""Device, mode, threads, seed and exit: the one file that knows MindSpore's versions and moods."""
+from __future__ import annotations
+
+import os
+import sys
+from typing import Callable, Optional
+
+USER_ERROR = 2  # the exit code of a user's mistake
+INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and did, with everything saved; `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = INTERRUPTED):
+        super().__init__(message)
+        self.code = code
+
+
+def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0) -> str:
+    """Set the device, the execution mode, the CPU threads and the global seed; return the device's name.
+
+    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU. On a CPU with
+    AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to
+    four times slower in these networks (docs/performance.md). Raises ValueError for a device that is not there.
+    """
+    os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
+    os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
+    if threads:
+        os.environ['OMP_NUM_THREADS'] = str(threads)
+    import mindspore as ms
+    if device == 'auto':
+        device = 'Ascend' if _available(ms, 'Ascend') else 'CPU'
+    if not _available(ms, device):
+        raise ValueError(f"device {device}: not available with MindSpore {ms.__version__} on this machine; use CPU, or "
+                         'see "Supported platforms" in README.md')
+    ms.set_device(device, device_id) if device != 'CPU' else ms.set_device('CPU')
+    ms.set_context(mode=ms.GRAPH_MODE if mode == 'graph' else ms.PYNATIVE_MODE)
+    if threads:
+        ms.set_context(runtime_num_threads=threads)
+    ms.set_seed(seed)
+    return device
+
+
+def _available(ms, device: str) -> bool:
+    if device == 'CPU':
+        return True
+    try:
+        return ms.hal.is_available(device)
+    except (AttributeError, ValueError, RuntimeError):
+        return False
+
+
+def sinks_data(device: str) -> bool:
+    """Whether the device runs many steps a call, its data fed by a queue on the device."""
+    return device in ('Ascend', 'GPU')
+
+
+def run_entry(main: Callable[[], Optional[int]]) -> None:
+    """Run a command line: a user's mistake prints one line and exits with 2, an interrupt with its own code."""
+    try:
+        sys.exit(main() or 0)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.code)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output, `head` for example, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (ValueError, OSError) as error:
+        print(f'error: {describe(error)}', file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
+def describe(error: Exception) -> str:
+    """One line that says what an exception is about."""
+    if isinstance(error, OSError) and error.strerror:
+        return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
+    return ' '.join(str(error).split()) or type(error).__name__

@@ -1,0 +1,141 @@
+"""Checkpoints: everything a run is, in one MindSpore .ckpt file, written atomically.
+
+The file holds the network's parameters under their own names (so `mindspore.load_checkpoint` and
+`load_param_into_net` work), the weight average under `ema.<name>`, the optimizer's state, and one JSON text `meta`:
+step, epoch, best result, network, classes, preprocessing, configuration, versions.
+"""
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import logging
+import os
+from dataclasses import dataclass
+from typing import Dict, Mapping, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor
+
+from src.model.network import Network, create_model
+from src.model.weights import load_arrays
+from src.training.ema import PREFIX
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, written or used; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file held: arrays by name, and the meta dictionary."""
+    path: str
+    arrays: Dict[str, np.ndarray]
+    meta: dict
+
+
+def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
+    """Write a checkpoint to a temporary file beside `path` and move it into place.
+
+    Whatever happens, `path` is afterwards the complete old file or the complete new one. Raises CheckpointError when
+    an array holds a number that is not finite, so that the last good checkpoint stays the last, or the disk is full.
+    """
+    broken = next((name for name, array in arrays.items()
+                   if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
+    if broken:
+        raise CheckpointError(f'{path}: not saved, {broken} holds numbers that are not finite')
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f'.{name}.{os.getpid()}.ckpt')
+    text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
+    try:
+        with _quiet():
+            ms.save_checkpoint([{'name': n, 'data': Tensor(a)} for n, a in arrays.items()], temporary,
+                               append_dict={'meta': text}, crc_check=True)
+        os.chmod(temporary, 0o644)  # the framework leaves it read-only
+        with open(temporary, 'rb') as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        remove_leftovers(path)
+        raise CheckpointError(f'{path}: could not be saved ({_reason(error, folder)}); '
+                              'an older checkpoint of that name is untouched') from None
+
+
+def load(path: str) -> Checkpoint:
+    """Read a checkpoint of this project. Raises FileNotFoundError, and CheckpointError for anything else it may be."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'checkpoint {path}: no such file')
+    try:
+        with _quiet():
+            loaded = ms.load_checkpoint(path, crc_check=True)
+    except Exception as error:  # the framework's reader raises many kinds on a damaged file
+        raise CheckpointError(f'checkpoint {path}: cannot be read; it is damaged or no checkpoint '
+                              f'({" ".join(str(error).split())[:80]})') from None
+    try:
+        meta = json.loads(str(loaded.pop('meta')))
+    except (KeyError, ValueError):
+        raise CheckpointError(f"checkpoint {path}: holds no description of its network; it was not written by this "
+                              "package's train.py") from None
+    if meta.get('format') != FORMAT or meta.get('parameters') != len(loaded):
+        raise CheckpointError(f"checkpoint {path}: format {meta.get('format')}, {len(loaded)} of "
+                              f"{meta.get('parameters')} parameters; written by another release, or damaged")
+    return Checkpoint(path, {name: value.asnumpy() for name, value in loaded.items()}, meta)
+
+
+def restore_network(checkpoint: Checkpoint, weights: str = 'auto') -> Tuple[Network, str]:
+    """Build the network a checkpoint describes and fill it with its 'ema' or 'raw' weights.
+
+    'auto' is the average where there is one. Returns the network in evaluation mode and which weights it has.
+    Raises ValueError for other words and for 'ema' where the run kept no average.
+    """
+    if weights not in ('auto', 'ema', 'raw'):
+        raise ValueError(f"weights '{weights}': must be auto, ema or raw")
+    averaged = any(name.startswith(PREFIX + '.') for name in checkpoint.arrays)
+    if weights == 'ema' and not averaged:
+        raise ValueError(f'{checkpoint.path}: has no weight average (train.ema_decay was 0); use --weights raw')
+    kind = 'raw' if weights == 'raw' or not averaged else 'ema'
+    network = create_model(**checkpoint.meta['network'])
+    load_arrays(network, network_arrays(checkpoint.arrays, network, kind))
+    return network.set_train(False), kind
+
+
+def network_arrays(arrays: Mapping[str, np.ndarray], network: Network, kind: str = 'raw') -> Dict[str, np.ndarray]:
+    """The network's parameters among a checkpoint's arrays, averaged ones in their place where `kind` is 'ema'."""
+    names = [p.name for p in network.get_parameters()]
+    chosen = {name: arrays[name] for name in names if name in arrays}
+    if kind == 'ema':
+        chosen.update({name: arrays[f'{PREFIX}.{name}'] for name in names if f'{PREFIX}.{name}' in arrays})
+    return chosen
+
+
+def remove_leftovers(path: str) -> None:
+    """Remove the temporary files that a killed or failed save of `path` left."""
+    folder, name = os.path.split(os.path.abspath(path))
+    for leftover in glob.glob(os.path.join(glob.escape(folder), f'.{glob.escape(name)}.*')):
+        with contextlib.suppress(OSError):
+            os.remove(leftover)
+
+
+def _reason(error: Exception, folder: str) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if not os.access(folder, os.W_OK):
+        return f'{folder} cannot be written'
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return ' '.join(str(error).split())[:120]
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without the framework's own log lines: the exception says it all."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

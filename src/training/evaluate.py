@@ -1,0 +1,56 @@
+"""Evaluation: every image exactly once; the loop does not know what computes the logits."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+import numpy as np
+
+from src.data.pipeline import eval_batches
+
+
+@dataclass(frozen=True)
+class Result:
+    """`top1` and `top5` in percent, `loss` the mean cross entropy, `confusion[i, j]` images of class i called j."""
+    top1: float
+    top5: float
+    loss: float
+    count: int
+    images_per_s: float
+    confusion: np.ndarray
+
+    def summary(self) -> dict:
+        """The numbers without the matrix, as JSON takes them."""
+        return {'top1': round(self.top1, 4), 'top5': round(self.top5, 4), 'loss': round(self.loss, 6),
+                'count': self.count, 'images_per_s': round(self.images_per_s, 1)}
+
+
+def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Callable, batch_size: int,
+             workers: int = 2, progress: Optional[Callable[[int, int], None]] = None) -> Result:
+    """Score `predict`, images (B, 3, R, R) -> logits (B, classes), on a whole data set.
+
+    With fewer than five classes top-5 counts all of them. Raises ValueError for an empty set or when the images
+    counted are not the images of the set.
+    """
+    if len(dataset) == 0:
+        raise ValueError('the evaluation set is empty')
+    classes = len(dataset.class_names)
+    confusion = np.zeros((classes, classes), np.int64)
+    top5 = count = 0
+    loss = 0.0
+    start = time.perf_counter()
+    for images, labels in eval_batches(dataset, transform, batch_size, workers):
+        logits = np.asarray(predict(images), np.float64)[:len(labels)]
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        loss += float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).sum())
+        order = np.argsort(-logits, axis=1, kind='stable')[:, :5]
+        np.add.at(confusion, (labels, order[:, 0]), 1)
+        top5 += int((order == labels[:, None]).sum())
+        count += len(labels)
+        if progress:
+            progress(count, len(dataset))
+    if count != len(dataset):
+        raise ValueError(f'evaluated {count} images of {len(dataset)}')
+    return Result(100 * np.trace(confusion) / count, 100 * top5 / count, loss / count, count,
+                  count / (time.perf_counter() - start), confusion)

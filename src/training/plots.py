@@ -1,0 +1,82 @@
+"""Pictures: training curves and confusion matrices. Matplotlib is imported when one is drawn."""
+from __future__ import annotations
+
+import os
+from typing import Sequence
+
+import numpy as np
+
+
+def training_curve(records: Sequence[dict], path: str, title: str) -> None:
+    """Draw training loss, validation accuracy and learning rate over epochs from a run's metric records."""
+    from matplotlib.figure import Figure
+    train = [r for r in records if r['kind'] == 'train']
+    scores = [r for r in records if r['kind'] == 'eval']
+    figure = Figure(figsize=(9, 3.6), layout='constrained')
+    loss, accuracy = figure.subplots(1, 2)
+    loss.plot([r['epoch'] for r in train], [r['loss'] for r in train], color='#1f5fa8', linewidth=1.2)
+    loss.set(xlabel='epoch', ylabel='training loss', title=title)
+    rate = loss.twinx()
+    rate.plot([r['epoch'] for r in train], [r['learning_rate'] for r in train], color='#bbbbbb', linewidth=1)
+    rate.set_ylabel('learning rate', color='#888888')
+    loss.set_zorder(rate.get_zorder() + 1)
+    loss.patch.set_visible(False)
+    for field, label, color in (('top1', 'evaluated', '#c0392b'), ('top1_raw', 'raw weights', '#e8b4ae')):
+        points = [(r['epoch'], r[field]) for r in scores if r.get(field) is not None]
+        if points:
+            accuracy.plot(*zip(*points), marker='o', markersize=3, color=color, label=label)
+    if scores:
+        best = max(scores, key=lambda r: r['top1'])
+        accuracy.set_title(f"best {best['top1']:.2f} % at epoch {best['epoch']:g}")
+        accuracy.legend(loc='lower right')
+    accuracy.set(xlabel='epoch', ylabel='top-1, %')
+    for axis in (loss, accuracy):
+        axis.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str], path: str, title: str) -> None:
+    """Draw a confusion matrix in percent of each true class; numbers are written up to 20 classes."""
+    from matplotlib.figure import Figure
+    share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    classes = len(class_names)
+    side = min(12, 2.5 + 0.45 * classes)
+    figure = Figure(figsize=(side + 1, side), layout='constrained')
+    axis = figure.subplots()
+    image = axis.imshow(share, cmap='Blues', vmin=0, vmax=100)
+    figure.colorbar(image, label='% of the true class', shrink=0.8)
+    axis.set(xlabel='predicted', ylabel='true', title=title)
+    if classes <= 50:
+        axis.set_xticks(range(classes), class_names, rotation=90)
+        axis.set_yticks(range(classes), class_names)
+    if classes <= 20:
+        for i, j in np.argwhere(confusion):
+            axis.text(j, i, f'{share[i, j]:.0f}', ha='center', va='center', fontsize=8,
+                      color='white' if share[i, j] > 50 else 'black')
+    _save(figure, path)
+
+
+def predictions(images: Sequence, captions: Sequence[str], right: Sequence, path: str, columns: int = 8) -> None:
+    """Draw images (Pillow, RGB) with a caption each; `right` colours it: True green, False red, None black."""
+    from matplotlib.figure import Figure
+    columns = max(1, min(columns, len(images)))
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.6 * columns, 1.9 * rows), layout='constrained')
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axis in axes:
+        axis.axis('off')
+    for axis, image, caption, correct in zip(axes, images, captions, right):
+        axis.imshow(np.asarray(image))
+        color = 'black' if correct is None else '#1e7d32' if correct else '#c0392b'
+        axis.set_title(caption, fontsize=8, color=color)
+    _save(figure, path)
+
+
+def _save(figure, path: str) -> None:
+    temporary = f'{path}.{os.getpid()}.tmp'
+    try:
+        figure.savefig(temporary, dpi=120, format='png')
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
