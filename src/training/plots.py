@@ -21,14 +21,11 @@ def training_curve(records: Sequence[dict], path: str, title: str) -> None:
     rate.set_ylabel('learning rate', color='#888888')
     loss.set_zorder(rate.get_zorder() + 1)
     loss.patch.set_visible(False)
-    for field, label, color in (('top1', 'evaluated', '#c0392b'), ('top1_raw', 'raw weights', '#e8b4ae')):
-        points = [(r['epoch'], r[field]) for r in scores if r.get(field) is not None]
-        if points:
-            accuracy.plot(*zip(*points), marker='o', markersize=3, color=color, label=label)
     if scores:
+        accuracy.plot([r['epoch'] for r in scores], [r['top1'] for r in scores], marker='o', markersize=3,
+                      color='#c0392b')
         best = max(scores, key=lambda r: r['top1'])
         accuracy.set_title(f"best {best['top1']:.2f} % at epoch {best['epoch']:g}")
-        accuracy.legend(loc='lower right')
     accuracy.set(xlabel='epoch', ylabel='top-1, %')
     for axis in (loss, accuracy):
         axis.grid(alpha=0.3)

@@ -1,0 +1,32 @@
+"""Data sets and transforms as a configuration asks for them."""
+from __future__ import annotations
+
+from typing import Callable, Optional, Sequence
+
+from src.config import DataConfig
+from src.data.classification import load_dataset
+from src.data.transforms import EvalTransform, TrainTransform
+
+
+def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] = None,
+            progress: Optional[Callable[[int, int], None]] = None):
+    """The 'train' or 'val' split that a configuration names."""
+    return load_dataset(data.name, split, data.dir, class_names=class_names, strict=data.strict, check=data.check,
+                        workers=data.workers, progress=progress)
+
+
+def train_transform(data: DataConfig, resolution: int) -> TrainTransform:
+    """The training preset at a resolution in pixels."""
+    return TrainTransform(resolution, data.mean, data.deviation, data.crop_area, data.crop_aspect, data.flip)
+
+
+def preprocessing(data: DataConfig, resolution: int) -> dict:
+    """The evaluation preset as it travels in checkpoints and manifests."""
+    return {'resolution': resolution, 'crop_ratio': data.crop_ratio, 'interpolation': 'bicubic_antialiased',
+            'mean': list(data.mean), 'deviation': list(data.deviation), 'channels': 'RGB', 'layout': 'NCHW'}
+
+
+def eval_transform(preprocessing: dict) -> EvalTransform:
+    """The evaluation preset of a checkpoint or manifest."""
+    return EvalTransform(preprocessing['resolution'], preprocessing['crop_ratio'], preprocessing['mean'],
+                         preprocessing['deviation'])

@@ -1,0 +1,247 @@
+"""The training loop, top to bottom: build, resume, step, evaluate, save, stop."""
+from __future__ import annotations
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, Optional, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+
+from src.config import Config, to_dict
+from src.data import presets
+from src.data.pipeline import TrainStream
+from src.model.network import Network, create_model
+from src.model.weights import load_arrays
+from src.runtime import Interrupted, sinks_data
+from src.training import checkpoint
+from src.training.ema import WeightAverage
+from src.training.evaluate import Result, evaluate
+from src.training.optim import build_optimizer, describe_groups
+from src.training.progress import Bar, duration
+from src.training.run import RunFolder
+from src.training.schedule import table
+from src.training.step import TrainStep
+
+LOG_STEPS = 50  # training records average this many steps
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run left: the best evaluation and where everything is."""
+    run: RunFolder
+    best: dict
+    last: dict
+    seconds: float
+
+
+class Trainer:
+    """One run: network, data, step and everything that is saved. `device` is the one that is configured."""
+
+    def __init__(self, config: Config, device: str, say: Callable[[str], None] = print):
+        self.config, self.device, self.say = config, device, say
+        data, optim = config.data, config.optim
+        with Bar('checking images', 1) as bar:
+            train_set = presets.dataset(data, 'train', progress=bar)
+            self.val_set = presets.dataset(data, 'val', class_names=train_set.class_names, progress=bar)
+        self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
+                              dropout=config.model.dropout, drop_path=config.model.drop_path,
+                              resolution=config.model.resolution)
+        self.network = create_model(**self.arguments, seed=config.train.seed)
+        self.scored = create_model(**self.arguments).set_train(False)  # evaluates raw or averaged weights
+        resolution = self.network.plan.resolution
+        self.class_names = train_set.class_names
+        self.preprocessing = presets.preprocessing(data, resolution)
+        self.stream = TrainStream(train_set, presets.train_transform(data, resolution), data.batch_size,
+                                  config.train.seed, data.workers)
+        self.steps_per_epoch = self.stream.steps_per_epoch
+        self.total_steps = config.train.epochs * self.steps_per_epoch
+        self.rates = table(self.total_steps, kind=optim.schedule, base=optim.learning_rate,
+                           steps_per_epoch=self.steps_per_epoch, epochs=config.train.epochs,
+                           warmup_epochs=optim.warmup_epochs, warmup_start=optim.warmup_start,
+                           decay_rate=optim.decay_rate, decay_epochs=optim.decay_epochs,
+                           final=optim.final_learning_rate)
+        optimizer = build_optimizer(optim.name, self.network, self.rates, optim.weight_decay, optim.momentum,
+                                    optim.decay, optim.epsilon, optim.nesterov)
+        average = WeightAverage(self.network, config.train.ema_decay) if config.train.ema_decay else None
+        loss = nn.CrossEntropyLoss(label_smoothing=config.train.label_smoothing)
+        self.step_cell = TrainStep(self.network, loss, optimizer, average, optim.clip_norm).set_train(True)
+        self.step, self.best, self.score = 0, {}, {}
+        say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
+            f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
+        say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch '
+            f'{self.stream.batch_size}; parameter groups:\n{describe_groups(self.network, optim.weight_decay)}')
+
+    def state(self) -> Dict[str, np.ndarray]:
+        """Every array that the run's future depends on, by name; the schedule is a function of the step."""
+        return {p.name: p.asnumpy() for p in self.step_cell.get_parameters() if p.name != 'learning_rate'}
+
+    def resume(self, saved: checkpoint.Checkpoint) -> None:
+        """Go on from a checkpoint of the same configuration. Raises ValueError where it is another's."""
+        if tuple(saved.meta['class_names']) != self.class_names:
+            raise ValueError(f'{saved.path}: was trained on other classes than the data set has now')
+        state = dict(saved.arrays)
+        state['learning_rate'] = np.asarray(self.rates, np.float32)
+        load_arrays(self.step_cell, state)
+        self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score']
+
+    def save(self, path) -> None:
+        """Write a checkpoint of this moment."""
+        checkpoint.save(str(path), self.state(), {
+            'step': self.step, 'epoch': self.step / self.steps_per_epoch, 'best': self.best, 'score': self.score,
+            'network': self.arguments, 'class_names': list(self.class_names), 'preprocessing': self.preprocessing,
+            'config': to_dict(self.config), 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}})
+
+    def losses(self) -> Iterator[Tuple[int, float]]:
+        """Run steps up to the end; yield (steps done, loss), one step a time or, sinking, a part of an epoch."""
+        if self.config.train.sink and sinks_data(self.device):
+            yield from self._sunk_losses()
+            return
+        for images, labels in self.stream.batches(self.step, self.total_steps):
+            loss = self.step_cell(Tensor(images), Tensor(labels))
+            yield self.step + 1, float(loss.asnumpy())
+
+    def _sunk_losses(self) -> Iterator[Tuple[int, float]]:
+        import mindspore.dataset as ds
+        size = max(n for n in range(1, 101) if self.steps_per_epoch % n == 0)
+        source = ds.GeneratorDataset(_Steps(self.stream, self.total_steps), ['images', 'labels'],
+                                     sampler=list(range(self.step, self.total_steps)),
+                                     num_parallel_workers=self.config.data.workers, python_multiprocessing=False)
+        sink = ms.data_sink(self.step_cell, source, sink_size=size, jit_config=ms.JitConfig())
+        while self.step < self.total_steps:
+            yield self.step + size, float(sink().asnumpy())
+
+    def evaluate(self) -> Result:
+        """Score the averaged weights, or the raw ones where no average is kept."""
+        load_arrays(self.scored, checkpoint.network_arrays(
+            self.state(), self.scored, 'ema' if self.step_cell.average is not None else 'raw'))
+        return evaluate(lambda images: self.scored(Tensor(images)).asnumpy(), self.val_set,
+                        presets.eval_transform(self.preprocessing), self.config.data.batch_size,
+                        self.config.data.workers)
+
+    def train(self, run: RunFolder) -> Outcome:
+        """Train to the end, saving as it goes. Raises Interrupted after a stop, ValueError when the loss diverges."""
+        begun = saved_at = time.monotonic()
+        interval, logged_at = [], time.monotonic()
+        title = f'{self.config.model.name} on {self.config.data.name}'
+
+        def record_interval():
+            nonlocal logged_at
+            if interval:
+                seconds = time.monotonic() - logged_at
+                run.record(kind='train', step=self.step, epoch=round(self.step / self.steps_per_epoch, 4),
+                           loss=round(float(np.mean(interval)), 6), learning_rate=self.rates[self.step - 1],
+                           images_per_s=round(len(interval) * self.stream.batch_size / seconds, 1))
+            interval.clear()
+            logged_at = time.monotonic()
+
+        def save_last():
+            nonlocal saved_at
+            record_interval()
+            self.save(run.last)
+            saved_at = time.monotonic()
+
+        with Stop() as stop, Bar(title, self.total_steps, self.step) as bar:
+            for done, loss in self.losses() if self.step < self.total_steps else ():
+                if not math.isfinite(loss):
+                    raise ValueError(self._diverged(run, loss, done))
+                self.step = done
+                interval.append(loss)
+                speed = len(interval) * self.stream.batch_size / max(time.monotonic() - logged_at, 1e-9)
+                bar.update(self.step, f'loss {loss:.3f}  lr {self.rates[self.step - 1]:.2e}  {speed:.0f} images/s')
+                if len(interval) >= LOG_STEPS:
+                    record_interval()
+                if self.step % self.steps_per_epoch == 0:
+                    self._end_epoch(run, record_interval, title)
+                    save_last()
+                    logged_at = time.monotonic()
+                elif time.monotonic() - saved_at > 60 * self.config.train.save_minutes:
+                    save_last()
+                if stop.requested and self.step < self.total_steps:
+                    save_last()
+                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, go on '
+                                      f'with --resume {run.path}', 128 + stop.requested)
+        run.draw(title)
+        return Outcome(run, self.best, self.score, time.monotonic() - begun)
+
+    def _end_epoch(self, run: RunFolder, record_interval: Callable[[], None], title: str) -> None:
+        record_interval()
+        epoch = self.step // self.steps_per_epoch
+        if epoch % self.config.train.eval_every and self.step < self.total_steps:
+            return
+        result = self.evaluate()
+        self.score = {'epoch': epoch, 'step': self.step, **result.summary()}
+        if not math.isfinite(result.loss):
+            raise ValueError(self._diverged(run, result.loss, self.step))
+        run.record(kind='eval', **self.score)
+        self.say(f"epoch {epoch:>3}: top-1 {result.top1:.2f} %, top-5 {result.top5:.2f} %, loss {result.loss:.4f}")
+        if not self.best or result.top1 > self.best['top1']:
+            self.best = self.score
+            self.save(run.best)
+        run.draw(title)
+
+    def _diverged(self, run: RunFolder, loss: float, step: int) -> str:
+        kept = next((f'the last good checkpoint is {p}' for p in (run.last, run.best) if p.exists()),
+                    'no checkpoint had been saved yet')
+        return (f'the loss is {loss} at step {step} of {self.total_steps}: training diverged; {kept}. '
+                'A lower optim.learning_rate, a longer optim.warmup_epochs or optim.clip_norm=1 helps.')
+
+
+class Stop:
+    """Turns SIGINT and SIGTERM into a request that the loop answers between two steps; a second one stops at once."""
+
+    def __init__(self):
+        self.requested: int = 0
+
+    def __enter__(self) -> 'Stop':
+        try:
+            self.before = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread: nobody can signal us
+            self.before = {}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, _) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = number
+
+
+class _Steps:
+    """The stream as a source of batches by step, for the device's data queue."""
+
+    def __init__(self, stream: TrainStream, steps: int):
+        self.stream, self.steps = stream, steps
+
+    def __getitem__(self, step):
+        return self.stream.batch(int(step))
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+def train(config: Config, device: str, run_path: str, resume: bool = False,
+          say: Optional[Callable[[str], None]] = print) -> Outcome:
+    """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
+    run = RunFolder.open(run_path) if resume else RunFolder.create(run_path, config)
+    checkpoint.remove_leftovers(str(run.last))
+    checkpoint.remove_leftovers(str(run.best))
+    trainer = Trainer(config, device, say)
+    if resume and run.last.exists():
+        trainer.resume(checkpoint.load(str(run.last)))
+        say(f'resumed at step {trainer.step} of {trainer.total_steps}')
+    run.keep_records(trainer.step)
+    return trainer.train(run)
+
+
+def finished_text(outcome: Outcome) -> str:
+    """What a run says at its end."""
+    run, best = outcome.run, outcome.best
+    return (f"best top-1 {best['top1']:.2f} % at epoch {best['epoch']}, trained in {duration(outcome.seconds)}\n"
+            f'results in {run.path}: {run.best.name}, {run.last.name}, {run.metrics.name}, {run.curve.name}')

@@ -1,0 +1,88 @@
+"""The run folder: resolved configuration, metrics as JSON lines, curve, last and best checkpoints.
+
+    config.yaml     every key of the configuration
+    metrics.jsonl   one record a line: {"kind": "train" | "eval", "step", "epoch", ...}
+    curve.png       loss, learning rate and accuracy over epochs
+    last.ckpt       where `--resume` goes on
+    best.ckpt       the best evaluation so far
+"""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from typing import List
+
+from src.config import Config, load_config, to_yaml
+from src.training.plots import training_curve
+
+
+class RunFolder:
+    """Paths and records of one run."""
+
+    def __init__(self, path: str):
+        self.path = pathlib.Path(path)
+        self.config = self.path / 'config.yaml'
+        self.metrics = self.path / 'metrics.jsonl'
+        self.curve = self.path / 'curve.png'
+        self.last = self.path / 'last.ckpt'
+        self.best = self.path / 'best.ckpt'
+
+    @classmethod
+    def create(cls, path: str, config: Config) -> 'RunFolder':
+        """Make the folder of a new run. Raises ValueError where a run already has a checkpoint."""
+        run = cls(path)
+        if run.last.exists() or run.best.exists():
+            raise ValueError(f'{path}: holds a run already; go on with --resume {path}, or choose another --run folder')
+        run.path.mkdir(parents=True, exist_ok=True)
+        write_text(run.config, to_yaml(config))
+        run.keep_records(up_to_step=0)
+        return run
+
+    @classmethod
+    def open(cls, path: str) -> 'RunFolder':
+        """Open the folder of an earlier run. Raises FileNotFoundError where there is none."""
+        run = cls(path)
+        if not run.config.is_file():
+            raise FileNotFoundError(f'--resume {path}: no run there (no config.yaml in it)')
+        return run
+
+    def load_config(self) -> Config:
+        """The configuration the run was started with."""
+        return load_config(str(self.config))
+
+    def record(self, **fields) -> None:
+        """Append one record."""
+        with open(self.metrics, 'a', encoding='utf-8') as file:
+            file.write(json.dumps(fields) + '\n')
+
+    def records(self) -> List[dict]:
+        """Every whole record; a line cut short by a kill is passed over."""
+        if not self.metrics.exists():
+            return []
+        found = []
+        for line in self.metrics.read_text(encoding='utf-8', errors='replace').splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def keep_records(self, up_to_step: int) -> None:
+        """Drop the records after a step: the resumed run writes them again."""
+        kept = [r for r in self.records() if r['step'] <= up_to_step and up_to_step > 0]
+        write_text(self.metrics, ''.join(json.dumps(r) + '\n' for r in kept))
+
+    def draw(self, title: str) -> None:
+        """Draw the training curve of the records so far."""
+        training_curve(self.records(), str(self.curve), title)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        temporary.write_text(text, encoding='utf-8')
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,37 @@
+"""Train a network: `python train.py --config configs/tinynet_e_fashion_mnist.yaml [--set key=value ...]`."""
+import argparse
+import time
+
+from src.config import load_config
+from src.runtime import configure, run_entry
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--config', metavar='FILE', help='a recipe, see configs/ (default: the built-in defaults)')
+    parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
+                        help='replace one key of the configuration, for example train.epochs=10; may be repeated')
+    parser.add_argument('--data-dir', metavar='DIR', help='short for --set data.dir=DIR')
+    parser.add_argument('--run', metavar='DIR', help='the folder of the run (default: runs/<model>-<data>-<time>)')
+    parser.add_argument('--resume', metavar='RUN', help='go on with an interrupted run, with its own configuration')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    if args.resume:
+        if args.config or args.overrides or args.run or args.data_dir:
+            raise ValueError('--resume goes on with the configuration of the run; it takes no other option')
+        path, config = args.resume, load_config(f'{args.resume}/config.yaml')
+    else:
+        overrides = args.overrides + ([f'data.dir={args.data_dir}'] if args.data_dir else [])
+        config = load_config(args.config, overrides)
+        path = args.run or f'runs/{config.model.name}-{config.data.name}-{time.strftime("%Y%m%d-%H%M%S")}'
+    device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
+                       config.train.seed)
+    from src.training.loop import finished_text, train
+    print(finished_text(train(config, device, path, resume=bool(args.resume))))
+
+
+if __name__ == '__main__':
+    run_entry(main)
