@@ -1,0 +1,59 @@
+"""Evaluate a checkpoint (or an exported model): `python eval.py --checkpoint runs/x/best.ckpt`."""
+import argparse
+import dataclasses
+import json
+import pathlib
+
+from src.config import from_dict
+from src.runtime import configure, run_entry
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt of train.py, a .mindir or an .onnx')
+    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
+    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--split', default='val', choices=('train', 'val'))
+    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
+    parser.add_argument('--batch-size', type=int, metavar='N')
+    parser.add_argument('--strict', action='store_true', help='fail on an image that cannot be decoded')
+    parser.add_argument('--json', metavar='OUT', help='write the numbers as JSON')
+    parser.add_argument('--confusion', metavar='PNG', help='draw the confusion matrix')
+    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    if args.batch_size is not None and args.batch_size < 1:
+        raise ValueError(f'--batch-size {args.batch_size}: must be at least 1')
+    configure(args.device)
+    from src.data import presets
+    from src.deploy.predict import load_predictor
+    from src.training.evaluate import evaluate
+    from src.training.plots import confusion_matrix
+    from src.training.progress import Bar
+    model = load_predictor(args.checkpoint, args.weights)
+    data = from_dict(model.config, args.checkpoint).data
+    changes = {'name': args.data or data.name, 'dir': args.data_dir or (None if args.data else data.dir),
+               'batch_size': args.batch_size or data.batch_size, 'strict': args.strict or data.strict}
+    data = dataclasses.replace(data, **changes)
+    with Bar('checking images', 1) as bar:
+        dataset = presets.dataset(data, args.split, class_names=model.class_names, progress=bar)
+    if dataset.class_names != model.class_names:
+        raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model {model.class_names[:3]}...')
+    with Bar('evaluating', len(dataset)) as bar:
+        result = evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
+    numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
+               'data': data.name, 'split': args.split, **result.summary()}
+    print(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
+          f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, {data.name} {args.split})")
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(numbers, indent=1) + '\n', encoding='utf-8')
+    if args.confusion:
+        confusion_matrix(result.confusion, model.class_names, args.confusion,
+                         f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")
+
+
+if __name__ == '__main__':
+    run_entry(main)

@@ -1,0 +1,148 @@
+"""Export: checkpoint -> folded network -> MINDIR, ONNX or AIR, loaded again and compared before it is given out."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from typing import Dict, List, Sequence
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor
+
+from src.arch.complexity import measure
+from src.deploy.fold import fold
+from src.deploy.manifest import FORMAT, file_hash, manifest_path
+from src.deploy.predict import mindir_function, onnx_function
+from src.model.network import Network
+from src.training import checkpoint
+
+INPUT, OUTPUT = 'images', 'logits'
+TOLERANCE = 1e-4  # of the largest logit: float32 rounding over the network, folded and not
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One exported file with its manifest and its verified difference from the checkpoint's logits."""
+    format: str
+    path: str
+    manifest: str
+    bytes: int
+    max_difference: float
+
+
+def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str = 'auto') -> List[Exported]:
+    """Export a checkpoint into the folder `out`, one file a format, each with a manifest.
+
+    Every file is loaded again and its logits are compared with the unfolded checkpoint's on random images; only then
+    it and its manifest are moved into place. Raises ValueError for an unknown format, AIR without an Ascend, or a
+    difference above 1e-4 of the largest logit; existing files are then left as they were.
+    """
+    formats = [check_format(name) for name in formats]
+    saved = checkpoint.load(checkpoint_path)
+    network, kind = checkpoint.restore_network(saved, weights)
+    folded = fold(network)
+    resolution = network.plan.resolution
+    images = np.random.default_rng(0).normal(0, 1, (4, network.plan.spec.in_channels, resolution, resolution))
+    images = images.astype(np.float32)
+    reference = network(Tensor(images)).asnumpy()
+    os.makedirs(out, exist_ok=True)
+    stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', saved.meta['network']['name'])
+    done = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in formats:
+            ending, write, load = FORMATS[name]
+            work = os.path.join(folder, f'model.{ending}')  # the framework refuses some characters in a path
+            write(folded, images[:1], work)
+            difference = 0.0
+            if load is not None:
+                logits = np.concatenate([load(work)(image[None]) for image in images])
+                difference = float(np.abs(logits - reference).max())
+                scale = float(np.abs(reference).max())
+                if not difference <= TOLERANCE * max(scale, 1e-6):
+                    raise ValueError(f'{name}: the exported network differs from the checkpoint by {difference:.2e} '
+                                     f'(logits up to {scale:.2e}, allowed {TOLERANCE:g} of it); nothing was written')
+            manifest = _manifest(saved, network, kind, name, ending == 'onnx', difference)
+            path = os.path.join(out, f'{stem}.{ending}')
+            done.append(_publish(work, path, manifest, name))
+    return done
+
+
+def check_format(name: str) -> str:
+    """The format's name in capitals. Raises ValueError for an unknown one, and for AIR where there is no Ascend."""
+    name = name.strip().upper()
+    if name not in FORMATS:
+        raise ValueError(f"format '{name}': must be one of {', '.join(FORMATS)}")
+    if name == 'AIR' and ms.get_context('device_target') != 'Ascend':
+        raise ValueError('AIR is written only on a machine with an Ascend; use --format MINDIR, which MindSpore Lite '
+                         'runs on Ascend 310 and on CPU')
+    return name
+
+
+def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: str, free_batch: bool,
+              difference: float) -> dict:
+    plan = network.plan
+    batch = None if free_batch else 1
+    return {
+        'format': FORMAT, 'kind': name, 'network': saved.meta['network'],
+        'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
+        'class_names': saved.meta['class_names'], 'preprocessing': saved.meta['preprocessing'],
+        'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
+                  'dtype': 'float32'},
+        'output': {'name': OUTPUT, 'shape': [batch, plan.spec.num_classes], 'dtype': 'float32'},
+        'cost': vars(measure(plan)), 'weights': kind, 'score': saved.meta['score'], 'config': saved.meta['config'],
+        'max_difference': difference, 'versions': {'mindspore': ms.__version__},
+    }
+
+
+def _publish(work: str, path: str, manifest: dict, name: str) -> Exported:
+    """Move a verified file and its manifest into place, each whole or not at all."""
+    size = os.path.getsize(work)
+    manifest = {**manifest, 'file': os.path.basename(path), 'bytes': size, 'sha256': file_hash(work)}
+    text = f'{path}.{os.getpid()}.tmp'
+    model = f'{path}.{os.getpid()}.model.tmp'
+    try:
+        shutil.copyfile(work, model)
+        with open(text, 'w', encoding='utf-8') as file:
+            json.dump(manifest, file, indent=1)
+            file.write('\n')
+        os.replace(model, path)
+        os.replace(text, manifest_path(path))
+    finally:
+        for leftover in (text, model):
+            if os.path.exists(leftover):
+                os.remove(leftover)
+    return Exported(name, path, manifest_path(path), size, manifest['max_difference'])
+
+
+def _write_mindir(network: Network, images: np.ndarray, path: str) -> None:
+    ms.export(network, Tensor(images), file_name=path, file_format='MINDIR')
+
+
+def _write_air(network: Network, images: np.ndarray, path: str) -> None:
+    ms.export(network, Tensor(images), file_name=path, file_format='AIR')
+
+
+def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
+    """ONNX by mindspore.onnx, which leaves the output's batch fixed: both are set free, and the graph is checked."""
+    import mindspore.onnx
+    import onnx
+    mindspore.onnx.export(network, Tensor(images), file_name=path, input_names=[INPUT], output_names=[OUTPUT],
+                          dynamic_axes={INPUT: {0: 'batch'}})
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name in (INPUT, OUTPUT):
+            value.type.tensor_type.shape.dim[0].dim_param = 'batch'
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+# name -> (file ending, writer, loader for the check; none where the file runs on another machine only)
+FORMATS: Dict[str, tuple] = {
+    'MINDIR': ('mindir', _write_mindir, mindir_function),
+    'ONNX': ('onnx', _write_onnx, onnx_function),
+    'AIR': ('air', _write_air, None),
+}

@@ -1,0 +1,104 @@
+"""One way to run a model file, whatever it is: checkpoint, MINDIR or ONNX.
+
+To add a format: a loader (path) -> (predict, description), and its row in LOADERS.
+"""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Callable, Dict, Sequence, Tuple
+
+import numpy as np
+
+from src.data.presets import eval_transform
+from src.data.transforms import EvalTransform
+from src.deploy.manifest import read_manifest
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """`predict`: images (B, 3, R, R) float32 -> logits (B, classes); with what belongs to the model.
+
+    `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'.
+    """
+    predict: Callable[[np.ndarray], np.ndarray]
+    network: dict
+    class_names: Tuple[str, ...]
+    preprocessing: dict
+    config: dict
+    weights: str
+
+    @property
+    def transform(self) -> EvalTransform:
+        """RGB image -> input tensor, as the model was evaluated."""
+        return eval_transform(self.preprocessing)
+
+    def probabilities(self, images: Sequence) -> np.ndarray:
+        """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""
+        logits = np.stack([self.predict(self.transform(image)[None])[0] for image in images]).astype(np.float64)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def load_predictor(path: str, weights: str = 'auto') -> Predictor:
+    """Load a model file by its ending: .ckpt, .mindir or .onnx (the last two with their manifest).
+
+    `weights` chooses a checkpoint's average ('ema') or last ('raw') weights. Raises ValueError or FileNotFoundError.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in LOADERS:
+        raise ValueError(f'{path}: the ending must be one of {", ".join(LOADERS)}')
+    return LOADERS[ending](path, weights)
+
+
+def _checkpoint(path: str, weights: str) -> Predictor:
+    from mindspore import Tensor
+
+    from src.training import checkpoint
+    saved = checkpoint.load(path)
+    network, kind = checkpoint.restore_network(saved, weights)
+    meta = saved.meta
+    return Predictor(lambda images: network(Tensor(images)).asnumpy(), meta['network'], tuple(meta['class_names']),
+                     meta['preprocessing'], meta['config'], kind)
+
+
+def _mindir(path: str, weights: str) -> Predictor:
+    return _exported(path, mindir_function(path))
+
+
+def _onnx(path: str, weights: str) -> Predictor:
+    return _exported(path, onnx_function(path))
+
+
+def _exported(path: str, predict: Callable) -> Predictor:
+    manifest = read_manifest(path)
+    return Predictor(predict, manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
+                     manifest['config'], manifest['weights'])
+
+
+def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
+    """images -> logits by MindSpore from a MINDIR. Raises ValueError where it does not load."""
+    import mindspore as ms
+    try:
+        graph = ms.nn.GraphCell(ms.load(path))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ValueError(f'{path}: MindSpore {ms.__version__} cannot load it '
+                         f'({" ".join(str(error).split())[:80]})') from None
+    return lambda images: graph(ms.Tensor(images)).asnumpy()
+
+
+def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
+    """images -> logits by ONNX Runtime. Raises ValueError where it is not installed or the file does not load."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ValueError('ONNX files run by onnxruntime, which is not installed: pip install onnxruntime') from None
+    try:
+        session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    except Exception as error:  # onnxruntime's exceptions have no public base class
+        raise ValueError(f'{path}: ONNX Runtime cannot load it ({" ".join(str(error).split())[:80]})') from None
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
+
+
+LOADERS: Dict[str, Callable[[str, str], Predictor]] = {'.ckpt': _checkpoint, '.mindir': _mindir, '.onnx': _onnx}
