@@ -1,12 +1,50 @@
 """Shared fixtures. MindSpore is imported only by the tests that need it."""
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SMALL = 'tinynet_e@w=0.1,d=0.1,resolution=16'  # seven blocks: compiles in seconds
+
+os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')  # as src/runtime.py
+os.environ.setdefault('GLOG_v', '3')
 
 
 @pytest.fixture(scope='session')
 def root():
     """The repository's root folder."""
     return ROOT
+
+
+@pytest.fixture(scope='session')
+def entry():
+    """Run one of the command lines: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output."""
+    def run(script, *arguments, **options):
+        return subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], capture_output=True, text=True,
+                              timeout=300, **options)
+    return run
+
+
+@pytest.fixture(scope='session')
+def small_config():
+    """A configuration that trains SMALL on the digits in seconds; keyword arguments replace keys of the train section."""
+    from src.config import load_config
+
+    def make(*overrides):
+        return load_config(None, [f'model.name={SMALL}', 'data.name=digits', 'data.batch_size=256', 'data.flip=0',
+                                  'optim.learning_rate=0.002', 'optim.name=adamw', 'optim.warmup_epochs=1',
+                                  'optim.epsilon=1e-8', 'train.epochs=2', 'train.ema_decay=0.9', 'runtime.device=CPU',
+                                  'model.drop_path=0.1', *overrides])
+    return make
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory, small_config):
+    """The run folder of a small network trained for a few epochs."""
+    from src.training.loop import train
+    path = tmp_path_factory.mktemp('trained') / 'run'
+    train(small_config('train.epochs=4'), 'CPU', str(path), say=lambda line: None)
+    return path

@@ -75,11 +75,11 @@ def resolve(name: str, **changes) -> NetSpec:
     row = VARIANTS[stem]
     multipliers = {'r': row.r, 'd': row.d, 'w': row.w}
     multipliers.update(_parse_multipliers(name, tail) if at else {})
-    resolution = multipliers.pop('resolution', None)
-    if resolution is not None:
-        changes.setdefault('resolution', resolution)
+    named = multipliers.pop('resolution', None)
+    if changes.get('resolution') is None:
+        changes['resolution'] = named
     base = BASES[row.base]
-    if changes.get('resolution') is not None:
+    if changes['resolution'] is not None:
         multipliers['r'] = changes['resolution'] / base.base_resolution
     return scale(replace(base, name=name.strip(), base=row.base), **multipliers, **changes)
 

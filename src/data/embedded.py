@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import gzip
 import os
+import pathlib
 import struct
 from typing import Optional, Tuple
 
 import numpy as np
 
 FASHION_CLASSES = ('t-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')
-FASHION_FOLDERS = ('data/fashion-mnist', '/usr/share/datasets/fashion-mnist')  # where scripts and the package put it
+FASHION_FOLDERS = (  # where scripts/get_fashion_mnist.sh and the installed package put it
+    str(pathlib.Path(__file__).resolve().parents[2] / 'data' / 'fashion-mnist'), '/usr/share/datasets/fashion-mnist')
 
 
 def digits(split: str) -> Tuple[np.ndarray, np.ndarray, Tuple[str, ...]]:

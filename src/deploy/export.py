@@ -59,7 +59,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
             write(folded, images[:1], work)
             difference = 0.0
             if load is not None:
-                logits = np.concatenate([load(work)(image[None]) for image in images])
+                logits = load(work)(images)
                 difference = float(np.abs(logits - reference).max())
                 scale = float(np.abs(reference).max())
                 if not difference <= TOLERANCE * max(scale, 1e-6):

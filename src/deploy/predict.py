@@ -77,14 +77,14 @@ def _exported(path: str, predict: Callable) -> Predictor:
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
-    """images -> logits by MindSpore from a MINDIR. Raises ValueError where it does not load."""
+    """images -> logits by MindSpore from a MINDIR, whose graph takes one image a call; ValueError if it does not load."""
     import mindspore as ms
     try:
         graph = ms.nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f'{path}: MindSpore {ms.__version__} cannot load it '
                          f'({" ".join(str(error).split())[:80]})') from None
-    return lambda images: graph(ms.Tensor(images)).asnumpy()
+    return lambda images: np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
 
 
 def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:

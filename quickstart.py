@@ -1,0 +1,25 @@
+"""The main job end to end on the embedded digits: train, evaluate, export, check, classify; called by quickstart.sh."""
+import argparse
+import os
+
+from src.config import load_config
+from src.runtime import configure, run_entry
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--config', default='configs/tinynet_e_digits.yaml', metavar='FILE')
+    parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides')
+    parser.add_argument('--run', default='runs/quickstart', metavar='DIR', help='an interrupted one there is continued')
+    args = parser.parse_args()
+    config = load_config(args.config, args.overrides)
+    resume = os.path.isfile(f'{args.run}/config.yaml')
+    if resume and load_config(f'{args.run}/config.yaml') != config:
+        raise ValueError(f'{args.run}: holds a run of another configuration; move it away, or choose another --run folder')
+    device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, seed=config.train.seed)
+    from src.quickstart import quickstart
+    quickstart(config, device, args.run, resume)
+
+
+if __name__ == '__main__':
+    run_entry(main)

@@ -1,0 +1,52 @@
+"""Train, evaluate, export, check and classify in one go, and say what was made."""
+from __future__ import annotations
+
+import json
+import os
+
+from rich.console import Console
+from rich.table import Table
+
+from src.config import Config
+from src.data import presets
+from src.deploy.classify import classify, collect
+from src.deploy.export import export
+from src.deploy.predict import load_predictor
+from src.training.evaluate import evaluate
+from src.training.loop import train
+from src.training.plots import confusion_matrix, predictions
+from src.training.run import RunFolder, write_text
+
+
+def quickstart(config: Config, device: str, path: str, resume: bool = False) -> dict:
+    """Run the main job in a run folder; return and write what it made, summary.json in that folder.
+
+    The accuracy is that of the exported MINDIR on the validation split, the file a device would run.
+    """
+    outcome = train(config, device, path, resume)
+    run: RunFolder = outcome.run
+    made = {item.format: item for item in export(str(run.best), ('MINDIR', 'ONNX'), os.path.join(path, 'export'))}
+    model = load_predictor(made['MINDIR'].path)
+    dataset = presets.dataset(config.data, 'val', class_names=model.class_names)
+    result = evaluate(model.predict, dataset, model.transform, config.data.batch_size)
+    if result.confusion.trace() != round(outcome.best['top1'] * result.count / 100):
+        raise ValueError(f"the exported model scores {result.top1:.2f} %, the checkpoint {outcome.best['top1']:.2f} %")
+    confusion, picture = os.path.join(path, 'confusion.png'), os.path.join(path, 'predictions.png')
+    confusion_matrix(result.confusion, model.class_names, confusion, f'exported model, top-1 {result.top1:.2f} %')
+    samples, _ = collect(None, config.data.name, config.data.dir, 24)
+    named = classify(model, samples)
+    predictions([s.image for s in samples], [r.caption for r in named], [r.right for r in named], picture)
+    summary = {
+        'model': config.model.name, 'data': config.data.name, **result.summary(),
+        'train_seconds': round(outcome.seconds, 1), 'checkpoint': str(run.best), 'mindir': made['MINDIR'].path,
+        'onnx': made['ONNX'].path, 'manifest': made['MINDIR'].manifest,
+        'max_difference': max(item.max_difference for item in made.values()),
+        'curve': str(run.curve), 'confusion': confusion, 'predictions': picture}
+    target = run.path / 'summary.json'
+    write_text(target, json.dumps(summary, indent=1) + '\n')
+    table = Table('made', 'where or how much', title='What the quickstart made')
+    for key, value in {**summary, 'summary': str(target)}.items():
+        table.add_row(key, f'{value:.3g}' if key == 'max_difference' else str(value))
+    Console(width=120).print(table)
+    return summary
+

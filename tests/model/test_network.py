@@ -1,0 +1,138 @@
+"""The cells: parameters against the counted ones, feature taps, dropout and drop path, initialisation."""
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from src.arch import expand, layer_costs, measure, resolve
+from src.model import FeatureExtractor, create_model, list_models
+from src.model.layers import Dropout, DropPath, Uniform
+from src.model.weights import load_arrays
+from tests.conftest import SMALL
+
+
+@pytest.mark.parametrize('name', [*list_models(), 'efficientnet_b0@r=0.3,d=2.1,w=0.33', 'tinynet_c@w=1.4'])
+@pytest.mark.parametrize('classes, channels', [(1000, 3), (7, 1)])
+def test_parameters_are_the_counted_ones(name, classes, channels):
+    net = create_model(name, num_classes=classes, in_channels=channels)
+    assert sum(p.size for p in net.trainable_params()) == measure(net.plan).params
+    weights = {p.name for p in net.get_parameters() if p.name.endswith('.weight') and p.ndim == 4}
+    assert weights == {f'{layer.name}.weight' for layer in layer_costs(net.plan) if layer.kind != 'dense'}
+
+
+def test_multiply_adds_are_those_of_the_convolutions_that_run():
+    net = create_model(SMALL, num_classes=5)
+    shapes, hooks = [], []
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    for _, cell in net.cells_and_names():
+        if isinstance(cell, (nn.Conv2d, nn.Dense)):
+            hooks.append(cell.register_forward_hook(lambda c, _, out: shapes.append((c, out.shape))))
+    net.set_train(False)(Tensor(np.zeros((1, 3, 16, 16), np.float32)))
+    macs = sum(cell.weight.size * (int(np.prod(shape[2:])) if len(shape) == 4 else 1) for cell, shape in shapes)
+    assert macs == measure(net.plan).macs
+    assert [shape[1:] for cell, shape in shapes if isinstance(cell, nn.Conv2d)] == [
+        layer.shape for layer in layer_costs(net.plan) if layer.kind != 'dense']
+
+
+@pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
+def test_feature_taps(mode):
+    ms.set_context(mode=mode)
+    net = create_model('tinynet_e')
+    taps = FeatureExtractor(net, (4, 32, 8)).set_train(False)
+    maps = taps(Tensor(np.ones((2, 3, 64, 96), np.float32)))
+    assert [m.shape for m in maps] == [(2, 16, 16, 24), (2, 24, 8, 12), (2, 160, 2, 3)]
+    assert taps.channels == (16, 24, 160)
+    assert {p.name for p in taps.get_parameters()} < {p.name for p in net.get_parameters()}
+
+
+def test_features_go_on_to_the_logits():
+    ms.set_context(mode=ms.GRAPH_MODE)
+    net = create_model(SMALL, num_classes=5).set_train(False)
+    x = Tensor(np.random.default_rng(0).normal(0, 1, (2, 3, 16, 16)).astype(np.float32))
+    last, = FeatureExtractor(net, (32,)).set_train(False)(x)
+    np.testing.assert_array_equal(net.classifier(net.head(last)).asnumpy(), net(x).asnumpy())
+
+
+@pytest.mark.parametrize('strides', [(3,), (64,), ()])
+def test_unknown_feature_stride(strides):
+    with pytest.raises(ValueError, match=r'\[2, 4, 8, 16, 32\]'):
+        FeatureExtractor(create_model(SMALL), strides)
+
+
+def reference_uniform(start, calls, count):
+    """The hash of layers.Uniform in unsigned arithmetic."""
+    draws = []
+    for call in range(1, calls + 1):
+        x = (np.arange(count) + (start + call) * 2654435769) % 2**32
+        for shift, factor in ((16, 2146121005), (15, 2221713035), (16, 1)):
+            x = (x ^ (x >> shift)) * factor % 2**32
+        draws.append((x & 0xFFFFFF) / 2**24)
+    return np.array(draws)
+
+
+@pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
+def test_uniform_is_the_hash_of_its_counter(mode):
+    ms.set_context(mode=mode)
+    uniform = Uniform('x', seed=3)
+    start = int(uniform.counter.asnumpy()[0])
+    draws = np.array([uniform(1000).asnumpy() for _ in range(3)])
+    np.testing.assert_array_equal(draws, reference_uniform(start, 3, 1000).astype(np.float32))
+    assert int(uniform.counter.asnumpy()[0]) == start + 3
+
+
+def test_uniform_numbers_are_uniform_and_independent():
+    draws = reference_uniform(12345, 40, 5000)
+    counts, _ = np.histogram(draws, bins=20, range=(0, 1))
+    expected = draws.size / 20
+    assert ((counts - expected) ** 2 / expected).sum() < 43.8  # chi-square, 19 degrees of freedom, p = 0.001
+    for shifted in (np.roll(draws, 1, axis=0), np.roll(draws, 1, axis=1)):
+        assert abs(np.corrcoef(draws.ravel(), shifted.ravel())[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
+def test_dropout_and_drop_path(mode):
+    ms.set_context(mode=mode)
+    x = Tensor(np.ones((256, 100), np.float32))
+    drop = Dropout(0.2, 'd').set_train(True)
+    first, second = drop(x).asnumpy(), drop(x).asnumpy()
+    assert set(np.unique(first)) == {np.float32(0), np.float32(1.25)}
+    assert abs((first == 0).mean() - 0.2) < 0.01 and (first != second).any()
+    np.testing.assert_array_equal(drop.set_train(False)(x).asnumpy(), x.asnumpy())
+    path = DropPath(0.25, 'p').set_train(True)
+    y = path(Tensor(np.ones((2000, 2, 3, 3), np.float32))).asnumpy()
+    assert abs((y[:, 0, 0, 0] == 0).mean() - 0.25) < 0.03
+    assert (y == y[:, :1, :1, :1]).all() and y.max() == np.float32(1 / 0.75)
+
+
+def test_drop_path_rates_grow_linearly_and_no_rate_means_no_parameter():
+    plan = expand(resolve('efficientnet_b0', drop_path=0.16))
+    blocks = [b for stage in plan.stages for b in stage]
+    np.testing.assert_allclose([b.drop_path for b in blocks], 0.16 * np.arange(16) / 16)
+    assert not any('counter' in p.name for p in create_model(SMALL).get_parameters())
+
+
+def test_initialisation_depends_on_the_seed_alone():
+    a, b, c = (create_model(SMALL, num_classes=5, seed=s) for s in (1, 1, 2))
+    for p, q, r in zip(a.get_parameters(), b.get_parameters(), c.get_parameters()):
+        np.testing.assert_array_equal(p.asnumpy(), q.asnumpy())
+        if p.ndim > 1:
+            assert (p.asnumpy() != r.asnumpy()).any()
+    wide = create_model('efficientnet_b0')
+    weights = {p.name: p.asnumpy() for p in wide.get_parameters()}
+    assert weights['head.conv.weight'].std() == pytest.approx(np.sqrt(2 / 1280), rel=0.01)
+    assert weights['stages.5.1.depthwise.conv.weight'].std() == pytest.approx(np.sqrt(2 / 25), rel=0.02)
+    assert np.abs(weights['classifier.dense.weight']).max() == pytest.approx(1 / np.sqrt(1280), rel=0.001)
+
+
+def test_strict_loading_is_all_or_nothing():
+    net = create_model(SMALL, num_classes=5)
+    arrays = {p.name: p.asnumpy() + 1 for p in net.get_parameters()}
+    before = net.stem.conv.weight.asnumpy()
+    for broken, words in (({**arrays, 'more': np.zeros(1)}, 'not in the network: more'),
+                          ({k: v for k, v in arrays.items() if k != 'stem.norm.beta'}, 'missing: stem.norm.beta'),
+                          ({**arrays, 'stem.norm.beta': np.zeros(3)}, r'stem.norm.beta is \(3,\)')):
+        with pytest.raises(ValueError, match=words):
+            load_arrays(net, broken)
+        np.testing.assert_array_equal(net.stem.conv.weight.asnumpy(), before)
+    load_arrays(net, arrays)
+    np.testing.assert_array_equal(net.stem.conv.weight.asnumpy(), before + 1)
