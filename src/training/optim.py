@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import List, Sequence, Tuple
 
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, jit, nn, ops
 
 
 def parameter_groups(network: nn.Cell) -> Tuple[List[Parameter], List[Parameter]]:
@@ -25,7 +25,8 @@ class AdamW(nn.Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019): p <- p - lr * decay * p, then Adam's step.
 
     The framework's AdamWeightDecay leaves the bias correction out, its Adam adds the decay to the gradient; this is the
-    published rule on the framework's Adam. `decayed` are the names of the parameters that take the decay.
+    published rule on the framework's Adam, whose epsilon stands beside the uncorrected root of the second moment (the
+    form at the end of section 2 of Kingma and Ba, ICLR 2015). `decayed` are the names of the parameters that take the decay.
     """
 
     def __init__(self, params: Sequence[Parameter], learning_rate, weight_decay: float, decayed: Sequence[str],
@@ -34,6 +35,7 @@ class AdamW(nn.Adam):
         names = set(decayed)
         self.rates = tuple(weight_decay if p.name in names else 0.0 for p in self.parameters)
 
+    @jit  # as the parent's: in PyNative the two must be one graph, or the parent's reads the weights before the decay
     def construct(self, gradients):
         lr = self.get_lr()
         done = ()
