@@ -30,7 +30,7 @@ def entry():
 
 @pytest.fixture(scope='session')
 def small_config():
-    """A configuration that trains SMALL on the digits in seconds; keyword arguments replace keys of the train section."""
+    """A configuration that trains SMALL on the digits in seconds, with `section.key=value` overrides."""
     from src.config import load_config
 
     def make(*overrides):
@@ -44,6 +44,8 @@ def small_config():
 @pytest.fixture(scope='session')
 def trained(tmp_path_factory, small_config):
     """The run folder of a small network trained for a few epochs."""
+    from src.runtime import configure
+    configure('CPU')
     from src.training.loop import train
     path = tmp_path_factory.mktemp('trained') / 'run'
     train(small_config('train.epochs=4'), 'CPU', str(path), say=lambda line: None)

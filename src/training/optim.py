@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import List, Sequence, Tuple
 
-from mindspore import Parameter, jit, nn, ops
+import mindspore as ms
+from mindspore import Parameter, nn, ops
 
 
 def parameter_groups(network: nn.Cell) -> Tuple[List[Parameter], List[Parameter]]:
@@ -21,28 +22,86 @@ def describe_groups(network: nn.Cell, weight_decay: float) -> str:
     return '\n'.join(lines)
 
 
-class AdamW(nn.Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019): p <- p - lr * decay * p, then Adam's step.
+# The updates are written in elementary operations, each rounded as IEEE 754 says. The framework's fused CPU kernels split
+# a tensor among threads by a search over run time, and round differently at the seams: a resumed run would drift from
+# the uninterrupted one in the last bit.
+_rmsprop = ops.MultitypeFuncGraph('rmsprop')
+_momentum = ops.MultitypeFuncGraph('momentum')
+_adamw = ops.MultitypeFuncGraph('adamw')
 
-    The framework's AdamWeightDecay leaves the bias correction out, its Adam adds the decay to the gradient; this is the
-    published rule on the framework's Adam, whose epsilon stands beside the uncorrected root of the second moment (the
-    form at the end of section 2 of Kingma and Ba, ICLR 2015). `decayed` are the names of the parameters that take the decay.
+
+@_rmsprop.register('Number', 'Number', 'Number', 'Tensor', 'Tensor', 'Tensor', 'Tensor', 'Tensor')
+def _rmsprop_update(decay, momentum, epsilon, lr, param, mean_square, moment, gradient):
+    mean_square = ops.assign(mean_square, mean_square * decay + gradient * gradient * (1 - decay))
+    moment = ops.assign(moment, moment * momentum + gradient * lr / ops.sqrt(mean_square + epsilon))
+    return ops.assign(param, param - moment)
+
+
+@_momentum.register('Number', 'Bool', 'Tensor', 'Tensor', 'Tensor', 'Tensor')
+def _momentum_update(momentum, nesterov, lr, param, moment, gradient):
+    moment = ops.assign(moment, moment * momentum + gradient)
+    return ops.assign(param, param - (gradient + moment * momentum if nesterov else moment) * lr)
+
+
+@_adamw.register('Number', 'Number', 'Number', 'Tensor', 'Tensor', 'Number', 'Tensor', 'Tensor', 'Tensor', 'Tensor')
+def _adamw_update(beta1, beta2, epsilon, lr, scaled, weight_decay, param, moment1, moment2, gradient):
+    moment1 = ops.assign(moment1, moment1 * beta1 + gradient * (1 - beta1))
+    moment2 = ops.assign(moment2, moment2 * beta2 + gradient * gradient * (1 - beta2))
+    return ops.assign(param, param * (1 - lr * weight_decay) - moment1 * scaled / (ops.sqrt(moment2) + epsilon))
+
+
+class RMSProp(nn.RMSProp):
+    """TensorFlow's form, as published: mean square from one, epsilon inside the root, momentum on the scaled step.
+
+    g <- g + weight_decay p; s <- decay s + (1 - decay) g^2; m <- momentum m + lr g / sqrt(s + epsilon); p <- p - m.
+    """
+
+    def construct(self, gradients):
+        gradients = self.decay_weight(gradients)
+        lr = self.get_lr()
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        return self.hyper_map(ops.partial(_rmsprop, self.decay, self.momentum, self.epsilon, lr), self._parameters,
+                              self.ms, self.moment, gradients)
+
+
+class SGD(nn.Momentum):
+    """g <- g + weight_decay p; m <- momentum m + g; p <- p - lr m, or p - lr (g + momentum m) with `nesterov`."""
+
+    def __init__(self, params, learning_rate, momentum: float, nesterov: bool):
+        super().__init__(params, learning_rate, momentum, use_nesterov=nesterov)
+        self.rate, self.nesterov = momentum, nesterov
+
+    def construct(self, gradients):
+        gradients = self.decay_weight(gradients)
+        lr = self.get_lr()
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        return self.hyper_map(ops.partial(_momentum, self.rate, self.nesterov, lr), self._parameters, self.moments,
+                              gradients)
+
+
+class AdamW(nn.Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019): p <- p - lr decay p, and Adam's step.
+
+    Epsilon stands beside the uncorrected root of the second moment, the form at the end of section 2 of Kingma and Ba
+    (ICLR 2015): p <- p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). `decayed` names the parameters
+    that take the decay. The framework's AdamWeightDecay leaves the correction out, its Adam adds decay to the gradient.
     """
 
     def __init__(self, params: Sequence[Parameter], learning_rate, weight_decay: float, decayed: Sequence[str],
                  beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
-        super().__init__(params, learning_rate, beta1=beta1, beta2=beta2, eps=epsilon)
-        names = set(decayed)
-        self.rates = tuple(weight_decay if p.name in names else 0.0 for p in self.parameters)
+        super().__init__(learning_rate, params)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.moment1 = self._parameters.clone(prefix='moment1', init='zeros')
+        self.moment2 = self._parameters.clone(prefix='moment2', init='zeros')
+        self.rates = tuple(weight_decay if p.name in set(decayed) else 0.0 for p in self._parameters)
 
-    @jit  # as the parent's: in PyNative the two must be one graph, or the parent's reads the weights before the decay
     def construct(self, gradients):
         lr = self.get_lr()
-        done = ()
-        for param, rate in zip(self._parameters, self.rates):
-            if rate > 0:
-                done += (ops.assign(param, param * (1 - lr * rate)),)
-        return super().construct(ops.depend(gradients, done))
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        t = ops.cast(self.global_step, ms.float32)
+        scaled = lr * ops.sqrt(1 - ops.pow(self.beta2, t)) / (1 - ops.pow(self.beta1, t))
+        return self.map_(ops.partial(_adamw, self.beta1, self.beta2, self.epsilon, lr, scaled), self.rates,
+                         self._parameters, self.moment1, self.moment2, gradients)
 
 
 def build_optimizer(name: str, network: nn.Cell, learning_rate: Sequence[float], weight_decay: float = 0.0,
@@ -50,12 +109,8 @@ def build_optimizer(name: str, network: nn.Cell, learning_rate: Sequence[float],
                     nesterov: bool = False) -> nn.Optimizer:
     """Return the optimizer over a network's parameters; `learning_rate` has one value a step.
 
-    - rmsprop: TensorFlow's form, as published: mean square from one, epsilon inside the root, momentum on the scaled
-      step; `decay` is the mean square's, weight decay joins the gradient;
-    - sgd: momentum, with Nesterov's step on request, weight decay joins the gradient;
-    - adamw: decoupled weight decay.
-
-    Norms and biases take no weight decay. Raises ValueError for an unknown name.
+    'rmsprop' (`decay` is the mean square's), 'sgd' or 'adamw'; norms and biases take no weight decay. Raises ValueError
+    for an unknown name.
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer '{name}': must be one of {', '.join(OPTIMIZERS)}")
@@ -66,8 +121,8 @@ def build_optimizer(name: str, network: nn.Cell, learning_rate: Sequence[float],
     groups = [{'params': decayed, 'weight_decay': weight_decay}, {'params': rest, 'weight_decay': 0.0},
               {'order_params': network.trainable_params()}]
     if name == 'rmsprop':
-        return nn.RMSProp(groups, rates, decay=decay, momentum=momentum, epsilon=epsilon)
-    return nn.Momentum(groups, rates, momentum=momentum, use_nesterov=nesterov)
+        return RMSProp(groups, rates, decay=decay, momentum=momentum, epsilon=epsilon)
+    return SGD(groups, rates, momentum, nesterov)
 
 
 OPTIMIZERS = ('rmsprop', 'sgd', 'adamw')

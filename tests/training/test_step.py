@@ -48,6 +48,12 @@ def sgd(state, p, g, lr, decay):
     return p - lr * state['m']
 
 
+def nesterov(state, p, g, lr, decay):
+    g = g + decay * p
+    state['m'] = 0.9 * state.get('m', 0.0) + g
+    return p - lr * (g + 0.9 * state['m'])
+
+
 def adamw(state, p, g, lr, decay):
     t = state['t'] = state.get('t', 0) + 1
     state['m'] = 0.9 * state.get('m', 0.0) + 0.1 * g
@@ -58,11 +64,12 @@ def adamw(state, p, g, lr, decay):
 
 @pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
 @pytest.mark.parametrize('clip', [0.0, 0.3])
-@pytest.mark.parametrize('name, rule', [('rmsprop', rmsprop), ('sgd', sgd), ('adamw', adamw)])
+@pytest.mark.parametrize('name, rule', [('rmsprop', rmsprop), ('sgd', sgd), ('sgd', nesterov),
+                                        ('adamw', adamw)])
 def test_steps_equal_the_closed_form(name, rule, clip, mode):
     ms.set_context(mode=mode)
     net = Linear()
-    optimizer = build_optimizer(name, net, RATES, weight_decay=0.3, epsilon=1e-3)
+    optimizer = build_optimizer(name, net, RATES, weight_decay=0.3, epsilon=1e-3, nesterov=rule is nesterov)
     average = WeightAverage(net, 0.25)
     step = TrainStep(net, nn.CrossEntropyLoss(label_smoothing=0.1), optimizer, average, clip_norm=clip).set_train(True)
     w, b = net.weight.asnumpy().astype(np.float64), net.bias.asnumpy().astype(np.float64)

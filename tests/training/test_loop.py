@@ -1,0 +1,116 @@
+"""The run as a user sees it: stopping and going on, divergence, records, refusals."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from src.config import to_yaml
+from src.runtime import configure
+from src.training import checkpoint
+from src.training.loop import train
+
+STOP_AT = 8  # steps; an epoch of the small configuration has five
+
+# Trains, and sends itself a signal in the middle of the second epoch; a checkpoint is due after every step.
+STOPPED = f"""
+import os, sys
+from src.config import load_config
+from src.runtime import configure, run_entry
+config, path, number = load_config(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+configure('CPU', seed=config.train.seed)
+from src.training import loop
+class Bar(loop.Bar):
+    def update(self, done, note=''):
+        super().update(done, note)
+        if done == {STOP_AT} and self.total > {STOP_AT}:
+            os.kill(os.getpid(), number)
+loop.Bar = Bar
+run_entry(lambda: loop.train(config, 'CPU', path) and None)
+"""
+
+
+@pytest.fixture(scope='module')
+def recipe(small_config, tmp_path_factory):
+    """A configuration with every source of randomness and state, as a file."""
+    config = small_config('train.epochs=3', 'model.dropout=0.3', 'model.drop_path=0.3', 'data.flip=0.5',
+                          'optim.name=rmsprop', 'optim.learning_rate=0.01', 'train.save_minutes=1e-9')
+    path = tmp_path_factory.mktemp('recipe') / 'recipe.yaml'
+    path.write_text(to_yaml(config))
+    return path
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(recipe, tmp_path_factory, entry):
+    path = tmp_path_factory.mktemp('whole') / 'run'
+    done = entry('train.py', '--config', recipe, '--run', path)
+    assert done.returncode == 0, done.stderr
+    return checkpoint.load(str(path / 'last.ckpt')), path
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+def test_resumed_equals_uninterrupted_to_the_bit(number, recipe, uninterrupted, tmp_path, root, entry):
+    run = tmp_path / 'run'
+    stopped = subprocess.run([sys.executable, '-c', STOPPED, str(recipe), str(run), str(int(number))], cwd=root,
+                             capture_output=True, text=True, timeout=300)
+    if number == signal.SIGKILL:
+        assert stopped.returncode == -signal.SIGKILL
+    else:
+        assert stopped.returncode == 128 + number, stopped.stderr
+        assert f'--resume {run}' in stopped.stderr and 'Traceback' not in stopped.stderr
+    at = checkpoint.load(str(run / 'last.ckpt')).meta['step']
+    assert 5 < at <= STOP_AT and (number == signal.SIGKILL or at == STOP_AT)
+
+    resumed = entry('train.py', '--resume', run)
+    assert resumed.returncode == 0, resumed.stderr
+    assert f'resumed at step {at} of 15' in resumed.stdout
+    whole, (want, whole_run) = checkpoint.load(str(run / 'last.ckpt')), uninterrupted
+    assert set(whole.arrays) == set(want.arrays)
+    for name, array in want.arrays.items():
+        np.testing.assert_array_equal(whole.arrays[name], array, err_msg=name)
+    assert any('counter' in name for name in want.arrays)
+    scores = [[{k: v for k, v in json.loads(line).items() if k != 'images_per_s'}
+               for line in (path / 'metrics.jsonl').read_text().splitlines() if '"eval"' in line]
+              for path in (run, whole_run)]
+    assert scores[0] == scores[1] and [s['epoch'] for s in scores[0]] == [1, 2, 3]
+    assert not [name for name in os.listdir(run) if name.startswith('.')]
+
+
+def test_a_finished_run_resumes_to_nothing(trained, entry):
+    before = (trained / 'last.ckpt').read_bytes()
+    done = entry('train.py', '--resume', trained)
+    assert done.returncode == 0 and 'best top-1' in done.stdout
+    assert (trained / 'last.ckpt').read_bytes() == before
+
+
+def test_run_folder_holds_what_it_says(trained):
+    records = [json.loads(line) for line in (trained / 'metrics.jsonl').read_text().splitlines()]
+    scores = [r for r in records if r['kind'] == 'eval']
+    steps = [r for r in records if r['kind'] == 'train']
+    assert [s['epoch'] for s in scores] == [1, 2, 3, 4] and all(s['count'] == 360 for s in scores)
+    assert [s['step'] for s in steps] == [5, 10, 15, 20]
+    assert steps[-1]['loss'] < steps[0]['loss']
+    best = checkpoint.load(str(trained / 'best.ckpt')).meta
+    assert best['score']['top1'] == max(s['top1'] for s in scores) == best['best']['top1']
+    assert (trained / 'curve.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_divergence_stops_with_the_last_good_checkpoint(small_config, tmp_path):
+    configure('CPU')
+    config = small_config('optim.name=sgd', 'optim.learning_rate=1e30', 'optim.warmup_epochs=1', 'train.epochs=4',
+                          'train.save_minutes=1e-9', 'train.ema_decay=0')
+    with pytest.raises(ValueError, match='not finite|the loss is (nan|inf)') as caught:
+        train(config, 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    assert 'last.ckpt' in str(caught.value) and '\n' not in str(caught.value)
+    saved = checkpoint.load(str(tmp_path / 'run' / 'last.ckpt'))
+    assert all(np.isfinite(a).all() for a in saved.arrays.values())
+
+
+def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
+    with pytest.raises(ValueError, match='--resume'):
+        train(small_config(), 'CPU', str(trained), say=lambda line: None)
+    with pytest.raises(FileNotFoundError, match='no run there'):
+        train(small_config(), 'CPU', str(tmp_path / 'none'), resume=True, say=lambda line: None)
