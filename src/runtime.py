@@ -6,15 +6,11 @@ import sys
 from typing import Callable, Optional
 
 USER_ERROR = 2  # the exit code of a user's mistake
-INTERRUPTED = 130
+INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
 
 
 class Interrupted(Exception):
-    """The run was asked to stop and did, with everything saved; `code` is the exit code."""
-
-    def __init__(self, message: str, code: int = INTERRUPTED):
-        super().__init__(message)
-        self.code = code
+    """The run was asked to stop and did, with everything saved; the message says how to go on."""
 
 
 def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0) -> str:
@@ -57,12 +53,12 @@ def sinks_data(device: str) -> bool:
 
 
 def run_entry(main: Callable[[], Optional[int]]) -> None:
-    """Run a command line: a user's mistake prints one line and exits with 2, an interrupt with its own code."""
+    """Run a command line: a user's mistake prints one line and exits with 2, a stop on request with 130."""
     try:
         sys.exit(main() or 0)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
-        sys.exit(stop.code)
+        sys.exit(INTERRUPTED)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)

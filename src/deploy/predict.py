@@ -62,18 +62,12 @@ def _checkpoint(path: str, weights: str) -> Predictor:
                      meta['preprocessing'], meta['config'], kind)
 
 
-def _mindir(path: str, weights: str) -> Predictor:
-    return _exported(path, mindir_function(path))
-
-
-def _onnx(path: str, weights: str) -> Predictor:
-    return _exported(path, onnx_function(path))
-
-
-def _exported(path: str, predict: Callable) -> Predictor:
-    manifest = read_manifest(path)
-    return Predictor(predict, manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
-                     manifest['config'], manifest['weights'])
+def _exported(load: Callable) -> Callable[[str, str], Predictor]:
+    def loader(path: str, weights: str) -> Predictor:
+        manifest = read_manifest(path)
+        return Predictor(load(path), manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
+                         manifest['config'], manifest['weights'])
+    return loader
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -101,4 +95,8 @@ def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: session.run(None, {name: images})[0]
 
 
-LOADERS: Dict[str, Callable[[str, str], Predictor]] = {'.ckpt': _checkpoint, '.mindir': _mindir, '.onnx': _onnx}
+LOADERS: Dict[str, Callable[[str, str], Predictor]] = {
+    '.ckpt': _checkpoint,
+    '.mindir': _exported(mindir_function),
+    '.onnx': _exported(onnx_function),
+}

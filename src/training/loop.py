@@ -163,7 +163,7 @@ class Trainer:
                 if stop.requested and self.step < self.total_steps:
                     save_last()
                     raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, go on '
-                                      f'with --resume {run.path}', 128 + stop.requested)
+                                      f'with --resume {run.path}')
         run.draw(title)
         return Outcome(run, self.best, self.score, time.monotonic() - begun)
 
@@ -194,7 +194,7 @@ class Stop:
     """Turns SIGINT and SIGTERM into a request that the loop answers between two steps; a second one stops at once."""
 
     def __init__(self):
-        self.requested: int = 0
+        self.requested = False
 
     def __enter__(self) -> 'Stop':
         try:
@@ -207,10 +207,10 @@ class Stop:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _request(self, number: int, _) -> None:
+    def _request(self, *_) -> None:
         if self.requested:
             raise KeyboardInterrupt
-        self.requested = number
+        self.requested = True
 
 
 class _Steps:
@@ -229,13 +229,16 @@ class _Steps:
 def train(config: Config, device: str, run_path: str, resume: bool = False,
           say: Optional[Callable[[str], None]] = print) -> Outcome:
     """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
-    run = RunFolder.open(run_path) if resume else RunFolder.create(run_path, config)
-    checkpoint.remove_leftovers(str(run.last))
-    checkpoint.remove_leftovers(str(run.best))
+    run = RunFolder.open(run_path) if resume else RunFolder.new(run_path)
     trainer = Trainer(config, device, say)
-    if resume and run.last.exists():
-        trainer.resume(checkpoint.load(str(run.last)))
-        say(f'resumed at step {trainer.step} of {trainer.total_steps}')
+    if resume:
+        checkpoint.remove_leftovers(str(run.last))
+        checkpoint.remove_leftovers(str(run.best))
+        if run.last.exists():
+            trainer.resume(checkpoint.load(str(run.last)))
+            say(f'resumed at step {trainer.step} of {trainer.total_steps}')
+    else:
+        run.start(config)
     run.keep_records(trainer.step)
     return trainer.train(run)
 

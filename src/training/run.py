@@ -29,14 +29,11 @@ class RunFolder:
         self.best = self.path / 'best.ckpt'
 
     @classmethod
-    def create(cls, path: str, config: Config) -> 'RunFolder':
-        """Make the folder of a new run. Raises ValueError where a run already has a checkpoint."""
+    def new(cls, path: str) -> 'RunFolder':
+        """The folder of a new run, not made yet. Raises ValueError where a run already has a checkpoint."""
         run = cls(path)
         if run.last.exists() or run.best.exists():
             raise ValueError(f'{path}: holds a run already; go on with --resume {path}, or choose another --run folder')
-        run.path.mkdir(parents=True, exist_ok=True)
-        write_text(run.config, to_yaml(config))
-        run.keep_records(up_to_step=0)
         return run
 
     @classmethod
@@ -46,6 +43,11 @@ class RunFolder:
         if not run.config.is_file():
             raise FileNotFoundError(f'--resume {path}: no run there (no config.yaml in it)')
         return run
+
+    def start(self, config: Config) -> None:
+        """Make the folder and save the resolved configuration."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.config, to_yaml(config))
 
     def load_config(self) -> Config:
         """The configuration the run was started with."""

@@ -1,0 +1,123 @@
+"""Folding, exported files against the checkpoint, manifests, refusals; nothing half-written."""
+import hashlib
+import json
+import os
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from src.arch import measure
+from src.deploy import export as export_module
+from src.deploy.export import export
+from src.deploy.fold import fold
+from src.deploy.manifest import manifest_path, read_manifest
+from src.deploy.predict import load_predictor
+from src.model import create_model
+from src.model.weights import load_arrays
+from src.runtime import configure
+from src.training import checkpoint
+from tests.conftest import SMALL
+
+
+@pytest.fixture(autouse=True)
+def graph_mode():
+    configure('CPU')
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+    configure('CPU')
+    out = tmp_path_factory.mktemp('out with spaces') / 'export'
+    return {item.format: item for item in export(str(trained / 'best.ckpt'), ['mindir', ' ONNX'], str(out))}
+
+
+def test_folding_keeps_the_function():
+    net = create_model(SMALL, num_classes=5, dropout=0.3, drop_path=0.2)
+    rng = np.random.default_rng(0)
+    load_arrays(net, {p.name: p.asnumpy() if p.dtype == ms.int32 else
+                      (np.abs(rng.normal(1, 0.3, p.shape)) if p.ndim == 1 else p.asnumpy()) for p in net.get_parameters()})
+    images = Tensor(rng.normal(0, 1, (3, 3, 16, 16)).astype(np.float32))
+    want, folded = net.set_train(False)(images).asnumpy(), fold(net)
+    got = folded(images).asnumpy()
+    assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
+    assert not any(isinstance(cell, nn.BatchNorm2d) for _, cell in folded.cells_and_names())
+    assert sum(p.size for p in folded.get_parameters()) == measure(folded.plan).params
+    assert measure(folded.plan).macs == measure(net.plan).macs
+
+
+@pytest.mark.parametrize('kind', ['MINDIR', 'ONNX'])
+def test_exported_logits_are_the_checkpoints(kind, exported, trained):
+    network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    images = np.random.default_rng(5).normal(0, 1, (5, 3, 16, 16)).astype(np.float32)
+    want = network(Tensor(images)).asnumpy()
+    model = load_predictor(exported[kind].path)
+    got = model.predict(images)
+    assert got.shape == (5, 10) and np.abs(got - want).max() < 1e-4 * np.abs(want).max()
+    np.testing.assert_allclose(model.predict(images[3:4])[0], got[3], rtol=1e-4, atol=1e-6)  # the batch is free
+    assert exported[kind].max_difference < 1e-4 * np.abs(want).max() * 2
+
+
+def test_manifest_says_all_a_program_needs(exported, trained):
+    meta = checkpoint.load(str(trained / 'best.ckpt')).meta
+    for kind, item in exported.items():
+        manifest = json.load(open(item.manifest, encoding='utf-8'))
+        data = open(item.path, 'rb').read()
+        assert manifest['sha256'] == hashlib.sha256(data).hexdigest() and manifest['bytes'] == len(data)
+        assert manifest['file'] == os.path.basename(item.path)
+        assert manifest['input']['shape'] == [None if kind == 'ONNX' else 1, 3, 16, 16]
+        assert manifest['class_names'] == list('0123456789')
+        assert manifest['preprocessing'] == meta['preprocessing']
+        assert manifest['cost']['params'] == sum(
+            p.size for p in create_model(**meta['network']).trainable_params())
+        assert manifest['weights'] == 'ema' and manifest['max_difference'] == item.max_difference
+
+
+def test_onnx_has_no_batch_norm_and_a_free_batch(exported):
+    import onnx
+    graph = onnx.load(exported['ONNX'].path).graph
+    assert not {'BatchNormalization', 'Dropout'} & {node.op_type for node in graph.node}
+    for value in (graph.input[0], graph.output[0]):
+        assert value.type.tensor_type.shape.dim[0].dim_param == 'batch'
+    assert [graph.input[0].name, graph.output[0].name] == ['images', 'logits']
+
+
+def test_mismatch_writes_nothing_and_leaves_what_was(exported, trained, monkeypatch):
+    folder = os.path.dirname(exported['ONNX'].path)
+    before = {name: open(os.path.join(folder, name), 'rb').read() for name in os.listdir(folder)}
+
+    def broken(network):
+        folded = fold(network)
+        folded.classifier.dense.bias.set_data(folded.classifier.dense.bias + 0.01)
+        return folded
+    monkeypatch.setattr(export_module, 'fold', broken)
+    with pytest.raises(ValueError, match='differs from the checkpoint.*nothing was written'):
+        export(str(trained / 'best.ckpt'), ['ONNX'], folder)
+    assert before == {name: open(os.path.join(folder, name), 'rb').read() for name in os.listdir(folder)}
+
+
+def test_air_without_an_ascend_names_the_alternative(trained, tmp_path):
+    with pytest.raises(ValueError, match='only on a machine with an Ascend.*MINDIR'):
+        export(str(trained / 'best.ckpt'), ['MINDIR', 'AIR'], str(tmp_path / 'out'))
+    with pytest.raises(ValueError, match="'TFLITE'.*MINDIR, ONNX, AIR"):
+        export(str(trained / 'best.ckpt'), ['tflite'], str(tmp_path / 'out'))
+    assert not (tmp_path / 'out').exists()
+
+
+def test_damaged_files_are_named(exported, tmp_path):
+    path = tmp_path / 'x.onnx'
+    path.write_bytes(open(exported['ONNX'].path, 'rb').read())
+    with pytest.raises(FileNotFoundError, match='x.onnx.json'):
+        read_manifest(str(path))
+    text = open(exported['ONNX'].manifest, encoding='utf-8').read()
+    (tmp_path / 'x.onnx.json').write_text(text)
+    assert read_manifest(str(path))['kind'] == 'ONNX'
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match='sha256 differs'):
+        read_manifest(str(path))
+    open(manifest_path(str(path)), 'w').write('{')
+    with pytest.raises(ValueError, match='not a manifest'):
+        read_manifest(str(path))
+    with pytest.raises(ValueError, match='ending must be one of .ckpt, .mindir, .onnx'):
+        load_predictor(str(tmp_path / 'x.pth'))

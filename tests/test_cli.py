@@ -1,0 +1,98 @@
+"""The command lines as subprocesses: what they print, what they write, how they refuse."""
+import json
+
+import pytest
+from PIL import Image
+
+from tests.conftest import SMALL
+
+
+def one_line(done):
+    """The single error line of a refused command."""
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and len(lines) == 1 and lines[0].startswith('error: '), done.stderr + done.stdout
+    return lines[0]
+
+
+def test_summary_json_is_one_object_with_the_published_counts(entry):
+    done = entry('summary.py', '--model', 'tinynet_a', '--json', '--per-layer')
+    summary = json.loads(done.stdout)
+    assert {k: summary[k] for k in ('name', 'resolution', 'width', 'depth', 'params')} == {
+        'name': 'tinynet_a', 'resolution': 192, 'width': 1.0, 'depth': 1.2, 'params': 6_187_972}
+    assert sum(layer['macs'] for layer in summary['layers']) == summary['macs'] == 336_867_712
+    assert sum(layer['params'] for layer in summary['layers']) == summary['params']
+
+
+def test_summary_lists_and_prints(entry):
+    assert 'tinynet_e' in entry('summary.py', '--list').stdout.split()
+    assert '2,042,972' in entry('summary.py', '--model', 'tinynet_e', '--per-layer').stdout
+
+
+def test_summary_imports_no_framework(entry, root):
+    done = entry('summary.py', '--model', 'tinynet_e', env={'PYTHONPROFILEIMPORTTIME': '1', 'PYTHONPATH': str(root)})
+    assert 'src.arch.zoo' in done.stderr and not {'mindspore', 'numpy'} & {
+        line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (('summary.py', '--model', 'tinynet_f'), "unknown model 'tinynet_f'; did you mean"),
+    (('train.py', '--config', 'none.yaml'), 'none.yaml: no such file'),
+    (('train.py', '--set', 'train.epoch=3'), "unknown key 'train.epoch'; did you mean train.epochs?"),
+    (('train.py', '--set', 'model.name=resnet'), "unknown model 'resnet'"),
+    (('train.py', '--set', 'data.name=cifar'), "data set 'cifar'"),
+    (('train.py', '--resume', 'nowhere'), 'nowhere'),
+    (('train.py', '--set', 'runtime.device=Ascend'), 'device Ascend: not available'),
+    (('eval.py', '--checkpoint', 'none.ckpt'), 'none.ckpt: no such file'),
+    (('eval.py', '--checkpoint', 'README.md'), 'the ending must be one of'),
+    (('export.py', '--checkpoint', 'none.ckpt'), 'none.ckpt: no such file'),
+    (('predict.py', '--model', 'none.onnx', '--data', 'digits'), 'none.onnx: no such model file'),
+])
+def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
+    assert words in one_line(entry(*arguments, cwd=tmp_path))
+    assert not [p for p in tmp_path.rglob('*') if p.is_file()]
+
+
+def test_evaluation_knows_its_network(entry, trained, tmp_path):
+    out, picture = tmp_path / 'result.json', tmp_path / 'confusion.png'
+    done = entry('eval.py', '--checkpoint', trained / 'best.ckpt', '--json', out, '--confusion', picture, '--batch-size', 7)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    scores = [json.loads(line) for line in (trained / 'metrics.jsonl').read_text().splitlines() if '"eval"' in line]
+    best = max(scores, key=lambda s: s['top1'])
+    assert (result['top1'], result['top5'], result['count'], result['weights']) == (best['top1'], best['top5'], 360, 'ema')
+    assert result['loss'] == pytest.approx(best['loss'], rel=1e-4) and result['model'] == SMALL
+    assert Image.open(picture).format == 'PNG'
+
+
+def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
+    """Two colours as classes, a broken and an odd image among them; trained, evaluated, exported, predicted."""
+    for split, count in (('train', 12), ('val', 4)):
+        for name, colour in (('red one', (200, 30, 30)), ('blue', (30, 30, 200))):
+            folder = tmp_path / 'data' / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.new('RGB', (20 + i, 30 - i), tuple(c + 3 * i for c in colour)).save(folder / f'{i}.png')
+    (tmp_path / 'data' / 'train' / 'blue' / 'broken.jpg').write_bytes(b'\xff\xd8\xff not an image')
+    (tmp_path / 'data' / 'val' / 'blue' / 'empty.png').write_bytes(b'')
+    settings = [f'--set={s}' for s in (
+        f'model.name={SMALL}', 'data.name=image_folder', 'data.batch_size=8', 'optim.name=adamw', 'optim.epsilon=1e-8',
+        'optim.learning_rate=0.01', 'optim.warmup_epochs=1', 'train.epochs=8', 'train.ema_decay=0', 'train.eval_every=8')]
+    run, options = tmp_path / 'run', {'cwd': tmp_path, 'env': None}
+    done = entry('train.py', *settings, '--data-dir', tmp_path / 'data', '--run', run, **options)
+    assert done.returncode == 0, done.stderr
+    assert 'broken.jpg' in done.stderr and 'empty.png' in done.stderr and '1 of 25 images left out' in done.stderr
+    strict = entry('train.py', *settings, '--data-dir', tmp_path / 'data', '--set', 'data.strict=true', '--run',
+                   tmp_path / 'strict', **options)
+    assert 'broken.jpg' in one_line(strict)
+    scored = entry('eval.py', '--checkpoint', run / 'best.ckpt', '--json', tmp_path / 'e.json', **options)
+    result = json.loads((tmp_path / 'e.json').read_text())
+    assert scored.returncode == 0 and result['count'] == 8 and result['top5'] == 100.0 and result['weights'] == 'raw'
+    exported = entry('export.py', '--checkpoint', run / 'best.ckpt', '--format', 'onnx', **options)
+    assert exported.returncode == 0 and 'maximum difference' in exported.stdout, exported.stderr
+    model = next((run / 'export').glob('*.onnx'))
+    named = entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val', '--plot', tmp_path / 'p.png',
+                  '--topk', 2, **options)
+    assert named.returncode == 1 and 'empty.png' in named.stderr  # one image was left out
+    assert named.stdout.count('%') == 16 and Image.open(tmp_path / 'p.png').format == 'PNG'
+    assert 'topk=3' in one_line(entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val' / 'red one',
+                                      '--topk', 3, **options))
