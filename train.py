@@ -4,6 +4,7 @@ import time
 
 from src.config import load_config
 from src.runtime import configure, run_entry
+from src.training.run import RunFolder
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,7 +23,7 @@ def main() -> None:
     if args.resume:
         if args.config or args.overrides or args.run or args.data_dir:
             raise ValueError('--resume goes on with the configuration of the run; it takes no other option')
-        path, config = args.resume, load_config(f'{args.resume}/config.yaml')
+        path, config = args.resume, RunFolder.open(args.resume).load_config()
     else:
         overrides = args.overrides + ([f'data.dir={args.data_dir}'] if args.data_dir else [])
         config = load_config(args.config, overrides)

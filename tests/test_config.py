@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from src.arch.zoo import resolve
-from src.config import (Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict, load_config,
-                        to_dict, to_yaml)
+from src.config import (Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
+                        load_config, to_dict, to_yaml)
 from src.data.classification import DATASETS
 from tests.conftest import ROOT
 
@@ -67,7 +67,8 @@ train: {epochs: 3, sink: off}
     ('train: {epoch: 3}', "unknown key 'train.epoch'; did you mean train.epochs? Known here: epochs, seed"),
     ('optim: {learning-rate: 3}', "unknown key 'optim.learning-rate'; did you mean optim.learning_rate?"),
     ('epochs: 3', "unknown key 'epochs'"), ('1: 2', "unknown key '1'"), ('data: {1: 2}', "unknown key 'data.1'"),
-    ('- 1', 'the file must hold key: value pairs, not [1]'), ('words', "the file must hold key: value pairs, not 'words'"),
+    ('- 1', 'the file must hold key: value pairs, not [1]'),
+    ('words', "the file must hold key: value pairs, not 'words'"),
     ('train: 3', 'train must hold key: value pairs, not 3'), ('train: [epochs]', 'train must hold key: value pairs'),
     ('train: {epochs: 3.0}', 'train.epochs=3.0 must be a whole number'),
     ('train: {epochs: true}', 'train.epochs=True must be a whole number'),
@@ -95,8 +96,8 @@ def test_a_mistake_names_file_and_key(text, message, file):
     assert str(error.value).startswith(f'{path}: {message}')
 
 
-@pytest.mark.parametrize('text', ['a: [', '\ttrain: 3', 'train: {epochs: 3', '--- 1\n--- 2', '!!python/name:os.system x',
-                                  b'\xff\xfe\x00', '\x00'])
+@pytest.mark.parametrize('text', ['a: [', '\ttrain: 3', 'train: {epochs: 3', '--- 1\n--- 2',
+                                  '!!python/name:os.system x', b'\xff\xfe\x00', '\x00'])
 def test_broken_yaml_is_one_line_with_the_file(text, file):
     path = file(text)
     with pytest.raises(ValueError, match='not valid YAML') as error:
@@ -122,8 +123,8 @@ def test_a_missing_file_is_named(tmp_path):
     ('optim.weight_decay', [-1e-9], [0]), ('optim.clip_norm', [-1], [0, 5]), ('train.epochs', [0], [1]),
     ('train.seed', [-1], [0]), ('train.eval_every', [0], [1]), ('train.label_smoothing', [-0.1, 1], [0, 0.9]),
     ('train.ema_decay', [1, -0.1], [0, 0.9999]), ('train.save_minutes', [0], [0.01]),
-    ('runtime.device', ['cpu', 'TPU'], ['auto', 'CPU', 'Ascend', 'GPU']), ('runtime.mode', ['jit'], ['graph', 'pynative']),
-    ('runtime.threads', [-1], [0])])
+    ('runtime.device', ['cpu', 'TPU'], ['auto', 'CPU', 'Ascend', 'GPU']),
+    ('runtime.mode', ['jit'], ['graph', 'pynative']), ('runtime.threads', [-1], [0])])
 def test_ranges(key, bad, good, file):
     section, name = key.split('.')
     for value in good:
@@ -173,8 +174,8 @@ def test_an_override_out_of_range_names_the_key():
 
 OTHER = Config(
     ModelConfig('efficientnet_b0@r=0.5', 96, 0.1, 0.05),
-    DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-7, 1.0, 2.0), (0.5, 0.75),
-               (1.0, 1.0), 0.0),
+    DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-7, 1.0, 2.0),
+               (0.5, 0.75), (1.0, 1.0), 0.0),
     OptimConfig('sgd', 1e-5, 'cosine', 0.5, 0.0, 0.5, 1e16, 1e-9, 0.0, 0.1, 0.2, 1e-8, True, 5.0),
     TrainConfig(1, 12345678901, 0.0, 0.0, 7, 0.5, False), RuntimeConfig('Ascend', 3, 'pynative', 2))
 

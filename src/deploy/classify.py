@@ -64,7 +64,7 @@ def classify(model: Predictor, samples: Sequence[Sample], topk: int = 1) -> List
         order = np.argsort(-row, kind='stable')[:topk]
         best = model.class_names[order[0]]
         right = None if sample.label is None else best == sample.label
-        caption = f'{best} {100 * row[order[0]]:.0f} %' + ('' if right is not False else f'\n(is {sample.label})')
+        caption = f'{best} ({100 * row[order[0]]:.0f} %)' + ('' if right is not False else f'\n(is {sample.label})')
         results.append(Classified(sample.name, tuple((model.class_names[i], float(row[i])) for i in order), right,
                                   caption))
     return results

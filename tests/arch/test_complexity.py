@@ -53,7 +53,8 @@ NORMED = 8 + 8 + 8 + 16 + 16 + 16 + 32 + 32 + 16 + 24  # channels with a batch n
 def test_params_are_those_of_the_authors(name):
     cost = measure(expand(resolve(name)))
     assert cost.params == PARAMS[name] and cost.size_bytes == 4 * PARAMS[name]
-    assert PARAMS[name] / 1e6 == pytest.approx(VARIANTS[name].params_m, abs=0.05 if name == 'efficientnet_b0' else 0.005)
+    decimals = 1 if name == 'efficientnet_b0' else 2
+    assert round(PARAMS[name] / 1e6, decimals) == VARIANTS[name].params_m
 
 
 @pytest.mark.parametrize('name', MACS_M)
@@ -96,7 +97,7 @@ def test_folding_saves_one_number_a_normed_channel_and_nothing_else(spec):
 
 
 def test_a_pool_over_a_large_map_counts_for_the_memory():
-    spec = NetSpec('pool', StageSpec('conv', 8, stride=1, width='fixed'), (), head=None, base_resolution=10, in_channels=1,
+    spec = NetSpec('pool', StageSpec('conv', 8, width='fixed'), (), head=None, base_resolution=10, in_channels=1,
                    num_classes=2000)
     stem, dense = layer_costs(expand(spec))
     assert (stem.live, dense.live) == (100 + 800, 8 + 2000)  # the dense layer's own, as it is the larger

@@ -96,7 +96,8 @@ def test_drop_path_grows_linearly_with_the_block():
 
 def test_widths_fixed_and_at_least_and_a_network_without_head():
     spec = NetSpec('x', StageSpec('conv', 20, stride=2, width='fixed'),
-                   (StageSpec('mbconv', 24, repeats=3), StageSpec('mbconv', 48, repeats=2, width='at_least')), head=None)
+                   (StageSpec('mbconv', 24, repeats=3), StageSpec('mbconv', 48, repeats=2, width='at_least')),
+                   head=None)
     small, large = (expand(scale(spec, d=d, w=w)) for d, w in ((0.4, 0.5), (2, 1.5)))
     assert [[b.out_channels for b in stage] for stage in small.stages] == [[16], [48, 48]]
     assert [[b.out_channels for b in stage] for stage in large.stages] == [[40] * 6, [72, 72]]

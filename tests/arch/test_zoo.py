@@ -1,5 +1,4 @@
 """Names and what they stand for: variants, multipliers after the @, and mistakes in either."""
-import re
 import subprocess
 import sys
 
@@ -26,7 +25,8 @@ def test_list_models_is_every_row_and_every_row_resolves():
 @pytest.mark.parametrize('name, r, d, w, pixels', [
     ('efficientnet_b0@r=0.7', 0.7, 1, 1, 156), ('efficientnet_b0@d=0.5,w=0.9', 1, 0.5, 0.9, 224),
     ('tinynet_e@w=0.7', 0.475, 0.6, 0.7, 106), ('tinynet_e@r=0.5,d=1,w=2', 0.5, 1, 2, 112),
-    ('tinynet_e@resolution=64', 64 / 224, 0.6, 0.51, 64), (' tinynet_e@ w = 1e-1 , resolution=16 ', 16 / 224, 0.6, 0.1, 16)])
+    ('tinynet_e@resolution=64', 64 / 224, 0.6, 0.51, 64),
+    (' tinynet_e@ w = 1e-1 , resolution=16 ', 16 / 224, 0.6, 0.1, 16)])
 def test_multipliers_replace_those_of_the_row(name, r, d, w, pixels):
     spec = resolve(name)
     assert (spec.r, spec.d, spec.w, input_resolution(spec)) == (r, d, w, pixels)
@@ -50,9 +50,10 @@ def test_other_fields_are_replaced():
     ('tinynet-e', 'tinynet_'), ('TinyNet_A', 'tinynet_'), ('eficientnet_b0', 'efficientnet_b0'),
     ('tinynt_c@r=0.5', 'tinynet_c')])
 def test_an_unknown_name_gets_a_suggestion(name, close):
-    with pytest.raises(ValueError, match=f"unknown model '{re.escape(name.partition('@')[0])}'; did you mean {close}") as e:
+    with pytest.raises(ValueError) as error:
         resolve(name)
-    assert all(known in str(e.value) for known in list_models())
+    assert str(error.value).startswith(f"unknown model '{name.partition('@')[0]}'; did you mean {close}")
+    assert all(known in str(error.value) for known in list_models())
 
 
 @pytest.mark.parametrize('name', ['', '@r=1', 'resnet50'])
@@ -66,7 +67,8 @@ def test_a_name_like_none_gets_the_list(name):
     ('', "'' is not one of r=, d=, w=, resolution="), ('r', "'r' is not one of"), ('r0.5', "'r0.5' is not one of"),
     ('R=0.5', "'R=0.5' is not one of"), ('q=1', "'q=1' is not one of"), ('r=0.5,', "'' is not one of"),
     ('r=0.5;d=1', 'r=0.5;d=1 is not a number'), ('r=', 'r= is not a number'), ('w=wide', 'w=wide is not a number'),
-    ('d=1,d=2', "'d=2' is not one of .* each once"), ('resolution=64.5', 'resolution=64.5 is not a whole number of pixels'),
+    ('d=1,d=2', "'d=2' is not one of .* each once"),
+    ('resolution=64.5', 'resolution=64.5 is not a whole number of pixels'),
     ('r=0.5,resolution=64', 'r and resolution both'), ('resolution=64,r=0.5', 'r and resolution both'),
     ('r=0', 'r=0.0: must be a positive number'), ('d=-1', 'd=-1.0: must be a positive number'),
     ('w=nan', 'w=nan: must be a positive number'), ('w=inf', 'w=inf: must be a positive number'),

@@ -75,8 +75,8 @@ def test_fashion_mnist_half_unpacked(tmp_path):
 
 
 @pytest.mark.parametrize('images', [
-    idx(PIXELS)[:-1], idx(PIXELS)[:1000], idx(PIXELS)[:10], idx(PIXELS)[:3], b'', idx(PIXELS) + b'\0', b'\0\1' + idx(PIXELS)[2:],
-    idx(PIXELS, kind=13), b'<html>not found</html>'],
+    idx(PIXELS)[:-1], idx(PIXELS)[:1000], idx(PIXELS)[:10], idx(PIXELS)[:3], b'', idx(PIXELS) + b'\0',
+    b'\0\1' + idx(PIXELS)[2:], idx(PIXELS, kind=13), b'<html>not found</html>'],
     ids=['a byte short', 'a part', 'half a header', 'half a magic', 'empty', 'a byte long', 'magic', 'type', 'a page'])
 @pytest.mark.parametrize('packed', [True, False], ids=['gz', 'unpacked'])
 def test_a_broken_idx_file_is_named(images, packed, tmp_path):
@@ -85,8 +85,8 @@ def test_a_broken_idx_file_is_named(images, packed, tmp_path):
         load_dataset('fashion_mnist', 'val', str(tmp_path))
 
 
-@pytest.mark.parametrize('broken', [lambda z: z[:-4], lambda z: z[:len(z) // 2], lambda z: b'plain' + z, lambda z: z[:5],
-                                    lambda z: z[:-8] + b'\0\0\0\0' + z[-4:]],
+@pytest.mark.parametrize('broken', [lambda z: z[:-4], lambda z: z[:len(z) // 2], lambda z: b'plain' + z,
+                                    lambda z: z[:5], lambda z: z[:-8] + b'\0\0\0\0' + z[-4:]],
                          ids=['end', 'half', 'no gzip', 'head', 'checksum'])
 def test_a_broken_gz_file_is_named(broken, tmp_path):
     write_fashion(tmp_path)
@@ -151,8 +151,9 @@ def folder(tmp_path):
 
 FILES = {'train/dog/1.png': 11, 'train/cat/2.jpg': 22, 'train/cat/1.PNG': 21, 'train/ant/deep/er/1.bmp': 1,
          'val/dog/9.png': 90, 'val/cat/9.png': 91}
-FOREIGN = {'train/readme.txt': b'x', 'train/cat/.hidden.png': b'x', 'train/cat/notes.txt': b'x', 'train/cat/Thumbs.db': b'x',
-           'train/.cache/1.png': b'x', 'train/cat/png': b'x', 'train/cat/1.png.part': b'x', 'train/loose.png': b'x'}
+FOREIGN = {'train/readme.txt': b'x', 'train/cat/.hidden.png': b'x', 'train/cat/notes.txt': b'x',
+           'train/cat/Thumbs.db': b'x', 'train/.cache/1.png': b'x', 'train/cat/png': b'x',
+           'train/cat/1.png.part': b'x', 'train/loose.png': b'x'}
 
 
 def load(folder, split='train', **options):
@@ -199,7 +200,7 @@ def test_the_report_goes_to_stderr(folder, capsys):
     assert out == '' and 'cat/0.jpg: the file is empty' in err
 
 
-@pytest.mark.xfail(strict=True, reason='find_undecodable stats every path unguarded: FileNotFoundError for a broken link')
+@pytest.mark.xfail(strict=True, reason='find_undecodable does not guard os.stat: FileNotFoundError')
 def test_a_broken_link_is_left_out_and_reported(folder, tmp_path):
     place = folder(FILES)
     (tmp_path / 'set' / 'train' / 'cat' / '0.jpg').symlink_to(tmp_path / 'gone.jpg')
@@ -209,7 +210,7 @@ def test_a_broken_link_is_left_out_and_reported(folder, tmp_path):
 
 def test_strict_fails_and_names_the_first(folder):
     place = folder({**FILES, 'train/cat/0.jpg': b'', 'train/cat/11.jpg': b'text'})
-    with pytest.raises(ValueError, match=f'2 of 6 images cannot be decoded .*{re.escape(place)}/train/cat/0.jpg: the file is'):
+    with pytest.raises(ValueError, match=f'2 of 6 images cannot be .*{re.escape(place)}/train/cat/0.jpg: the file is'):
         load(place, strict=True)
     assert len(load(folder({}), split='val', strict=True)[0]) == 2
 
@@ -243,7 +244,7 @@ def test_a_folder_without_one_image_is_an_error(files, folder):
 def test_missing_folders_are_named_with_what_is_expected(folder, tmp_path):
     with pytest.raises(ValueError, match='image_folder needs data.dir'):
         load(None)
-    with pytest.raises(FileNotFoundError, match=f'{tmp_path}/none: no such folder; it must hold train/<class>/ and val/'):
+    with pytest.raises(FileNotFoundError, match=f'{tmp_path}/none: no such folder; it must hold train/<class>/ and'):
         load(f'{tmp_path}/none')
     with pytest.raises(FileNotFoundError, match='/set/val: no such folder; expected .*/set/val/<class>/<image>'):
         load(folder({'train/cat/1.png': 1}), split='val')

@@ -50,7 +50,8 @@ def test_the_cut_is_central_and_halves_go_to_even(longer, first):
 def test_crop_ratio_leaves_the_border_out():
     image = np.zeros((32, 32, 3), np.uint8)
     image[2:-2, 2:-2] = np.random.default_rng(0).integers(1, 256, (28, 28, 3))
-    assert np.array_equal(np.asarray(EvalTransform(28, 0.875, **PLAIN).pixels(Image.fromarray(image))), image[2:-2, 2:-2])
+    got = EvalTransform(28, 0.875, **PLAIN).pixels(Image.fromarray(image))
+    assert np.array_equal(np.asarray(got), image[2:-2, 2:-2])
 
 
 def test_normalisation_equals_float64():
@@ -71,7 +72,8 @@ def test_presets_carry_the_configuration_through_json():
         40, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (0.3, 0.4), (0.9, 1.0), 0.25)
 
 
-@pytest.mark.parametrize('size', [(1000, 800), (640, 480), (300, 900), (57, 43), (8, 8), (3, 2), (1, 1), (1, 90), (90, 1)])
+@pytest.mark.parametrize('size', [(1000, 800), (640, 480), (300, 900), (57, 43), (8, 8), (3, 2), (1, 1), (1, 90),
+                                  (90, 1)])
 def test_the_crop_lies_in_the_image(size):
     rng = np.random.default_rng(1)
     transform = TrainTransform(16, MEAN, DEVIATION)
@@ -81,7 +83,8 @@ def test_the_crop_lies_in_the_image(size):
         assert left + width <= size[0] and top + height <= size[1]
 
 
-@pytest.mark.parametrize('area, aspect', [((0.08, 1.0), (0.75, 4 / 3)), ((0.6, 0.7), (1.0, 1.0)), ((0.2, 0.2), (2.0, 3.0))])
+@pytest.mark.parametrize('area, aspect', [((0.08, 1.0), (0.75, 4 / 3)), ((0.6, 0.7), (1.0, 1.0)),
+                                          ((0.2, 0.2), (2.0, 3.0))])
 def test_area_and_aspect_stay_in_their_ranges(area, aspect):
     rng = np.random.default_rng(2)
     transform = TrainTransform(16, MEAN, DEVIATION, area, aspect)
@@ -155,5 +158,6 @@ def test_the_crop_is_what_the_box_says():
     image = Image.fromarray(picture(61, 47))
     transform = TrainTransform(20, MEAN, DEVIATION, flip=0)
     left, top, width, height = transform.crop_box(image.size, np.random.default_rng(7))
-    cut = Image.fromarray(picture(61, 47)[top:top + height, left:left + width]).resize((20, 20), Image.Resampling.BICUBIC)
+    cut = Image.fromarray(picture(61, 47)[top:top + height, left:left + width])
+    cut = cut.resize((20, 20), Image.Resampling.BICUBIC)
     assert np.array_equal(transform(image, np.random.default_rng(7)), normalise(cut, MEAN, DEVIATION))

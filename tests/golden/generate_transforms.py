@@ -15,7 +15,7 @@ SIZES = ((61, 47), (47, 61), (200, 90), (40, 40), (19, 23), (3, 40), (36, 50))
 
 
 def picture(width: int, height: int) -> np.ndarray:
-    """Pixels (height, width, 3) uint8 from the size alone: noise over blocks of black and white, where bicubic clips."""
+    """Pixels (height, width, 3) uint8 from the size alone: noise over black and white blocks, where bicubic clips."""
     rng = np.random.default_rng((width, height))
     noise = rng.integers(0, 256, (height, width, 3))
     blocks = rng.integers(0, 2, (height // 8 + 1, width // 8 + 1, 3)).repeat(8, 0).repeat(8, 1)[:height, :width] * 255
