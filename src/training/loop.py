@@ -144,14 +144,14 @@ class Trainer:
             self.save(run.last)
             saved_at = time.monotonic()
 
-        with Stop() as stop, Bar(title, self.total_steps, self.step) as bar:
+        with Stop() as stop, Bar('training', self.total_steps, self.step) as bar:
             for done, loss in self.losses() if self.step < self.total_steps else ():
                 if not math.isfinite(loss):
                     raise ValueError(self._diverged(run, loss, done))
                 self.step = done
                 interval.append(loss)
                 speed = len(interval) * self.stream.batch_size / max(time.monotonic() - logged_at, 1e-9)
-                bar.update(self.step, f'loss {loss:.3f}  lr {self.rates[self.step - 1]:.2e}  {speed:.0f} images/s')
+                bar.update(self.step, f'loss {loss:.3f}  lr {self.rates[self.step - 1]:.1e}  {speed:.0f} images/s')
                 if len(interval) >= LOG_STEPS:
                     record_interval()
                 if self.step % self.steps_per_epoch == 0:

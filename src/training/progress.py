@@ -17,7 +17,7 @@ class Bar:
         self.begun = self.printed = time.monotonic()
         self.live: Optional[Progress] = None
         if sys.stderr.isatty():
-            self.live = Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+            self.live = Progress(TextColumn('{task.description}'), BarColumn(bar_width=12), MofNCompleteColumn(),
                                  TimeRemainingColumn(), TextColumn('{task.fields[note]}'),
                                  console=Console(stderr=True), transient=True)
             self.task = self.live.add_task(title, total=total, completed=start, note='')

@@ -64,6 +64,7 @@ def test_epochs_differ_in_order_in_draws_and_in_what_they_leave_out():
     orders = [tuple(indices(a) + indices(b)) for a, b in epochs]
     assert len(set(orders)) == 30
     assert len({frozenset(range(11)) - set(order) for order in orders}) > 5
+    assert all(len({*a[0][:, 1, 0, 0], *b[0][:, 1, 0, 0]}) == 10 for a, b in epochs)
     draws = [float(b[0][k, 1, 0, 0]) for e in epochs for b in e for k in range(5) if indices(b)[k] == 4]
     assert len(draws) > 20 and len(set(draws)) == len(draws)
 

@@ -116,6 +116,12 @@ def test_area_log_aspect_and_place_are_uniform():
     assert np.mean(width * height / side ** 2) == pytest.approx(0.3, abs=0.007)  # 4 standard errors
 
 
+def test_the_crop_reaches_every_corner():
+    rng = np.random.default_rng(8)
+    transform = TrainTransform(16, MEAN, DEVIATION, area=(4 / 9, 4 / 9), aspect=(1, 1))
+    assert {transform.crop_box((3, 3), rng) for _ in range(100)} == {(x, y, 2, 2) for x in (0, 1) for y in (0, 1)}
+
+
 @pytest.mark.parametrize('size, want', [((1000, 10), (493, 0, 13, 10)), ((10, 1000), (0, 493, 10, 13)),
                                         ((2000, 3), (998, 0, 4, 3))])
 def test_an_extreme_image_gives_its_largest_central_crop(size, want):

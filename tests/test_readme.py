@@ -1,0 +1,33 @@
+"""The README against the code: the model table, the files and the configurations it names."""
+import re
+
+from src.arch import expand, measure, resolve
+from src.arch.zoo import VARIANTS
+
+
+def test_the_model_table_is_counted(root):
+    rows = re.findall(r'^\| `(\w+)` \| (\d+) \| ([\d.]+) \| ([\d.]+) \| (\d+) M \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \|$',
+                      (root / 'README.md').read_text(), re.MULTILINE)
+    assert [row[0] for row in rows] == list(VARIANTS)
+    for name, px, depth, width, published, macs, params, top1 in rows:
+        variant, plan = VARIANTS[name], expand(resolve(name))
+        cost = measure(plan)
+        assert (int(px), float(depth), float(width)) == (plan.resolution, variant.d, variant.w)
+        assert (int(macs.replace(',', '')), int(params.replace(',', ''))) == (cost.macs, cost.params)
+        assert (float(published), float(top1)) == (variant.macs_m, variant.top1)
+
+
+def test_every_path_it_names_exists(root):
+    text = (root / 'README.md').read_text()
+    paths = set(re.findall(r'\]\(((?!http)[^)#]+)\)', text)) | set(re.findall(r'\b(?:configs|scripts|docs)/[\w/.-]+\w', text))
+    assert len(paths) > 8
+    assert not [path for path in paths if not (root / path).exists()]
+
+
+def test_every_module_stands_in_the_structure(root):
+    text = (root / 'README.md').read_text()
+    for path in (root / 'src').glob('*/*.py'):
+        if path.parent.name in ('arch', 'model', 'data', 'deploy') and path.name != '__init__.py':
+            assert path.name in text, path
+    for path in root.glob('*.py'):
+        assert path.name in text, path
