@@ -111,6 +111,11 @@ _RANGES = {
     'optim.name': (lambda v: v in ('rmsprop', 'sgd', 'adamw'), 'rmsprop, sgd or adamw'),
     'optim.schedule': (lambda v: v in ('exponential', 'cosine', 'constant'), 'exponential, cosine or constant'),
     'optim.learning_rate': (lambda v: v > 0, 'above 0'),
+    'optim.warmup_start': (lambda v: v >= 0, 'at least 0'),
+    'optim.final_learning_rate': (lambda v: v >= 0, 'at least 0'),
+    'optim.decay_rate': (lambda v: 0 < v <= 1, 'above 0, at most 1'),
+    'optim.momentum': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
+    'optim.decay': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'optim.warmup_epochs': (lambda v: v >= 0, 'at least 0'),
     'optim.decay_epochs': (lambda v: v > 0, 'above 0'),
     'optim.epsilon': (lambda v: v > 0, 'above 0'),
@@ -124,6 +129,7 @@ _RANGES = {
     'train.save_minutes': (lambda v: v > 0, 'above 0'),
     'runtime.device': (lambda v: v in ('auto', 'CPU', 'Ascend', 'GPU'), 'auto, CPU, Ascend or GPU'),
     'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
+    'runtime.device_id': (lambda v: v >= 0, 'at least 0'),
     'runtime.threads': (lambda v: v >= 0, "at least 0 (0: the framework's choice)"),
 }
 
@@ -141,10 +147,12 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = ()) -> Co
         if not pathlib.Path(path).is_file():
             raise FileNotFoundError(f'configuration {path}: no such file; the recipes are in configs/')
         try:
-            tree = yaml.safe_load(pathlib.Path(path).read_text(encoding='utf-8')) or {}
+            tree = yaml.load(pathlib.Path(path).read_text(encoding='utf-8'), _Loader)
+            tree = {} if tree is None else tree
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f'{source}: not valid YAML ({" ".join(str(error).split())})') from None
     config = _build(Config, tree, source, '')
+    replaced = set()
     for item in overrides:
         key, equals, text = item.partition('=')
         if not equals:
@@ -154,7 +162,8 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = ()) -> Co
         except yaml.YAMLError:
             raise ValueError(f'--set {item}: the value is not valid YAML') from None
         config = _override(config, key.strip(), value)
-    _check_ranges(config, source)
+        replaced.add(key.strip())
+    _check_ranges(config, source, replaced)
     return config
 
 
@@ -174,6 +183,17 @@ def from_dict(tree: dict, source: str) -> Config:
 def to_yaml(config: Config) -> str:
     """The configuration as YAML text, every key written out."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error, not the silent loss of the first."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
+        if twice is not None:
+            raise yaml.YAMLError(f'the key {twice!r} stands twice')
+        return super().construct_mapping(node, deep)
 
 
 def _override(config: Config, key: str, value: Any) -> Config:
@@ -218,7 +238,7 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
         except ValueError:
             pass
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 1e300 else float('inf')
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         names = {str: 'text', int: 'a whole number', float: 'a number', bool: 'true or false'}
         raise ValueError(f'{source}: {key}={value!r} must be {names[kind]}')
@@ -227,9 +247,9 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
     return value
 
 
-def _check_ranges(config: Config, source: str) -> None:
+def _check_ranges(config: Config, source: str, replaced: Iterable[str] = ()) -> None:
     for key, (holds, allowed) in _RANGES.items():
         section, name = key.split('.')
         value = getattr(getattr(config, section), name)
         if not holds(value):
-            raise ValueError(f'{source}: {key}={value!r} must be {allowed}')
+            raise ValueError(f"{'--set' if key in replaced else source}: {key}={value!r} must be {allowed}")

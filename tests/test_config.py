@@ -197,3 +197,13 @@ def test_a_dictionary_is_checked_under_its_name(tree, message):
     with pytest.raises(ValueError) as error:
         from_dict(tree, 'run.json')
     assert str(error.value).startswith(message)
+
+
+def test_a_key_that_stands_twice_is_an_error(file):
+    with pytest.raises(ValueError, match="the key 'train' stands twice"):
+        load_config(file('train: {epochs: 1}\ntrain: {seed: 1}'))
+
+
+def test_a_range_error_names_where_the_value_came_from(file):
+    with pytest.raises(ValueError, match='^--set: train.epochs=0 must be at least 1'):
+        load_config(file('train: {seed: 1}'), ['train.epochs=0'])

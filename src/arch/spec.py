@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Iterator, Optional, Tuple
 
 MAX_RESOLUTION = 4096  # larger inputs are a typing mistake in every case seen, not a network
+MAX_MULTIPLIER = 100  # as above
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,18 @@ def scaled_resolution(base_resolution: int, r: float) -> int:
 def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **changes) -> NetSpec:
     """Return `spec` with multipliers (r, d, w) of its base, and any other field of NetSpec in `changes`.
 
-    Raises ValueError where a multiplier is not positive or the resolution is outside 1..4096 pixels.
+    A `resolution` in `changes` sets r as well. Raises ValueError where a multiplier is outside 0 < m <= 100 or the
+    resolution is no whole number of 1..4096 pixels.
     """
+    resolution = changes.get('resolution')
+    if resolution is not None:
+        if isinstance(resolution, bool) or not isinstance(resolution, int) or not 1 <= resolution <= MAX_RESOLUTION:
+            raise ValueError(f'resolution={resolution!r}: must be a whole number of 1 to {MAX_RESOLUTION} pixels')
+        r = resolution / spec.base_resolution
     for letter, value in (('r', r), ('d', d), ('w', w)):
-        if not 0 < value < float('inf'):
-            raise ValueError(f'multiplier {letter}={value}: must be a positive number, for example {letter}=0.7')
+        if not 0 < value <= MAX_MULTIPLIER:
+            raise ValueError(f'multiplier {letter}={value}: must be above 0 and at most {MAX_MULTIPLIER}, '
+                             f'for example {letter}=0.7')
     scaled = replace(spec, r=r, d=d, w=w, **changes)
     resolution = input_resolution(scaled)
     if not 1 <= resolution <= MAX_RESOLUTION:

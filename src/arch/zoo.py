@@ -78,10 +78,7 @@ def resolve(name: str, **changes) -> NetSpec:
     named = multipliers.pop('resolution', None)
     if changes.get('resolution') is None:
         changes['resolution'] = named
-    base = BASES[row.base]
-    if changes['resolution'] is not None:
-        multipliers['r'] = changes['resolution'] / base.base_resolution
-    return scale(replace(base, name=name.strip(), base=row.base), **multipliers, **changes)
+    return scale(replace(BASES[row.base], name=name.strip()), **{**multipliers, **changes})
 
 
 def _parse_multipliers(name: str, tail: str) -> dict:

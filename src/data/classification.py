@@ -60,8 +60,7 @@ class ImageFolder:
         self.paths: List[str] = []
         labels: List[int] = []
         for name in found:
-            files = sorted(os.path.join(base, file) for base, _, entries in os.walk(os.path.join(folder, name))
-                           for file in entries if not file.startswith('.') and file.lower().endswith(images.SUFFIXES))
+            files = images.find_images(os.path.join(folder, name))
             self.paths += files
             labels += [names.index(name)] * len(files)
         self.labels = np.array(labels, np.int32)

@@ -5,6 +5,7 @@ import gzip
 import os
 import pathlib
 import struct
+import zlib
 from typing import Optional, Tuple
 
 import numpy as np
@@ -44,8 +45,9 @@ def fashion_mnist(split: str, folder: Optional[str]) -> Tuple[np.ndarray, np.nda
                                 'bash scripts/get_fashion_mnist.sh, or give its folder as data.dir (--data-dir)')
     images = read_idx(os.path.join(place, f'{stem}-images-idx3-ubyte'))
     labels = read_idx(os.path.join(place, f'{stem}-labels-idx1-ubyte')).astype(np.int32)
-    if len(images) != len(labels):
-        raise ValueError(f'{place}: {len(images)} images but {len(labels)} labels; fetch the files again')
+    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) >= len(FASHION_CLASSES):
+        raise ValueError(f'{place}: {len(images)} images {images.shape[1:]} but {len(labels)} labels up to '
+                         f'{labels.max(initial=0)} are not Fashion-MNIST; fetch the files again')
     return images, labels, FASHION_CLASSES
 
 
@@ -63,5 +65,5 @@ def read_idx(path: str) -> np.ndarray:
         if zero or kind != 8:
             raise ValueError('bad magic number')
         return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error) as error:
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise ValueError(f'{path}: not a complete IDX file ({error}); fetch the data set again') from None

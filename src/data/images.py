@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
@@ -28,9 +29,11 @@ def decode(path: Union[str, os.PathLike]) -> Image.Image:
     try:
         if os.path.getsize(path) == 0:
             raise ImageError(f'{path}: the file is empty')
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter('ignore')  # Pillow's remarks on odd but readable files
             image.load()
-            return to_rgb(ImageOps.exif_transpose(image))
+            wide = image.mode == 'I' and image.format == 'PPM'  # an eight-bit one would be mode L
+            return to_rgb(ImageOps.exif_transpose(image), wide)
     except ImageError:
         raise
     except MemoryError:
@@ -40,18 +43,32 @@ def decode(path: Union[str, os.PathLike]) -> Image.Image:
         raise ImageError(f'{path}: {" ".join(reason.split()) or type(error).__name__}') from None
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB; wide samples become eight bits first."""
+def to_rgb(image: Image.Image, wide: bool = False) -> Image.Image:
+    """Convert any Pillow mode to RGB; wide samples become eight bits first.
+
+    Modes I;16 are 16-bit. Mode I may be anything: it is taken as 16-bit where `wide` says so or a sample is above 255.
+    Mode F is taken as 0 to 1 where no sample is above 1, else as 0 to 255.
+    """
     if image.mode == 'RGB':
         return image
     if image.mode.startswith('I') or image.mode == 'F':
-        samples = np.asarray(image).astype(np.float64)
+        samples = np.nan_to_num(np.asarray(image).astype(np.float64))
         if image.mode == 'F':
             samples = samples * (255 if samples.max(initial=0) <= 1 else 1)
-        elif image.mode.startswith('I;16') or samples.max(initial=0) > 255:
+        elif wide or image.mode.startswith('I;16') or samples.max(initial=0) > 255:
             samples = samples // 256
         return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8), 'L').convert('RGB')
     return image.convert('RGB')
+
+
+def find_images(folder: str) -> List[str]:
+    """The image files of a folder and its subfolders by their endings, sorted; hidden files and folders are passed over."""
+    found = []
+    for base, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        found += [os.path.join(base, name) for name in names
+                  if not name.startswith('.') and name.lower().endswith(SUFFIXES)]
+    return sorted(found)
 
 
 def find_undecodable(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
@@ -65,11 +82,8 @@ def find_undecodable(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
     paths = [os.path.abspath(p) for p in paths]
     cache = _cache_file(paths)
     known = _read_cache(cache)
-    stamps = {}
-    for path in paths:
-        stat = os.stat(path)
-        stamps[path] = [stat.st_size, stat.st_mtime_ns]
-    pending = [p for p in paths if known.get(p) != stamps[p]]
+    stamps = {path: _stamp(path) for path in paths}
+    pending = [p for p in paths if stamps[p] is None or known.get(p) != stamps[p]]
     bad = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for done, (path, reason) in enumerate(pool.map(_try_decode, pending), start=1):
@@ -83,6 +97,14 @@ def find_undecodable(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
     return bad
 
 
+def _stamp(path: str) -> Optional[List[int]]:
+    try:
+        stat = os.stat(path)
+    except OSError:  # a broken link, or deleted meanwhile: decoding it will say so
+        return None
+    return [stat.st_size, stat.st_mtime_ns]
+
+
 def _try_decode(path: str) -> Tuple[str, str]:
     try:
         decode(path)
@@ -94,7 +116,7 @@ def _try_decode(path: str) -> Tuple[str, str]:
 def _cache_file(paths: Sequence[str]) -> pathlib.Path:
     folder = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
     root = os.path.commonpath(paths) if paths else ''
-    return pathlib.Path(folder) / 'tinynets' / f'decoded-{hashlib.sha256(root.encode()).hexdigest()[:16]}.json'
+    return pathlib.Path(folder) / 'tinynets' / f'decoded-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json'
 
 
 def _read_cache(path: pathlib.Path) -> dict:

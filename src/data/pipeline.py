@@ -45,12 +45,17 @@ class TrainStream:
         return _ahead(self.batch, range(start, stop), self.workers)
 
     def _sample(self, index: int, epoch: int) -> Tuple[np.ndarray, int]:
-        """One augmented image; a file that broke since the start gives way to the next readable one, and is named."""
+        """One augmented image; a file that broke since the start gives way to the next readable one, and is named.
+
+        With a strict data set it is an error.
+        """
         for offset in range(len(self.dataset)):
             chosen = (index + offset) % len(self.dataset)
             try:
                 image = self.dataset.image(chosen)
             except (ImageError, OSError) as error:
+                if getattr(self.dataset, 'strict', False):
+                    raise
                 if chosen not in self._warned:
                     self._warned.add(chosen)
                     print(f'skipped, unreadable since the check: {error}', file=sys.stderr)

@@ -74,8 +74,7 @@ def _files(paths: Sequence[str]) -> List[str]:
     found = []
     for path in paths:
         if os.path.isdir(path):
-            found += sorted(os.path.join(base, name) for base, _, names in os.walk(path) for name in names
-                            if name.lower().endswith(images.SUFFIXES) and not name.startswith('.'))
+            found += images.find_images(path)
         elif os.path.isfile(path):
             found.append(path)
         else:

@@ -114,7 +114,7 @@ def test_squeeze_excite_never_has_zero_channels():
 @pytest.mark.parametrize('letter', 'rdw')
 @pytest.mark.parametrize('value', [0, -0.5, float('nan'), float('inf')])
 def test_a_multiplier_that_is_not_positive_is_named(letter, value):
-    with pytest.raises(ValueError, match=f'multiplier {letter}={value}: must be a positive number'):
+    with pytest.raises(ValueError, match=f'multiplier {letter}={value}: must be above 0 and at most 100'):
         scale(resolve('efficientnet_b0'), **{letter: value})
 
 

@@ -70,9 +70,10 @@ def test_a_name_like_none_gets_the_list(name):
     ('d=1,d=2', "'d=2' is not one of .* each once"),
     ('resolution=64.5', 'resolution=64.5 is not a whole number of pixels'),
     ('r=0.5,resolution=64', 'r and resolution both'), ('resolution=64,r=0.5', 'r and resolution both'),
-    ('r=0', 'r=0.0: must be a positive number'), ('d=-1', 'd=-1.0: must be a positive number'),
-    ('w=nan', 'w=nan: must be a positive number'), ('w=inf', 'w=inf: must be a positive number'),
-    ('resolution=0', 'must be'), ('resolution=-8', 'must be'), ('resolution=4097', '4097 px .* 1 to 4096'),
+    ('r=0', 'r=0.0: must be above 0 and at most 100'), ('d=-1', 'd=-1.0: must be above 0 and at most 100'),
+    ('r=1e307', 'r=1e.307: must be above 0'), ('d=1e9', 'd=1000000000.0: must be above 0'),
+    ('w=nan', 'w=nan: must be above 0 and at most 100'), ('w=inf', 'w=inf: must be above 0 and at most 100'),
+    ('resolution=0', 'must be'), ('resolution=-8', 'must be'), ('resolution=4097', 'resolution=4097: must be a whole number of 1 to 4096'),
     ('r=0.001', '0 px .* 1 to 4096')])
 def test_malformed_multipliers_are_named(tail, message):
     with pytest.raises(ValueError, match=message):
@@ -84,3 +85,14 @@ def test_importing_the_architecture_imports_no_framework(root):
             'print([m for m in ("mindspore", "numpy", "torch", "PIL") if m in sys.modules])')
     run = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, '[]', '')
+
+
+@pytest.mark.parametrize('resolution', [64.5, True, 0, -3, '64'])
+def test_a_resolution_is_a_whole_number(resolution):
+    with pytest.raises(ValueError, match='resolution=.*must be a whole number of 1 to 4096'):
+        resolve('tinynet_e', resolution=resolution)
+
+
+def test_a_multiplier_given_as_an_argument_replaces_the_names():
+    assert resolve('tinynet_e@d=0.5', r=0.5, w=2.0) == resolve('tinynet_e@r=0.5,d=0.5,w=2').__class__(
+        **{**vars(resolve('tinynet_e@r=0.5,d=0.5,w=2')), 'name': 'tinynet_e@d=0.5'})

@@ -96,7 +96,6 @@ def test_a_broken_gz_file_is_named(broken, tmp_path):
         load_dataset('fashion_mnist', 'val', str(tmp_path))
 
 
-@pytest.mark.xfail(strict=True, reason='read_idx does not catch zlib.error')
 def test_a_gz_file_with_a_flipped_byte_is_named(tmp_path):
     write_fashion(tmp_path)
     path = tmp_path / 't10k-images-idx3-ubyte.gz'
@@ -109,7 +108,7 @@ def test_a_gz_file_with_a_flipped_byte_is_named(tmp_path):
 
 def test_images_and_labels_that_differ_in_number(tmp_path):
     folder = write_fashion(tmp_path, labels=idx(LABELS[:4]))
-    with pytest.raises(ValueError, match=f'{re.escape(folder)}: 6 images but 4 labels'):
+    with pytest.raises(ValueError, match=f'{re.escape(folder)}: 6 images .* but 4 labels'):
         load_dataset('fashion_mnist', 'val', folder)
 
 
@@ -172,7 +171,6 @@ def test_classes_are_the_sorted_folders_and_foreign_files_are_passed_over(check,
     assert data.name(3) == data.paths[3]
 
 
-@pytest.mark.xfail(strict=True, reason='os.walk descends into hidden folders of a class')
 def test_hidden_folders_of_a_class_are_passed_over(folder):
     assert len(load(folder({**FILES, 'train/cat/.ipynb_checkpoints/1-checkpoint.png': 5}))[0]) == 4
 
@@ -200,7 +198,6 @@ def test_the_report_goes_to_stderr(folder, capsys):
     assert out == '' and 'cat/0.jpg: the file is empty' in err
 
 
-@pytest.mark.xfail(strict=True, reason='find_undecodable does not guard os.stat: FileNotFoundError')
 def test_a_broken_link_is_left_out_and_reported(folder, tmp_path):
     place = folder(FILES)
     (tmp_path / 'set' / 'train' / 'cat' / '0.jpg').symlink_to(tmp_path / 'gone.jpg')

@@ -80,7 +80,6 @@ def test_16_bit_tiff_and_pgm_keep_the_upper_eight_bits(tmp_path):
         assert (pixels(tmp_path / name) == rgb(DEEP >> 8)).all(), name
 
 
-@pytest.mark.xfail(strict=True, reason='mode I: the range is guessed from the pixels')
 def test_dark_16_bit_pgm_keeps_the_upper_eight_bits(tmp_path):
     (tmp_path / 'x.pgm').write_bytes(b'P5 16 12 65535\n' + (DEEP % 256).astype('>u2').tobytes())
     assert pixels(tmp_path / 'x.pgm').max() == 0

@@ -167,3 +167,12 @@ def test_batches_are_prepared_a_bounded_number_ahead_by_the_threads(workers):
     stream.close()
     assert threading.current_thread().name not in threads and len(threads) <= workers
     assert len(data.read) <= 5 + 2 * workers
+
+
+def test_an_unreadable_file_of_a_strict_set_is_an_error(tmp_path):
+    from src.data.classification import ImageFolder
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'x.png').write_bytes(b'broken')
+    dataset = ImageFolder(str(tmp_path), strict=True, check=False)
+    with pytest.raises(ValueError, match='x.png'):
+        TrainStream(dataset, lambda image, rng: np.zeros((3, 2, 2)), 1).batch(0)
