@@ -27,6 +27,7 @@ from src.training.schedule import table
 from src.training.step import TrainStep
 
 LOG_STEPS = 50  # training records average this many steps
+SINK_STEPS = 100  # steps a call at most where the device is fed by its own queue
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Trainer:
 
     def _sunk_losses(self) -> Iterator[Tuple[int, float]]:
         import mindspore.dataset as ds
-        size = max(n for n in range(1, 101) if self.steps_per_epoch % n == 0)
+        part = math.gcd(self.steps_per_epoch, self.step)  # of an epoch: calls end where epochs end
+        size = max(n for n in range(1, SINK_STEPS + 1) if part % n == 0)
         source = ds.GeneratorDataset(_Steps(self.stream, self.total_steps), ['images', 'labels'],
                                      sampler=list(range(self.step, self.total_steps)),
                                      num_parallel_workers=self.config.data.workers, python_multiprocessing=False)

@@ -114,3 +114,25 @@ def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
         train(small_config(), 'CPU', str(trained), say=lambda line: None)
     with pytest.raises(FileNotFoundError, match='no run there'):
         train(small_config(), 'CPU', str(tmp_path / 'none'), resume=True, say=lambda line: None)
+
+
+def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
+    """The device queue is played by a function that feeds the step from the data set; no Ascend is needed for that."""
+    configure('CPU')
+    from src.training import loop
+    sizes = []
+
+    def data_sink(step, dataset, sink_size, jit_config):
+        batches = dataset.create_tuple_iterator(num_epochs=1)
+        sizes.append(sink_size)
+        return lambda: [step(*next(batches)) for _ in range(sink_size)][-1]
+
+    config = small_config('train.epochs=2', 'data.batch_size=128')
+    train(config, 'CPU', str(tmp_path / 'plain'), say=lambda line: None)
+    monkeypatch.setattr(loop, 'sinks_data', lambda device: True)
+    monkeypatch.setattr(loop.ms, 'data_sink', data_sink)
+    train(config, 'CPU', str(tmp_path / 'sunk'), say=lambda line: None)
+    plain, sunk = (checkpoint.load(str(tmp_path / name / 'last.ckpt')) for name in ('plain', 'sunk'))
+    assert sizes == [11] and sunk.meta['step'] == plain.meta['step'] == 22
+    for name, array in plain.arrays.items():
+        np.testing.assert_array_equal(sunk.arrays[name], array, err_msg=name)
