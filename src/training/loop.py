@@ -5,7 +5,7 @@ import math
 import signal
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -21,7 +21,7 @@ from src.training import checkpoint
 from src.training.ema import WeightAverage
 from src.training.evaluate import Result, evaluate
 from src.training.optim import build_optimizer, describe_groups
-from src.training.progress import Bar, duration
+from src.training.progress import Bar, duration, tell
 from src.training.run import RunFolder
 from src.training.schedule import table
 from src.training.step import TrainStep
@@ -42,7 +42,7 @@ class Outcome:
 class Trainer:
     """One run: network, data, step and everything that is saved. `device` is the one that is configured."""
 
-    def __init__(self, config: Config, device: str, say: Callable[[str], None] = print):
+    def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell):
         self.config, self.device, self.say = config, device, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar:
@@ -229,7 +229,7 @@ class _Steps:
 
 
 def train(config: Config, device: str, run_path: str, resume: bool = False,
-          say: Optional[Callable[[str], None]] = print) -> Outcome:
+          say: Callable[[str], None] = tell) -> Outcome:
     """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
     run = RunFolder.open(run_path) if resume else RunFolder.new(run_path)
     trainer = Trainer(config, device, say)

@@ -51,6 +51,11 @@ class Bar:
         self.update(done)
 
 
+def tell(line: str) -> None:
+    """Print a line at once, in order with the progress, also into a file."""
+    print(line, flush=True)
+
+
 def duration(seconds: float) -> str:
     """'42 s', '3 min 05 s' or '2 h 07 min'."""
     seconds = max(0, round(seconds))
