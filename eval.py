@@ -1,10 +1,9 @@
 """Evaluate a checkpoint (or an exported model): `python eval.py --checkpoint runs/x/best.ckpt`."""
 import argparse
 import dataclasses
-import json
-import pathlib
 
 from src.config import from_dict
+from src.files import check_parent, write_json
 from src.runtime import configure, run_entry
 
 
@@ -27,6 +26,7 @@ def main() -> None:
     args = parse_arguments()
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f'--batch-size {args.batch_size}: must be at least 1')
+    check_parent(args.json, args.confusion)
     configure(args.device)
     from src.data import presets
     from src.deploy.predict import load_predictor
@@ -49,7 +49,7 @@ def main() -> None:
     print(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
           f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, {data.name} {args.split})")
     if args.json:
-        pathlib.Path(args.json).write_text(json.dumps(numbers, indent=1) + '\n', encoding='utf-8')
+        write_json(args.json, numbers)
     if args.confusion:
         confusion_matrix(result.confusion, model.class_names, args.confusion,
                          f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")

@@ -1,7 +1,11 @@
 """Classify images with a model file: `python predict.py --model runs/x/export/tinynet_e.mindir --images DIR_OR_FILE ...`."""
 import argparse
+import sys
 
+from src.files import check_parent
 from src.runtime import configure, run_entry
+
+DRAWN = 64  # images in a picture at most
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,18 +26,25 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_arguments()
+    check_parent(args.plot)
     configure(args.device)
-    from src.deploy.classify import classify, collect
+    from src.deploy.classify import classify, find_files, samples_of_dataset, samples_of_files
     from src.deploy.predict import load_predictor
     from src.training.plots import predictions
     model = load_predictor(args.model)
-    samples, bad = collect(args.images, args.data, args.data_dir, args.count)
-    results = classify(model, samples, args.topk)
-    for result in results:
+    bad: list = []
+    samples = (samples_of_dataset(args.data, args.data_dir, args.count) if args.data
+               else samples_of_files(find_files(args.images), bad.append))
+    drawn = []
+    for result in classify(model, samples, args.topk):
         print(f"{result.name}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in result.classes)}")
-    if args.plot and results:
-        predictions([s.image for s in samples], [r.caption for r in results], [r.right for r in results], args.plot)
-        print(f'picture: {args.plot}')
+        if args.plot and len(drawn) < DRAWN:
+            drawn.append(result)
+    for line in bad:
+        print(f'left out: {line}', file=sys.stderr)
+    if drawn:
+        predictions([r.image for r in drawn], [r.caption for r in drawn], [r.right for r in drawn], args.plot)
+        print(f'picture of the first {len(drawn)}: {args.plot}')
     return 1 if bad else 0
 
 

@@ -16,7 +16,8 @@ def main() -> None:
     resume = os.path.isfile(f'{args.run}/config.yaml')
     if resume and load_config(f'{args.run}/config.yaml') != config:
         raise ValueError(f'{args.run}: holds a run of another configuration; move it away, or choose another --run folder')
-    device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, seed=config.train.seed)
+    device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads,
+                       config.runtime.device_id, config.train.seed)
     from src.quickstart import quickstart
     quickstart(config, device, args.run, resume)
 

@@ -24,7 +24,7 @@ def describe(name: str, num_classes: int, resolution=None, per_layer: bool = Fal
     summary = {'name': spec.name, 'base': spec.base, 'resolution': plan.resolution, 'width': spec.w, 'depth': spec.d,
                'num_classes': spec.num_classes, **vars(measure(plan))}
     if per_layer:
-        summary['layers'] = [{key: value for key, value in vars(layer).items()} for layer in layer_costs(plan)]
+        summary['layers'] = [dict(vars(layer)) for layer in layer_costs(plan)]
     return summary
 
 

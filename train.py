@@ -1,5 +1,7 @@
 """Train a network: `python train.py --config configs/tinynet_e_fashion_mnist.yaml [--set key=value ...]`."""
 import argparse
+import dataclasses
+import os
 import time
 
 from src.config import load_config
@@ -12,7 +14,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--config', metavar='FILE', help='a recipe, see configs/ (default: the built-in defaults)')
     parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
                         help='replace one key of the configuration, for example train.epochs=10; may be repeated')
-    parser.add_argument('--data-dir', metavar='DIR', help='short for --set data.dir=DIR')
+    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder; also where it lies now, with --resume")
     parser.add_argument('--run', metavar='DIR', help='the folder of the run (default: runs/<model>-<data>-<time>)')
     parser.add_argument('--resume', metavar='RUN', help='go on with an interrupted run, with its own configuration')
     return parser.parse_args()
@@ -20,18 +22,22 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_arguments()
-    if args.resume:
-        if args.config or args.overrides or args.run or args.data_dir:
-            raise ValueError('--resume goes on with the configuration of the run; it takes no other option')
+    if args.resume is not None:
+        if args.config or args.overrides or args.run:
+            raise ValueError('--resume goes on with the configuration of the run; it takes no option but --data-dir')
         path, config = args.resume, RunFolder.open(args.resume).load_config()
-    else:
-        overrides = args.overrides + ([f'data.dir={args.data_dir}'] if args.data_dir else [])
-        config = load_config(args.config, overrides)
+    elif args.config or args.overrides:
+        config = load_config(args.config, args.overrides)
         path = args.run or f'runs/{config.model.name}-{config.data.name}-{time.strftime("%Y%m%d-%H%M%S")}'
+    else:
+        raise ValueError('nothing to train: give --config, for example configs/tinynet_e_digits.yaml, or --resume')
+    folder = args.data_dir or config.data.dir
+    if folder:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(folder)))
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
                        config.train.seed)
     from src.training.loop import finished_text, train
-    print(finished_text(train(config, device, path, resume=bool(args.resume))))
+    print(finished_text(train(config, device, path, resume=args.resume is not None)))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """Train, evaluate, export, check and classify in one go, and say what was made."""
 from __future__ import annotations
 
-import json
 import os
 
 from rich.console import Console
@@ -9,13 +8,14 @@ from rich.table import Table
 
 from src.config import Config
 from src.data import presets
-from src.deploy.classify import classify, collect
+from src.deploy.classify import classify, samples_of_dataset
 from src.deploy.export import export
 from src.deploy.predict import load_predictor
+from src.files import write_json
 from src.training.evaluate import evaluate
 from src.training.loop import train
 from src.training.plots import confusion_matrix, predictions
-from src.training.run import RunFolder, write_text
+from src.training.run import RunFolder
 
 
 def quickstart(config: Config, device: str, path: str, resume: bool = False) -> dict:
@@ -33,9 +33,8 @@ def quickstart(config: Config, device: str, path: str, resume: bool = False) -> 
         raise ValueError(f"the exported model scores {result.top1:.2f} %, the checkpoint {outcome.best['top1']:.2f} %")
     confusion, picture = os.path.join(path, 'confusion.png'), os.path.join(path, 'predictions.png')
     confusion_matrix(result.confusion, model.class_names, confusion, f'exported model, top-1 {result.top1:.2f} %')
-    samples, _ = collect(None, config.data.name, config.data.dir, 24)
-    named = classify(model, samples)
-    predictions([s.image for s in samples], [r.caption for r in named], [r.right for r in named], picture)
+    named = list(classify(model, samples_of_dataset(config.data.name, config.data.dir, 24)))
+    predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named], picture)
     summary = {
         'model': config.model.name, 'data': config.data.name, **result.summary(),
         'train_seconds': round(outcome.seconds, 1), 'checkpoint': str(run.best), 'mindir': made['MINDIR'].path,
@@ -43,7 +42,7 @@ def quickstart(config: Config, device: str, path: str, resume: bool = False) -> 
         'max_difference': max(item.max_difference for item in made.values()),
         'curve': str(run.curve), 'confusion': confusion, 'predictions': picture}
     target = run.path / 'summary.json'
-    write_text(target, json.dumps(summary, indent=1) + '\n')
+    write_json(target, summary)
     table = Table('made', 'where or how much', title='What the quickstart made')
     for key, value in {**summary, 'summary': str(target)}.items():
         table.add_row(key, f'{value:.3g}' if key == 'max_difference' else str(value))

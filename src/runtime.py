@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Callable, Optional
 
 USER_ERROR = 2  # the exit code of a user's mistake
@@ -20,6 +21,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to
     four times slower in these networks (docs/performance.md). Raises ValueError for a device that is not there.
     """
+    warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one a file
     os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
     os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
     if threads:
@@ -53,7 +55,10 @@ def sinks_data(device: str) -> bool:
 
 
 def run_entry(main: Callable[[], Optional[int]]) -> None:
-    """Run a command line: a user's mistake prints one line and exits with 2, a stop on request with 130."""
+    """Run a command line: a user's mistake prints one line and exits with 2, a stop on request with 130.
+
+    TINYNETS_DEBUG=1 in the environment shows where in the code the error came from.
+    """
     try:
         sys.exit(main() or 0)
     except Interrupted as stop:
@@ -65,7 +70,9 @@ def run_entry(main: Callable[[], Optional[int]]) -> None:
     except BrokenPipeError:  # the reader of our output, `head` for example, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
+        if os.environ.get('TINYNETS_DEBUG'):
+            raise
         print(f'error: {describe(error)}', file=sys.stderr)
         sys.exit(USER_ERROR)
 
@@ -74,4 +81,6 @@ def describe(error: Exception) -> str:
     """One line that says what an exception is about."""
     if isinstance(error, OSError) and error.strerror:
         return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return 'out of memory; a smaller batch, image or network needs less'
     return ' '.join(str(error).split()) or type(error).__name__

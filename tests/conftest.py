@@ -36,7 +36,7 @@ def small_config():
     def make(*overrides):
         return load_config(None, [f'model.name={SMALL}', 'data.name=digits', 'data.batch_size=256', 'data.flip=0',
                                   'optim.learning_rate=0.002', 'optim.name=adamw', 'optim.warmup_epochs=1',
-                                  'optim.epsilon=1e-8', 'train.epochs=2', 'train.ema_decay=0.9', 'runtime.device=CPU',
+                                  'train.epochs=2', 'train.ema_decay=0.9', 'runtime.device=CPU',
                                   'model.drop_path=0.1', *overrides])
     return make
 

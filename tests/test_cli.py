@@ -40,9 +40,15 @@ def test_summary_imports_no_framework(entry, root):
     (('train.py', '--set', 'train.epoch=3'), "unknown key 'train.epoch'; did you mean train.epochs?"),
     (('train.py', '--set', 'model.name=resnet'), "unknown model 'resnet'"),
     (('train.py', '--set', 'data.name=cifar'), "data set 'cifar'"),
+    (('train.py', '--set', 'optim.name=lamb'), "optimizer 'lamb'"),
+    (('train.py', '--set', 'data.batch_size=1', '--set', 'model.resolution=16'), 'batch norm one value'),
+    (('train.py', '--data-dir', 'mine'), 'nothing to train'),
+    (('train.py', '--set', 'data.name=digits', '--data-dir', 'mine'), 'takes no folder'),
+    (('train.py', '--resume', ''), 'no run there'),
     (('train.py', '--resume', 'nowhere'), 'nowhere'),
     (('train.py', '--set', 'runtime.device=Ascend'), 'device Ascend: not available'),
     (('eval.py', '--checkpoint', 'none.ckpt'), 'none.ckpt: no such file'),
+    (('eval.py', '--checkpoint', 'none.ckpt', '--json', 'none/e.json'), 'none/e.json: the folder'),
     (('eval.py', '--checkpoint', 'README.md'), 'the ending must be one of'),
     (('export.py', '--checkpoint', 'none.ckpt'), 'none.ckpt: no such file'),
     (('predict.py', '--model', 'none.onnx', '--data', 'digits'), 'none.onnx: no such model file'),
@@ -75,7 +81,7 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     (tmp_path / 'data' / 'train' / 'blue' / 'broken.jpg').write_bytes(b'\xff\xd8\xff not an image')
     (tmp_path / 'data' / 'val' / 'blue' / 'empty.png').write_bytes(b'')
     settings = [f'--set={s}' for s in (
-        f'model.name={SMALL}', 'data.name=image_folder', 'data.batch_size=8', 'optim.name=adamw', 'optim.epsilon=1e-8',
+        f'model.name={SMALL}', 'data.name=image_folder', 'data.batch_size=8', 'optim.name=adamw',
         'optim.learning_rate=0.01', 'optim.warmup_epochs=1', 'train.epochs=8', 'train.ema_decay=0', 'train.eval_every=8')]
     run, options = tmp_path / 'run', {'cwd': tmp_path, 'env': None}
     done = entry('train.py', *settings, '--data-dir', tmp_path / 'data', '--run', run, **options)
@@ -92,6 +98,7 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     model = next((run / 'export').glob('*.onnx'))
     named = entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val', '--plot', tmp_path / 'p.png',
                   '--topk', 2, **options)
+    assert 'picture of the first 8' in named.stdout
     assert named.returncode == 1 and 'empty.png' in named.stderr  # one image was left out
     assert named.stdout.count('%') == 16 and Image.open(tmp_path / 'p.png').format == 'PNG'
     assert 'topk=3' in one_line(entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val' / 'red one',

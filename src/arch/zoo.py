@@ -70,7 +70,7 @@ def resolve(name: str, **changes) -> NetSpec:
     stem, at, tail = name.strip().partition('@')
     if stem not in VARIANTS:
         close = difflib.get_close_matches(stem, VARIANTS, n=1)
-        hint = f'; did you mean {close[0]}?' if close else ''
+        hint = f'; did you mean {close[0]}?' if close else '.'
         raise ValueError(f"unknown model '{stem}'{hint} Known: {', '.join(VARIANTS)}")
     row = VARIANTS[stem]
     multipliers = {'r': row.r, 'd': row.d, 'w': row.w}

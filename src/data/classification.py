@@ -63,6 +63,8 @@ class ImageFolder:
             files = images.find_images(os.path.join(folder, name))
             self.paths += files
             labels += [names.index(name)] * len(files)
+            if not files:
+                (report or _to_stderr)(f'{os.path.join(folder, name)}: a class folder without images')
         self.labels = np.array(labels, np.int32)
         if check:
             self._leave_out(images.find_undecodable(self.paths, workers, progress), report or _to_stderr)
@@ -99,6 +101,9 @@ def _to_stderr(line: str) -> None:
 
 
 def _digits(split, folder, **options):
+    if folder:
+        raise ValueError(f'digits is embedded and takes no folder (data.dir={folder}); for your own images set '
+                         'data.name=image_folder, see configs/image_folder.yaml')
     return ArrayDataset(*embedded.digits(split))
 
 

@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import pathlib
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from src.files import write_text
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
@@ -29,8 +30,7 @@ def decode(path: Union[str, os.PathLike]) -> Image.Image:
     try:
         if os.path.getsize(path) == 0:
             raise ImageError(f'{path}: the file is empty')
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter('ignore')  # Pillow's remarks on odd but readable files
+        with Image.open(path) as image:
             image.load()
             wide = image.mode == 'I' and image.format == 'PPM'  # an eight-bit one would be mode L
             return to_rgb(ImageOps.exif_transpose(image), wide)
@@ -129,8 +129,6 @@ def _read_cache(path: pathlib.Path) -> dict:
 def _write_cache(path: pathlib.Path, known: dict) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f'.{os.getpid()}')
-        temporary.write_text(json.dumps(known))
-        os.replace(temporary, path)
+        write_text(path, json.dumps(known))
     except OSError:
         pass  # a cache only saves time

@@ -16,7 +16,8 @@ class EvalTransform:
     """RGB image -> (3, resolution, resolution) float32, deterministic.
 
     The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
-    out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies.
+    out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies. Of an image more than eight
+    times as long as wide the far ends, of which the cut takes nothing, go first: resized whole it may not fit in memory.
     """
     resolution: int
     crop_ratio: float
@@ -25,6 +26,7 @@ class EvalTransform:
 
     def pixels(self, image: Image.Image) -> Image.Image:
         """The resized and cut image before normalisation."""
+        image = _without_far_ends(image)
         width, height = image.size
         short = math.floor(self.resolution / self.crop_ratio)
         size = (short, max(short, int(short * height / width))) if width <= height else (
@@ -78,6 +80,15 @@ class TrainTransform:
         elif full_width / full_height > self.aspect[1]:
             width = max(1, round(height * self.aspect[1]))
         return (full_width - width) // 2, (full_height - height) // 2, width, height
+
+
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    longest = 8 * min(width, height)
+    if max(width, height) <= longest:
+        return image
+    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+    return image.crop((left, top, min(width, left + longest), min(height, top + longest)))
 
 
 def normalise(image: Image.Image, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:

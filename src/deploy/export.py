@@ -1,7 +1,6 @@
 """Export: checkpoint -> folded network -> MINDIR, ONNX or AIR, loaded again and compared before it is given out."""
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from src.arch.complexity import measure
 from src.deploy.fold import fold
 from src.deploy.manifest import FORMAT, file_hash, manifest_path
 from src.deploy.predict import mindir_function, onnx_function
+from src.files import replacing, write_json
 from src.model.network import Network
 from src.training import checkpoint
 
@@ -37,8 +37,8 @@ class Exported:
 def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str = 'auto') -> List[Exported]:
     """Export a checkpoint into the folder `out`, one file a format, each with a manifest.
 
-    Every file is loaded again and its logits are compared with the unfolded checkpoint's on random images; only then
-    it and its manifest are moved into place. Raises ValueError for an unknown format, AIR without an Ascend, or a
+    Every file is loaded again and its logits are compared with the unfolded checkpoint's on random images; only when all
+    have passed are they moved into place. Raises ValueError for an unknown format, AIR without an Ascend, or a
     difference above 1e-4 of the largest logit; existing files are then left as they were.
     """
     formats = [check_format(name) for name in formats]
@@ -49,9 +49,8 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
     images = np.random.default_rng(0).normal(0, 1, (4, network.plan.spec.in_channels, resolution, resolution))
     images = images.astype(np.float32)
     reference = network(Tensor(images)).asnumpy()
-    os.makedirs(out, exist_ok=True)
     stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', saved.meta['network']['name'])
-    done = []
+    verified = []
     with tempfile.TemporaryDirectory() as folder:
         for name in formats:
             ending, write, load = FORMATS[name]
@@ -65,10 +64,9 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
                 if not difference <= TOLERANCE * max(scale, 1e-6):
                     raise ValueError(f'{name}: the exported network differs from the checkpoint by {difference:.2e} '
                                      f'(logits up to {scale:.2e}, allowed {TOLERANCE:g} of it); nothing was written')
-            manifest = _manifest(saved, network, kind, name, ending == 'onnx', difference)
-            path = os.path.join(out, f'{stem}.{ending}')
-            done.append(_publish(work, path, manifest, name))
-    return done
+            verified.append((work, os.path.join(out, f'{stem}.{ending}'), _manifest(saved, network, kind, name, difference)))
+        os.makedirs(out, exist_ok=True)
+        return [_publish(*item) for item in verified]
 
 
 def check_format(name: str) -> str:
@@ -82,10 +80,9 @@ def check_format(name: str) -> str:
     return name
 
 
-def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: str, free_batch: bool,
-              difference: float) -> dict:
+def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: str, difference: float) -> dict:
     plan = network.plan
-    batch = None if free_batch else 1
+    batch = None if name == 'ONNX' else 1
     return {
         'format': FORMAT, 'kind': name, 'network': saved.meta['network'],
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
@@ -98,24 +95,13 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
     }
 
 
-def _publish(work: str, path: str, manifest: dict, name: str) -> Exported:
+def _publish(work: str, path: str, manifest: dict) -> Exported:
     """Move a verified file and its manifest into place, each whole or not at all."""
     size = os.path.getsize(work)
-    manifest = {**manifest, 'file': os.path.basename(path), 'bytes': size, 'sha256': file_hash(work)}
-    text = f'{path}.{os.getpid()}.tmp'
-    model = f'{path}.{os.getpid()}.model.tmp'
-    try:
-        shutil.copyfile(work, model)
-        with open(text, 'w', encoding='utf-8') as file:
-            json.dump(manifest, file, indent=1)
-            file.write('\n')
-        os.replace(model, path)
-        os.replace(text, manifest_path(path))
-    finally:
-        for leftover in (text, model):
-            if os.path.exists(leftover):
-                os.remove(leftover)
-    return Exported(name, path, manifest_path(path), size, manifest['max_difference'])
+    with replacing(path) as temporary:
+        shutil.copyfile(work, temporary)
+    write_json(manifest_path(path), {**manifest, 'file': os.path.basename(path), 'bytes': size, 'sha256': file_hash(path)})
+    return Exported(manifest['kind'], path, manifest_path(path), size, manifest['max_difference'])
 
 
 def _write_mindir(network: Network, images: np.ndarray, path: str) -> None:

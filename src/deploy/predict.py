@@ -65,6 +65,8 @@ def _checkpoint(path: str, weights: str) -> Predictor:
 def _exported(load: Callable) -> Callable[[str, str], Predictor]:
     def loader(path: str, weights: str) -> Predictor:
         manifest = read_manifest(path)
+        if weights not in ('auto', manifest['weights']):
+            raise ValueError(f"{path}: holds the {manifest['weights']} weights only; leave --weights out")
         return Predictor(load(path), manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
                          manifest['config'], manifest['weights'])
     return loader

@@ -35,7 +35,7 @@ class FeatureExtractor(nn.Cell):
     """The feature maps of a network at given total strides, for a detector or another head.
 
     Images (N, in_channels, H, W) -> a tuple with one map (N, C_i, ~H / s_i, ~W / s_i) a stride s_i, each the output of
-    the last stage at that stride. `channels` lists the C_i. Shares the network's parameters and their names.
+    the last stage at that stride, finest first. `channels` lists the C_i. Shares the network's parameters and their names.
     Raises ValueError for a stride the network does not have.
     """
 
@@ -43,8 +43,8 @@ class FeatureExtractor(nn.Cell):
         super().__init__()
         last = {stage[-1].stride_from_input: i for i, stage in enumerate(network.plan.stages)}
         missing = [s for s in strides if s not in last]
-        if missing or not strides:
-            raise ValueError(f'feature strides {list(strides)}: must be among {sorted(last)}')
+        if missing or not strides or len(set(strides)) < len(strides):
+            raise ValueError(f'feature strides {list(strides)}: must be among {sorted(last)}, each once')
         self.strides: Tuple[int, ...] = tuple(sorted(strides))
         self.taps = tuple(last[s] for s in self.strides)
         self.channels = tuple(network.plan.stages[i][-1].out_channels for i in self.taps)

@@ -7,7 +7,6 @@ step, epoch, best result, network, classes, preprocessing, configuration, versio
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
+from src.files import replacing
 from src.model.network import Network, create_model
 from src.model.weights import load_arrays
 from src.training.ema import PREFIX
@@ -47,21 +47,17 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
     if broken:
         raise CheckpointError(f'{path}: not saved, {broken} holds numbers that are not finite')
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f'.{name}.{os.getpid()}.ckpt')
     text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
     try:
-        with _quiet():
+        with _quiet(), replacing(path) as temporary:
             ms.save_checkpoint([{'name': n, 'data': Tensor(a)} for n, a in arrays.items()], temporary,
                                append_dict={'meta': text}, crc_check=True)
-        os.chmod(temporary, 0o644)  # the framework leaves it read-only
-        with open(temporary, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o644)  # the framework leaves it read-only
+            with open(temporary, 'rb') as file:
+                os.fsync(file.fileno())
     except (OSError, RuntimeError, ValueError, TypeError) as error:
-        remove_leftovers(path)
-        raise CheckpointError(f'{path}: could not be saved ({_reason(error, folder)}); '
-                              'an older checkpoint of that name is untouched') from None
+        kept = '; the older checkpoint there is untouched' if os.path.exists(path) else ''
+        raise CheckpointError(f'{path}: could not be saved ({_reason(error, path)}){kept}') from None
 
 
 def load(path: str) -> Checkpoint:
@@ -111,15 +107,8 @@ def network_arrays(arrays: Mapping[str, np.ndarray], network: Network, kind: str
     return chosen
 
 
-def remove_leftovers(path: str) -> None:
-    """Remove the temporary files that a killed or failed save of `path` left."""
-    folder, name = os.path.split(os.path.abspath(path))
-    for leftover in glob.glob(os.path.join(glob.escape(folder), f'.{glob.escape(name)}.*')):
-        with contextlib.suppress(OSError):
-            os.remove(leftover)
-
-
-def _reason(error: Exception, folder: str) -> str:
+def _reason(error: Exception, path: str) -> str:
+    folder = os.path.dirname(os.path.abspath(path))
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if not os.access(folder, os.W_OK):

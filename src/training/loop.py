@@ -52,13 +52,17 @@ class Trainer:
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
                               resolution=config.model.resolution)
         self.network = create_model(**self.arguments, seed=config.train.seed)
-        self.scored = create_model(**self.arguments).set_train(False)  # evaluates raw or averaged weights
+        self.eval_network = create_model(**self.arguments).set_train(False)  # evaluates raw or averaged weights
         resolution = self.network.plan.resolution
         self.class_names = train_set.class_names
         self.preprocessing = presets.preprocessing(data, resolution)
         self.stream = TrainStream(train_set, presets.train_transform(data, resolution), data.batch_size,
                                   config.train.seed, data.workers)
-        self.steps_per_epoch = self.stream.steps_per_epoch
+        self._check_batch_norm()
+        self.sinks = config.train.sink and sinks_data(device)
+        self.sink_size = min(SINK_STEPS, self.stream.steps_per_epoch) if self.sinks else 1
+        # whole calls an epoch: sinking leaves out the last few of its shuffled batches
+        self.steps_per_epoch = self.stream.steps_per_epoch = self.stream.steps_per_epoch // self.sink_size * self.sink_size
         self.total_steps = config.train.epochs * self.steps_per_epoch
         self.rates = table(self.total_steps, kind=optim.schedule, base=optim.learning_rate,
                            steps_per_epoch=self.steps_per_epoch, epochs=config.train.epochs,
@@ -66,7 +70,7 @@ class Trainer:
                            decay_rate=optim.decay_rate, decay_epochs=optim.decay_epochs,
                            final=optim.final_learning_rate)
         optimizer = build_optimizer(optim.name, self.network, self.rates, optim.weight_decay, optim.momentum,
-                                    optim.decay, optim.epsilon, optim.nesterov)
+                                    optim.rms_decay, optim.epsilon, optim.nesterov)
         average = WeightAverage(self.network, config.train.ema_decay) if config.train.ema_decay else None
         loss = nn.CrossEntropyLoss(label_smoothing=config.train.label_smoothing)
         self.step_cell = TrainStep(self.network, loss, optimizer, average, optim.clip_norm).set_train(True)
@@ -81,9 +85,12 @@ class Trainer:
         return {p.name: p.asnumpy() for p in self.step_cell.get_parameters() if p.name != 'learning_rate'}
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
-        """Go on from a checkpoint of the same configuration. Raises ValueError where it is another's."""
-        if tuple(saved.meta['class_names']) != self.class_names:
-            raise ValueError(f'{saved.path}: was trained on other classes than the data set has now')
+        """Go on from a checkpoint. Raises ValueError where data or configuration are not what they were."""
+        then, now = self._identity(saved.meta), self._identity(self._meta())
+        changed = next((key for key in now if then.get(key) != now[key]), None)
+        if changed:
+            raise ValueError(f'{saved.path}: {changed} was {then.get(changed)!r} and is {now[changed]!r} now; a run goes on '
+                             'only as it was started. Undo the change, or start a new run')
         state = dict(saved.arrays)
         state['learning_rate'] = np.asarray(self.rates, np.float32)
         load_arrays(self.step_cell, state)
@@ -91,14 +98,35 @@ class Trainer:
 
     def save(self, path) -> None:
         """Write a checkpoint of this moment."""
-        checkpoint.save(str(path), self.state(), {
-            'step': self.step, 'epoch': self.step / self.steps_per_epoch, 'best': self.best, 'score': self.score,
-            'network': self.arguments, 'class_names': list(self.class_names), 'preprocessing': self.preprocessing,
-            'config': to_dict(self.config), 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}})
+        checkpoint.save(str(path), self.state(), self._meta())
+
+    def _meta(self) -> dict:
+        return {'step': self.step, 'epoch': self.step / self.steps_per_epoch, 'best': self.best, 'score': self.score,
+                'steps_per_epoch': self.steps_per_epoch, 'train_images': len(self.stream.dataset),
+                'network': self.arguments, 'class_names': list(self.class_names), 'preprocessing': self.preprocessing,
+                'config': to_dict(self.config), 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
+
+    @staticmethod
+    def _identity(meta: dict) -> dict:
+        """What must be the same for a run to go on; where data lie and how they are read may change."""
+        free = {'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink'}
+        config = {f'{section}.{key}': value for section in ('model', 'data', 'optim', 'train')
+                  for key, value in meta['config'][section].items()}
+        return {**{key: value for key, value in config.items() if key not in free},
+                **{key: meta[key] for key in ('class_names', 'train_images', 'steps_per_epoch')}}
+
+    def _check_batch_norm(self) -> None:
+        side = self.network.plan.classifier.in_size
+        if self.stream.batch_size * side * side < 2:
+            raise ValueError(f'data.batch_size={self.config.data.batch_size} with {len(self.stream.dataset)} training '
+                             f'images at {self.network.plan.resolution} px leaves batch norm one value a channel; it '
+                             'needs a batch of 2 or a larger model.resolution')
+        if len(self.class_names) < 2:
+            raise ValueError(f'the training set has one class, {self.class_names[0]}; at least 2 are needed')
 
     def losses(self) -> Iterator[Tuple[int, float]]:
         """Run steps up to the end; yield (steps done, loss), one step a time or, sinking, a part of an epoch."""
-        if self.config.train.sink and sinks_data(self.device):
+        if self.sinks:
             yield from self._sunk_losses()
             return
         for images, labels in self.stream.batches(self.step, self.total_steps):
@@ -107,83 +135,96 @@ class Trainer:
 
     def _sunk_losses(self) -> Iterator[Tuple[int, float]]:
         import mindspore.dataset as ds
-        part = math.gcd(self.steps_per_epoch, self.step)  # of an epoch: calls end where epochs end
-        size = max(n for n in range(1, SINK_STEPS + 1) if part % n == 0)
         source = ds.GeneratorDataset(_Steps(self.stream, self.total_steps), ['images', 'labels'],
                                      sampler=list(range(self.step, self.total_steps)),
                                      num_parallel_workers=self.config.data.workers, python_multiprocessing=False)
-        sink = ms.data_sink(self.step_cell, source, sink_size=size, jit_config=ms.JitConfig())
+        sink = ms.data_sink(self.step_cell, source, sink_size=self.sink_size, jit_config=ms.JitConfig())
         while self.step < self.total_steps:
-            yield self.step + size, float(sink().asnumpy())
+            yield self.step + self.sink_size, float(sink().asnumpy())
 
-    def evaluate(self) -> Result:
+    def evaluate(self, progress: Callable[[int, int], None]) -> Result:
         """Score the averaged weights, or the raw ones where no average is kept."""
-        load_arrays(self.scored, checkpoint.network_arrays(
-            self.state(), self.scored, 'ema' if self.step_cell.average is not None else 'raw'))
-        return evaluate(lambda images: self.scored(Tensor(images)).asnumpy(), self.val_set,
+        load_arrays(self.eval_network, checkpoint.network_arrays(
+            self.state(), self.eval_network, 'ema' if self.step_cell.average is not None else 'raw'))
+        return evaluate(lambda images: self.eval_network(Tensor(images)).asnumpy(), self.val_set,
                         presets.eval_transform(self.preprocessing), self.config.data.batch_size,
-                        self.config.data.workers)
+                        self.config.data.workers, progress)
 
     def train(self, run: RunFolder) -> Outcome:
         """Train to the end, saving as it goes. Raises Interrupted after a stop, ValueError when the loss diverges."""
-        begun = saved_at = time.monotonic()
-        interval, logged_at = [], time.monotonic()
-        title = f'{self.config.model.name} on {self.config.data.name}'
+        begun = saved_at = logged_at = time.monotonic()
+        losses, logged_step = [], self.step
 
-        def record_interval():
-            nonlocal logged_at
-            if interval:
-                seconds = time.monotonic() - logged_at
+        def speed() -> float:
+            return (self.step - logged_step) * self.stream.batch_size / max(time.monotonic() - logged_at, 1e-9)
+
+        def record() -> None:
+            nonlocal logged_at, logged_step
+            if losses:
                 run.record(kind='train', step=self.step, epoch=round(self.step / self.steps_per_epoch, 4),
-                           loss=round(float(np.mean(interval)), 6), learning_rate=self.rates[self.step - 1],
-                           images_per_s=round(len(interval) * self.stream.batch_size / seconds, 1))
-            interval.clear()
-            logged_at = time.monotonic()
+                           loss=round(float(np.mean(losses)), 6), learning_rate=self.rates[self.step - 1],
+                           images_per_s=round(speed(), 1))
+            losses.clear()
+            logged_at, logged_step = time.monotonic(), self.step
 
-        def save_last():
-            nonlocal saved_at
-            record_interval()
+        def save() -> None:
+            nonlocal saved_at, logged_at
+            record()
             self.save(run.last)
-            saved_at = time.monotonic()
+            saved_at = logged_at = time.monotonic()
 
         with Stop() as stop, Bar('training', self.total_steps, self.step) as bar:
+            def stop_if_asked() -> None:
+                if stop.requested:
+                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, go on '
+                                      f'with --resume {run.path}')
+
+            def end_epoch() -> None:
+                """Evaluate what has just been saved, so that nothing that happens meanwhile costs the epoch."""
+                epoch = self.step // self.steps_per_epoch
+                if epoch % self.config.train.eval_every == 0 or self.step == self.total_steps:
+                    def progress(done: int, total: int) -> None:
+                        bar.update(self.step, f'evaluating {done}/{total}')
+                        stop_if_asked()
+                    self._score(run, epoch, progress)
+                    save()
+
+            if self.step and self.step % self.steps_per_epoch == 0 and self.score.get('step') != self.step:
+                end_epoch()  # the earlier process ended between saving and scoring
             for done, loss in self.losses() if self.step < self.total_steps else ():
                 if not math.isfinite(loss):
                     raise ValueError(self._diverged(run, loss, done))
                 self.step = done
-                interval.append(loss)
-                speed = len(interval) * self.stream.batch_size / max(time.monotonic() - logged_at, 1e-9)
-                bar.update(self.step, f'loss {loss:.3f}  lr {self.rates[self.step - 1]:.1e}  {speed:.0f} images/s')
-                if len(interval) >= LOG_STEPS:
-                    record_interval()
-                if self.step % self.steps_per_epoch == 0:
-                    self._end_epoch(run, record_interval, title)
-                    save_last()
-                    logged_at = time.monotonic()
-                elif time.monotonic() - saved_at > 60 * self.config.train.save_minutes:
-                    save_last()
-                if stop.requested and self.step < self.total_steps:
-                    save_last()
-                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, go on '
-                                      f'with --resume {run.path}')
-        run.draw(title)
+                losses.append(loss)
+                bar.update(done, f'loss {loss:.3f}  lr {self.rates[done - 1]:.1e}  {speed():.0f} images/s')
+                if done - logged_step >= LOG_STEPS:
+                    record()
+                if done % self.steps_per_epoch == 0:
+                    save()
+                    end_epoch()
+                elif stop.requested or time.monotonic() - saved_at > 60 * self.config.train.save_minutes:
+                    save()
+                if done < self.total_steps:
+                    stop_if_asked()
+        run.draw(self.title)
         return Outcome(run, self.best, self.score, time.monotonic() - begun)
 
-    def _end_epoch(self, run: RunFolder, record_interval: Callable[[], None], title: str) -> None:
-        record_interval()
-        epoch = self.step // self.steps_per_epoch
-        if epoch % self.config.train.eval_every and self.step < self.total_steps:
-            return
-        result = self.evaluate()
-        self.score = {'epoch': epoch, 'step': self.step, **result.summary()}
+    @property
+    def title(self) -> str:
+        """What the curve is called."""
+        return f'{self.config.model.name} on {self.config.data.name}'
+
+    def _score(self, run: RunFolder, epoch: int, progress: Callable[[int, int], None]) -> None:
+        result = self.evaluate(progress)
         if not math.isfinite(result.loss):
             raise ValueError(self._diverged(run, result.loss, self.step))
+        self.score = {'epoch': epoch, 'step': self.step, **result.summary()}
         run.record(kind='eval', **self.score)
         self.say(f"epoch {epoch:>3}: top-1 {result.top1:.2f} %, top-5 {result.top5:.2f} %, loss {result.loss:.4f}")
         if not self.best or result.top1 > self.best['top1']:
             self.best = self.score
             self.save(run.best)
-        run.draw(title)
+        run.draw(self.title)
 
     def _diverged(self, run: RunFolder, loss: float, step: int) -> str:
         kept = next((f'the last good checkpoint is {p}' for p in (run.last, run.best) if p.exists()),
@@ -233,16 +274,15 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
     """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
     run = RunFolder.open(run_path) if resume else RunFolder.new(run_path)
     trainer = Trainer(config, device, say)
-    if resume:
-        checkpoint.remove_leftovers(str(run.last))
-        checkpoint.remove_leftovers(str(run.best))
-        if run.last.exists():
-            trainer.resume(checkpoint.load(str(run.last)))
-            say(f'resumed at step {trainer.step} of {trainer.total_steps}')
-    else:
+    if not resume:
         run.start(config)
-    run.keep_records(trainer.step)
-    return trainer.train(run)
+    with run.locked():
+        saved = next((path for path in (run.last, run.best) if path.exists()), None)
+        if saved:
+            trainer.resume(checkpoint.load(str(saved)))
+            say(f'resumed at step {trainer.step} of {trainer.total_steps}, from {saved.name}')
+        run.keep_records(trainer.step)
+        return trainer.train(run)
 
 
 def finished_text(outcome: Outcome) -> str:

@@ -1,7 +1,7 @@
 """Optimizers and their parameter groups."""
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import mindspore as ms
 from mindspore import Parameter, nn, ops
@@ -105,24 +105,38 @@ class AdamW(nn.Optimizer):
 
 
 def build_optimizer(name: str, network: nn.Cell, learning_rate: Sequence[float], weight_decay: float = 0.0,
-                    momentum: float = 0.9, decay: float = 0.9, epsilon: float = 1e-3,
+                    momentum: float = 0.9, rms_decay: float = 0.9, epsilon: Optional[float] = None,
                     nesterov: bool = False) -> nn.Optimizer:
-    """Return the optimizer over a network's parameters; `learning_rate` has one value a step.
+    """Return an optimizer of OPTIMIZERS over a network's parameters; `learning_rate` has one value a step.
 
-    'rmsprop' (`decay` is the mean square's), 'sgd' or 'adamw'; norms and biases take no weight decay. Raises ValueError
-    for an unknown name.
+    Norms and biases take no weight decay; `epsilon` None is the optimizer's own. Raises ValueError for an unknown name.
     """
     if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer '{name}': must be one of {', '.join(OPTIMIZERS)}")
+        raise ValueError(f"optimizer '{name}' (optim.name): must be one of {', '.join(OPTIMIZERS)}")
+    options = dict(weight_decay=weight_decay, momentum=momentum, rms_decay=rms_decay, epsilon=epsilon, nesterov=nesterov)
+    return OPTIMIZERS[name](network, list(learning_rate), options)
+
+
+def _groups(network: nn.Cell, weight_decay: float) -> List[dict]:
     decayed, rest = parameter_groups(network)
-    rates = list(learning_rate)
-    if name == 'adamw':
-        return AdamW(network.trainable_params(), rates, weight_decay, [p.name for p in decayed], epsilon=epsilon)
-    groups = [{'params': decayed, 'weight_decay': weight_decay}, {'params': rest, 'weight_decay': 0.0},
-              {'order_params': network.trainable_params()}]
-    if name == 'rmsprop':
-        return RMSProp(groups, rates, decay=decay, momentum=momentum, epsilon=epsilon)
-    return SGD(groups, rates, momentum, nesterov)
+    return [{'params': decayed, 'weight_decay': weight_decay}, {'params': rest, 'weight_decay': 0.0},
+            {'order_params': network.trainable_params()}]
 
 
-OPTIMIZERS = ('rmsprop', 'sgd', 'adamw')
+def _build_rmsprop(network: nn.Cell, rates: List[float], options: dict) -> nn.Optimizer:
+    return RMSProp(_groups(network, options['weight_decay']), rates, decay=options['rms_decay'],
+                   momentum=options['momentum'], epsilon=options['epsilon'] or 1e-3)
+
+
+def _build_sgd(network: nn.Cell, rates: List[float], options: dict) -> nn.Optimizer:
+    return SGD(_groups(network, options['weight_decay']), rates, options['momentum'], options['nesterov'])
+
+
+def _build_adamw(network: nn.Cell, rates: List[float], options: dict) -> nn.Optimizer:
+    decayed, _ = parameter_groups(network)
+    return AdamW(network.trainable_params(), rates, options['weight_decay'], [p.name for p in decayed],
+                 epsilon=options['epsilon'] or 1e-8)
+
+
+# name -> builder(network, one learning rate a step, options)
+OPTIMIZERS = {'rmsprop': _build_rmsprop, 'sgd': _build_sgd, 'adamw': _build_adamw}

@@ -1,10 +1,12 @@
 """Pictures: training curves and confusion matrices. Matplotlib is imported when one is drawn."""
 from __future__ import annotations
 
-import os
+import warnings
 from typing import Sequence
 
 import numpy as np
+
+from src.files import replacing
 
 
 def training_curve(records: Sequence[dict], path: str, title: str) -> None:
@@ -44,8 +46,8 @@ def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str], path: st
     figure.colorbar(image, label='% of the true class', shrink=0.8)
     axis.set(xlabel='predicted', ylabel='true', title=title)
     if classes <= 50:
-        axis.set_xticks(range(classes), class_names, rotation=90)
-        axis.set_yticks(range(classes), class_names)
+        axis.set_xticks(range(classes), class_names, rotation=90, parse_math=False)
+        axis.set_yticks(range(classes), class_names, parse_math=False)
     if classes <= 20:
         for i, j in np.argwhere(confusion):
             axis.text(j, i, f'{share[i, j]:.0f}', ha='center', va='center', fontsize=8,
@@ -65,15 +67,11 @@ def predictions(images: Sequence, captions: Sequence[str], right: Sequence, path
     for axis, image, caption, correct in zip(axes, images, captions, right):
         axis.imshow(np.asarray(image))
         color = 'black' if correct is None else '#1e7d32' if correct else '#c0392b'
-        axis.set_title(caption, fontsize=8, color=color)
+        axis.set_title(caption, fontsize=8, color=color, parse_math=False)
     _save(figure, path)
 
 
 def _save(figure, path: str) -> None:
-    temporary = f'{path}.{os.getpid()}.tmp'
-    try:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='Glyph')  # a name in a script the font lacks is drawn as boxes
         figure.savefig(temporary, dpi=120, format='png')
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)

@@ -1,6 +1,7 @@
 """Progress: a bar with ETA on a terminal, a plain line now and then elsewhere."""
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Optional
@@ -19,7 +20,8 @@ class Bar:
         if sys.stderr.isatty():
             self.live = Progress(TextColumn('{task.description}'), BarColumn(bar_width=12), MofNCompleteColumn(),
                                  TimeRemainingColumn(), TextColumn('{task.fields[note]}'),
-                                 console=Console(stderr=True), transient=True)
+                                 console=Console(stderr=True), transient=True,
+                                 redirect_stdout=sys.stdout.isatty())
             self.task = self.live.add_task(title, total=total, completed=start, note='')
 
     def __enter__(self) -> 'Bar':
@@ -52,8 +54,11 @@ class Bar:
 
 
 def tell(line: str) -> None:
-    """Print a line at once, in order with the progress, also into a file."""
-    print(line, flush=True)
+    """Print a line at once, in order with the progress, also into a file; a reader that has gone stops no training."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def duration(seconds: float) -> str:

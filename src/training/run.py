@@ -8,12 +8,14 @@
 """
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-import os
 import pathlib
-from typing import List
+from typing import Iterator, List
 
 from src.config import Config, load_config, to_yaml
+from src.files import remove_leftovers, write_text
 from src.training.plots import training_curve
 
 
@@ -30,9 +32,9 @@ class RunFolder:
 
     @classmethod
     def new(cls, path: str) -> 'RunFolder':
-        """The folder of a new run, not made yet. Raises ValueError where a run already has a checkpoint."""
+        """The folder of a new run, not made yet. Raises ValueError where there is a run already."""
         run = cls(path)
-        if run.last.exists() or run.best.exists():
+        if any(file.exists() for file in (run.config, run.metrics, run.last, run.best)):
             raise ValueError(f'{path}: holds a run already; go on with --resume {path}, or choose another --run folder')
         return run
 
@@ -48,6 +50,17 @@ class RunFolder:
         """Make the folder and save the resolved configuration."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.config, to_yaml(config))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process. Raises ValueError where another one trains in it."""
+        with open(self.config, encoding='utf-8') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f'{self.path}: another process trains in this folder; wait, or stop it') from None
+            remove_leftovers(self.path)
+            yield
 
     def load_config(self) -> Config:
         """The configuration the run was started with."""
@@ -79,12 +92,3 @@ class RunFolder:
         """Draw the training curve of the records so far."""
         training_curve(self.records(), str(self.curve), title)
 
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        temporary.write_text(text, encoding='utf-8')
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -229,7 +229,8 @@ def test_an_empty_class_folder_is_a_class(folder, tmp_path):
     place = folder(FILES)
     (tmp_path / 'set' / 'train' / 'bee').mkdir()
     data, lines = load(place)
-    assert data.class_names == ('ant', 'bee', 'cat', 'dog') and data.labels.tolist() == [0, 2, 2, 3] and lines == []
+    assert data.class_names == ('ant', 'bee', 'cat', 'dog') and data.labels.tolist() == [0, 2, 2, 3]
+    assert len(lines) == 1 and lines[0].endswith('bee: a class folder without images')
 
 
 @pytest.mark.parametrize('files', [{'train/cat/a.jpg': b''}, {'train/cat/a.txt': b'x'}], ids=['broken', 'foreign'])

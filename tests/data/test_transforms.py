@@ -167,3 +167,16 @@ def test_the_crop_is_what_the_box_says():
     cut = Image.fromarray(picture(61, 47)[top:top + height, left:left + width])
     cut = cut.resize((20, 20), Image.Resampling.BICUBIC)
     assert np.array_equal(transform(image, np.random.default_rng(7)), normalise(cut, MEAN, DEVIATION))
+
+
+@pytest.mark.parametrize('size', [(1, 60_000), (60_000, 2), (3, 27)])
+def test_far_ends_of_a_thin_image_are_not_resized(size):
+    """The cut of a thin image is that of its middle, at a size that fits in memory."""
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    transform = EvalTransform(8, 1.0, (0, 0, 0), (1, 1, 1))
+    cut = np.asarray(transform.pixels(image), np.float64)
+    middle = [(n - min(n, 8 * min(size))) // 2 for n in size]
+    strip = image.crop((*middle, *(min(n, m + 8 * min(size)) for n, m in zip(size, middle))))
+    np.testing.assert_array_equal(cut, np.asarray(transform.pixels(strip)))
+    assert cut.shape == (8, 8, 3)

@@ -110,12 +110,3 @@ def test_another_programs_checkpoint_is_refused(tmp_path):
         checkpoint.load(str(tmp_path / 'none.ckpt'))
     with pytest.raises((CheckpointError, FileNotFoundError)):
         checkpoint.load(str(tmp_path))
-
-
-def test_leftovers_of_a_killed_save_are_removed(tmp_path):
-    path = tmp_path / 'last.ckpt'
-    checkpoint.save(str(path), ARRAYS, META)
-    (tmp_path / '.last.ckpt.123.ckpt').write_bytes(b'half')
-    (tmp_path / '.best.ckpt.123.ckpt').write_bytes(b'half')
-    checkpoint.remove_leftovers(str(path))
-    assert sorted(os.listdir(tmp_path)) == ['.best.ckpt.123.ckpt', 'last.ckpt']

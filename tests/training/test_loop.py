@@ -1,17 +1,20 @@
 """The run as a user sees it: stopping and going on, divergence, records, refusals."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from src.config import to_yaml
 from src.runtime import configure
 from src.training import checkpoint
 from src.training.loop import train
+from src.training.run import RunFolder
 
 STOP_AT = 8  # steps; an epoch of the small configuration has five
 
@@ -136,3 +139,48 @@ def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
     assert sizes == [11] and sunk.meta['step'] == plain.meta['step'] == 22
     for name, array in plain.arrays.items():
         np.testing.assert_array_equal(sunk.arrays[name], array, err_msg=name)
+
+
+def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(small_config, tmp_path):
+    """The epoch is saved before it is scored; what could not be scored then is scored when the run goes on."""
+    configure('CPU')
+    for split in ('train', 'val'):
+        for name, colour in (('red', 'red'), ('blue', 'blue')):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(4):
+                Image.new('RGB', (16, 16), colour).save(tmp_path / split / name / f'{i}.png')
+    broken = tmp_path / 'val' / 'red' / '0.png'
+    good = broken.read_bytes()
+    broken.write_bytes(good[:40])
+    config = small_config('data.name=image_folder', f'data.dir={tmp_path}', 'data.check=false', 'data.batch_size=4',
+                          'train.epochs=1')
+    run = tmp_path / 'run'
+    with pytest.raises(ValueError, match='0.png'):
+        train(config, 'CPU', str(run), say=lambda line: None)
+    assert checkpoint.load(str(run / 'last.ckpt')).meta['step'] == 2
+    broken.write_bytes(good)
+    outcome = train(config, 'CPU', str(run), resume=True, say=lambda line: None)
+    assert outcome.best['epoch'] == 1 and outcome.best['count'] == 8
+
+
+def test_a_run_goes_on_only_as_it_was_started(trained, tmp_path, small_config):
+    configure('CPU')
+    shutil.copytree(trained, tmp_path / 'run')
+    for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.002 and is 0.1'),
+                          ('data.batch_size=100', 'data.batch_size was 256'),
+                          ('model.resolution=20', 'model.resolution was None and is 20')):
+        with pytest.raises(ValueError, match=words):
+            train(small_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
+    (tmp_path / 'run' / 'last.ckpt').unlink()
+    score = checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best']
+    lines = []
+    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
+    assert any('from best.ckpt' in line for line in lines)
+    assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 20
+    assert checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best'] == score
+
+
+def test_one_process_a_run_folder(trained, entry):
+    with RunFolder.open(str(trained)).locked():
+        done = entry('train.py', '--resume', trained)
+    assert done.returncode == 2 and 'another process trains in this folder' in done.stderr

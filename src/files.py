@@ -1,0 +1,49 @@
+"""Files that are whole or not there: written beside their place and moved into it."""
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+from typing import Iterator
+
+
+@contextlib.contextmanager
+def replacing(path) -> Iterator[str]:
+    """Yield a temporary path in the folder of `path`, with its ending; on success it is moved to `path`, else removed."""
+    folder, name = os.path.split(os.path.abspath(path))
+    stem, ending = os.path.splitext(name)
+    temporary = os.path.join(folder, f'.{stem}.{os.getpid()}{ending}')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+
+
+def remove_leftovers(folder) -> None:
+    """Remove the temporary files that killed writers left in a folder of ours."""
+    for leftover in glob.glob(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*')):
+        with contextlib.suppress(OSError):
+            os.remove(leftover)
+
+
+def write_text(path, text: str) -> None:
+    """Write a small text file."""
+    with replacing(path) as temporary:
+        with open(temporary, 'w', encoding='utf-8') as file:
+            file.write(text)
+
+
+def write_json(path, value) -> None:
+    """Write a value as indented JSON."""
+    write_text(path, json.dumps(value, indent=1) + '\n')
+
+
+def check_parent(*paths) -> None:
+    """Raise FileNotFoundError where the folder of an output is missing, before any work is done for it."""
+    for path in paths:
+        folder = os.path.dirname(os.path.abspath(path)) if path else '.'
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f'{path}: the folder {folder} does not exist; make it first')
