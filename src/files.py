@@ -13,20 +13,24 @@ def replacing(path) -> Iterator[str]:
     """Yield a temporary path in the folder of `path`, with its ending; on success it is moved to `path`, else removed."""
     folder, name = os.path.split(os.path.abspath(path))
     stem, ending = os.path.splitext(name)
-    temporary = os.path.join(folder, f'.{stem}.{os.getpid()}{ending}')
+    start = os.path.join(folder, f'.{stem}.{os.getpid()}')
     try:
-        yield temporary
-        os.replace(temporary, path)
+        yield start + ending
+        os.replace(start + ending, path)
     finally:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
+        _remove(glob.escape(start + ending))
+        _remove(f'{glob.escape(start)}.*')  # whatever its ending: a writer may have a temporary file of its own
 
 
 def remove_leftovers(folder) -> None:
     """Remove the temporary files that killed writers left in a folder of ours."""
-    for leftover in glob.glob(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*')):
+    _remove(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*'))
+
+
+def _remove(pattern: str) -> None:
+    for path in glob.glob(pattern):
         with contextlib.suppress(OSError):
-            os.remove(leftover)
+            os.remove(path)
 
 
 def write_text(path, text: str) -> None:
