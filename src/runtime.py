@@ -32,7 +32,10 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if not _available(ms, device):
         raise ValueError(f"device {device}: not available with MindSpore {ms.__version__} on this machine; use CPU, or "
                          'see "Supported platforms" in README.md')
-    ms.set_device(device, device_id) if device != 'CPU' else ms.set_device('CPU')
+    if device != 'CPU':
+        ms.set_device(device, device_id)
+    elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
+        ms.set_device('CPU')
     ms.set_context(mode=ms.GRAPH_MODE if mode == 'graph' else ms.PYNATIVE_MODE)
     if threads:
         ms.set_context(runtime_num_threads=threads)
