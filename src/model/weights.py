@@ -86,5 +86,18 @@ def torch_names(network: nn.Cell) -> Dict[str, str]:
     return names
 
 
+def load_torch_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> None:
+    """Set a network's parameters from a PyTorch state dictionary of timm's network, its tensors as NumPy arrays.
+
+    Counters of batches, which the networks here do not keep, are passed over; dropout's counters stay as they are. All
+    or nothing, as `load_arrays`. Raises ValueError.
+    """
+    names = torch_names(network)
+    own = {theirs: name for name, theirs in names.items()}
+    loaded = {own.get(name, name): array for name, array in arrays.items() if not name.endswith('num_batches_tracked')}
+    kept = {p.name: p.asnumpy() for p in network.get_parameters() if p.name not in names}
+    load_arrays(network, {**kept, **loaded})
+
+
 def _fill(param, array) -> None:
     param.set_data(Tensor(np.ascontiguousarray(array), dtype=param.dtype))

@@ -5,7 +5,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from src.model import create_model, list_models
-from src.model.weights import load_arrays, torch_names
+from src.model.weights import load_torch_arrays, torch_names
 from tests.golden import rule
 
 
@@ -17,7 +17,8 @@ def golden(root):
 def filled(name):
     net = create_model(name)
     names = torch_names(net)
-    load_arrays(net, {p.name: rule.weight(names[p.name], p.shape) for p in net.get_parameters()})
+    state = {names[p.name]: rule.weight(names[p.name], p.shape) for p in net.get_parameters()}
+    load_torch_arrays(net, {**state, 'bn1.num_batches_tracked': np.array(7)})
     return net
 
 
