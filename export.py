@@ -22,7 +22,7 @@ def main() -> None:
     out = args.out or os.path.join(os.path.dirname(args.checkpoint), 'export')
     for made in export(args.checkpoint, args.format.split(','), out, args.weights):
         print(f'{made.format}: {made.path} ({made.bytes:,} bytes), maximum difference of logits '
-              f'{made.max_difference:.2e}, manifest {made.manifest}')
+              f'{made.max_difference:.2e} (they reach {made.largest_logit:.3g}), manifest {made.manifest}')
 
 
 if __name__ == '__main__':

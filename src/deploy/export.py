@@ -26,12 +26,13 @@ TOLERANCE = 1e-4  # of the largest logit: float32 rounding over the network, fol
 
 @dataclass(frozen=True)
 class Exported:
-    """One exported file with its manifest and its verified difference from the checkpoint's logits."""
+    """One exported file, its manifest, and its verified difference from logits that reach `largest_logit`."""
     format: str
     path: str
     manifest: str
     bytes: int
     max_difference: float
+    largest_logit: float
 
 
 def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str = 'auto') -> List[Exported]:
@@ -49,6 +50,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
     images = np.random.default_rng(0).normal(0, 1, (4, network.plan.spec.in_channels, resolution, resolution))
     images = images.astype(np.float32)
     reference = network(Tensor(images)).asnumpy()
+    scale = float(np.abs(reference).max())
     stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', saved.meta['network']['name'])
     verified = []
     with tempfile.TemporaryDirectory() as folder:
@@ -60,13 +62,12 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
             if load is not None:
                 logits = load(work)(images)
                 difference = float(np.abs(logits - reference).max())
-                scale = float(np.abs(reference).max())
                 if not difference <= TOLERANCE * max(scale, 1e-6):
                     raise ValueError(f'{name}: the exported network differs from the checkpoint by {difference:.2e} '
                                      f'(logits up to {scale:.2e}, allowed {TOLERANCE:g} of it); nothing was written')
             verified.append((work, os.path.join(out, f'{stem}.{ending}'), _manifest(saved, network, kind, name, difference)))
         os.makedirs(out, exist_ok=True)
-        return [_publish(*item) for item in verified]
+        return [_publish(*item, scale) for item in verified]
 
 
 def check_format(name: str) -> str:
@@ -95,13 +96,13 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
     }
 
 
-def _publish(work: str, path: str, manifest: dict) -> Exported:
+def _publish(work: str, path: str, manifest: dict, scale: float) -> Exported:
     """Move a verified file and its manifest into place, each whole or not at all."""
     size = os.path.getsize(work)
     with replacing(path) as temporary:
         shutil.copyfile(work, temporary)
     write_json(manifest_path(path), {**manifest, 'file': os.path.basename(path), 'bytes': size, 'sha256': file_hash(path)})
-    return Exported(manifest['kind'], path, manifest_path(path), size, manifest['max_difference'])
+    return Exported(manifest['kind'], path, manifest_path(path), size, manifest['max_difference'], scale)
 
 
 def _write_mindir(network: Network, images: np.ndarray, path: str) -> None:
