@@ -46,7 +46,8 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
     broken = next((name for name, array in arrays.items()
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
     if broken:
-        raise CheckpointError(f'{path}: not saved, {broken} holds numbers that are not finite')
+        raise CheckpointError(f'{path}: not saved, {broken} holds numbers that are not finite: training diverged. The '
+                              'checkpoints that are there are good; a lower optim.learning_rate or optim.clip_norm=1 helps')
     text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
     try:
         with _quiet(), replacing(path) as temporary:
