@@ -14,7 +14,7 @@ from mindspore import Tensor, nn
 from src.config import Config, to_dict
 from src.data import presets
 from src.data.pipeline import TrainStream
-from src.model.network import Network, create_model
+from src.model.network import create_model
 from src.model.weights import load_arrays
 from src.runtime import Interrupted, sinks_data
 from src.training import checkpoint
@@ -43,7 +43,7 @@ class Trainer:
     """One run: network, data, step and everything that is saved. `device` is the one that is configured."""
 
     def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell):
-        self.config, self.device, self.say = config, device, say
+        self.config, self.say = config, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar:
             train_set = presets.dataset(data, 'train', progress=bar)
