@@ -4,18 +4,21 @@ To add a block: a row in a base of src/arch/zoo.py, its layers in LAYERS there, 
 """
 from __future__ import annotations
 
-from mindspore import nn, ops
+import functools
+from typing import Optional
+
+from mindspore import nn
 
 from src.arch.spec import BlockPlan
-from src.model.layers import ConvNormAct, Dropout, DropPath, SqueezeExcite, stochastic
+from src.model.layers import ConvNormAct, Dropout, DropPath, GlobalPool, SqueezeExcite, stochastic
 
 
 class ConvBlock(ConvNormAct):
     """Stem and head: one convolution with norm and activation."""
 
-    def __init__(self, plan: BlockPlan, seed: int = 0):
+    def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None):
         super().__init__(plan.in_channels, plan.out_channels, plan.kernel, plan.stride, act=plan.activation,
-                         folded=plan.folded)
+                         folded=plan.folded, kernels=kernels)
 
 
 class MBConv(nn.Cell):
@@ -24,35 +27,43 @@ class MBConv(nn.Cell):
     The kind 'depthwise_separable' is the same block without the expansion.
     """
 
-    def __init__(self, plan: BlockPlan, seed: int = 0):
+    def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None):
         super().__init__()
         expanded = plan.expanded_channels
-        self.expands = plan.kind == 'mbconv'
-        if self.expands:
-            self.expand = ConvNormAct(plan.in_channels, expanded, act=plan.activation, folded=plan.folded)
-        self.depthwise = ConvNormAct(expanded, expanded, plan.kernel, plan.stride, groups=expanded,
-                                     act=plan.activation, folded=plan.folded)
-        self.se = SqueezeExcite(expanded, plan.se_channels, plan.activation) if plan.se_channels else nn.Identity()
-        self.project = ConvNormAct(expanded, plan.out_channels, act='none', folded=plan.folded)
+        layer = functools.partial(ConvNormAct, folded=plan.folded, kernels=kernels)
+        self.expand = layer(plan.in_channels, expanded, act=plan.activation) if plan.kind == 'mbconv' else nn.Identity()
+        self.gated = plan.se_channels > 0
+        self.depthwise = layer(expanded, expanded, plan.kernel, plan.stride, groups=expanded, act=plan.activation,
+                               pooled=self.gated)
+        self.se = SqueezeExcite(expanded, plan.se_channels, plan.activation, kernels=kernels) if self.gated else None
+        self.project = layer(expanded, plan.out_channels, act='none')
         self.residual = plan.residual
+        self.drops = plan.residual and plan.drop_path > 0
         self.drop_path = stochastic(DropPath, plan.drop_path if plan.residual else 0.0, plan.name, seed)
 
     def construct(self, x):
-        y = self.expand(x) if self.expands else x
-        y = self.project(self.se(self.depthwise(y)))
-        return self.drop_path(y) + x if self.residual else y
+        y, gate = self.expand(x), None
+        if self.gated:
+            y, means = self.depthwise(y)
+            gate = self.se(means)
+        else:
+            y = self.depthwise(y)
+        if self.drops:
+            return self.drop_path(self.project(y, gate)) + x
+        return self.project(y, gate, x if self.residual else None)
 
 
 class Classifier(nn.Cell):
     """Global average pool, dropout, dense layer: (N, C, H, W) -> (N, classes) logits."""
 
-    def __init__(self, plan: BlockPlan, seed: int = 0):
+    def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None):
         super().__init__()
+        self.pool = GlobalPool(kernels)
         self.dropout = stochastic(Dropout, plan.dropout, plan.name, seed)
         self.dense = nn.Dense(plan.in_channels, plan.out_channels)
 
     def construct(self, x):
-        return self.dense(self.dropout(ops.mean(x, (2, 3))))
+        return self.dense(self.dropout(self.pool(x)))
 
 
 BLOCKS = {
@@ -63,6 +74,6 @@ BLOCKS = {
 }
 
 
-def build_block(plan: BlockPlan, seed: int = 0) -> nn.Cell:
-    """Return the cell of one block; `seed` starts the random streams of its dropout and drop path."""
-    return BLOCKS[plan.kind](plan, seed)
+def build_block(plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None) -> nn.Cell:
+    """Return the cell of one block; `seed` starts the random streams of its dropout and drop path; `kernels` see layers."""
+    return BLOCKS[plan.kind](plan, seed, kernels)

@@ -6,10 +6,13 @@ Parameter names (a public contract): `conv.weight`; `norm.gamma`, `norm.beta`, `
 from __future__ import annotations
 
 import zlib
+from typing import Optional
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
+
+from src.kernels import cells, operators
 
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum 0.1
@@ -41,33 +44,85 @@ def conv2d(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1
 class ConvNormAct(nn.Cell):
     """Convolution, batch norm, activation: (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)).
 
-    `folded`: the convolution has a bias in place of the norm.
+    `folded`: the convolution has a bias in place of the norm. `pooled`: returns the result and its mean over each image.
+    A `gate` of SqueezeExcite scales the input's channels; a `residual` is added to the result.
+
+    `kernels` is the library of compiled CPU operators or None; with it maps are channels-last, (N, H, W, C), and means
+    and gates (N, C) rather than (N, C, 1, 1). Parameters are the same.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
-                 act: str = 'silu', folded: bool = False):
+                 act: str = 'silu', folded: bool = False, pooled: bool = False, kernels: Optional[str] = None):
         super().__init__()
         self.conv = conv2d(in_channels, out_channels, kernel, stride, groups, bias=folded)
         self.norm = nn.Identity() if folded else nn.BatchNorm2d(out_channels, eps=NORM_EPSILON, momentum=NORM_MOMENTUM)
         self.act = activation(act)
+        self.pooled = pooled
+        self.fused = cells.FusedConvNormAct(kernels, kernel, groups, operators.Options(
+            stride, act, NORM_EPSILON, NORM_MOMENTUM, pooled=pooled)) if kernels else None
 
-    def construct(self, x):
-        return self.act(self.norm(self.conv(x)))
+    def construct(self, x, gate=None, residual=None):
+        if self.fused is not None:
+            y, mean = self.fused(x, gate, residual, self.conv.weight, self.norm.gamma, self.norm.beta,
+                                 self.norm.moving_mean, self.norm.moving_variance, self.norm.training)
+            return (y, mean) if self.pooled else y
+        y = self.act(self.norm(self.conv(x if gate is None else x * gate)))
+        y = y if residual is None else y + residual
+        return (y, ops.mean(y, (2, 3), True)) if self.pooled else y
 
 
 class SqueezeExcite(nn.Cell):
-    """Gate every channel by a function of all channel means (Hu et al., CVPR 2018): (N, C, H, W) -> the same."""
+    """A gate for every channel from all channels' means (Hu et al., CVPR 2018): (N, C, 1, 1) -> the same; see ConvNormAct."""
 
-    def __init__(self, channels: int, reduced: int, act: str = 'silu', gate: str = 'sigmoid'):
+    def __init__(self, channels: int, reduced: int, act: str = 'silu', gate: str = 'sigmoid',
+                 kernels: Optional[str] = None):
         super().__init__()
         self.reduce = conv2d(channels, reduced, bias=True)
         self.act = activation(act)
         self.expand = conv2d(reduced, channels, bias=True)
         self.gate = activation(gate)
+        self.fused = operators.gate(kernels) if kernels else None
+        self.options = operators.Options(act=act).tensor()
+
+    def construct(self, means):
+        if self.fused is not None:
+            gate, _, _ = self.fused(means, self.reduce.weight, self.reduce.bias, self.expand.weight, self.expand.bias,
+                                    self.options)
+            return gate
+        return self.gate(self.expand(self.act(self.reduce(means))))
+
+
+class GlobalPool(nn.Cell):
+    """The mean over a map's pixels: (N, C, H, W) -> (N, C)."""
+
+    def __init__(self, kernels: Optional[str] = None):
+        super().__init__()
+        self.fused = operators.mean(kernels) if kernels else None
 
     def construct(self, x):
-        pooled = ops.mean(x, (2, 3), True)
-        return x * self.gate(self.expand(self.act(self.reduce(pooled))))
+        return self.fused(x) if self.fused is not None else ops.mean(x, (2, 3))
+
+
+class ToLayers(nn.Cell):
+    """Images (N, C, H, W) -> maps as the layers take them: channels-last with `kernels`, else the same."""
+
+    def __init__(self, kernels: Optional[str] = None):
+        super().__init__()
+        self.fused = operators.channels_last(kernels) if kernels else None
+
+    def construct(self, x):
+        return self.fused(x) if self.fused is not None else x
+
+
+class FromLayers(nn.Cell):
+    """Maps as the layers give them -> (N, C, H, W)."""
+
+    def __init__(self, kernels: Optional[str] = None):
+        super().__init__()
+        self.fused = operators.channels_first(kernels) if kernels else None
+
+    def construct(self, x):
+        return self.fused(x) if self.fused is not None else x
 
 
 class Uniform(nn.Cell):

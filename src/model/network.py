@@ -1,13 +1,16 @@
 """Plan -> Cell: the network, its feature taps, and `create_model`."""
 from __future__ import annotations
 
+import functools
 from typing import Sequence, Tuple
 
 from mindspore import nn
 
 from src.arch.spec import NetPlan, expand
 from src.arch.zoo import resolve
+from src import kernels
 from src.model.blocks import build_block
+from src.model.layers import FromLayers, ToLayers
 from src.model.weights import initialise
 
 
@@ -15,20 +18,23 @@ class Network(nn.Cell):
     """A classification network: images (N, in_channels, H, W) -> logits (N, num_classes).
 
     `plan` is kept as an attribute. Any H and W work; the plan's resolution is what the network was scaled for.
+    On a CPU the layers use the compiled kernels where src/kernels has them (`kernels`), with the same numbers and names.
     Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
     """
 
     def __init__(self, plan: NetPlan, seed: int = 0):
         super().__init__()
         self.plan = plan
-        self.stem = build_block(plan.stem, seed)
-        self.stages = nn.SequentialCell([nn.SequentialCell([build_block(block, seed) for block in stage])
-                                         for stage in plan.stages])
-        self.head = build_block(plan.head, seed) if plan.head is not None else nn.Identity()
-        self.classifier = build_block(plan.classifier, seed)
+        self.kernels = None if plan.spec.folded else kernels.active()
+        build = functools.partial(build_block, seed=seed, kernels=self.kernels)
+        self.enter = ToLayers(self.kernels)
+        self.stem = build(plan.stem)
+        self.stages = nn.SequentialCell([nn.SequentialCell([build(block) for block in stage]) for stage in plan.stages])
+        self.head = build(plan.head) if plan.head is not None else nn.Identity()
+        self.classifier = build(plan.classifier)
 
     def construct(self, x):
-        return self.classifier(self.head(self.stages(self.stem(x))))
+        return self.classifier(self.head(self.stages(self.stem(self.enter(x)))))
 
 
 class FeatureExtractor(nn.Cell):
@@ -48,16 +54,17 @@ class FeatureExtractor(nn.Cell):
         self.strides: Tuple[int, ...] = tuple(sorted(strides))
         self.taps = tuple(last[s] for s in self.strides)
         self.channels = tuple(network.plan.stages[i][-1].out_channels for i in self.taps)
+        self.enter, self.leave = network.enter, FromLayers(network.kernels)
         self.stem = network.stem
         self.stages = nn.CellList([network.stages[i] for i in range(self.taps[-1] + 1)])
 
     def construct(self, x):
-        x = self.stem(x)
+        x = self.stem(self.enter(x))
         features = ()
         for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in self.taps:
-                features += (x,)
+                features += (self.leave(x),)
         return features
 
 

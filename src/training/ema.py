@@ -4,6 +4,9 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
+from src import kernels
+from src.kernels.cells import FusedUpdate
+
 PREFIX = 'ema'
 
 
@@ -26,6 +29,8 @@ class WeightAverage(nn.Cell):
         self.updates = Parameter(Tensor([0], ms.float32), name=f'{PREFIX}_updates', requires_grad=False)
         self.update = ops.MultitypeFuncGraph('ema_update')
         self.map = ops.HyperMap()
+        library = kernels.active()
+        self.fused = FusedUpdate(library, 'average') if library else None
 
         @self.update.register('Tensor', 'Tensor', 'Tensor')
         def _update(rate, shadow, weight):
@@ -34,4 +39,6 @@ class WeightAverage(nn.Cell):
     def construct(self):
         t = ops.assign_add(self.updates, ops.ones_like(self.updates))
         rate = 1 - ops.minimum((1 + t) / (10 + t), self.decay)
+        if self.fused is not None:
+            return self.fused((rate,), self.shadows + self.weights)
         return self.map(ops.partial(self.update, rate), self.shadows, self.weights)

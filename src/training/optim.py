@@ -6,6 +6,9 @@ from typing import List, Optional, Sequence, Tuple
 import mindspore as ms
 from mindspore import Parameter, nn, ops
 
+from src import kernels
+from src.kernels.cells import FusedUpdate
+
 
 def parameter_groups(network: nn.Cell) -> Tuple[List[Parameter], List[Parameter]]:
     """Split the trainable parameters into (decayed, not decayed): norms and biases, one-dimensional, take no decay."""
@@ -50,16 +53,31 @@ def _adamw_update(beta1, beta2, epsilon, lr, scaled, weight_decay, param, moment
     return ops.assign(param, param * (1 - lr * weight_decay) - moment1 * scaled / (ops.sqrt(moment2) + epsilon))
 
 
+def fused_update(kind: str, optimizer: nn.Optimizer, *constants: float) -> Optional[nn.Cell]:
+    """The compiled operator that updates all parameters at once where the CPU kernels serve (src/kernels), else None."""
+    library, count = kernels.active(), len(optimizer.parameters)
+    if not library:
+        return None
+    decays = optimizer.group_weight_decay if optimizer.is_group else [optimizer.weight_decay] * count
+    return FusedUpdate(library, kind, constants, decays)
+
+
 class RMSProp(nn.RMSProp):
     """TensorFlow's form, as published: mean square from one, epsilon inside the root, momentum on the scaled step.
 
     g <- g + weight_decay p; s <- decay s + (1 - decay) g^2; m <- momentum m + lr g / sqrt(s + epsilon); p <- p - m.
     """
 
+    def __init__(self, params, learning_rate, **options):
+        super().__init__(params, learning_rate, **options)
+        self.fused = fused_update('rmsprop', self, self.decay, self.momentum, self.epsilon)
+
     def construct(self, gradients):
-        gradients = self.decay_weight(gradients)
         lr = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
+        if self.fused is not None:
+            return self.fused((lr,), self._parameters + self.ms + self.moment + gradients)
+        gradients = self.decay_weight(gradients)
         return self.hyper_map(ops.partial(_rmsprop, self.decay, self.momentum, self.epsilon, lr), self._parameters,
                               self.ms, self.moment, gradients)
 
@@ -70,11 +88,14 @@ class SGD(nn.Momentum):
     def __init__(self, params, learning_rate, momentum: float, nesterov: bool):
         super().__init__(params, learning_rate, momentum, use_nesterov=nesterov)
         self.rate, self.nesterov = momentum, nesterov
+        self.fused = fused_update('sgd', self, momentum, float(nesterov))
 
     def construct(self, gradients):
-        gradients = self.decay_weight(gradients)
         lr = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
+        if self.fused is not None:
+            return self.fused((lr,), self._parameters + self.moments + gradients)
+        gradients = self.decay_weight(gradients)
         return self.hyper_map(ops.partial(_momentum, self.rate, self.nesterov, lr), self._parameters, self.moments,
                               gradients)
 
@@ -83,23 +104,26 @@ class AdamW(nn.Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019): p <- p - lr decay p, and Adam's step.
 
     Epsilon stands beside the uncorrected root of the second moment, the form at the end of section 2 of Kingma and Ba
-    (ICLR 2015): p <- p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). `decayed` names the parameters
-    that take the decay. The framework's AdamWeightDecay leaves the correction out, its Adam adds decay to the gradient.
+    (ICLR 2015): p <- p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). The framework's AdamWeightDecay
+    leaves the correction out, its Adam adds decay to the gradient.
     """
 
-    def __init__(self, params: Sequence[Parameter], learning_rate, weight_decay: float, decayed: Sequence[str],
-                 beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
+    def __init__(self, params: Sequence[dict], learning_rate, beta1: float = 0.9, beta2: float = 0.999,
+                 epsilon: float = 1e-8):
         super().__init__(learning_rate, params)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.moment1 = self._parameters.clone(prefix='moment1', init='zeros')
         self.moment2 = self._parameters.clone(prefix='moment2', init='zeros')
-        self.rates = tuple(weight_decay if p.name in set(decayed) else 0.0 for p in self._parameters)
+        self.rates = tuple(self.group_weight_decay)
+        self.fused = fused_update('adamw', self, beta1, beta2, epsilon)
 
     def construct(self, gradients):
         lr = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
         t = ops.cast(self.global_step, ms.float32)
         scaled = lr * ops.sqrt(1 - ops.pow(self.beta2, t)) / (1 - ops.pow(self.beta1, t))
+        if self.fused is not None:
+            return self.fused((lr, scaled), self._parameters + self.moment1 + self.moment2 + gradients)
         return self.map_(ops.partial(_adamw, self.beta1, self.beta2, self.epsilon, lr, scaled), self.rates,
                          self._parameters, self.moment1, self.moment2, gradients)
 
@@ -133,9 +157,7 @@ def _build_sgd(network: nn.Cell, rates: List[float], options: dict) -> nn.Optimi
 
 
 def _build_adamw(network: nn.Cell, rates: List[float], options: dict) -> nn.Optimizer:
-    decayed, _ = parameter_groups(network)
-    return AdamW(network.trainable_params(), rates, options['weight_decay'], [p.name for p in decayed],
-                 epsilon=options['epsilon'] or 1e-8)
+    return AdamW(_groups(network, options['weight_decay']), rates, epsilon=options['epsilon'] or 1e-8)
 
 
 # name -> builder(network, one learning rate a step, options)

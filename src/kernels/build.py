@@ -1,0 +1,165 @@
+"""Compiling the C++ of cc/ into a shared library: once a machine, kept in a cache, safe for processes that start together.
+
+The library's name holds a digest of the sources, the compiler and its version, the flags and the processor's vector
+instructions, so a change of any of them makes a new one and a cache may be shared by unlike machines.
+
+Environment: TINYNETS_CACHE is the cache's folder (default: XDG_CACHE_HOME or ~/.cache, then the folder for temporary
+files), CXX the compiler (default: g++, c++ or clang++ on the PATH), TINYNETS_VECTORS the widest vector instructions to
+use: avx512, avx2 or baseline.
+"""
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Iterator, List, Tuple
+
+SOURCES = pathlib.Path(__file__).parent / 'cc'
+FLAGS = ['-std=c++17', '-O3', '-fno-math-errno', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wno-psabi']
+VECTORS = {  # x86-64's, widest first: flags, and NumPy's names of what the processor must have
+    'avx512': (['-mavx512f', '-mavx512dq', '-mavx512bw', '-mavx512vl', '-mavx2', '-mfma', '-mprefer-vector-width=512'],
+               ['AVX512F', 'AVX512DQ', 'AVX512BW', 'AVX512VL', 'AVX2', 'FMA3']),
+    'avx2': (['-mavx2', '-mfma'], ['AVX2', 'FMA3']),
+    'baseline': ([], []),
+}
+
+
+class Unavailable(Exception):
+    """The kernels can't be had here; the message says why and what would help."""
+
+
+def library() -> str:
+    """Return the path of the compiled library, compiling it first if it is in no cache.
+
+    Raises Unavailable without a compiler, without a folder to write to, or when what was compiled does not run.
+    """
+    if sys.platform != 'linux':
+        raise Unavailable(f'they are built on Linux only, not on {sys.platform}')
+    reason = ''
+    for vectors in usable_vectors():
+        for folder in cache_folders():
+            path = folder / name(vectors)
+            if path.is_file():
+                return str(path)
+        for folder in cache_folders():
+            try:
+                return str(_build_once(folder, vectors))
+            except OSError as error:
+                reason = f'{folder}: {error.strerror or error}; TINYNETS_CACHE=<folder> sets another cache'
+            except _DoesNotRun as error:
+                reason = str(error)
+                break
+    raise Unavailable(reason)
+
+
+def compiler() -> str:
+    """The C++ compiler's path; raises Unavailable where there is none."""
+    candidates = [os.environ['CXX']] if os.environ.get('CXX') else ['g++', 'c++', 'clang++']
+    found = next((path for path in map(shutil.which, candidates) if path), None)
+    if not found:
+        raise Unavailable(f'no C++ compiler ({", ".join(candidates)}) on the PATH; install g++, or set CXX')
+    return found
+
+
+def usable_vectors() -> List[str]:
+    """What this processor runs of VECTORS, widest first; elsewhere than on x86-64 the compiler's own choice."""
+    if platform.machine() not in ('x86_64', 'AMD64'):
+        return ['baseline']
+    limit = os.environ.get('TINYNETS_VECTORS', 'avx512')
+    if limit not in VECTORS:
+        raise ValueError(f'TINYNETS_VECTORS={limit}: must be one of {", ".join(VECTORS)}')
+    names = list(VECTORS)
+    features = _features()
+    return [n for n in names[names.index(limit):] if all(features.get(f, False) for f in VECTORS[n][1])]
+
+
+def _features() -> dict:
+    """NumPy's findings by the processor's own identification; nothing where a NumPy keeps them elsewhere."""
+    try:
+        from numpy.core._multiarray_umath import __cpu_features__
+        return __cpu_features__
+    except ImportError:
+        return {}
+
+
+def name(vectors: str) -> str:
+    """The library's file name."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCES.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    version = subprocess.run([compiler(), '--version'], capture_output=True, text=True).stdout
+    digest.update(repr((compiler(), version, FLAGS, VECTORS[vectors], platform.machine())).encode())
+    return f'tinynets-{vectors}-{digest.hexdigest()[:16]}.so'
+
+
+def cache_folders() -> List[pathlib.Path]:
+    """Where libraries are looked for and written to, in turn."""
+    if os.environ.get('TINYNETS_CACHE'):
+        return [pathlib.Path(os.environ['TINYNETS_CACHE'])]
+    home = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache')
+    return [home / 'tinynets', pathlib.Path(tempfile.gettempdir()) / f'tinynets-{os.getuid()}']
+
+
+class _DoesNotRun(Exception):
+    pass
+
+
+def _build_once(folder: pathlib.Path, vectors: str) -> pathlib.Path:
+    """Compile into the folder unless another process did meanwhile. Raises OSError, _DoesNotRun, Unavailable."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise OSError(None, 'belongs to another user')  # who could put any code there
+    path = folder / name(vectors)
+    with _alone(folder / f'{path.name}.lock'):
+        if not path.is_file():
+            print(f'compiling the CPU kernels with {os.path.basename(compiler())} ({vectors}), once, into {folder}',
+                  file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix='build-') as work:
+                made = compile_library(pathlib.Path(work), FLAGS + VECTORS[vectors][0])
+                check(made)
+                os.replace(made, path)
+    return path
+
+
+def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
+    """Compile and link cc/ in the folder `work`; raises Unavailable with the compiler's first error."""
+    sources = sorted(SOURCES.glob('*.cc'))
+    objects = [work / f'{source.stem}.o' for source in sources]
+
+    def run(command: List[str]) -> None:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines() or ['']
+            raise Unavailable(f'{compiler()} failed: {errors[0].strip()}')
+
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(lambda pair: run([compiler(), *flags, '-c', str(pair[0]), '-o', str(pair[1])]),
+                      zip(sources, objects)))
+    made = work / 'tinynets.so'
+    run([compiler(), '-shared', '-pthread', *map(str, objects), '-o', str(made)])
+    return made
+
+
+def check(path: pathlib.Path) -> None:
+    """Let a process of its own load and try the library: an illegal instruction ends that one. Raises _DoesNotRun."""
+    code = f'import ctypes, sys; sys.exit(ctypes.CDLL({str(path)!r}).tinynets_check())'
+    done = subprocess.run([sys.executable, '-S', '-c', code], capture_output=True, text=True)
+    if done.returncode:
+        raise _DoesNotRun(f'what {compiler()} made fails its check here (exit code {done.returncode})')
+
+
+@contextlib.contextmanager
+def _alone(lock: pathlib.Path) -> Iterator[None]:
+    """One process at a time; without the file system's help every process compiles for itself."""
+    import fcntl
+    with open(lock, 'w') as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

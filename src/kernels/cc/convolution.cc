@@ -1,0 +1,279 @@
+// Convolution, batch norm and activation as one operator, on channels-last maps: dense kernels of any size and stride, of
+// which the pointwise (1x1) ones are most of these networks.
+//
+// A convolution is a matrix product: row r of A holds the patch that output pixel r sees, in the order (ky, kx, channel),
+// and the weights, brought to that order, are B. A 1x1 kernel's patches are the rows of x themselves; larger ones are
+// copied, a block of rows at a time. The block, its product and its statistics stay in the cache:
+//
+//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual)
+//   backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
+//
+// so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they are
+// read: A = x g, so dx = dA g and dg = sum over the image of dA x.
+#include "matmul.h"
+#include "norm.h"
+#include "operator.h"
+
+namespace tinynets {
+namespace {
+
+struct Convolution {
+  int64_t images;
+  int height, width, in, kernel, stride, out_height, out_width, out;
+  int64_t pixels;  // of an output map
+  int depth;       // of a patch
+
+  Convolution(const int64_t *x, const int64_t *w, int stride)
+      : images(x[0]), height(static_cast<int>(x[1])), width(static_cast<int>(x[2])), in(static_cast<int>(x[3])),
+        kernel(static_cast<int>(w[2])), stride(stride), out_height((height - 1) / stride + 1),
+        out_width((width - 1) / stride + 1), out(static_cast<int>(w[0])),
+        pixels(static_cast<int64_t>(out_height) * out_width), depth(kernel * kernel * in) {}
+
+  bool pointwise() const { return kernel == 1 && stride == 1; }
+
+  // f(output row, patch offset, columns [from, to) of the input row, offset in x) over the rows of a pixel's patch
+  template <class F> void patch(int64_t pixel, F &&f) const {
+    const int reach = (kernel - 1) / 2;
+    const int y = static_cast<int>(pixel % pixels / out_width) * stride - reach;
+    const int x = static_cast<int>(pixel % pixels % out_width) * stride - reach;
+    const int from = std::max(0, -x), to = std::min(kernel, width - x);
+    for (int ky = std::max(0, -y); ky < std::min(kernel, height - y); ky++)
+      f((ky * kernel + from) * in, (to - from) * in,
+        ((pixel / pixels * height + y + ky) * width + x + from) * static_cast<int64_t>(in));
+  }
+};
+
+// Rows of A taken together: whole images, or a stretch of one, by their sizes alone.
+struct Blocks {
+  int64_t images, pixels, together, length, per_image;
+  Blocks(const Convolution &c) : images(c.images), pixels(c.pixels) {
+    const int64_t wide = std::max(c.depth, c.out);
+    const int64_t rows = std::min<int64_t>(STRETCH, std::max<int64_t>(32, 32768 / wide / 8 * 8));
+    together = std::max<int64_t>(1, rows / pixels);
+    length = std::min(rows, pixels);
+    per_image = (pixels + length - 1) / length;
+  }
+  int64_t count() const { return per_image > 1 ? images * per_image : (images + together - 1) / together; }
+  int64_t first(int64_t i) const { return per_image > 1 ? i / per_image * pixels + i % per_image * length : i * together * pixels; }
+  int64_t size(int64_t i) const {
+    return per_image > 1 ? std::min(length, pixels - i % per_image * length)
+                         : std::min(together, images - i * together) * pixels;
+  }
+  int64_t most() const { return per_image > 1 ? length : together * pixels; }
+};
+
+// f(image, first row in the block, rows) over the images of a block
+template <class F> void by_image(const Blocks &blocks, int64_t first, int64_t rows, F &&f) {
+  for (int64_t r = 0; r < rows;) {
+    const int64_t n = (first + r) / blocks.pixels, size = std::min(rows - r, (n + 1) * blocks.pixels - first - r);
+    f(n, r, size);
+    r += size;
+  }
+}
+
+// `rows` rows of A from pixel `first`: where they lie already, or made in the thread's scratch.
+const float *patches(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, int64_t first, int64_t rows) {
+  if (c.pointwise() && !gate) return x + first * c.in;
+  float *block = scratch(BLOCK, static_cast<size_t>(blocks.most()) * c.depth);
+  if (c.pointwise()) {
+    by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
+      for (int64_t i = r; i < r + size; i++)
+        columns(0, c.in, [&](auto v, int j) {
+          using V = decltype(v);
+          store(block + i * c.in + j, load<V>(x + (first + i) * c.in + j) * load<V>(gate + n * c.in + j));
+        });
+    });
+    return block;
+  }
+  std::fill(block, block + rows * c.depth, 0.f);
+  for (int64_t r = 0; r < rows; r++)
+    c.patch(first + r, [&](int at, int count, int64_t from) {
+      float *to = block + r * c.depth + at;
+      for (int i = 0; i < count; i++) to[i] = x[from + i];
+    });
+  return block;
+}
+
+// Weights (out, in, k, k) as (out, k, k, in) and back.
+const float *patch_order(const Convolution &c, const float *w) {
+  const int taps = c.kernel * c.kernel;
+  if (taps == 1) return w;
+  float *ordered = scratch(WEIGHTS_BACK, static_cast<size_t>(c.out) * c.depth);
+  for (int o = 0; o < c.out; o++)
+    for (int i = 0; i < c.in; i++)
+      for (int t = 0; t < taps; t++) ordered[o * c.depth + t * c.in + i] = w[o * c.depth + i * taps + t];
+  return ordered;
+}
+
+const float *packed(const Panels &panels, const float *b, int k, int64_t k_stride, int64_t n_stride) {
+  float *to = scratch(WEIGHTS, panels.size(k));
+  parallel(panels.count, [&](int64_t p) { pack(panels, static_cast<int>(p), b, k, k_stride, n_stride, to); });
+  return to;
+}
+
+// inputs: x, gate, residual, weight, gamma, beta, running mean, running variance, options
+// outputs: y, z, kept (2, out), new running mean, new running variance, pooled (images, out)
+void forward(const Call &call) {
+  const Options options(call.in(8));
+  const Convolution c(call.shape(0), call.shape(3), options.stride);
+  const Blocks blocks(c);
+  const float *x = call.in(0), *gate = options.gated ? call.in(1) : nullptr;
+  float *z = call.out(10);
+  const Panels panels(c.out);
+  const float *b = packed(panels, patch_order(c, call.in(3)), c.depth, 1, c.depth);
+  float *parts = scratch(PARTS, static_cast<size_t>(blocks.count()) * 2 * c.out);
+  parallel(blocks.count(), [&](int64_t i) {
+    const int64_t first = blocks.first(i), rows = blocks.size(i);
+    const float *a = patches(c, blocks, x, gate, first, rows);
+    matmul(a, c.depth, static_cast<int>(rows), c.depth, panels, b, z + first * c.out, c.out);
+    statistics(z + first * c.out, rows, c.out, 0, c.out, parts + i * 2 * c.out, parts + i * 2 * c.out + c.out);
+  });
+  const Coefficients k(c.out);
+  gather(parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(4), call.in(5), call.in(6),
+         call.in(7), k, call.out(11), call.out(12), call.out(13));
+  normalise(Stretches(c.images, c.pixels), c.out, options, z, options.residual ? call.in(2) : nullptr, k, call.out(9),
+            call.out(14));
+}
+
+// inputs: as forward; outputs: y, pooled
+void inference(const Call &call) {
+  const Options options(call.in(8));
+  const Convolution c(call.shape(0), call.shape(3), options.stride);
+  const Blocks blocks(c);
+  const float *x = call.in(0), *gate = options.gated ? call.in(1) : nullptr;
+  const float *residual = options.residual ? call.in(2) : nullptr;
+  float *y = call.out(9), *pooled = call.out(10);
+  const Panels panels(c.out);
+  const float *b = packed(panels, patch_order(c, call.in(3)), c.depth, 1, c.depth);
+  const Coefficients k(c.out);
+  from_running(c.out, options.epsilon, call.in(4), call.in(5), call.in(6), call.in(7), k);
+  float *sums = options.pooled ? scratch(SUMS, static_cast<size_t>(c.images * blocks.per_image) * c.out) : nullptr;
+  if (sums) std::fill(sums, sums + c.images * blocks.per_image * c.out, 0.f);
+  with_activation(options.activation, [&](auto act) {
+    parallel(blocks.count(), [&](int64_t i) {
+      const int64_t first = blocks.first(i), rows = blocks.size(i);
+      const float *a = patches(c, blocks, x, gate, first, rows);
+      float *to = y + first * c.out;
+      matmul(a, c.depth, static_cast<int>(rows), c.depth, panels, b, to, c.out);
+      by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
+        float *sum = sums ? sums + (blocks.per_image > 1 ? i : n) * c.out : nullptr;
+        apply<decltype(act)>(to + r * c.out, c.out, residual ? residual + (first + r) * c.out : nullptr, to + r * c.out, c.out,
+                             size, 0, c.out, k, sum);
+      });
+    });
+  });
+  if (!sums) return;
+  parallel(c.images, [&](int64_t n) {
+    for (int o = 0; o < c.out; o++) {
+      double sum = 0;
+      for (int64_t j = 0; j < blocks.per_image; j++) sum += sums[(n * blocks.per_image + j) * c.out + o];
+      pooled[n * c.out + o] = static_cast<float>(sum / c.pixels);
+    }
+  });
+}
+
+// The weight gradient is summed in some chunks of consecutive blocks, then over the chunks: enough to share out, but no more
+// than memory allows, and the same whatever the number of threads.
+int64_t chunk_count(const Convolution &c, const Blocks &blocks) {
+  const int64_t weights = static_cast<int64_t>(c.out) * c.depth;
+  const int64_t allowed = std::max<int64_t>(2, (int64_t{1} << 21) / weights);
+  return std::max<int64_t>(1, std::min<int64_t>({blocks.count(), 16, allowed, std::max<int64_t>(2, c.images * c.pixels / 64)}));
+}
+
+// inputs: dy, gradient of pooled, x, gate, weight, gamma, beta, z, kept, options
+// outputs: dx (a pointwise kernel's), gradient of the gate, of the weight, of gamma and of beta
+void backward(const Call &call) {
+  const Options options(call.in(9));
+  const Convolution c(call.shape(2), call.shape(4), options.stride);
+  const Blocks blocks(c);
+  const Stretches cut(c.images, c.pixels);
+  const float *x = call.in(2), *gate = options.gated ? call.in(3) : nullptr;
+  float *dx = call.out(10), *dgate = call.out(11), *dw = call.out(12);
+  Backward norm(cut, c.out, options, call.in(0), call.in(1), call.in(7), call.in(5), call.in(6), call.in(8));
+  norm.sums(call.out(13), call.out(14));
+
+  const Panels panels(c.in);
+  const float *b = c.pointwise() ? packed(panels, call.in(4), c.out, c.in, 1) : nullptr;
+  const int64_t chunks = chunk_count(c, blocks), weights = static_cast<int64_t>(c.out) * c.depth;
+  float *sums = scratch(PARTS, static_cast<size_t>(chunks) * weights);
+  float *gate_sums = gate ? scratch(SUMS, static_cast<size_t>(c.images * blocks.per_image) * c.in) : nullptr;
+  parallel(chunks, [&](int64_t chunk) {
+    float *dw_sum = sums + chunk * weights;
+    std::fill(dw_sum, dw_sum + weights, 0.f);
+    for (int64_t i = blocks.count() * chunk / chunks; i < blocks.count() * (chunk + 1) / chunks; i++) {
+      const int64_t first = blocks.first(i), rows = blocks.size(i);
+      float *dz = scratch(BLOCK_BACK, static_cast<size_t>(blocks.most()) * c.out);
+      by_image(blocks, first, rows, [&](int64_t, int64_t r, int64_t size) {
+        norm.block(first + r, size, 0, c.out, dz + r * c.out, c.out);
+      });
+      const float *a = patches(c, blocks, x, gate, first, rows);
+      outer(dz, c.out, c.out, a, c.depth, c.depth, static_cast<int>(rows), dw_sum, c.depth);
+      if (!b) continue;
+      float *to = dx + first * c.in;
+      matmul(dz, c.out, static_cast<int>(rows), c.out, panels, b, to, c.in);
+      if (!gate) continue;
+      by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
+        float *sum = gate_sums + (blocks.per_image > 1 ? i : n) * c.in;
+        std::fill(sum, sum + c.in, 0.f);
+        for (int64_t row = r; row < r + size; row++)
+          columns(0, c.in, [&](auto v, int j) {
+            using V = decltype(v);
+            const V da = load<V>(to + row * c.in + j);
+            store(sum + j, load<V>(sum + j) + da * load<V>(x + (first + row) * c.in + j));
+            store(to + row * c.in + j, da * load<V>(gate + n * c.in + j));
+          });
+      });
+    }
+  });
+  const int taps = c.kernel * c.kernel;
+  parallel(c.out, [&](int64_t o) {
+    for (int j = 0; j < c.depth; j++) {
+      float sum = 0;
+      for (int64_t chunk = 0; chunk < chunks; chunk++) sum += sums[chunk * weights + o * c.depth + j];
+      dw[o * c.depth + j % c.in * taps + j / c.in] = sum;
+    }
+  });
+  if (gate)
+    parallel(c.images, [&](int64_t n) {
+      for (int j = 0; j < c.in; j++) {
+        float sum = 0;
+        for (int64_t p = 0; p < blocks.per_image; p++) sum += gate_sums[(n * blocks.per_image + p) * c.in + j];
+        dgate[n * c.in + j] = sum;
+      }
+    });
+}
+
+// The gradient of x where patches overlap; a network's first convolution does without.
+// inputs: dy, gradient of pooled, x (its shape), weight, gamma, beta, z, kept, dgamma, dbeta, options; output: dx
+void input_gradient(const Call &call) {
+  const Options options(call.in(10));
+  const Convolution c(call.shape(2), call.shape(3), options.stride);
+  float *dx = call.out(11);
+  Backward norm(Stretches(c.images, c.pixels), c.out, options, call.in(0), call.in(1), call.in(6), call.in(4), call.in(5),
+                call.in(7));
+  norm.from_sums(call.in(8), call.in(9));
+  const Panels panels(c.depth);
+  const float *b = packed(panels, patch_order(c, call.in(3)), c.out, c.depth, 1);
+  const int64_t size = static_cast<int64_t>(c.height) * c.width * c.in;
+  parallel(c.images, [&](int64_t n) {
+    std::fill(dx + n * size, dx + (n + 1) * size, 0.f);
+    for (int64_t r = 0; r < c.pixels; r += c.out_width) {
+      float *dz = scratch(BLOCK_BACK, static_cast<size_t>(c.out_width) * c.out);
+      float *da = scratch(BLOCK, static_cast<size_t>(c.out_width) * c.depth);
+      norm.block(n * c.pixels + r, c.out_width, 0, c.out, dz, c.out);
+      matmul(dz, c.out, c.out_width, c.out, panels, b, da, c.depth);
+      for (int i = 0; i < c.out_width; i++)
+        c.patch(n * c.pixels + r + i, [&](int at, int count, int64_t to) {
+          for (int j = 0; j < count; j++) dx[to + j] += da[static_cast<int64_t>(i) * c.depth + at + j];
+        });
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tinynets
+
+TINYNETS_OPERATOR(convolution_forward, tinynets::forward)
+TINYNETS_OPERATOR(convolution_inference, tinynets::inference)
+TINYNETS_OPERATOR(convolution_backward, tinynets::backward)
+TINYNETS_OPERATOR(convolution_input_gradient, tinynets::input_gradient)

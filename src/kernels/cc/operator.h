@@ -1,0 +1,28 @@
+// How MindSpore calls an operator (ops.Custom, func_type "aot"): pointers and shapes of all inputs, then of all outputs.
+#pragma once
+#include <cstdint>
+
+namespace tinynets {
+
+struct Call {
+  int count;
+  void **data;
+  int *ranks;
+  int64_t **shapes;
+  const float *in(int i) const { return static_cast<const float *>(data[i]); }
+  float *out(int i) const { return static_cast<float *>(data[i]); }
+  const int64_t *shape(int i) const { return shapes[i]; }
+  int64_t size(int i) const {
+    int64_t n = 1;
+    for (int d = 0; d < ranks[i]; d++) n *= shapes[i][d];
+    return n;
+  }
+};
+
+}  // namespace tinynets
+
+#define TINYNETS_OPERATOR(name, function)                                                                          \
+  extern "C" __attribute__((visibility("default"))) int name(int count, void **data, int *ranks, int64_t **shapes, const char **, void *, void *) {      \
+    function(tinynets::Call{count, data, ranks, shapes});                                                          \
+    return 0;                                                                                                      \
+  }

@@ -1,0 +1,144 @@
+#include "threads.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+namespace tinynets {
+namespace {
+
+// Helpers look for the next operator this long before they sleep: waking one takes longer than a small operator.
+constexpr auto LINGER = std::chrono::microseconds(30);
+
+int usable() {  // processors that the process may run on
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::atomic<int> wanted{0};
+
+class Crew {
+ public:
+  static Crew &get() {  // never destroyed: helpers may outlive the end of main; a forked child starts its own
+    static std::atomic<Crew *> crew{nullptr};
+    static std::mutex making;
+    Crew *now = crew.load(std::memory_order_acquire);
+    if (now && now->pid_ == getpid()) return *now;
+    std::unique_lock<std::mutex> lock(making, std::try_to_lock);
+    if (!lock) return alone();
+    now = crew.load(std::memory_order_acquire);
+    if (!now || now->pid_ != getpid()) crew.store(now = new Crew, std::memory_order_release);
+    return *now;
+  }
+
+  void run(int64_t tasks, const std::function<void(int64_t)> &task) {
+    const int helpers = static_cast<int>(std::min<int64_t>(threads(), tasks)) - 1;
+    std::unique_lock<std::mutex> mine(busy_, std::try_to_lock);
+    if (helpers < 1 || helpless_ || !mine) {
+      for (int64_t i = 0; i < tasks; i++) task(i);
+      return;
+    }
+    {
+      std::lock_guard<std::mutex> lock(state_);
+      hire(helpers);
+      task_ = &task;
+      tasks_ = tasks;
+      next_.store(0);
+      places_ = helpers;
+      turn_.fetch_add(1);
+    }
+    if (sleeping_.load() > 0) wake_.notify_all();
+    work(task, tasks);
+    {  // no helper may join any more; wait for those at work
+      std::unique_lock<std::mutex> lock(state_);
+      places_ = 0;
+      done_.wait(lock, [this] { return working_ == 0; });
+      task_ = nullptr;
+    }
+  }
+
+ private:
+  static Crew &alone() {
+    static Crew *none = new Crew(true);
+    return *none;
+  }
+
+  explicit Crew(bool helpless = false) : pid_(getpid()), helpless_(helpless) {}
+
+  void hire(int count) {
+    while (hired_ < count) {
+      try {
+        std::thread([this] { help(); }).detach();
+      } catch (const std::exception &) {
+        return;  // the system gives no more threads: fewer helpers
+      }
+      hired_++;
+    }
+  }
+
+  void work(const std::function<void(int64_t)> &task, int64_t tasks) {
+    for (int64_t i; (i = next_.fetch_add(1)) < tasks;) task(i);
+  }
+
+  void help() {
+    uint64_t seen = 0;
+    for (;;) {
+      const auto until = std::chrono::steady_clock::now() + LINGER;
+      while (turn_.load() == seen && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+      std::unique_lock<std::mutex> lock(state_);
+      if (turn_.load() == seen) {
+        sleeping_.fetch_add(1);
+        wake_.wait(lock, [&] { return turn_.load() != seen; });
+        sleeping_.fetch_sub(1);
+      }
+      seen = turn_.load();
+      if (places_ == 0 || next_.load() >= tasks_) continue;
+      places_--;
+      working_++;
+      const auto *task = task_;
+      const int64_t tasks = tasks_;
+      lock.unlock();
+      work(*task, tasks);
+      lock.lock();
+      if (--working_ == 0) done_.notify_one();
+    }
+  }
+
+  const pid_t pid_;
+  const bool helpless_;
+  std::mutex busy_, state_;
+  std::condition_variable wake_, done_;
+  std::atomic<uint64_t> turn_{0};
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> sleeping_{0};
+  const std::function<void(int64_t)> *task_ = nullptr;
+  int64_t tasks_ = 0;
+  int places_ = 0, working_ = 0, hired_ = 0;
+};
+
+}  // namespace
+
+int threads() {
+  const int count = wanted.load(std::memory_order_relaxed);
+  if (count > 0) return count;
+  static const int all = usable();
+  return all;
+}
+
+void set_threads(int count) { wanted.store(std::max(0, count), std::memory_order_relaxed); }
+
+void run_tasks(int64_t tasks, const std::function<void(int64_t)> &task) { Crew::get().run(tasks, task); }
+
+}  // namespace tinynets
+
+extern "C" __attribute__((visibility("default"))) void tinynets_set_threads(int count) { tinynets::set_threads(count); }
+extern "C" __attribute__((visibility("default"))) int tinynets_threads() { return tinynets::threads(); }

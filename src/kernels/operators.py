@@ -1,0 +1,162 @@
+"""The compiled operators as MindSpore sees them: shapes, gradients and what each call is told.
+
+An operator is an `extern "C"` function of cc/*.cc, called through ops.Custom (func_type 'aot'). Maps are channels-last,
+(N, H, W, C), and everything is float32. To add one: its C++ with a line TINYNETS_OPERATOR, then here a `custom` with the
+shapes of its outputs and its gradient as `bprop`, then the cell of cells.py that calls it.
+"""
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Callable, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+ACTIVATIONS = ('none', 'silu', 'relu', 'relu6', 'hswish', 'sigmoid')  # the order of cc/activation.h
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a convolution-norm-activation does besides its parameters; the order is that of cc/norm.h."""
+    stride: int = 1
+    act: str = 'none'
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+    gated: bool = False
+    residual: bool = False
+    pooled: bool = False
+
+    def tensor(self) -> Tensor:
+        """As the operators take them."""
+        return Tensor(np.array([self.stride, ACTIVATIONS.index(self.act), self.epsilon, self.momentum, self.gated,
+                                self.residual, self.pooled], np.float32))
+
+
+def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: Callable | None = None,
+           key: str = '') -> ops.Custom:
+    """An operator of the library; `shapes` maps the inputs' shapes to the output's, or to a tuple of `outputs` shapes.
+
+    PyNative mode remembers output shapes by input shapes and attributes: `key` tells apart what else they depend on.
+    """
+    def types(*inputs):
+        if any('Float32' not in str(t) for t in inputs):
+            raise TypeError(f'{function} takes float32 only; runtime.kernels=stock takes other types')
+        return (inputs[0],) * outputs if outputs > 1 else inputs[0]
+
+    operator = ops.Custom(f'{library}:{function}', shapes, types, 'aot', bprop=bprop)
+    operator.add_prim_attr('key', key)
+    return operator
+
+
+def _map(x, channels: int, stride: int) -> list:
+    return [x[0], (x[1] - 1) // stride + 1, (x[2] - 1) // stride + 1, channels]
+
+
+@functools.lru_cache(None)
+def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom, ops.Custom]:
+    """(training, inference) of x, gate, residual, weight, gamma, beta, running mean and variance, options.
+
+    Training gives y, z, (mean, 1 / deviation), new running mean and variance, y's mean over each image; inference y and
+    that mean. Where the options have no gate, residual or mean, any small tensor stands for it.
+    """
+    key = f'{stride}{pointwise}'
+
+    def outputs(x, gate, residual, weight, *rest):
+        y, channels = _map(x, weight[0], stride), weight[0]
+        return y, y, [2, channels], [channels], [channels], [x[0], channels]
+
+    gradient = custom(
+        library, 'convolution_backward', 5,
+        lambda dy, pool, x, gate, weight, gamma, *rest: (x if pointwise else [1], gate, weight, gamma, gamma), key=key)
+    input_gradient = custom(library, 'convolution_input_gradient', 1, lambda dy, pool, x, *rest: x)
+
+    def bprop_pointwise(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
+        dx, dgate, dweight, dgamma, dbeta = gradient(dout[0], dout[5], x, gate, weight, gamma, beta, out[1], out[2],
+                                                     options)
+        return (dx, dgate, dout[0], dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
+                ops.zeros_like(options))
+
+    def bprop(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
+        _, dgate, dweight, dgamma, dbeta = gradient(dout[0], dout[5], x, gate, weight, gamma, beta, out[1], out[2],
+                                                    options)
+        dx = input_gradient(dout[0], dout[5], x, weight, gamma, beta, out[1], out[2], dgamma, dbeta, options)
+        return (dx, dgate, dout[0], dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
+                ops.zeros_like(options))
+
+    return (custom(library, 'convolution_forward', 6, outputs, bprop_pointwise if pointwise else bprop, key),
+            custom(library, 'convolution_inference', 2, lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]), key=key))
+
+
+@functools.lru_cache(None)
+def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
+    """(training, inference) of x, weight, gamma, beta, running mean and variance, options; outputs as `convolution`."""
+    def outputs(x, weight, *rest):
+        y, channels = _map(x, weight[0], stride), weight[0]
+        return y, y, [2, channels], [channels], [channels], [x[0], channels]
+
+    gradient = custom(library, 'depthwise_backward', 4,
+                      lambda dy, pool, x, weight, gamma, *rest: (x, weight, gamma, gamma))
+
+    def bprop(x, weight, gamma, beta, mean, variance, options, out, dout):
+        dx, dweight, dgamma, dbeta = gradient(dout[0], dout[5], x, weight, gamma, beta, out[1], out[2], options)
+        return (dx, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance), ops.zeros_like(options))
+
+    return (custom(library, 'depthwise_forward', 6, outputs, bprop, str(stride)),
+            custom(library, 'depthwise_inference', 2, lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]),
+                   key=str(stride)))
+
+
+@functools.lru_cache(None)
+def gate(library: str) -> ops.Custom:
+    """Means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options -> gate (N, C), and its two layers' sums."""
+    gradient = custom(library, 'gate_backward', 5,
+                      lambda dy, means, w1, w2, u, v, options: (means, w1, [w1[0]], w2, [w2[0]]))
+
+    def bprop(means, w1, b1, w2, b2, options, out, dout):
+        dmeans, dw1, db1, dw2, db2 = gradient(dout[0], means, w1, w2, out[1], out[2], options)
+        return dmeans, dw1, db1, dw2, db2, ops.zeros_like(options)
+
+    return custom(library, 'gate_forward', 3, lambda means, w1, *rest: (means, [means[0], w1[0]], means), bprop)
+
+
+@functools.lru_cache(None)
+def channels_last(library: str) -> ops.Custom:
+    """(N, C, H, W) -> (N, H, W, C)."""
+    back = custom(library, 'layout_channels_first', 1, lambda x: [x[0], x[3], x[1], x[2]])
+
+    def bprop(x, out, dout):
+        return (back(dout),)
+
+    return custom(library, 'layout_channels_last', 1, lambda x: [x[0], x[2], x[3], x[1]], bprop)
+
+
+@functools.lru_cache(None)
+def channels_first(library: str) -> ops.Custom:
+    """(N, H, W, C) -> (N, C, H, W)."""
+    back = custom(library, 'layout_channels_last', 1, lambda x: [x[0], x[2], x[3], x[1]])
+
+    def bprop(x, out, dout):
+        return (back(dout),)
+
+    return custom(library, 'layout_channels_first', 1, lambda x: [x[0], x[3], x[1], x[2]], bprop)
+
+
+@functools.lru_cache(None)
+def mean(library: str) -> ops.Custom:
+    """(N, H, W, C) -> means over the pixels, (N, C)."""
+    gradient = custom(library, 'layout_mean_gradient', 1, lambda d, x: x)
+
+    def bprop(x, out, dout):
+        return (gradient(dout, x),)
+
+    return custom(library, 'layout_mean', 1, lambda x: [x[0], x[3]], bprop)
+
+
+@functools.lru_cache(None)
+def update(library: str, kind: str) -> ops.Custom:
+    """rmsprop, sgd, adamw or average of cc/optimizer.cc: writes into its inputs; the output only says that it is done."""
+    operator = custom(library, f'optimizer_{kind}', 1, lambda *shapes: [1])
+    operator.add_prim_attr('side_effect_mem', True)  # keeps its place among reads and writes of the parameters
+    return operator

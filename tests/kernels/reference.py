@@ -1,0 +1,93 @@
+"""The kernels' operators in float64 NumPy, written from the formulas, and a way to call the compiled ones without MindSpore."""
+import ctypes
+
+import numpy as np
+
+SLOPES = {  # activation -> (value, slope)
+    'none': (lambda u: u, np.ones_like),
+    'silu': (lambda u: u / (1 + np.exp(-u)), lambda u: (1 + u * (1 - 1 / (1 + np.exp(-u)))) / (1 + np.exp(-u))),
+    'relu': (lambda u: np.maximum(u, 0), lambda u: (u > 0) * 1.0),
+    'relu6': (lambda u: np.clip(u, 0, 6), lambda u: ((u > 0) & (u < 6)) * 1.0),
+    'hswish': (lambda u: u * np.clip(u + 3, 0, 6) / 6, lambda u: np.where(u <= -3, 0, np.where(u < 3, u / 3 + 0.5, 1.0))),
+    'sigmoid': (lambda u: 1 / (1 + np.exp(-u)), lambda u: np.exp(-u) / (1 + np.exp(-u)) ** 2),
+}
+
+
+def call(library, name, inputs, shapes):
+    """Run an operator of a loaded library on float32 copies of `inputs`; return outputs of the given shapes."""
+    arrays = [np.ascontiguousarray(a, np.float32) for a in inputs]
+    arrays += [np.full(shape, np.nan, np.float32) for shape in shapes]
+    data = (ctypes.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays])
+    dims = [(ctypes.c_int64 * max(a.ndim, 1))(*a.shape) for a in arrays]
+    pointers = (ctypes.c_void_p * len(arrays))(*[ctypes.cast(d, ctypes.c_void_p) for d in dims])
+    ranks = (ctypes.c_int * len(arrays))(*[a.ndim for a in arrays])
+    assert library[name](len(arrays), data, ranks, pointers, None, None, None) == 0
+    return arrays[:len(inputs)], arrays[len(inputs):]
+
+
+def taps(x, kernel, stride):
+    """Yield (ky, kx, the pixels of NHWC x that this tap sees)."""
+    reach = (kernel - 1) // 2
+    height, width = (x.shape[1] - 1) // stride + 1, (x.shape[2] - 1) // stride + 1
+    padded = np.pad(x, ((0, 0), (reach, kernel), (reach, kernel), (0, 0)))
+    for ky in range(kernel):
+        for kx in range(kernel):
+            yield ky, kx, padded[:, ky:ky + height * stride:stride, kx:kx + width * stride:stride]
+
+
+def convolve(x, w, stride, depthwise):
+    """NHWC x with weights (O, I, k, k) or (C, 1, k, k)."""
+    total = 0
+    for ky, kx, seen in taps(x, w.shape[2], stride):
+        total = total + (seen * w[:, 0, ky, kx] if depthwise else seen @ w[:, :, ky, kx].T)
+    return total
+
+
+def convolve_gradients(dz, x, w, stride, depthwise):
+    """(dx, dw) of `convolve`."""
+    kernel, reach = w.shape[2], (w.shape[2] - 1) // 2
+    dw = np.zeros_like(w)
+    padded = np.zeros((x.shape[0], x.shape[1] + reach + kernel, x.shape[2] + reach + kernel, x.shape[3]))
+    for ky, kx, seen in taps(x, kernel, stride):
+        if depthwise:
+            dw[:, 0, ky, kx] = (dz * seen).sum((0, 1, 2))
+            share = dz * w[:, 0, ky, kx]
+        else:
+            dw[:, :, ky, kx] = np.einsum('nhwo,nhwi->oi', dz, seen)
+            share = dz @ w[:, :, ky, kx]
+        padded[:, ky:ky + dz.shape[1] * stride:stride, kx:kx + dz.shape[2] * stride:stride] += share
+    return padded[:, reach:reach + x.shape[1], reach:reach + x.shape[2]], dw
+
+
+class ConvNormAct:
+    """act(norm(conv(x * gate))) + residual in training mode, and its gradients."""
+
+    def __init__(self, x, w, gamma, beta, act, stride=1, depthwise=False, gate=None, residual=None, epsilon=1e-5):
+        self.x, self.w, self.gamma, self.stride, self.depthwise, self.gate = x, w, gamma, stride, depthwise, gate
+        self.seen = x if gate is None else x * gate[:, None, None]
+        self.slope = SLOPES[act][1]
+        self.z = convolve(self.seen, w, stride, depthwise)
+        self.mean, self.variance = self.z.mean((0, 1, 2)), self.z.var((0, 1, 2))
+        self.count = self.z[..., 0].size
+        self.inverse = 1 / np.sqrt(self.variance + epsilon)
+        self.h = (self.z - self.mean) * self.inverse
+        self.u = gamma * self.h + beta
+        self.y = SLOPES[act][0](self.u) + (0 if residual is None else residual)
+        self.pooled = self.y.mean((1, 2))
+
+    def running(self, mean, variance, momentum=0.9):
+        unbiased = self.variance * self.count / max(self.count - 1, 1)
+        return momentum * mean + (1 - momentum) * self.mean, momentum * variance + (1 - momentum) * unbiased
+
+    def gradients(self, dy, dpooled=None):
+        """dx, dgate, dw, dgamma, dbeta."""
+        pixels = self.y.shape[1] * self.y.shape[2]
+        d = (dy + (0 if dpooled is None else dpooled[:, None, None] / pixels)) * self.slope(self.u)
+        dbeta, dgamma = d.sum((0, 1, 2)), (d * self.h).sum((0, 1, 2))
+        dz = self.gamma * self.inverse * (d - dbeta / self.count - self.h * dgamma / self.count)
+        dx, dw = convolve_gradients(dz, self.seen, self.w, self.stride, self.depthwise)
+        dgate = None
+        if self.gate is not None:
+            dgate = (dx * self.x).sum((1, 2))
+            dx = dx * self.gate[:, None, None]
+        return dx, dgate, dw, dgamma, dbeta
