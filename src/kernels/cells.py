@@ -1,6 +1,7 @@
 """The cells that call the compiled operators. They hold no parameters: the layers of src/model keep those and their names."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Sequence
 
 import mindspore as ms
@@ -12,29 +13,45 @@ from src.kernels.operators import Options
 
 
 class FusedConvNormAct(nn.Cell):
-    """act(norm(conv(x * gate))) + residual on channels-last maps, and the result's mean over each image."""
+    """act(norm(conv(x * gate))) + residual on channels-last maps, and the result's mean over each image.
 
-    def __init__(self, library: str, kernel: int, groups: int, options: Options):
+    `deferred`: in training the result is handed on before its norm, as (z, (mean, 1 / deviation), gamma, beta), to a
+    depthwise convolution with `input_act`, which finishes it as it reads.
+    """
+
+    def __init__(self, library: str, kernel: int, groups: int, options: Options, deferred: bool = False):
         super().__init__()
         self.depthwise = groups > 1
+        self.deferred = deferred
+        pointwise = kernel == options.stride == 1
         if self.depthwise:
             self.train_op, self.infer_op = operators.depthwise(library, options.stride)
         else:
-            self.train_op, self.infer_op = operators.convolution(library, options.stride, kernel == options.stride == 1)
-        # options for (no gate, gate) x (no residual, residual)
-        variants = [[Options(**{**vars(options), 'gated': g, 'residual': r}).tensor() for r in (False, True)]
-                    for g in (False, True)]
-        (self.plain, self.with_residual), (self.with_gate, self.with_both) = variants
+            self.train_op, self.infer_op = operators.convolution(library, options.stride, pointwise)
+            self.sums_op = operators.convolution_sums(library, options.stride, pointwise)
+        self.plain = replace(options, input_act=None).tensor()
+        self.finishing = options.tensor()
+        self.with_residual = replace(options, residual=True).tensor()
+        self.with_gate = replace(options, gated=True).tensor()
+        self.with_both = replace(options, gated=True, residual=True).tensor()
         self.nothing = Tensor([0.0], ms.float32)
 
     def construct(self, x, gate, residual, weight, gamma, beta, mean, variance, training):
-        if gate is None:
-            options = self.plain if residual is None else self.with_residual
-        else:
-            options = self.with_gate if residual is None else self.with_both
+        if self.deferred and training:
+            z, kept, new_mean, new_variance = self.sums_op(x, weight, mean, variance, self.plain)
+            z = ops.depend(z, ops.assign(mean, new_mean))
+            z = ops.depend(z, ops.assign(variance, new_variance))
+            return z, kept, gamma, beta
         if self.depthwise:
-            inputs = (x, weight, gamma, beta, mean, variance, options)
+            if isinstance(x, tuple):
+                inputs = (*x, weight, gamma, beta, mean, variance, self.finishing)
+            else:
+                inputs = (x, self.nothing, self.nothing, self.nothing, weight, gamma, beta, mean, variance, self.plain)
         else:
+            if gate is None:
+                options = self.plain if residual is None else self.with_residual
+            else:
+                options = self.with_gate if residual is None else self.with_both
             inputs = (x, self.nothing if gate is None else gate, self.nothing if residual is None else residual, weight,
                       gamma, beta, mean, variance, options)
         if not training:

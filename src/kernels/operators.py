@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Callable, Tuple
+from typing import Callable, Optional, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -27,11 +27,13 @@ class Options:
     gated: bool = False
     residual: bool = False
     pooled: bool = False
+    input_act: Optional[str] = None  # of an input handed on before its norm
 
     def tensor(self) -> Tensor:
         """As the operators take them."""
+        input_act = -1 if self.input_act is None else ACTIVATIONS.index(self.input_act)
         return Tensor(np.array([self.stride, ACTIVATIONS.index(self.act), self.epsilon, self.momentum, self.gated,
-                                self.residual, self.pooled], np.float32))
+                                self.residual, self.pooled, input_act], np.float32))
 
 
 def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: Callable | None = None,
@@ -90,18 +92,51 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
 
 
 @functools.lru_cache(None)
+def convolution_sums(library: str, stride: int, pointwise: bool) -> ops.Custom:
+    """The convolution of training alone, of x, weight, running mean and variance, options.
+
+    Gives z, (mean, 1 / deviation), new running mean and variance. z's gradient is taken with the statistics held fixed;
+    what comes through them comes as the gradient of (mean, 1 / deviation).
+    """
+    key = f'{stride}{pointwise}'
+    gradient = custom(library, 'convolution_sums_backward', 2,
+                      lambda dz, dkept, x, weight, *rest: (x if pointwise else [1], weight), key=key)
+    input_gradient = custom(library, 'convolution_sums_input_gradient', 1, lambda dz, dkept, x, *rest: x)
+
+    def bprop_pointwise(x, weight, mean, variance, options, out, dout):
+        dx, dweight = gradient(dout[0], dout[1], x, weight, out[0], out[1], options)
+        return dx, dweight, ops.zeros_like(mean), ops.zeros_like(variance), ops.zeros_like(options)
+
+    def bprop(x, weight, mean, variance, options, out, dout):
+        _, dweight = gradient(dout[0], dout[1], x, weight, out[0], out[1], options)
+        dx = input_gradient(dout[0], dout[1], x, weight, out[0], out[1], options)
+        return dx, dweight, ops.zeros_like(mean), ops.zeros_like(variance), ops.zeros_like(options)
+
+    return custom(library, 'convolution_sums_forward', 4,
+                  lambda x, weight, *rest: (_map(x, weight[0], stride), [2, weight[0]], [weight[0]], [weight[0]]),
+                  bprop_pointwise if pointwise else bprop, key)
+
+
+@functools.lru_cache(None)
 def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
-    """(training, inference) of x, weight, gamma, beta, running mean and variance, options; outputs as `convolution`."""
-    def outputs(x, weight, *rest):
+    """(training, inference) of x, weight, gamma, beta, running mean and variance, options; outputs as `convolution`.
+
+    Between x and weight stand (mean, 1 / deviation), gamma and beta of an x that `convolution_sums` made, which the
+    options' `input_act` says; else any small tensors.
+    """
+    def outputs(x, kept, in_gamma, in_beta, weight, *rest):
         y, channels = _map(x, weight[0], stride), weight[0]
         return y, y, [2, channels], [channels], [channels], [x[0], channels]
 
-    gradient = custom(library, 'depthwise_backward', 4,
-                      lambda dy, pool, x, weight, gamma, *rest: (x, weight, gamma, gamma))
+    gradient = custom(library, 'depthwise_backward', 7,
+                      lambda dy, pool, x, kept, in_gamma, in_beta, weight, gamma, *rest:
+                      (x, kept, in_gamma, in_beta, weight, gamma, gamma))
 
-    def bprop(x, weight, gamma, beta, mean, variance, options, out, dout):
-        dx, dweight, dgamma, dbeta = gradient(dout[0], dout[5], x, weight, gamma, beta, out[1], out[2], options)
-        return (dx, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance), ops.zeros_like(options))
+    def bprop(x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, options, out, dout):
+        dx, dkept, din_gamma, din_beta, dweight, dgamma, dbeta = gradient(
+            dout[0], dout[5], x, kept, in_gamma, in_beta, weight, gamma, beta, out[1], out[2], options)
+        return (dx, dkept, din_gamma, din_beta, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
+                ops.zeros_like(options))
 
     return (custom(library, 'depthwise_forward', 6, outputs, bprop, str(stride)),
             custom(library, 'depthwise_inference', 2, lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]),

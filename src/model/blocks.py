@@ -31,10 +31,11 @@ class MBConv(nn.Cell):
         super().__init__()
         expanded = plan.expanded_channels
         layer = functools.partial(ConvNormAct, folded=plan.folded, kernels=kernels)
-        self.expand = layer(plan.in_channels, expanded, act=plan.activation) if plan.kind == 'mbconv' else nn.Identity()
+        self.expand = layer(plan.in_channels, expanded, act=plan.activation,
+                            hands_on=True) if plan.kind == 'mbconv' else nn.Identity()
         self.gated = plan.se_channels > 0
         self.depthwise = layer(expanded, expanded, plan.kernel, plan.stride, groups=expanded, act=plan.activation,
-                               pooled=self.gated)
+                               pooled=self.gated, input_act=plan.activation)
         self.se = SqueezeExcite(expanded, plan.se_channels, plan.activation, kernels=kernels) if self.gated else None
         self.project = layer(expanded, plan.out_channels, act='none')
         self.residual = plan.residual

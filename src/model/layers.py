@@ -48,24 +48,29 @@ class ConvNormAct(nn.Cell):
     A `gate` of SqueezeExcite scales the input's channels; a `residual` is added to the result.
 
     `kernels` is the library of compiled CPU operators or None; with it maps are channels-last, (N, H, W, C), and means
-    and gates (N, C) rather than (N, C, 1, 1). Parameters are the same.
+    and gates (N, C) rather than (N, C, 1, 1). Parameters are the same. In training with kernels a layer with `hands_on` is
+    followed by a depthwise one with `input_act`, which finishes its norm and activation (src/kernels/cells.py).
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
-                 act: str = 'silu', folded: bool = False, pooled: bool = False, kernels: Optional[str] = None):
+                 act: str = 'silu', folded: bool = False, pooled: bool = False, kernels: Optional[str] = None,
+                 hands_on: bool = False, input_act: Optional[str] = None):
         super().__init__()
         self.conv = conv2d(in_channels, out_channels, kernel, stride, groups, bias=folded)
         self.norm = nn.Identity() if folded else nn.BatchNorm2d(out_channels, eps=NORM_EPSILON, momentum=NORM_MOMENTUM)
         self.act = activation(act)
         self.pooled = pooled
+        self.hands_on = hands_on
         self.fused = cells.FusedConvNormAct(kernels, kernel, groups, operators.Options(
-            stride, act, NORM_EPSILON, NORM_MOMENTUM, pooled=pooled)) if kernels else None
+            stride, act, NORM_EPSILON, NORM_MOMENTUM, pooled=pooled, input_act=input_act), hands_on) if kernels else None
 
     def construct(self, x, gate=None, residual=None):
         if self.fused is not None:
-            y, mean = self.fused(x, gate, residual, self.conv.weight, self.norm.gamma, self.norm.beta,
-                                 self.norm.moving_mean, self.norm.moving_variance, self.norm.training)
-            return (y, mean) if self.pooled else y
+            y = self.fused(x, gate, residual, self.conv.weight, self.norm.gamma, self.norm.beta,
+                           self.norm.moving_mean, self.norm.moving_variance, self.norm.training)
+            if self.pooled or (self.hands_on and self.norm.training):
+                return y
+            return y[0]
         y = self.act(self.norm(self.conv(x if gate is None else x * gate)))
         y = y if residual is None else y + residual
         return (y, ops.mean(y, (2, 3), True)) if self.pooled else y

@@ -5,7 +5,7 @@
 // and the weights, brought to that order, are B. A 1x1 kernel's patches are the rows of x themselves; larger ones are
 // copied, a block of rows at a time. The block, its product and its statistics stay in the cache:
 //
-//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual)
+//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual), or z is handed on ("sums")
 //   backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
 //
 // so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they are
@@ -22,12 +22,14 @@ struct Convolution {
   int height, width, in, kernel, stride, out_height, out_width, out;
   int64_t pixels;  // of an output map
   int depth;       // of a patch
+  int row;         // floats from patch to patch: copied ones are filled up to whole vectors
 
   Convolution(const int64_t *x, const int64_t *w, int stride)
       : images(x[0]), height(static_cast<int>(x[1])), width(static_cast<int>(x[2])), in(static_cast<int>(x[3])),
         kernel(static_cast<int>(w[2])), stride(stride), out_height((height - 1) / stride + 1),
         out_width((width - 1) / stride + 1), out(static_cast<int>(w[0])),
-        pixels(static_cast<int64_t>(out_height) * out_width), depth(kernel * kernel * in) {}
+        pixels(static_cast<int64_t>(out_height) * out_width), depth(kernel * kernel * in),
+        row(pointwise() ? in : (depth + LANES - 1) / LANES * LANES) {}
 
   bool pointwise() const { return kernel == 1 && stride == 1; }
 
@@ -74,7 +76,7 @@ template <class F> void by_image(const Blocks &blocks, int64_t first, int64_t ro
 // `rows` rows of A from pixel `first`: where they lie already, or made in the thread's scratch.
 const float *patches(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, int64_t first, int64_t rows) {
   if (c.pointwise() && !gate) return x + first * c.in;
-  float *block = scratch(BLOCK, static_cast<size_t>(blocks.most()) * c.depth);
+  float *block = scratch(BLOCK, static_cast<size_t>(blocks.most()) * c.row);
   if (c.pointwise()) {
     by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
       for (int64_t i = r; i < r + size; i++)
@@ -85,10 +87,10 @@ const float *patches(const Convolution &c, const Blocks &blocks, const float *x,
     });
     return block;
   }
-  std::fill(block, block + rows * c.depth, 0.f);
+  std::fill(block, block + rows * c.row, 0.f);
   for (int64_t r = 0; r < rows; r++)
     c.patch(first + r, [&](int at, int count, int64_t from) {
-      float *to = block + r * c.depth + at;
+      float *to = block + r * c.row + at;
       for (int i = 0; i < count; i++) to[i] = x[from + i];
     });
   return block;
@@ -111,28 +113,46 @@ const float *packed(const Panels &panels, const float *b, int k, int64_t k_strid
   return to;
 }
 
+// z = A B, and the statistics of each block of it.
+const float *products(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, const float *weight, float *z) {
+  const Panels panels(c.out);
+  const float *b = packed(panels, patch_order(c, weight), c.depth, 1, c.depth);
+  float *parts = scratch(PARTS, static_cast<size_t>(blocks.count()) * 2 * c.out);
+  parallel(blocks.count(), [&](int64_t i) {
+    const int64_t first = blocks.first(i), rows = blocks.size(i);
+    const float *a = patches(c, blocks, x, gate, first, rows);
+    matmul(a, c.row, static_cast<int>(rows), c.depth, panels, b, z + first * c.out, c.out);
+    statistics(z + first * c.out, rows, c.out, 0, c.out, parts + i * 2 * c.out, parts + i * 2 * c.out + c.out);
+  });
+  return parts;
+}
+
 // inputs: x, gate, residual, weight, gamma, beta, running mean, running variance, options
 // outputs: y, z, kept (2, out), new running mean, new running variance, pooled (images, out)
 void forward(const Call &call) {
   const Options options(call.in(8));
   const Convolution c(call.shape(0), call.shape(3), options.stride);
   const Blocks blocks(c);
-  const float *x = call.in(0), *gate = options.gated ? call.in(1) : nullptr;
-  float *z = call.out(10);
-  const Panels panels(c.out);
-  const float *b = packed(panels, patch_order(c, call.in(3)), c.depth, 1, c.depth);
-  float *parts = scratch(PARTS, static_cast<size_t>(blocks.count()) * 2 * c.out);
-  parallel(blocks.count(), [&](int64_t i) {
-    const int64_t first = blocks.first(i), rows = blocks.size(i);
-    const float *a = patches(c, blocks, x, gate, first, rows);
-    matmul(a, c.depth, static_cast<int>(rows), c.depth, panels, b, z + first * c.out, c.out);
-    statistics(z + first * c.out, rows, c.out, 0, c.out, parts + i * 2 * c.out, parts + i * 2 * c.out + c.out);
-  });
+  float *z = call.out(10), *kept = call.out(11);
+  const float *parts = products(c, blocks, call.in(0), options.gated ? call.in(1) : nullptr, call.in(3), z);
+  gather(parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(6), call.in(7), kept,
+         call.out(12), call.out(13));
   const Coefficients k(c.out);
-  gather(parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(4), call.in(5), call.in(6),
-         call.in(7), k, call.out(11), call.out(12), call.out(13));
+  k.set_all(c.out, kept, call.in(4), call.in(5));
   normalise(Stretches(c.images, c.pixels), c.out, options, z, options.residual ? call.in(2) : nullptr, k, call.out(9),
             call.out(14));
+}
+
+// The same without the norm, which the next layer does as it reads.
+// inputs: x, weight, running mean, running variance, options
+// outputs: z, kept (2, out), new running mean, new running variance
+void sums_forward(const Call &call) {
+  const Options options(call.in(4));
+  const Convolution c(call.shape(0), call.shape(1), options.stride);
+  const Blocks blocks(c);
+  const float *parts = products(c, blocks, call.in(0), nullptr, call.in(1), call.out(5));
+  gather(parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(2), call.in(3), call.out(6),
+         call.out(7), call.out(8));
 }
 
 // inputs: as forward; outputs: y, pooled
@@ -154,7 +174,7 @@ void inference(const Call &call) {
       const int64_t first = blocks.first(i), rows = blocks.size(i);
       const float *a = patches(c, blocks, x, gate, first, rows);
       float *to = y + first * c.out;
-      matmul(a, c.depth, static_cast<int>(rows), c.depth, panels, b, to, c.out);
+      matmul(a, c.row, static_cast<int>(rows), c.depth, panels, b, to, c.out);
       by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
         float *sum = sums ? sums + (blocks.per_image > 1 ? i : n) * c.out : nullptr;
         apply<decltype(act)>(to + r * c.out, c.out, residual ? residual + (first + r) * c.out : nullptr, to + r * c.out, c.out,
@@ -175,26 +195,18 @@ void inference(const Call &call) {
 // The weight gradient is summed in some chunks of consecutive blocks, then over the chunks: enough to share out, but no more
 // than memory allows, and the same whatever the number of threads.
 int64_t chunk_count(const Convolution &c, const Blocks &blocks) {
-  const int64_t weights = static_cast<int64_t>(c.out) * c.depth;
-  const int64_t allowed = std::max<int64_t>(2, (int64_t{1} << 21) / weights);
+  const int64_t weights = static_cast<int64_t>(c.out) * c.row;
+  const int64_t allowed = std::max<int64_t>(2, (int64_t{1} << 20) / weights);
   return std::max<int64_t>(1, std::min<int64_t>({blocks.count(), 16, allowed, std::max<int64_t>(2, c.images * c.pixels / 64)}));
 }
 
-// inputs: dy, gradient of pooled, x, gate, weight, gamma, beta, z, kept, options
-// outputs: dx (a pointwise kernel's), gradient of the gate, of the weight, of gamma and of beta
-void backward(const Call &call) {
-  const Options options(call.in(9));
-  const Convolution c(call.shape(2), call.shape(4), options.stride);
+// dA and dB from dz, block by block: dx (null where patches overlap), the gate's gradient (null without one), dw.
+void gradients(const Convolution &c, const Backward &norm, const float *x, const float *gate, const float *weight, float *dx,
+               float *dgate, float *dw) {
   const Blocks blocks(c);
-  const Stretches cut(c.images, c.pixels);
-  const float *x = call.in(2), *gate = options.gated ? call.in(3) : nullptr;
-  float *dx = call.out(10), *dgate = call.out(11), *dw = call.out(12);
-  Backward norm(cut, c.out, options, call.in(0), call.in(1), call.in(7), call.in(5), call.in(6), call.in(8));
-  norm.sums(call.out(13), call.out(14));
-
   const Panels panels(c.in);
-  const float *b = c.pointwise() ? packed(panels, call.in(4), c.out, c.in, 1) : nullptr;
-  const int64_t chunks = chunk_count(c, blocks), weights = static_cast<int64_t>(c.out) * c.depth;
+  const float *b = dx ? packed(panels, weight, c.out, c.in, 1) : nullptr;
+  const int64_t chunks = chunk_count(c, blocks), weights = static_cast<int64_t>(c.out) * c.row;
   float *sums = scratch(PARTS, static_cast<size_t>(chunks) * weights);
   float *gate_sums = gate ? scratch(SUMS, static_cast<size_t>(c.images * blocks.per_image) * c.in) : nullptr;
   parallel(chunks, [&](int64_t chunk) {
@@ -207,7 +219,7 @@ void backward(const Call &call) {
         norm.block(first + r, size, 0, c.out, dz + r * c.out, c.out);
       });
       const float *a = patches(c, blocks, x, gate, first, rows);
-      outer(dz, c.out, c.out, a, c.depth, c.depth, static_cast<int>(rows), dw_sum, c.depth);
+      outer(dz, c.out, c.out, a, c.row, c.row, static_cast<int>(rows), dw_sum, c.row);
       if (!b) continue;
       float *to = dx + first * c.in;
       matmul(dz, c.out, static_cast<int>(rows), c.out, panels, b, to, c.in);
@@ -219,19 +231,19 @@ void backward(const Call &call) {
           columns(0, c.in, [&](auto v, int j) {
             using V = decltype(v);
             const V da = load<V>(to + row * c.in + j);
-            store(sum + j, load<V>(sum + j) + da * load<V>(x + (first + row) * c.in + j));
-            store(to + row * c.in + j, da * load<V>(gate + n * c.in + j));
+            store(sum + j, V(load<V>(sum + j) + da * load<V>(x + (first + row) * c.in + j)));
+            store(to + row * c.in + j, V(da * load<V>(gate + n * c.in + j)));
           });
       });
     }
   });
   const int taps = c.kernel * c.kernel;
   parallel(c.out, [&](int64_t o) {
-    for (int j = 0; j < c.depth; j++) {
-      float sum = 0;
-      for (int64_t chunk = 0; chunk < chunks; chunk++) sum += sums[chunk * weights + o * c.depth + j];
-      dw[o * c.depth + j % c.in * taps + j / c.in] = sum;
-    }
+    float *sum = sums + o * c.row;
+    for (int64_t chunk = 1; chunk < chunks; chunk++)
+      for (int j = 0; j < c.depth; j++) sum[j] += sum[chunk * weights + j];
+    for (int i = 0; i < c.in; i++)
+      for (int t = 0; t < taps; t++) dw[o * c.depth + i * taps + t] = sum[t * c.in + i];
   });
   if (gate)
     parallel(c.images, [&](int64_t n) {
@@ -244,16 +256,9 @@ void backward(const Call &call) {
 }
 
 // The gradient of x where patches overlap; a network's first convolution does without.
-// inputs: dy, gradient of pooled, x (its shape), weight, gamma, beta, z, kept, dgamma, dbeta, options; output: dx
-void input_gradient(const Call &call) {
-  const Options options(call.in(10));
-  const Convolution c(call.shape(2), call.shape(3), options.stride);
-  float *dx = call.out(11);
-  Backward norm(Stretches(c.images, c.pixels), c.out, options, call.in(0), call.in(1), call.in(6), call.in(4), call.in(5),
-                call.in(7));
-  norm.from_sums(call.in(8), call.in(9));
+void overlapping(const Convolution &c, const Backward &norm, const float *weight, float *dx) {
   const Panels panels(c.depth);
-  const float *b = packed(panels, patch_order(c, call.in(3)), c.out, c.depth, 1);
+  const float *b = packed(panels, patch_order(c, weight), c.out, c.depth, 1);
   const int64_t size = static_cast<int64_t>(c.height) * c.width * c.in;
   parallel(c.images, [&](int64_t n) {
     std::fill(dx + n * size, dx + (n + 1) * size, 0.f);
@@ -270,6 +275,42 @@ void input_gradient(const Call &call) {
   });
 }
 
+// inputs: dy, gradient of pooled, x, gate, weight, gamma, beta, z, kept, options
+// outputs: dx (a pointwise kernel's), gradient of the gate, of the weight, of gamma and of beta
+void backward(const Call &call) {
+  const Options options(call.in(9));
+  const Convolution c(call.shape(2), call.shape(4), options.stride);
+  Backward norm(Stretches(c.images, c.pixels), c.out, options, call.in(0), call.in(1), call.in(7), call.in(5), call.in(6),
+                call.in(8));
+  norm.sums(call.out(13), call.out(14));
+  gradients(c, norm, call.in(2), options.gated ? call.in(3) : nullptr, call.in(4), c.pointwise() ? call.out(10) : nullptr,
+            call.out(11), call.out(12));
+}
+
+// inputs: dy, gradient of pooled, x (its shape), weight, gamma, beta, z, kept, dgamma, dbeta, options; output: dx
+void input_gradient(const Call &call) {
+  const Options options(call.in(10));
+  const Convolution c(call.shape(2), call.shape(3), options.stride);
+  const Backward norm(Stretches(c.images, c.pixels), c.out, options, call.in(0), call.in(1), call.in(6), call.in(4),
+                      call.in(5), call.in(7));
+  norm.from_sums(call.in(8), call.in(9));
+  overlapping(c, norm, call.in(3), call.out(11));
+}
+
+// inputs: gradient of z, of kept, x, weight, z, kept, options; outputs: dx (a pointwise kernel's), gradient of the weight
+void sums_backward(const Call &call) {
+  const Convolution c(call.shape(2), call.shape(3), Options(call.in(6)).stride);
+  const Backward norm(Stretches(c.images, c.pixels), c.out, call.in(0), call.in(1), call.in(4), call.in(5));
+  gradients(c, norm, call.in(2), nullptr, call.in(3), c.pointwise() ? call.out(7) : nullptr, nullptr, call.out(8));
+}
+
+// inputs: as sums_backward; output: dx
+void sums_input_gradient(const Call &call) {
+  const Convolution c(call.shape(2), call.shape(3), Options(call.in(6)).stride);
+  const Backward norm(Stretches(c.images, c.pixels), c.out, call.in(0), call.in(1), call.in(4), call.in(5));
+  overlapping(c, norm, call.in(3), call.out(7));
+}
+
 }  // namespace
 }  // namespace tinynets
 
@@ -277,3 +318,6 @@ TINYNETS_OPERATOR(convolution_forward, tinynets::forward)
 TINYNETS_OPERATOR(convolution_inference, tinynets::inference)
 TINYNETS_OPERATOR(convolution_backward, tinynets::backward)
 TINYNETS_OPERATOR(convolution_input_gradient, tinynets::input_gradient)
+TINYNETS_OPERATOR(convolution_sums_forward, tinynets::sums_forward)
+TINYNETS_OPERATOR(convolution_sums_backward, tinynets::sums_backward)
+TINYNETS_OPERATOR(convolution_sums_input_gradient, tinynets::sums_input_gradient)

@@ -10,6 +10,9 @@
 // over the taps t for which that is whole, so neighbours `stride` apart form the runs and the taps advance by `stride`.
 // Both axes being of that form, one loop serves both directions, with lanes of channels as the vectors.
 //
+// An input may come before its own norm (norm.h): then its maps are finished in the thread's scratch as they are read, and the
+// gradient goes back through activation and scale as it is written.
+//
 // The weight gradient is dw[t] = sum of dz[o] x[o * stride + t - reach] over the same runs, a register a tap.
 #include <vector>
 
@@ -79,7 +82,7 @@ struct Depthwise {
 };
 
 constexpr int TOGETHER = LANES >= 16 ? 6 : 4;  // outputs of a run in registers
-constexpr int GROUP = 32;                      // channels of a task
+constexpr int GROUP = LANES > 8 ? 2 * LANES : 16;  // channels of a task: its maps stay in the cache
 
 // `count` outputs, for the channels of `width` vectors.
 template <class V, int W, int COUNT>
@@ -166,22 +169,22 @@ inline void taps_gradient(const float *dz, int64_t dz_stride, const float *x, in
     }
 }
 
-// Adds one map's share to dw [ky][kx][channel]; dz lies in a buffer of its own, `dz_stride` floats a pixel.
+// Adds one map's share to dw [ky][kx][channel]; `dz_stride` and `x_stride` floats lie from pixel to pixel.
 void weight_gradient(const Depthwise &d, const Axis &down, const Axis &across, const float *dz, int dz_stride, const float *x,
-                     float *dw, int begin, int end) {
-  const int64_t hop = static_cast<int64_t>(across.hop) * d.channels, walk = d.channels;
+                     int x_stride, float *dw, int begin, int end) {
+  const int64_t hop = static_cast<int64_t>(across.hop) * x_stride, walk = x_stride;
   for (const Run &rows : down.runs)
     for (int j = 0; j < rows.size; j++)
       for (int ky = 0; ky < rows.taps; ky++) {
         const float *dz_row = dz + static_cast<int64_t>(rows.start + j) * d.out_width * dz_stride;
-        const float *x_row = x + static_cast<int64_t>(rows.from + j * down.hop + ky) * d.width * d.channels;
+        const float *x_row = x + static_cast<int64_t>(rows.from + j * down.hop + ky) * d.width * x_stride;
         float *dw_row = dw + static_cast<int64_t>(rows.tap + ky) * d.kernel * d.channels;
         for (const Run &run : across.runs)
           pairs(begin, end, [&](auto v, auto n, int c) {
             using V = decltype(v);
             constexpr int W = decltype(n)::value;
-            const float *from_dz = dz_row + static_cast<int64_t>(run.start) * dz_stride + c - begin;
-            const float *from_x = x_row + static_cast<int64_t>(run.from) * d.channels + c;
+            const float *from_dz = dz_row + static_cast<int64_t>(run.start) * dz_stride + c;
+            const float *from_x = x_row + static_cast<int64_t>(run.from) * x_stride + c;
             float *to = dw_row + run.tap * d.channels + c;
             int t = 0;
             const auto taps = [&](auto count) {
@@ -217,39 +220,123 @@ template <class F> void by_image_and_group(const Depthwise &d, F &&f) {
   });
 }
 
-// inputs: x, weight, gamma, beta, running mean, running variance, options
+// The input, finished or to be finished on the way in: one image's channels [begin, end) of it.
+struct Input {
+  const Depthwise &d;
+  const float *x;
+  const int activation;  // -1: finished
+  const Coefficients k;
+
+  Input(const Depthwise &d, const Options &options, const float *x, const float *kept, const float *gamma, const float *beta)
+      : d(d), x(x), activation(options.input_activation), k(d.channels, COEFFICIENTS_IN) {
+    if (!finished()) k.set_all(d.channels, kept, gamma, beta);
+  }
+
+  bool finished() const { return activation < 0; }
+
+  // Where pixel 0, channel 0 would be, and the floats from pixel to pixel. With `slope`, act' goes to a map like it.
+  const float *map(int64_t n, int begin, int end, int *stride, float *slope) const {
+    const float *z = x + n * d.in_pixels * d.channels;
+    if (finished()) {
+      *stride = d.channels;
+      return z;
+    }
+    *stride = end - begin;
+    float *y = scratch(MAP, static_cast<size_t>(d.in_pixels) * *stride) - begin;
+    with_activation(activation, [&](auto a) {
+      using A = decltype(a);
+      if (!slope) return apply<A>(z, d.channels, nullptr, y, *stride, d.in_pixels, begin, end, k, nullptr);
+      for (int64_t r = 0; r < d.in_pixels; r++)
+        columns(begin, end, [&](auto v, int c) {
+          using V = decltype(v);
+          const V u = load<V>(z + r * d.channels + c) * load<V>(k.scale + c) + load<V>(k.shift + c);
+          store(y + r * *stride + c, A::value(u));
+          store(slope + r * *stride + c, A::slope(u));
+        });
+    });
+    return y;
+  }
+
+  // From dy, the gradient of a map as `map` made it: dz, the statistics held fixed, and the sums over the map of d = dy act'
+  // and of d (z - mean), as two rows of `sums`.
+  void back(int64_t n, const float *dy, const float *slope, int stride, float *dz, int begin, int end, float *sums) const {
+    const float *z = x + n * d.in_pixels * d.channels;
+    columns(begin, end, [&](auto v, int c) {
+      using V = decltype(v);
+      const V mean = load<V>(k.mean + c), scale = load<V>(k.scale + c);
+      V all{}, all_off{};
+      for (int64_t r = 0; r < d.in_pixels; r += STRETCH) {
+        V sum{}, off{};
+        for (int64_t i = r; i < std::min<int64_t>(d.in_pixels, r + STRETCH); i++) {
+          const V g = load<V>(dy + i * stride + c) * load<V>(slope + i * stride + c);
+          sum += g;
+          off += g * (load<V>(z + i * d.channels + c) - mean);
+          store(dz + i * d.channels + c, V(g * scale));
+        }
+        all += sum;
+        all_off += off;
+      }
+      store(sums + c, all);
+      store(sums + d.channels + c, all_off);
+    });
+  }
+
+  // The maps' sums, (images, 2, channels), to the gradients of mean and inverse deviation (2, channels), gamma and beta.
+  void gather_sums(const float *sums, float *dkept, float *dgamma, float *dbeta, const float *gamma) const {
+    channel_groups(d.channels, [&](int begin, int end) {
+      for (int c = begin; c < end; c++) {
+        double sum = 0, off = 0;
+        for (int64_t n = 0; n < d.images; n++) {
+          sum += sums[n * 2 * d.channels + c];
+          off += sums[n * 2 * d.channels + d.channels + c];
+        }
+        dbeta[c] = static_cast<float>(sum);
+        dgamma[c] = static_cast<float>(off * k.inverse[c]);
+        dkept[c] = static_cast<float>(-k.scale[c] * sum);
+        dkept[d.channels + c] = static_cast<float>(gamma[c] * off);
+      }
+    });
+  }
+};
+
+// inputs: x, its kept (2, channels), its gamma and beta (all three only for an input before its norm), weight, gamma, beta,
+// running mean, running variance, options
 // outputs: y, z, kept (2, channels), new running mean, new running variance, pooled (images, channels)
 void forward(const Call &call) {
-  const Options options(call.in(6));
-  const Depthwise d(call.shape(0), call.shape(1), options.stride);
+  const Options options(call.in(9));
+  const Depthwise d(call.shape(0), call.shape(4), options.stride);
   const int channels = d.channels;
-  const float *x = call.in(0), *w = by_tap(d, call.in(1));
-  float *z = call.out(8);
+  const float *w = by_tap(d, call.in(4));
+  float *z = call.out(11), *kept = call.out(12);
+  const Input input(d, options, call.in(0), call.in(1), call.in(2), call.in(3));
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   float *parts = scratch(PARTS, static_cast<size_t>(d.images) * 2 * channels);
   by_image_and_group(d, [&](int64_t n, int begin, int end) {
     float *map = z + n * d.pixels * channels, *part = parts + n * 2 * channels;
-    filter(d, down, across, x + n * d.in_pixels * channels, d.width, channels, map, d.out_width, channels, w, begin, end);
+    int stride;
+    const float *x = input.map(n, begin, end, &stride, nullptr);
+    filter(d, down, across, x, d.width, stride, map, d.out_width, channels, w, begin, end);
     statistics(map, d.pixels, channels, begin, end, part, part + channels);
   });
+  gather(parts, d.images, [&](int64_t) { return d.pixels; }, channels, options, call.in(7), call.in(8), kept, call.out(13),
+         call.out(14));
   const Coefficients k(channels);
-  gather(parts, d.images, [&](int64_t) { return d.pixels; }, channels, options, call.in(2), call.in(3), call.in(4), call.in(5), k,
-         call.out(9), call.out(10), call.out(11));
-  normalise(Stretches(d.images, d.pixels), channels, options, z, nullptr, k, call.out(7), call.out(12));
+  k.set_all(channels, kept, call.in(5), call.in(6));
+  normalise(Stretches(d.images, d.pixels), channels, options, z, nullptr, k, call.out(10), call.out(15));
 }
 
-// inputs: as forward; outputs: y, pooled
+// inputs: as forward, x finished; outputs: y, pooled
 void inference(const Call &call) {
-  const Options options(call.in(6));
-  const Depthwise d(call.shape(0), call.shape(1), options.stride);
+  const Options options(call.in(9));
+  const Depthwise d(call.shape(0), call.shape(4), options.stride);
   const int channels = d.channels;
-  const float *x = call.in(0), *w = by_tap(d, call.in(1));
-  float *y = call.out(7), *pooled = call.out(8);
+  const float *x = call.in(0), *w = by_tap(d, call.in(4));
+  float *y = call.out(10), *pooled = call.out(11);
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   const Coefficients k(channels);
-  from_running(channels, options.epsilon, call.in(2), call.in(3), call.in(4), call.in(5), k);
+  from_running(channels, options.epsilon, call.in(5), call.in(6), call.in(7), call.in(8), k);
   with_activation(options.activation, [&](auto a) {
     by_image_and_group(d, [&](int64_t n, int begin, int end) {
       float *map = y + n * d.pixels * channels;
@@ -266,34 +353,47 @@ void inference(const Call &call) {
   });
 }
 
-// inputs: dy, gradient of pooled, x, weight, gamma, beta, z, kept, options
-// outputs: dx, gradient of the weight, of gamma and of beta
+// inputs: dy, gradient of pooled, x, its kept, gamma and beta, weight, gamma, beta, z, kept, options
+// outputs: gradient of x (before its norm: the statistics held fixed), of its kept, gamma and beta, of the weight, of gamma
+// and of beta
 void backward(const Call &call) {
-  const Options options(call.in(8));
-  const Depthwise d(call.shape(2), call.shape(3), options.stride);
+  const Options options(call.in(11));
+  const Depthwise d(call.shape(2), call.shape(6), options.stride);
   const int channels = d.channels, taps = d.kernel * d.kernel;
-  const float *x = call.in(2), *w = by_tap(d, call.in(3));
-  float *dx = call.out(9), *dw = call.out(10);
-  Backward norm(Stretches(d.images, d.pixels), channels, options, call.in(0), call.in(1), call.in(6), call.in(4), call.in(5),
-                call.in(7));
-  norm.sums(call.out(11), call.out(12));
+  const float *w = by_tap(d, call.in(6));
+  float *dx = call.out(12), *dw = call.out(16);
+  const Input input(d, options, call.in(2), call.in(3), call.in(4), call.in(5));
+  Backward norm(Stretches(d.images, d.pixels), channels, options, call.in(0), call.in(1), call.in(9), call.in(7), call.in(8),
+                call.in(10));
+  norm.sums(call.out(17), call.out(18));
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   const Axis up = Axis::backward(d.height, d.out_height, d.kernel, d.stride);
   const Axis along = Axis::backward(d.width, d.out_width, d.kernel, d.stride);
   const int64_t chunks = std::min<int64_t>(d.images, 16);  // by the shape alone: the same sums for any number of threads
   float *sums = scratch(PARTS, static_cast<size_t>(chunks) * taps * channels);
+  float *input_sums = input.finished() ? nullptr : scratch(SUMS, static_cast<size_t>(d.images) * 2 * channels);
   const int count = groups(d);
   parallel(chunks * count, [&](int64_t i) {
     const int64_t chunk = i / count;
     const int begin = static_cast<int>(i % count) * GROUP, end = std::min(channels, begin + GROUP), own = end - begin;
     float *dw_sum = sums + chunk * taps * channels;
     for (int t = 0; t < taps; t++) std::fill(dw_sum + t * channels + begin, dw_sum + t * channels + end, 0.f);
-    float *dz = scratch(BLOCK, static_cast<size_t>(d.pixels) * own);
+    float *dz = scratch(BLOCK, static_cast<size_t>(d.pixels) * own) - begin;
     for (int64_t n = d.images * chunk / chunks; n < d.images * (chunk + 1) / chunks; n++) {
-      norm.block(n * d.pixels, d.pixels, begin, end, dz - begin, own);
-      filter(d, up, along, dz - begin, d.out_width, own, dx + n * d.in_pixels * channels, d.width, channels, w, begin, end);
-      weight_gradient(d, down, across, dz, own, x + n * d.in_pixels * channels, dw_sum, begin, end);
+      norm.block(n * d.pixels, d.pixels, begin, end, dz, own);
+      float *slope = input.finished() ? nullptr : scratch(MAP_SLOPE, static_cast<size_t>(d.in_pixels) * own) - begin;
+      int stride;
+      const float *x = input.map(n, begin, end, &stride, slope);
+      weight_gradient(d, down, across, dz, own, x, stride, dw_sum, begin, end);
+      float *to = dx + n * d.in_pixels * channels;
+      if (input.finished()) {
+        filter(d, up, along, dz, d.out_width, own, to, d.width, channels, w, begin, end);
+        continue;
+      }
+      float *dy = scratch(MAP_BACK, static_cast<size_t>(d.in_pixels) * own) - begin;
+      filter(d, up, along, dz, d.out_width, own, dy, d.width, own, w, begin, end);
+      input.back(n, dy, slope, own, to, begin, end, input_sums + n * 2 * channels);
     }
   });
   parallel(count, [&](int64_t g) {
@@ -304,6 +404,7 @@ void backward(const Call &call) {
         dw[c * taps + t] = sum;
       }
   });
+  if (input_sums) input.gather_sums(input_sums, call.out(13), call.out(14), call.out(15), call.in(4));
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ void backward(const Call &call) {
   const int reduced = static_cast<int>(call.shape(2)[0]);
   const float *dgate = call.in(0), *u = call.in(4), *v = call.in(5);
   float *dv = scratch(BLOCK, static_cast<size_t>(rows) * channels);
-  float *hidden = scratch(BLOCK_BACK, static_cast<size_t>(rows) * reduced), *du = scratch(COLUMNS, static_cast<size_t>(rows) * reduced);
+  float *hidden = scratch(BLOCK_BACK, static_cast<size_t>(rows) * reduced), *du = scratch(MAP, static_cast<size_t>(rows) * reduced);
   for (int64_t i = 0; i < rows; i++)
     columns(0, channels, [&](auto lane, int c) {
       using V = decltype(lane);

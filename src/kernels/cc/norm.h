@@ -7,6 +7,9 @@
 //   dbeta = S1,  dgamma = S2,  dz = gamma / sqrt(v + epsilon) (d - S1 / M - h S2 / M)
 // (Ioffe and Szegedy, ICML 2015, section 3). u is computed anew from z, so that z and y are all that is kept.
 //
+// Between two layers z may be handed on as it is, with (mean, inverse deviation), gamma and beta beside it: the next layer then
+// makes y as it reads, and one pass over the largest maps is saved in each direction.
+//
 // Sums run over short stretches in float and over the stretches in double; their borders depend on the shapes alone, so
 // results are the same bits whatever the number of threads.
 #pragma once
@@ -25,9 +28,10 @@ struct Options {
   int stride, activation;
   float epsilon, momentum;
   bool gated, residual, pooled;
+  int input_activation;  // of an input that comes as sums before its norm; -1: it comes finished
   explicit Options(const float *p)
       : stride(static_cast<int>(p[0])), activation(static_cast<int>(p[1])), epsilon(p[2]), momentum(p[3]),
-        gated(p[4] != 0), residual(p[5] != 0), pooled(p[6] != 0) {}
+        gated(p[4] != 0), residual(p[5] != 0), pooled(p[6] != 0), input_activation(static_cast<int>(p[7])) {}
 };
 
 constexpr int STRETCH = 128;  // values summed in float before their sum goes on in double
@@ -72,8 +76,8 @@ inline void statistics(const float *z, int64_t rows, int64_t stride, int begin, 
 // Per-channel numbers of one normalisation: u = z * scale + shift.
 struct Coefficients {
   float *scale, *shift, *mean, *inverse, *lean, *level;  // inverse = 1 / sqrt(v + epsilon); lean, level: see `Backward`
-  explicit Coefficients(int channels) {
-    float *p = scratch(COEFFICIENTS, static_cast<size_t>(channels) * 6);
+  explicit Coefficients(int channels, Purpose place = COEFFICIENTS) {
+    float *p = scratch(place, static_cast<size_t>(channels) * 6);
     for (float **field : {&scale, &shift, &mean, &inverse, &lean, &level}) {
       *field = p;
       p += channels;
@@ -82,6 +86,14 @@ struct Coefficients {
   void set(int c, float gamma, float beta) const {
     scale[c] = gamma * inverse[c];
     shift[c] = beta - mean[c] * scale[c];
+  }
+  // From `kept`, (mean, inverse) of every channel.
+  void set_all(int channels, const float *kept, const float *gamma, const float *beta) const {
+    for (int c = 0; c < channels; c++) {
+      mean[c] = kept[c];
+      inverse[c] = kept[channels + c];
+      set(c, gamma[c], beta[c]);
+    }
   }
 };
 
@@ -92,13 +104,12 @@ template <class F> void channel_groups(int channels, F &&f) {
            [&](int64_t g) { f(static_cast<int>(g) * GROUP, std::min<int>(channels, (static_cast<int>(g) + 1) * GROUP)); });
 }
 
-// Statistics of parts, [part][mean | squares][channel] with `size(part)` values each, to one mean and variance a channel
-// (Chan, Golub and LeVeque 1983), the coefficients, and the running statistics: momentum weighs the old ones, the new
-// variance is the unbiased one.
+// Statistics of parts, [part][mean | squares][channel] with `size(part)` values each, to `kept`, the mean and the inverse
+// deviation of each channel (Chan, Golub and LeVeque 1983), and the running statistics: momentum weighs the old ones, the
+// new variance is the unbiased one.
 template <class Size>
-void gather(const float *parts, int64_t count, Size &&size, int channels, const Options &options, const float *gamma,
-            const float *beta, const float *old_mean, const float *old_variance, const Coefficients &k, float *kept,
-            float *new_mean, float *new_variance) {
+void gather(const float *parts, int64_t count, Size &&size, int channels, const Options &options, const float *old_mean,
+            const float *old_variance, float *kept, float *new_mean, float *new_variance) {
   channel_groups(channels, [&](int begin, int end) {
     const int n = end - begin;
     double total = 0, mean[64] = {}, square[64] = {};
@@ -120,9 +131,8 @@ void gather(const float *parts, int64_t count, Size &&size, int channels, const 
     for (int i = 0; i < n; i++) {
       const int c = begin + i;
       const double variance = square[i] / total;
-      k.mean[c] = kept[c] = static_cast<float>(mean[i]);
-      k.inverse[c] = kept[channels + c] = static_cast<float>(1.0 / std::sqrt(variance + options.epsilon));
-      k.set(c, gamma[c], beta[c]);
+      kept[c] = static_cast<float>(mean[i]);
+      kept[channels + c] = static_cast<float>(1.0 / std::sqrt(variance + options.epsilon));
       const double unbiased = total > 1 ? square[i] / (total - 1) : variance;
       new_mean[c] = static_cast<float>(options.momentum * static_cast<double>(old_mean[c]) + (1.0 - options.momentum) * mean[i]);
       new_variance[c] =
@@ -193,10 +203,22 @@ class Backward {
            const float *z, const float *gamma, const float *beta, const float *kept)
       : k(channels), cut_(cut), channels_(channels), activation_(options.activation), dy_(dy),
         pool_gradient_(options.pooled ? pool_gradient : nullptr), z_(z) {
+    k.set_all(channels, kept, gamma, beta);
+  }
+
+  // For a result that was handed on before its norm: what comes back are the gradients of z, the statistics held fixed, and
+  // of the statistics themselves, `dkept` (2, channels) for mean and inverse deviation i. As dm/dz = 1/M and
+  // di/dz = -i^3 (z - m) / M:  dz = d + dm / M - di i^3 (z - m) / M.
+  Backward(const Stretches &cut, int channels, const float *d, const float *dkept, const float *z, const float *kept)
+      : k(channels), cut_(cut), channels_(channels), activation_(0), dy_(d), pool_gradient_(nullptr), z_(z) {
+    const double values = static_cast<double>(cut.images) * cut.pixels;
     for (int c = 0; c < channels; c++) {
+      const double inverse = kept[channels + c];
       k.mean[c] = kept[c];
-      k.inverse[c] = kept[channels + c];
-      k.set(c, gamma[c], beta[c]);
+      k.scale[c] = 1.f;
+      k.shift[c] = 0.f;
+      k.lean[c] = static_cast<float>(-dkept[channels + c] * inverse * inverse * inverse / values);
+      k.level[c] = static_cast<float>(dkept[c] / values);
     }
   }
 

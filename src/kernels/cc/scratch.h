@@ -5,7 +5,7 @@
 
 namespace tinynets {
 
-enum Purpose { WEIGHTS, WEIGHTS_BACK, PARTS, SUMS, COEFFICIENTS, BLOCK, BLOCK_BACK, COLUMNS, PURPOSES };
+enum Purpose { WEIGHTS, WEIGHTS_BACK, PARTS, SUMS, COEFFICIENTS, COEFFICIENTS_IN, BLOCK, BLOCK_BACK, MAP, MAP_SLOPE, MAP_BACK, PURPOSES };
 
 // At least n floats of undefined content, the calling thread's own until it asks for the same purpose again.
 inline float *scratch(Purpose purpose, size_t n) {
