@@ -168,7 +168,6 @@ void inference(const Call &call) {
   const Coefficients k(c.out);
   from_running(c.out, options.epsilon, call.in(4), call.in(5), call.in(6), call.in(7), k);
   float *sums = options.pooled ? scratch(SUMS, static_cast<size_t>(c.images * blocks.per_image) * c.out) : nullptr;
-  if (sums) std::fill(sums, sums + c.images * blocks.per_image * c.out, 0.f);
   with_activation(options.activation, [&](auto act) {
     parallel(blocks.count(), [&](int64_t i) {
       const int64_t first = blocks.first(i), rows = blocks.size(i);
@@ -176,9 +175,10 @@ void inference(const Call &call) {
       float *to = y + first * c.out;
       matmul(a, c.row, static_cast<int>(rows), c.depth, panels, b, to, c.out);
       by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
-        float *sum = sums ? sums + (blocks.per_image > 1 ? i : n) * c.out : nullptr;
+        float *sum = sums ? zeros(c.out) : nullptr;
         apply<decltype(act)>(to + r * c.out, c.out, residual ? residual + (first + r) * c.out : nullptr, to + r * c.out, c.out,
                              size, 0, c.out, k, sum);
+        if (sum) std::copy(sum, sum + c.out, sums + (blocks.per_image > 1 ? i : n) * c.out);
       });
     });
   });
@@ -225,8 +225,7 @@ void gradients(const Convolution &c, const Backward &norm, const float *x, const
       matmul(dz, c.out, static_cast<int>(rows), c.out, panels, b, to, c.in);
       if (!gate) continue;
       by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
-        float *sum = gate_sums + (blocks.per_image > 1 ? i : n) * c.in;
-        std::fill(sum, sum + c.in, 0.f);
+        float *sum = zeros(c.in);
         for (int64_t row = r; row < r + size; row++)
           columns(0, c.in, [&](auto v, int j) {
             using V = decltype(v);
@@ -234,6 +233,7 @@ void gradients(const Convolution &c, const Backward &norm, const float *x, const
             store(sum + j, V(load<V>(sum + j) + da * load<V>(x + (first + row) * c.in + j)));
             store(to + row * c.in + j, V(da * load<V>(gate + n * c.in + j)));
           });
+        std::copy(sum, sum + c.in, gate_sums + (blocks.per_image > 1 ? i : n) * c.in);
       });
     }
   });

@@ -10,8 +10,9 @@
 // over the taps t for which that is whole, so neighbours `stride` apart form the runs and the taps advance by `stride`.
 // Both axes being of that form, one loop serves both directions, with lanes of channels as the vectors.
 //
-// An input may come before its own norm (norm.h): then its maps are finished in the thread's scratch as they are read, and the
-// gradient goes back through activation and scale as it is written.
+// Everything runs row by row through an image, so that rows are still in the cache when they are used again. An input may come
+// before its own norm (norm.h): then its rows are finished in a small window as they are read, and the gradient goes back
+// through activation and scale as it is written.
 //
 // The weight gradient is dw[t] = sum of dz[o] x[o * stride + t - reach] over the same runs, a register a tap.
 #include <vector>
@@ -28,9 +29,11 @@ struct Run {
 
 struct Axis {  // outputs of one axis and what each sees
   int step, hop, walk, tap_step;
-  std::vector<Run> runs;
+  std::vector<Run> runs, single;  // the same, output by output in order
 
   void add(int start, int from, int tap, int taps) {
+    if (start >= static_cast<int>(single.size())) single.resize(start + 1);
+    single[start] = {start, 1, from, tap, taps};
     if (!runs.empty()) {
       Run &last = runs.back();
       if (last.tap == tap && last.taps == taps && last.start + last.size * step == start && last.from + last.size * hop == from) {
@@ -42,7 +45,7 @@ struct Axis {  // outputs of one axis and what each sees
   }
 
   static Axis forward(int in, int out, int kernel, int stride) {
-    Axis axis{1, stride, 1, 1, {}};
+    Axis axis{1, stride, 1, 1, {}, {}};
     const int reach = (kernel - 1) / 2;
     for (int o = 0; o < out; o++) {
       const int begin = std::max(0, reach - o * stride), end = std::min(kernel, in + reach - o * stride);
@@ -52,7 +55,7 @@ struct Axis {  // outputs of one axis and what each sees
   }
 
   static Axis backward(int in, int out, int kernel, int stride) {
-    Axis axis{stride, 1, -1, stride, {}};
+    Axis axis{stride, 1, -1, stride, {}, {}};
     const int reach = (kernel - 1) / 2;
     for (int phase = 0; phase < stride; phase++)
       for (int i = phase; i < in; i += stride) {
@@ -82,7 +85,6 @@ struct Depthwise {
 };
 
 constexpr int TOGETHER = LANES >= 16 ? 6 : 4;  // outputs of a run in registers
-constexpr int GROUP = LANES > 8 ? 2 * LANES : 16;  // channels of a task: its maps stay in the cache
 
 // `count` outputs, for the channels of `width` vectors.
 template <class V, int W, int COUNT>
@@ -130,21 +132,16 @@ template <class F> inline void pairs(int begin, int end, F &&f) {
   columns(c, end, [&](auto v, int i) { f(v, std::integral_constant<int, 1>{}, i); });
 }
 
-// One map's channels [begin, end) through the taps of both axes; w as [ky][kx][channel].
-void filter(const Depthwise &d, const Axis &down, const Axis &across, const float *in, int in_width, int in_stride, float *out,
-            int out_width, int out_stride, const float *w, int begin, int end) {
-  const int64_t row_walk = static_cast<int64_t>(down.walk) * in_width * in_stride;
+// One row of outputs, channels [begin, end), from the rows of `in` that `rows` tells of, the first of which `in` points to;
+// `in_row` floats lie from row to row. Weights as [ky][kx][channel].
+inline void filter(const Depthwise &d, const Run &rows, const Axis &down, const Axis &across, const float *in, int64_t in_row,
+                   int in_stride, float *out, int out_stride, const float *w, int begin, int end) {
+  const float *first = w + static_cast<int64_t>(rows.tap) * d.kernel * d.channels;
   const int64_t row_step = static_cast<int64_t>(down.tap_step) * d.kernel * d.channels;
-  for (const Run &run : down.runs)
-    for (int j = 0; j < run.size; j++) {
-      float *to = out + static_cast<int64_t>(run.start + j * down.step) * out_width * out_stride;
-      const float *from = in + static_cast<int64_t>(run.from + j * down.hop) * in_width * in_stride;
-      const float *first = w + static_cast<int64_t>(run.tap) * d.kernel * d.channels;
-      pairs(begin, end, [&](auto v, auto n, int c) {
-        line<decltype(v), decltype(n)::value>(to + c, out_stride, from + c, in_stride, across, run.taps, row_walk, first + c,
-                                              d.channels, row_step);
-      });
-    }
+  pairs(begin, end, [&](auto v, auto n, int c) {
+    line<decltype(v), decltype(n)::value>(out + c, out_stride, in + c, in_stride, across, rows.taps, down.walk * in_row, first + c,
+                                          d.channels, row_step);
+  });
 }
 
 template <class V, int W, int TAPS>
@@ -169,35 +166,28 @@ inline void taps_gradient(const float *dz, int64_t dz_stride, const float *x, in
     }
 }
 
-// Adds one map's share to dw [ky][kx][channel]; `dz_stride` and `x_stride` floats lie from pixel to pixel.
-void weight_gradient(const Depthwise &d, const Axis &down, const Axis &across, const float *dz, int dz_stride, const float *x,
-                     int x_stride, float *dw, int begin, int end) {
+// Adds to dw [kx][channel] of one ky what a row of dz and the row of x it saw there give.
+inline void weight_gradient(const Depthwise &d, const Axis &across, const float *dz, int dz_stride, const float *x, int x_stride,
+                            float *dw, int begin, int end) {
   const int64_t hop = static_cast<int64_t>(across.hop) * x_stride, walk = x_stride;
-  for (const Run &rows : down.runs)
-    for (int j = 0; j < rows.size; j++)
-      for (int ky = 0; ky < rows.taps; ky++) {
-        const float *dz_row = dz + static_cast<int64_t>(rows.start + j) * d.out_width * dz_stride;
-        const float *x_row = x + static_cast<int64_t>(rows.from + j * down.hop + ky) * d.width * x_stride;
-        float *dw_row = dw + static_cast<int64_t>(rows.tap + ky) * d.kernel * d.channels;
-        for (const Run &run : across.runs)
-          pairs(begin, end, [&](auto v, auto n, int c) {
-            using V = decltype(v);
-            constexpr int W = decltype(n)::value;
-            const float *from_dz = dz_row + static_cast<int64_t>(run.start) * dz_stride + c;
-            const float *from_x = x_row + static_cast<int64_t>(run.from) * x_stride + c;
-            float *to = dw_row + run.tap * d.channels + c;
-            int t = 0;
-            const auto taps = [&](auto count) {
-              constexpr int N = decltype(count)::value;
-              for (; t + N <= run.taps; t += N)
-                taps_gradient<V, W, N>(from_dz, dz_stride, from_x + t * walk, hop, walk, run.size, to + t * d.channels, d.channels);
-            };
-            taps(std::integral_constant<int, 5>{});
-            taps(std::integral_constant<int, 3>{});
-            taps(std::integral_constant<int, 2>{});
-            taps(std::integral_constant<int, 1>{});
-          });
-      }
+  for (const Run &run : across.runs)
+    pairs(begin, end, [&](auto v, auto n, int c) {
+      using V = decltype(v);
+      constexpr int W = decltype(n)::value;
+      const float *from_dz = dz + static_cast<int64_t>(run.start) * dz_stride + c;
+      const float *from_x = x + static_cast<int64_t>(run.from) * x_stride + c;
+      float *to = dw + run.tap * d.channels + c;
+      int t = 0;
+      const auto taps = [&](auto count) {
+        constexpr int N = decltype(count)::value;
+        for (; t + N <= run.taps; t += N)
+          taps_gradient<V, W, N>(from_dz, dz_stride, from_x + t * walk, hop, walk, run.size, to + t * d.channels, d.channels);
+      };
+      taps(std::integral_constant<int, 5>{});
+      taps(std::integral_constant<int, 3>{});
+      taps(std::integral_constant<int, 2>{});
+      taps(std::integral_constant<int, 1>{});
+    });
 }
 
 // Weights (channels, 1, k, k) as [ky][kx][channel].
@@ -209,18 +199,43 @@ const float *by_tap(const Depthwise &d, const float *w) {
   return to;
 }
 
-int groups(const Depthwise &d) { return (d.channels + GROUP - 1) / GROUP; }
-
-// f(image, first channel, last) in parallel
-template <class F> void by_image_and_group(const Depthwise &d, F &&f) {
-  const int count = groups(d);
-  parallel(d.images * count, [&](int64_t i) {
-    const int begin = static_cast<int>(i % count) * GROUP;
-    f(i / count, begin, std::min(d.channels, begin + GROUP));
+// f(part, first channel, last) in parallel over parts, images for example. With few parts the channels are shared out as well.
+template <class F> void by_part(const Depthwise &d, int64_t parts, F &&f) {
+  constexpr int LEAST = 2 * LANES;
+  const int64_t most = (d.channels + LEAST - 1) / LEAST, groups = std::max<int64_t>(1, std::min(most, 2 * threads() / parts));
+  const int64_t size = (d.channels + groups * LANES - 1) / (groups * LANES) * LANES;
+  parallel(parts * groups, [&](int64_t i) {
+    const int64_t begin = i / parts * size;
+    if (begin < d.channels) f(i % parts, static_cast<int>(begin), static_cast<int>(std::min<int64_t>(d.channels, begin + size)));
   });
 }
 
-// The input, finished or to be finished on the way in: one image's channels [begin, end) of it.
+// The last rows of a map that is made row by row as they are asked for, in a buffer that stays in the cache.
+class Window {
+ public:
+  Window(Purpose purpose, int64_t row, int keep)
+      : row_(row), keep_(keep), capacity_(keep + 8), buffer_(scratch(purpose, static_cast<size_t>(row) * capacity_)) {}
+
+  // make(row number, its place) for the rows up to `last` that are not there yet
+  template <class F> void upto(int last, F &&make) {
+    for (; end_ <= last; end_++) {
+      if (end_ - base_ == capacity_) {
+        base_ = end_ - keep_;
+        std::copy(buffer_ + (capacity_ - keep_) * row_, buffer_ + capacity_ * row_, buffer_);
+      }
+      make(end_, row(end_));
+    }
+  }
+  float *row(int number) const { return buffer_ + (number - base_) * row_; }
+
+ private:
+  const int64_t row_;
+  const int keep_, capacity_;
+  float *buffer_;
+  int base_ = 0, end_ = 0;
+};
+
+// The input: finished, or to be finished with its own norm and activation as its rows are read.
 struct Input {
   const Depthwise &d;
   const float *x;
@@ -234,54 +249,46 @@ struct Input {
 
   bool finished() const { return activation < 0; }
 
-  // Where pixel 0, channel 0 would be, and the floats from pixel to pixel. With `slope`, act' goes to a map like it.
-  const float *map(int64_t n, int begin, int end, int *stride, float *slope) const {
-    const float *z = x + n * d.in_pixels * d.channels;
-    if (finished()) {
-      *stride = d.channels;
-      return z;
-    }
-    *stride = end - begin;
-    float *y = scratch(MAP, static_cast<size_t>(d.in_pixels) * *stride) - begin;
+  const float *row(int64_t n, int number) const { return x + (n * d.height + number) * d.width * static_cast<int64_t>(d.channels); }
+
+  // A finished row to y, `stride` floats a pixel.
+  void finish(int64_t n, int number, int begin, int end, float *y, int stride) const {
+    with_activation(activation, [&](auto a) {
+      apply<decltype(a)>(row(n, number), d.channels, nullptr, y, stride, d.width, begin, end, k, nullptr);
+    });
+  }
+
+  // And its slope.
+  void finish(int64_t n, int number, int begin, int end, float *y, float *slope, int stride) const {
+    const float *z = row(n, number);
     with_activation(activation, [&](auto a) {
       using A = decltype(a);
-      if (!slope) return apply<A>(z, d.channels, nullptr, y, *stride, d.in_pixels, begin, end, k, nullptr);
-      for (int64_t r = 0; r < d.in_pixels; r++)
+      for (int r = 0; r < d.width; r++)
         columns(begin, end, [&](auto v, int c) {
           using V = decltype(v);
-          const V u = load<V>(z + r * d.channels + c) * load<V>(k.scale + c) + load<V>(k.shift + c);
-          store(y + r * *stride + c, A::value(u));
-          store(slope + r * *stride + c, A::slope(u));
+          const V u = load<V>(z + static_cast<int64_t>(r) * d.channels + c) * load<V>(k.scale + c) + load<V>(k.shift + c);
+          store(y + static_cast<int64_t>(r) * stride + c, A::value(u));
+          store(slope + static_cast<int64_t>(r) * stride + c, A::slope(u));
         });
     });
-    return y;
   }
 
-  // From dy, the gradient of a map as `map` made it: dz, the statistics held fixed, and the sums over the map of d = dy act'
-  // and of d (z - mean), as two rows of `sums`.
-  void back(int64_t n, const float *dy, const float *slope, int stride, float *dz, int begin, int end, float *sums) const {
-    const float *z = x + n * d.in_pixels * d.channels;
-    columns(begin, end, [&](auto v, int c) {
-      using V = decltype(v);
-      const V mean = load<V>(k.mean + c), scale = load<V>(k.scale + c);
-      V all{}, all_off{};
-      for (int64_t r = 0; r < d.in_pixels; r += STRETCH) {
-        V sum{}, off{};
-        for (int64_t i = r; i < std::min<int64_t>(d.in_pixels, r + STRETCH); i++) {
-          const V g = load<V>(dy + i * stride + c) * load<V>(slope + i * stride + c);
-          sum += g;
-          off += g * (load<V>(z + i * d.channels + c) - mean);
-          store(dz + i * d.channels + c, V(g * scale));
-        }
-        all += sum;
-        all_off += off;
-      }
-      store(sums + c, all);
-      store(sums + d.channels + c, all_off);
-    });
+  // From a row's dy: dz, the statistics held fixed; adds d = dy act' and d (z - mean) to the sums.
+  void back(int64_t n, int number, const float *dy, const float *slope, int stride, float *dz, int begin, int end, float *sum,
+            float *off) const {
+    const float *z = row(n, number);
+    for (int r = 0; r < d.width; r++)
+      columns(begin, end, [&](auto v, int c) {
+        using V = decltype(v);
+        const int64_t here = static_cast<int64_t>(r) * stride + c, there = static_cast<int64_t>(r) * d.channels + c;
+        const V g = load<V>(dy + here) * load<V>(slope + here);
+        store(sum + c, V(load<V>(sum + c) + g));
+        store(off + c, V(load<V>(off + c) + g * (load<V>(z + there) - load<V>(k.mean + c))));
+        store(dz + there, V(g * load<V>(k.scale + c)));
+      });
   }
 
-  // The maps' sums, (images, 2, channels), to the gradients of mean and inverse deviation (2, channels), gamma and beta.
+  // The images' sums, (images, 2, channels), to the gradients of mean and inverse deviation (2, channels), gamma and beta.
   void gather_sums(const float *sums, float *dkept, float *dgamma, float *dbeta, const float *gamma) const {
     channel_groups(d.channels, [&](int begin, int end) {
       for (int c = begin; c < end; c++) {
@@ -299,6 +306,28 @@ struct Input {
   }
 };
 
+// One image's outputs row by row, channels [begin, end): done(row number, row) after each.
+template <class F>
+void convolve(const Depthwise &d, const Input &input, const Axis &down, const Axis &across, int64_t n, const float *w, float *out,
+              int begin, int end, F &&done) {
+  const int own = end - begin;
+  Window window(MAP, input.finished() ? 0 : static_cast<int64_t>(d.width) * own, d.kernel);
+  for (int y = 0; y < d.out_height; y++) {
+    const Run &rows = down.single[y];
+    float *to = out + (n * d.out_height + y) * d.out_width * static_cast<int64_t>(d.channels);
+    if (input.finished()) {
+      filter(d, rows, down, across, input.row(n, rows.from), static_cast<int64_t>(d.width) * d.channels, d.channels, to,
+             d.channels, w, begin, end);
+    } else {
+      window.upto(rows.from + rows.taps - 1,
+                  [&](int number, float *row) { input.finish(n, number, begin, end, row - begin, own); });
+      filter(d, rows, down, across, window.row(rows.from) - begin, static_cast<int64_t>(d.width) * own, own, to, d.channels, w,
+             begin, end);
+    }
+    done(y, to);
+  }
+}
+
 // inputs: x, its kept (2, channels), its gamma and beta (all three only for an input before its norm), weight, gamma, beta,
 // running mean, running variance, options
 // outputs: y, z, kept (2, channels), new running mean, new running variance, pooled (images, channels)
@@ -311,16 +340,20 @@ void forward(const Call &call) {
   const Input input(d, options, call.in(0), call.in(1), call.in(2), call.in(3));
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
-  float *parts = scratch(PARTS, static_cast<size_t>(d.images) * 2 * channels);
-  by_image_and_group(d, [&](int64_t n, int begin, int end) {
-    float *map = z + n * d.pixels * channels, *part = parts + n * 2 * channels;
-    int stride;
-    const float *x = input.map(n, begin, end, &stride, nullptr);
-    filter(d, down, across, x, d.width, stride, map, d.out_width, channels, w, begin, end);
-    statistics(map, d.pixels, channels, begin, end, part, part + channels);
+  // statistics by bands of rows, by the map's size alone
+  const int band = std::max(1, STRETCH / d.out_width), bands = (d.out_height + band - 1) / band;
+  const auto band_rows = [&](int64_t i) { return std::min<int64_t>(band, d.out_height - i % bands * band); };
+  float *parts = scratch(PARTS, static_cast<size_t>(d.images) * bands * 2 * channels);
+  by_part(d, d.images, [&](int64_t n, int begin, int end) {
+    convolve(d, input, down, across, n, w, z, begin, end, [&](int y, const float *row) {
+      if ((y + 1) % band && y + 1 < d.out_height) return;
+      const int64_t i = n * bands + y / band, rows = band_rows(i), line = static_cast<int64_t>(d.out_width) * channels;
+      statistics(row - (rows - 1) * line, rows * d.out_width, channels, begin, end, parts + i * 2 * channels,
+                 parts + i * 2 * channels + channels);
+    });
   });
-  gather(parts, d.images, [&](int64_t) { return d.pixels; }, channels, options, call.in(7), call.in(8), kept, call.out(13),
-         call.out(14));
+  gather(parts, d.images * bands, [&](int64_t i) { return band_rows(i) * d.out_width; }, channels, options, call.in(7),
+         call.in(8), kept, call.out(13), call.out(14));
   const Coefficients k(channels);
   k.set_all(channels, kept, call.in(5), call.in(6));
   normalise(Stretches(d.images, d.pixels), channels, options, z, nullptr, k, call.out(10), call.out(15));
@@ -331,24 +364,21 @@ void inference(const Call &call) {
   const Options options(call.in(9));
   const Depthwise d(call.shape(0), call.shape(4), options.stride);
   const int channels = d.channels;
-  const float *x = call.in(0), *w = by_tap(d, call.in(4));
+  const float *w = by_tap(d, call.in(4));
   float *y = call.out(10), *pooled = call.out(11);
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   const Coefficients k(channels);
   from_running(channels, options.epsilon, call.in(5), call.in(6), call.in(7), call.in(8), k);
+  const Input input(d, options, call.in(0), nullptr, nullptr, nullptr);
   with_activation(options.activation, [&](auto a) {
-    by_image_and_group(d, [&](int64_t n, int begin, int end) {
-      float *map = y + n * d.pixels * channels;
-      filter(d, down, across, x + n * d.in_pixels * channels, d.width, channels, map, d.out_width, channels, w, begin, end);
-      float *sum = options.pooled ? pooled + n * channels : nullptr;
-      if (sum) std::fill(sum + begin, sum + end, 0.f);
-      for (int row = 0; row < d.out_height; row++) {
-        float *line = map + static_cast<int64_t>(row) * d.out_width * channels;
-        apply<decltype(a)>(line, channels, nullptr, line, channels, d.out_width, begin, end, k, sum);
-      }
+    by_part(d, d.images, [&](int64_t n, int begin, int end) {
+      float *sum = options.pooled ? zeros(end - begin) - begin : nullptr;
+      convolve(d, input, down, across, n, w, y, begin, end, [&](int, float *row) {
+        apply<decltype(a)>(row, channels, nullptr, row, channels, d.out_width, begin, end, k, sum);
+      });
       if (sum)
-        for (int c = begin; c < end; c++) sum[c] /= d.pixels;
+        for (int c = begin; c < end; c++) pooled[n * channels + c] = sum[c] / d.pixels;
     });
   });
 }
@@ -373,31 +403,42 @@ void backward(const Call &call) {
   const int64_t chunks = std::min<int64_t>(d.images, 16);  // by the shape alone: the same sums for any number of threads
   float *sums = scratch(PARTS, static_cast<size_t>(chunks) * taps * channels);
   float *input_sums = input.finished() ? nullptr : scratch(SUMS, static_cast<size_t>(d.images) * 2 * channels);
-  const int count = groups(d);
-  parallel(chunks * count, [&](int64_t i) {
-    const int64_t chunk = i / count;
-    const int begin = static_cast<int>(i % count) * GROUP, end = std::min(channels, begin + GROUP), own = end - begin;
+  by_part(d, chunks, [&](int64_t chunk, int begin, int end) {
+    const int own = end - begin;
+    const int64_t out_row = static_cast<int64_t>(d.out_width) * own, in_row = static_cast<int64_t>(d.width) * own;
     float *dw_sum = sums + chunk * taps * channels;
     for (int t = 0; t < taps; t++) std::fill(dw_sum + t * channels + begin, dw_sum + t * channels + end, 0.f);
-    float *dz = scratch(BLOCK, static_cast<size_t>(d.pixels) * own) - begin;
+    float *dy = scratch(MAP_BACK, in_row) - begin, *slope = scratch(MAP_SLOPE, in_row) - begin;
+    float *finished = scratch(MAP, in_row) - begin;
     for (int64_t n = d.images * chunk / chunks; n < d.images * (chunk + 1) / chunks; n++) {
-      norm.block(n * d.pixels, d.pixels, begin, end, dz, own);
-      float *slope = input.finished() ? nullptr : scratch(MAP_SLOPE, static_cast<size_t>(d.in_pixels) * own) - begin;
-      int stride;
-      const float *x = input.map(n, begin, end, &stride, slope);
-      weight_gradient(d, down, across, dz, own, x, stride, dw_sum, begin, end);
-      float *to = dx + n * d.in_pixels * channels;
-      if (input.finished()) {
-        filter(d, up, along, dz, d.out_width, own, to, d.width, channels, w, begin, end);
-        continue;
+      Window window(BLOCK, out_row, d.kernel);  // rows of dz
+      float *sum = input_sums ? zeros(2 * static_cast<size_t>(own)) - begin : nullptr, *off = sum ? sum + own : nullptr;
+      for (int y = 0; y < d.height; y++) {
+        const Run &rows = up.single[y];  // the outputs that saw this row, from the last one backwards
+        if (rows.taps)
+          window.upto(rows.from, [&](int number, float *row) {
+            norm.block(n * d.pixels + static_cast<int64_t>(number) * d.out_width, d.out_width, begin, end, row - begin, own);
+          });
+        const float *dz = rows.taps ? window.row(rows.from) - begin : nullptr, *x = input.row(n, y);
+        if (!input.finished()) {
+          input.finish(n, y, begin, end, finished, slope, own);
+          x = finished;
+        }
+        const int stride = input.finished() ? channels : own;
+        for (int t = 0; t < rows.taps; t++)
+          weight_gradient(d, across, dz - t * out_row, own, x, stride, dw_sum + (rows.tap + t * d.stride) * d.kernel * channels,
+                          begin, end);
+        float *to = dx + (n * d.height + y) * d.width * static_cast<int64_t>(channels);
+        filter(d, rows, up, along, dz, out_row, own, input.finished() ? to : dy, stride, w, begin, end);
+        if (!input.finished()) input.back(n, y, dy, slope, own, to, begin, end, sum, off);
       }
-      float *dy = scratch(MAP_BACK, static_cast<size_t>(d.in_pixels) * own) - begin;
-      filter(d, up, along, dz, d.out_width, own, dy, d.width, own, w, begin, end);
-      input.back(n, dy, slope, own, to, begin, end, input_sums + n * 2 * channels);
+      if (!input_sums) continue;
+      std::copy(sum + begin, sum + end, input_sums + n * 2 * channels + begin);
+      std::copy(off + begin, off + end, input_sums + (n * 2 + 1) * channels + begin);
     }
   });
-  parallel(count, [&](int64_t g) {
-    for (int c = static_cast<int>(g) * GROUP; c < std::min<int>(channels, (static_cast<int>(g) + 1) * GROUP); c++)
+  channel_groups(channels, [&](int begin, int end) {
+    for (int c = begin; c < end; c++)
       for (int t = 0; t < taps; t++) {
         float sum = 0;
         for (int64_t chunk = 0; chunk < chunks; chunk++) sum += sums[(chunk * taps + t) * channels + c];

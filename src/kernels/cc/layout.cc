@@ -40,13 +40,13 @@ void mean(const Call &call) {
   float *parts = scratch(SUMS, static_cast<size_t>(cut.count()) * channels);
   parallel(cut.count(), [&](int64_t i) {
     const float *x = call.in(0) + cut.first(i) * channels;
-    float *sum = parts + i * channels;
-    std::fill(sum, sum + channels, 0.f);
+    float *sum = zeros(channels);
     for (int64_t r = 0; r < cut.size(i); r++)
       columns(0, channels, [&](auto v, int c) {
         using V = decltype(v);
         store(sum + c, V(load<V>(sum + c) + load<V>(x + r * channels + c)));
       });
+    std::copy(sum, sum + channels, parts + i * channels);
   });
   average(cut, parts, channels, call.out(1));
 }

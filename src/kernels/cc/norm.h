@@ -184,9 +184,9 @@ inline void normalise(const Stretches &cut, int channels, const Options &options
   with_activation(options.activation, [&](auto a) {
     parallel(cut.count(), [&](int64_t i) {
       const int64_t at = cut.first(i) * channels;
-      float *sum = parts ? parts + i * channels : nullptr;
-      if (sum) std::fill(sum, sum + channels, 0.f);
+      float *sum = parts ? zeros(channels) : nullptr;
       apply<decltype(a)>(z + at, channels, residual ? residual + at : nullptr, y + at, channels, cut.size(i), 0, channels, k, sum);
+      if (sum) std::copy(sum, sum + channels, parts + i * channels);
     });
   });
   if (parts) average(cut, parts, channels, pooled);
@@ -228,14 +228,14 @@ class Backward {
     float *parts = scratch(SUMS, static_cast<size_t>(cut_.count()) * 2 * channels);
     with_activation(activation_, [&](auto a) {
       parallel(cut_.count(), [&](int64_t i) {
-        float *part = parts + i * 2 * channels, *part2 = part + channels;
-        std::fill(part, part + 2 * channels, 0.f);
+        float *part = zeros(2 * static_cast<size_t>(channels)), *part2 = part + channels;
         const int64_t first = cut_.first(i);
         each<decltype(a)>(first, cut_.size(i), cut_.image(i), 0, channels, [&](auto d, auto h, int64_t, int c) {
           using V = decltype(d);
           store(part + c, load<V>(part + c) + d);
           store(part2 + c, load<V>(part2 + c) + d * h);
         });
+        std::copy(part, part + 2 * channels, parts + i * 2 * channels);
       });
     });
     channel_groups(channels, [&](int begin, int end) {

@@ -12,8 +12,18 @@
 namespace tinynets {
 namespace {
 
-// Helpers look for the next operator this long before they sleep: waking one takes longer than a small operator.
-constexpr auto LINGER = std::chrono::microseconds(30);
+// A thread that waits looks this long before it sleeps: being woken takes longer than many an operator. It yields its processor
+// at every look.
+constexpr auto LINGER = std::chrono::microseconds(100);
+
+template <class Ready> bool look(Ready &&ready) {
+  const auto until = std::chrono::steady_clock::now() + LINGER;
+  while (!ready()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
 
 int usable() {  // processors that the process may run on
 #if defined(__linux__)
@@ -58,11 +68,14 @@ class Crew {
     }
     if (sleeping_.load() > 0) wake_.notify_all();
     work(task, tasks);
-    {  // no helper may join any more; wait for those at work
+    {
+      std::lock_guard<std::mutex> lock(state_);
+      places_ = 0;  // no helper may join any more; wait for those at work
+    }
+    const auto all_done = [this] { return working_.load() == 0; };
+    if (!look(all_done)) {
       std::unique_lock<std::mutex> lock(state_);
-      places_ = 0;
-      done_.wait(lock, [this] { return working_ == 0; });
-      task_ = nullptr;
+      done_.wait(lock, all_done);
     }
   }
 
@@ -92,8 +105,7 @@ class Crew {
   void help() {
     uint64_t seen = 0;
     for (;;) {
-      const auto until = std::chrono::steady_clock::now() + LINGER;
-      while (turn_.load() == seen && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+      look([&] { return turn_.load() != seen; });
       std::unique_lock<std::mutex> lock(state_);
       if (turn_.load() == seen) {
         sleeping_.fetch_add(1);
@@ -103,13 +115,13 @@ class Crew {
       seen = turn_.load();
       if (places_ == 0 || next_.load() >= tasks_) continue;
       places_--;
-      working_++;
+      working_.fetch_add(1);
       const auto *task = task_;
       const int64_t tasks = tasks_;
       lock.unlock();
       work(*task, tasks);
       lock.lock();
-      if (--working_ == 0) done_.notify_one();
+      if (working_.fetch_sub(1) == 1) done_.notify_one();
     }
   }
 
@@ -119,10 +131,10 @@ class Crew {
   std::condition_variable wake_, done_;
   std::atomic<uint64_t> turn_{0};
   std::atomic<int64_t> next_{0};
-  std::atomic<int> sleeping_{0};
+  std::atomic<int> sleeping_{0}, working_{0};
   const std::function<void(int64_t)> *task_ = nullptr;
   int64_t tasks_ = 0;
-  int places_ = 0, working_ = 0, hired_ = 0;
+  int places_ = 0, hired_ = 0;
 };
 
 }  // namespace
