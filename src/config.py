@@ -83,11 +83,15 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class RuntimeConfig:
-    """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0 leaves the framework's."""
+    """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0 leaves the framework's.
+
+    `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
+    """
     device: str = 'auto'
     device_id: int = 0
     mode: str = 'graph'
     threads: int = 0
+    kernels: str = 'auto'
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ _RANGES = {
     'runtime.device': (lambda v: v in ('auto', 'CPU', 'Ascend', 'GPU'), 'auto, CPU, Ascend or GPU'),
     'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
     'runtime.device_id': (lambda v: v >= 0, 'at least 0'),
+    'runtime.kernels': (lambda v: v in ('auto', 'stock'), 'auto or stock'),
     'runtime.threads': (lambda v: v >= 0, "at least 0 (0: the framework's choice)"),
 }
 

@@ -14,8 +14,9 @@ class Interrupted(Exception):
     """The run was asked to stop and did, with everything saved; the message says how to go on."""
 
 
-def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0) -> str:
-    """Set the device, the execution mode, the CPU threads and the global seed; return the device's name.
+def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0,
+              kernels: str = 'auto') -> str:
+    """Set the device, the execution mode, the CPU's threads and operators, and the global seed; return the device's name.
 
     Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU. On a CPU with
     AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to
@@ -27,6 +28,8 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if threads:
         os.environ['OMP_NUM_THREADS'] = str(threads)
     import mindspore as ms
+
+    from src.kernels import choose
     if device == 'auto':
         device = 'Ascend' if _available(ms, 'Ascend') else 'CPU'
     if not _available(ms, device):
@@ -40,6 +43,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if threads:
         ms.set_context(runtime_num_threads=threads)
     ms.set_seed(seed)
+    choose(kernels, threads)
     return device
 
 

@@ -16,9 +16,9 @@ from src.model.layers import ConvNormAct, Dropout, DropPath, GlobalPool, Squeeze
 class ConvBlock(ConvNormAct):
     """Stem and head: one convolution with norm and activation."""
 
-    def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None):
+    def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None, hands_on: bool = False):
         super().__init__(plan.in_channels, plan.out_channels, plan.kernel, plan.stride, act=plan.activation,
-                         folded=plan.folded, kernels=kernels)
+                         folded=plan.folded, kernels=kernels, hands_on=hands_on)
 
 
 class MBConv(nn.Cell):
@@ -75,6 +75,6 @@ BLOCKS = {
 }
 
 
-def build_block(plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None) -> nn.Cell:
+def build_block(plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None, **options) -> nn.Cell:
     """Return the cell of one block; `seed` starts the random streams of its dropout and drop path; `kernels` see layers."""
-    return BLOCKS[plan.kind](plan, seed, kernels)
+    return BLOCKS[plan.kind](plan, seed, kernels, **options)

@@ -28,7 +28,8 @@ class Network(nn.Cell):
         self.kernels = None if plan.spec.folded else kernels.active()
         build = functools.partial(build_block, seed=seed, kernels=self.kernels)
         self.enter = ToLayers(self.kernels)
-        self.stem = build(plan.stem)
+        first = plan.stages[0][0]  # reads the stem's map once and alone, or not
+        self.stem = build(plan.stem, hands_on=first.kind == 'depthwise_separable' and not first.residual)
         self.stages = nn.SequentialCell([nn.SequentialCell([build(block) for block in stage]) for stage in plan.stages])
         self.head = build(plan.head) if plan.head is not None else nn.Identity()
         self.classifier = build(plan.classifier)

@@ -33,15 +33,26 @@ struct Convolution {
 
   bool pointwise() const { return kernel == 1 && stride == 1; }
 
-  // f(output row, patch offset, columns [from, to) of the input row, offset in x) over the rows of a pixel's patch
-  template <class F> void patch(int64_t pixel, F &&f) const {
+  // f(row from `first`, patch offset, floats, offset in x, whole) over the runs of the patches of `rows` output pixels; a patch is
+  // whole when no part of it lies outside the map.
+  template <class F> void patches(int64_t first, int64_t rows, F &&f) const {
     const int reach = (kernel - 1) / 2;
-    const int y = static_cast<int>(pixel % pixels / out_width) * stride - reach;
-    const int x = static_cast<int>(pixel % pixels % out_width) * stride - reach;
-    const int from = std::max(0, -x), to = std::min(kernel, width - x);
-    for (int ky = std::max(0, -y); ky < std::min(kernel, height - y); ky++)
-      f((ky * kernel + from) * in, (to - from) * in,
-        ((pixel / pixels * height + y + ky) * width + x + from) * static_cast<int64_t>(in));
+    int64_t image = first / pixels;
+    int y = static_cast<int>(first % pixels / out_width), x = static_cast<int>(first % pixels % out_width);
+    for (int64_t r = 0; r < rows; r++) {
+      const int top = y * stride - reach, left = x * stride - reach;
+      const int from = std::max(0, -left), to = std::min(kernel, width - left);
+      const int begin = std::max(0, -top), end = std::min(kernel, height - top);
+      const bool whole = from == 0 && to == kernel && begin == 0 && end == kernel;
+      for (int ky = begin; ky < end; ky++)
+        f(r, (ky * kernel + from) * in, (to - from) * in, ((image * height + top + ky) * width + left + from) * static_cast<int64_t>(in),
+          whole);
+      if (++x < out_width) continue;
+      x = 0;
+      if (++y < out_height) continue;
+      y = 0;
+      image++;
+    }
   }
 };
 
@@ -73,6 +84,16 @@ template <class F> void by_image(const Blocks &blocks, int64_t first, int64_t ro
   }
 }
 
+// Short runs; from eight floats on by eights, the last of which may overlap the one before.
+inline void copy(float *to, const float *from, int count) {
+  using V = Vector<8>::type;
+  int i = 0;
+  for (; i + 8 <= count; i += 8) store(to + i, load<V>(from + i));
+  if (i == count) return;
+  if (count >= 8) return store(to + count - 8, load<V>(from + count - 8));
+  for (; i < count; i++) to[i] = from[i];
+}
+
 // `rows` rows of A from pixel `first`: where they lie already, or made in the thread's scratch.
 const float *patches(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, int64_t first, int64_t rows) {
   if (c.pointwise() && !gate) return x + first * c.in;
@@ -87,12 +108,13 @@ const float *patches(const Convolution &c, const Blocks &blocks, const float *x,
     });
     return block;
   }
-  std::fill(block, block + rows * c.row, 0.f);
-  for (int64_t r = 0; r < rows; r++)
-    c.patch(first + r, [&](int at, int count, int64_t from) {
-      float *to = block + r * c.row + at;
-      for (int i = 0; i < count; i++) to[i] = x[from + i];
-    });
+  int64_t cleared = -1;  // the row last filled with zeros
+  c.patches(first, rows, [&](int64_t r, int at, int count, int64_t from, bool whole) {
+    float *row = block + r * c.row;
+    if (r != cleared) std::fill(whole ? row + c.depth : row, row + c.row, 0.f);
+    cleared = r;
+    copy(row + at, x + from, count);
+  });
   return block;
 }
 
@@ -267,10 +289,9 @@ void overlapping(const Convolution &c, const Backward &norm, const float *weight
       float *da = scratch(BLOCK, static_cast<size_t>(c.out_width) * c.depth);
       norm.block(n * c.pixels + r, c.out_width, 0, c.out, dz, c.out);
       matmul(dz, c.out, c.out_width, c.out, panels, b, da, c.depth);
-      for (int i = 0; i < c.out_width; i++)
-        c.patch(n * c.pixels + r + i, [&](int at, int count, int64_t to) {
-          for (int j = 0; j < count; j++) dx[to + j] += da[static_cast<int64_t>(i) * c.depth + at + j];
-        });
+      c.patches(n * c.pixels + r, c.out_width, [&](int64_t i, int at, int count, int64_t to, bool) {
+        for (int j = 0; j < count; j++) dx[to + j] += da[i * c.depth + at + j];
+      });
     }
   });
 }
