@@ -35,7 +35,7 @@ def main() -> None:
     if folder:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(folder)))
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
-                       config.train.seed)
+                       config.train.seed, config.runtime.kernels)
     from src.training.loop import finished_text, train
     print(finished_text(train(config, device, path, resume=args.resume is not None)))
 

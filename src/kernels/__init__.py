@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 from typing import Optional
 
 from src.kernels import build
@@ -18,11 +19,16 @@ _asked = False
 
 
 def choose(kernels: str = 'auto', threads: int = 0) -> None:
-    """Set what networks built from now on use, 'auto' or 'stock', and the kernels' threads (0: all processors)."""
+    """Set what networks built from now on use, 'auto' or 'stock', and the kernels' threads (0: all processors).
+
+    TINYNETS_KERNELS=stock in the environment means stock for every command. Raises ValueError for another choice.
+    """
     global _wanted, _threads
-    if kernels not in ('auto', 'stock'):
-        raise ValueError(f"kernels '{kernels}' (runtime.kernels): must be auto or stock")
-    _wanted, _threads = kernels == 'auto', threads
+    asked = {'runtime.kernels': kernels, 'TINYNETS_KERNELS': os.environ.get('TINYNETS_KERNELS', 'auto')}
+    for source, choice in asked.items():
+        if choice not in ('auto', 'stock'):
+            raise ValueError(f"{source} '{choice}': must be auto or stock")
+    _wanted, _threads = 'stock' not in asked.values(), threads
     if _found:
         ctypes.CDLL(_found).tinynets_set_threads(threads)
 
