@@ -19,6 +19,15 @@ def root():
     return ROOT
 
 
+@pytest.fixture
+def stock_kernels():
+    """Networks built in the test use the framework's own operators, cell by cell."""
+    from src import kernels
+    kernels.choose('stock')
+    yield
+    kernels.choose()
+
+
 @pytest.fixture(scope='session')
 def entry():
     """Run one of the command lines: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output."""

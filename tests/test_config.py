@@ -176,7 +176,7 @@ OTHER = Config(
     DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-7, 1.0, 2.0),
                (0.5, 0.75), (1.0, 1.0), 0.0),
     OptimConfig('sgd', 1e-5, 'cosine', 0.5, 0.0, 0.5, 1e16, 1e-9, 0.0, 0.1, 0.2, 1e-8, True, 5.0),
-    TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, False), RuntimeConfig('Ascend', 3, 'pynative', 2))
+    TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, False), RuntimeConfig('Ascend', 3, 'pynative', 2, 'stock'))
 
 
 @pytest.mark.parametrize('config', [Config(), OTHER], ids=['defaults', 'every key changed'])

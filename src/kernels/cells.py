@@ -29,31 +29,40 @@ class FusedConvNormAct(nn.Cell):
         else:
             self.train_op, self.infer_op = operators.convolution(library, options.stride, pointwise)
             self.sums_op = operators.convolution_sums(library, options.stride, pointwise)
-        self.plain = replace(options, input_act=None).tensor()
-        self.finishing = options.tensor()
-        self.with_residual = replace(options, residual=True).tensor()
-        self.with_gate = replace(options, gated=True).tensor()
-        self.with_both = replace(options, gated=True, residual=True).tensor()
+        self.finishing = self.both_modes(options)
+        options = replace(options, input_act=None)
+        # (training, evaluation) by (gate, residual)
+        self.plain = self.both_modes(options)
+        self.with_residual = self.both_modes(replace(options, residual=True))
+        self.with_gate = self.both_modes(replace(options, gated=True))
+        self.with_both = self.both_modes(replace(options, gated=True, residual=True))
         self.nothing = Tensor([0.0], ms.float32)
 
+    @staticmethod
+    def both_modes(options: Options):
+        """The options of training and of evaluation."""
+        return options.tensor(), replace(options, frozen=True).tensor()
+
     def construct(self, x, gate, residual, weight, gamma, beta, mean, variance, training):
+        mode = 0 if training else 1
         if self.deferred and training:
-            z, kept, new_mean, new_variance = self.sums_op(x, weight, mean, variance, self.plain)
+            z, kept, new_mean, new_variance = self.sums_op(x, weight, mean, variance, self.plain[mode])
             z = ops.depend(z, ops.assign(mean, new_mean))
             z = ops.depend(z, ops.assign(variance, new_variance))
             return z, kept, gamma, beta
         if self.depthwise:
             if isinstance(x, tuple):
-                inputs = (*x, weight, gamma, beta, mean, variance, self.finishing)
+                inputs = (*x, weight, gamma, beta, mean, variance, self.finishing[mode])
             else:
-                inputs = (x, self.nothing, self.nothing, self.nothing, weight, gamma, beta, mean, variance, self.plain)
+                inputs = (x, self.nothing, self.nothing, self.nothing, weight, gamma, beta, mean, variance,
+                          self.plain[mode])
         else:
             if gate is None:
                 options = self.plain if residual is None else self.with_residual
             else:
                 options = self.with_gate if residual is None else self.with_both
             inputs = (x, self.nothing if gate is None else gate, self.nothing if residual is None else residual, weight,
-                      gamma, beta, mean, variance, options)
+                      gamma, beta, mean, variance, options[mode])
         if not training:
             return self.infer_op(*inputs)
         y, _, _, new_mean, new_variance, pooled = self.train_op(*inputs)

@@ -28,12 +28,13 @@ class Options:
     residual: bool = False
     pooled: bool = False
     input_act: Optional[str] = None  # of an input handed on before its norm
+    frozen: bool = False  # running statistics, as in evaluation
 
     def tensor(self) -> Tensor:
         """As the operators take them."""
         input_act = -1 if self.input_act is None else ACTIVATIONS.index(self.input_act)
         return Tensor(np.array([self.stride, ACTIVATIONS.index(self.act), self.epsilon, self.momentum, self.gated,
-                                self.residual, self.pooled, input_act], np.float32))
+                                self.residual, self.pooled, input_act, self.frozen], np.float32))
 
 
 def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: Callable | None = None,
@@ -52,8 +53,12 @@ def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: C
     return operator
 
 
-def _map(x, channels: int, stride: int) -> list:
-    return [x[0], (x[1] - 1) // stride + 1, (x[2] - 1) // stride + 1, channels]
+def _map(x, weight, stride: int, grouped: bool = False) -> list:
+    channels = weight[0] if grouped else weight[1]
+    if len(x) != 4 or x[3] != channels:
+        raise ValueError(f'maps of shape {tuple(x)}: must be (images, height, width, {channels}), channels last; '
+                         'Network.enter brings (N, C, H, W) to that order')
+    return [x[0], (x[1] - 1) // stride + 1, (x[2] - 1) // stride + 1, weight[0]]
 
 
 @functools.lru_cache(None)
@@ -61,12 +66,12 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
     """(training, inference) of x, gate, residual, weight, gamma, beta, running mean and variance, options.
 
     Training gives y, z, (mean, 1 / deviation), new running mean and variance, y's mean over each image; inference y and
-    that mean. Where the options have no gate, residual or mean, any small tensor stands for it.
+    that mean, and takes `frozen` options. Where the options have no gate, residual or mean, any small tensor stands for it.
     """
     key = f'{stride}{pointwise}'
 
     def outputs(x, gate, residual, weight, *rest):
-        y, channels = _map(x, weight[0], stride), weight[0]
+        y, channels = _map(x, weight, stride), weight[0]
         return y, y, [2, channels], [channels], [channels], [x[0], channels]
 
     gradient = custom(
@@ -74,21 +79,24 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
         lambda dy, pool, x, gate, weight, gamma, *rest: (x if pointwise else [1], gate, weight, gamma, gamma), key=key)
     input_gradient = custom(library, 'convolution_input_gradient', 1, lambda dy, pool, x, *rest: x)
 
-    def bprop_pointwise(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
-        dx, dgate, dweight, dgamma, dbeta = gradient(dout[0], dout[5], x, gate, weight, gamma, beta, out[1], out[2],
-                                                     options)
-        return (dx, dgate, dout[0], dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
+    def back(dy, dpool, x, gate, residual, weight, gamma, beta, mean, variance, z, kept, options):
+        dx, dgate, dweight, dgamma, dbeta = gradient(dy, dpool, x, gate, weight, gamma, beta, z, kept, options)
+        if not pointwise:
+            dx = input_gradient(dy, dpool, x, weight, gamma, beta, z, kept, dgamma, dbeta, options)
+        return (dx, dgate, dy, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
                 ops.zeros_like(options))
 
-    def bprop(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
-        _, dgate, dweight, dgamma, dbeta = gradient(dout[0], dout[5], x, gate, weight, gamma, beta, out[1], out[2],
-                                                    options)
-        dx = input_gradient(dout[0], dout[5], x, weight, gamma, beta, out[1], out[2], dgamma, dbeta, options)
-        return (dx, dgate, dout[0], dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
-                ops.zeros_like(options))
+    def bprop_training(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
+        return back(dout[0], dout[5], x, gate, residual, weight, gamma, beta, mean, variance, out[1], out[2], options)
 
-    return (custom(library, 'convolution_forward', 6, outputs, bprop_pointwise if pointwise else bprop, key),
-            custom(library, 'convolution_inference', 2, lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]), key=key))
+    training = custom(library, 'convolution_forward', 6, outputs, bprop_training, key)
+
+    def bprop_inference(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
+        _, z, kept, _, _, _ = training(x, gate, residual, weight, gamma, beta, mean, variance, options)
+        return back(dout[0], dout[1], x, gate, residual, weight, gamma, beta, mean, variance, z, kept, options)
+
+    return training, custom(library, 'convolution_inference', 2,
+                            lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]), bprop_inference, key)
 
 
 @functools.lru_cache(None)
@@ -113,7 +121,7 @@ def convolution_sums(library: str, stride: int, pointwise: bool) -> ops.Custom:
         return dx, dweight, ops.zeros_like(mean), ops.zeros_like(variance), ops.zeros_like(options)
 
     return custom(library, 'convolution_sums_forward', 4,
-                  lambda x, weight, *rest: (_map(x, weight[0], stride), [2, weight[0]], [weight[0]], [weight[0]]),
+                  lambda x, weight, *rest: (_map(x, weight, stride), [2, weight[0]], [weight[0]], [weight[0]]),
                   bprop_pointwise if pointwise else bprop, key)
 
 
@@ -125,22 +133,32 @@ def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
     options' `input_act` says; else any small tensors.
     """
     def outputs(x, kept, in_gamma, in_beta, weight, *rest):
-        y, channels = _map(x, weight[0], stride), weight[0]
+        y, channels = _map(x, weight, stride, grouped=True), weight[0]
         return y, y, [2, channels], [channels], [channels], [x[0], channels]
 
     gradient = custom(library, 'depthwise_backward', 7,
                       lambda dy, pool, x, kept, in_gamma, in_beta, weight, gamma, *rest:
                       (x, kept, in_gamma, in_beta, weight, gamma, gamma))
 
-    def bprop(x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, options, out, dout):
+    def back(dy, dpool, x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, z, own_kept, options):
         dx, dkept, din_gamma, din_beta, dweight, dgamma, dbeta = gradient(
-            dout[0], dout[5], x, kept, in_gamma, in_beta, weight, gamma, beta, out[1], out[2], options)
+            dy, dpool, x, kept, in_gamma, in_beta, weight, gamma, beta, z, own_kept, options)
         return (dx, dkept, din_gamma, din_beta, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
                 ops.zeros_like(options))
 
-    return (custom(library, 'depthwise_forward', 6, outputs, bprop, str(stride)),
-            custom(library, 'depthwise_inference', 2, lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]),
-                   key=str(stride)))
+    def bprop_training(x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, options, out, dout):
+        return back(dout[0], dout[5], x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, out[1], out[2],
+                    options)
+
+    training = custom(library, 'depthwise_forward', 6, outputs, bprop_training, str(stride))
+
+    def bprop_inference(x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, options, out, dout):
+        _, z, own_kept, _, _, _ = training(x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, options)
+        return back(dout[0], dout[1], x, kept, in_gamma, in_beta, weight, gamma, beta, mean, variance, z, own_kept,
+                    options)
+
+    return training, custom(library, 'depthwise_inference', 2,
+                            lambda *shapes: (outputs(*shapes)[0], outputs(*shapes)[5]), bprop_inference, str(stride))
 
 
 @functools.lru_cache(None)

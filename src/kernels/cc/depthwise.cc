@@ -359,7 +359,7 @@ void forward(const Call &call) {
   normalise(Stretches(d.images, d.pixels), channels, options, z, nullptr, k, call.out(10), call.out(15));
 }
 
-// inputs: as forward, x finished; outputs: y, pooled
+// inputs: as forward; outputs: y, pooled
 void inference(const Call &call) {
   const Options options(call.in(9));
   const Depthwise d(call.shape(0), call.shape(4), options.stride);
@@ -370,7 +370,7 @@ void inference(const Call &call) {
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   const Coefficients k(channels);
   from_running(channels, options.epsilon, call.in(5), call.in(6), call.in(7), call.in(8), k);
-  const Input input(d, options, call.in(0), nullptr, nullptr, nullptr);
+  const Input input(d, options, call.in(0), call.in(1), call.in(2), call.in(3));
   with_activation(options.activation, [&](auto a) {
     by_part(d, d.images, [&](int64_t n, int begin, int end) {
       float *sum = options.pooled ? zeros(end - begin) - begin : nullptr;

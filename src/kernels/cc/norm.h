@@ -29,9 +29,10 @@ struct Options {
   float epsilon, momentum;
   bool gated, residual, pooled;
   int input_activation;  // of an input that comes as sums before its norm; -1: it comes finished
+  bool frozen;           // the running statistics are used, as in evaluation
   explicit Options(const float *p)
       : stride(static_cast<int>(p[0])), activation(static_cast<int>(p[1])), epsilon(p[2]), momentum(p[3]),
-        gated(p[4] != 0), residual(p[5] != 0), pooled(p[6] != 0), input_activation(static_cast<int>(p[7])) {}
+        gated(p[4] != 0), residual(p[5] != 0), pooled(p[6] != 0), input_activation(static_cast<int>(p[7])), frozen(p[8] != 0) {}
 };
 
 constexpr int STRETCH = 128;  // values summed in float before their sum goes on in double
@@ -106,10 +107,18 @@ template <class F> void channel_groups(int channels, F &&f) {
 
 // Statistics of parts, [part][mean | squares][channel] with `size(part)` values each, to `kept`, the mean and the inverse
 // deviation of each channel (Chan, Golub and LeVeque 1983), and the running statistics: momentum weighs the old ones, the
-// new variance is the unbiased one.
+// new variance is the unbiased one. Frozen, the running statistics are those kept.
 template <class Size>
 void gather(const float *parts, int64_t count, Size &&size, int channels, const Options &options, const float *old_mean,
             const float *old_variance, float *kept, float *new_mean, float *new_variance) {
+  if (options.frozen) {
+    for (int c = 0; c < channels; c++) {
+      kept[c] = new_mean[c] = old_mean[c];
+      kept[channels + c] = static_cast<float>(1.0 / std::sqrt(static_cast<double>(old_variance[c]) + options.epsilon));
+      new_variance[c] = old_variance[c];
+    }
+    return;
+  }
   channel_groups(channels, [&](int begin, int end) {
     const int n = end - begin;
     double total = 0, mean[64] = {}, square[64] = {};
@@ -201,7 +210,7 @@ class Backward {
   // kept: mean and inverse (2, channels); pool_gradient: of the means over each image, (images, channels), or null
   Backward(const Stretches &cut, int channels, const Options &options, const float *dy, const float *pool_gradient,
            const float *z, const float *gamma, const float *beta, const float *kept)
-      : k(channels), cut_(cut), channels_(channels), activation_(options.activation), dy_(dy),
+      : k(channels), cut_(cut), channels_(channels), activation_(options.activation), frozen_(options.frozen), dy_(dy),
         pool_gradient_(options.pooled ? pool_gradient : nullptr), z_(z) {
     k.set_all(channels, kept, gamma, beta);
   }
@@ -210,7 +219,7 @@ class Backward {
   // of the statistics themselves, `dkept` (2, channels) for mean and inverse deviation i. As dm/dz = 1/M and
   // di/dz = -i^3 (z - m) / M:  dz = d + dm / M - di i^3 (z - m) / M.
   Backward(const Stretches &cut, int channels, const float *d, const float *dkept, const float *z, const float *kept)
-      : k(channels), cut_(cut), channels_(channels), activation_(0), dy_(d), pool_gradient_(nullptr), z_(z) {
+      : k(channels), cut_(cut), channels_(channels), activation_(0), frozen_(false), dy_(d), pool_gradient_(nullptr), z_(z) {
     const double values = static_cast<double>(cut.images) * cut.pixels;
     for (int c = 0; c < channels; c++) {
       const double inverse = kept[channels + c];
@@ -255,12 +264,12 @@ class Backward {
     from_sums(dgamma, dbeta);
   }
 
-  // What `block` needs, from dgamma and dbeta.
+  // What `block` needs, from dgamma and dbeta. Frozen statistics pass nothing on.
   void from_sums(const float *dgamma, const float *dbeta) const {
-    const double values = static_cast<double>(cut_.images) * cut_.pixels;
+    const double share = frozen_ ? 0.0 : 1.0 / (static_cast<double>(cut_.images) * cut_.pixels);
     for (int c = 0; c < channels_; c++) {
-      k.lean[c] = static_cast<float>(-k.scale[c] * k.inverse[c] * (dgamma[c] / values));
-      k.level[c] = static_cast<float>(-k.scale[c] * (dbeta[c] / values));
+      k.lean[c] = static_cast<float>(-k.scale[c] * k.inverse[c] * (dgamma[c] * share));
+      k.level[c] = static_cast<float>(-k.scale[c] * (dbeta[c] * share));
     }
   }
 
@@ -295,6 +304,7 @@ class Backward {
 
   const Stretches cut_;
   const int channels_, activation_;
+  const bool frozen_;
   const float *dy_, *pool_gradient_, *z_;
 };
 
