@@ -1,15 +1,15 @@
-// Convolution, batch norm and activation as one operator, on channels-last maps: dense kernels of any size and stride, of
-// which the pointwise (1x1) ones are most of these networks.
+// Convolution, batch norm and activation as one operator, on channels-last maps: dense kernels of any size and stride,
+// of which the pointwise (1x1) ones are most of these networks.
 //
-// A convolution is a matrix product: row r of A holds the patch that output pixel r sees, in the order (ky, kx, channel),
-// and the weights, brought to that order, are B. A 1x1 kernel's patches are the rows of x themselves; larger ones are
-// copied, a block of rows at a time. The block, its product and its statistics stay in the cache:
+// A convolution is a matrix product: row r of A holds the patch that output pixel r sees, in the order (ky, kx,
+// channel), and the weights, brought to that order, are B. A 1x1 kernel's patches are the rows of x themselves; larger
+// ones are copied, a block of rows at a time. The block, its product and its statistics stay in the cache:
 //
-//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual), or z is handed on ("sums")
-//   backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
+//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual), or z is handed on
+//   ("sums") backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
 //
-// so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they are
-// read: A = x g, so dx = dA g and dg = sum over the image of dA x.
+// so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they
+// are read: A = x g, so dx = dA g and dg = sum over the image of dA x.
 #include "matmul.h"
 #include "norm.h"
 #include "operator.h"
@@ -25,17 +25,25 @@ struct Convolution {
   int row;         // floats from patch to patch: copied ones are filled up to whole vectors
 
   Convolution(const int64_t *x, const int64_t *w, int stride)
-      : images(x[0]), height(static_cast<int>(x[1])), width(static_cast<int>(x[2])), in(static_cast<int>(x[3])),
-        kernel(static_cast<int>(w[2])), stride(stride), out_height((height - 1) / stride + 1),
-        out_width((width - 1) / stride + 1), out(static_cast<int>(w[0])),
-        pixels(static_cast<int64_t>(out_height) * out_width), depth(kernel * kernel * in),
+      : images(x[0]),
+        height(static_cast<int>(x[1])),
+        width(static_cast<int>(x[2])),
+        in(static_cast<int>(x[3])),
+        kernel(static_cast<int>(w[2])),
+        stride(stride),
+        out_height((height - 1) / stride + 1),
+        out_width((width - 1) / stride + 1),
+        out(static_cast<int>(w[0])),
+        pixels(static_cast<int64_t>(out_height) * out_width),
+        depth(kernel * kernel * in),
         row(pointwise() ? in : (depth + LANES - 1) / LANES * LANES) {}
 
   bool pointwise() const { return kernel == 1 && stride == 1; }
 
-  // f(row from `first`, patch offset, floats, offset in x, whole) over the runs of the patches of `rows` output pixels; a patch is
-  // whole when no part of it lies outside the map.
-  template <class F> void patches(int64_t first, int64_t rows, F &&f) const {
+  // f(row from `first`, patch offset, floats, offset in x, whole) over the runs of the patches of `rows` output pixels;
+  // a patch is whole when no part of it lies outside the map.
+  template <class F>
+  void patches(int64_t first, int64_t rows, F &&f) const {
     const int reach = (kernel - 1) / 2;
     int64_t image = first / pixels;
     int y = static_cast<int>(first % pixels / out_width), x = static_cast<int>(first % pixels % out_width);
@@ -45,8 +53,8 @@ struct Convolution {
       const int begin = std::max(0, -top), end = std::min(kernel, height - top);
       const bool whole = from == 0 && to == kernel && begin == 0 && end == kernel;
       for (int ky = begin; ky < end; ky++)
-        f(r, (ky * kernel + from) * in, (to - from) * in, ((image * height + top + ky) * width + left + from) * static_cast<int64_t>(in),
-          whole);
+        f(r, (ky * kernel + from) * in, (to - from) * in,
+          ((image * height + top + ky) * width + left + from) * static_cast<int64_t>(in), whole);
       if (++x < out_width) continue;
       x = 0;
       if (++y < out_height) continue;
@@ -67,7 +75,9 @@ struct Blocks {
     per_image = (pixels + length - 1) / length;
   }
   int64_t count() const { return per_image > 1 ? images * per_image : (images + together - 1) / together; }
-  int64_t first(int64_t i) const { return per_image > 1 ? i / per_image * pixels + i % per_image * length : i * together * pixels; }
+  int64_t first(int64_t i) const {
+    return per_image > 1 ? i / per_image * pixels + i % per_image * length : i * together * pixels;
+  }
   int64_t size(int64_t i) const {
     return per_image > 1 ? std::min(length, pixels - i % per_image * length)
                          : std::min(together, images - i * together) * pixels;
@@ -76,7 +86,8 @@ struct Blocks {
 };
 
 // f(image, first row in the block, rows) over the images of a block
-template <class F> void by_image(const Blocks &blocks, int64_t first, int64_t rows, F &&f) {
+template <class F>
+void by_image(const Blocks &blocks, int64_t first, int64_t rows, F &&f) {
   for (int64_t r = 0; r < rows;) {
     const int64_t n = (first + r) / blocks.pixels, size = std::min(rows - r, (n + 1) * blocks.pixels - first - r);
     f(n, r, size);
@@ -95,7 +106,8 @@ inline void copy(float *to, const float *from, int count) {
 }
 
 // `rows` rows of A from pixel `first`: where they lie already, or made in the thread's scratch.
-const float *patches(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, int64_t first, int64_t rows) {
+const float *patches(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, int64_t first,
+                     int64_t rows) {
   if (c.pointwise() && !gate) return x + first * c.in;
   float *block = scratch(BLOCK, static_cast<size_t>(blocks.most()) * c.row);
   if (c.pointwise()) {
@@ -136,7 +148,8 @@ const float *packed(const Panels &panels, const float *b, int k, int64_t k_strid
 }
 
 // z = A B, and the statistics of each block of it.
-const float *products(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, const float *weight, float *z) {
+const float *products(const Convolution &c, const Blocks &blocks, const float *x, const float *gate,
+                      const float *weight, float *z) {
   const Panels panels(c.out);
   const float *b = packed(panels, patch_order(c, weight), c.depth, 1, c.depth);
   float *parts = scratch(PARTS, static_cast<size_t>(blocks.count()) * 2 * c.out);
@@ -157,8 +170,9 @@ void forward(const Call &call) {
   const Blocks blocks(c);
   float *z = call.out(10), *kept = call.out(11);
   const float *parts = products(c, blocks, call.in(0), options.gated ? call.in(1) : nullptr, call.in(3), z);
-  gather(parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(6), call.in(7), kept,
-         call.out(12), call.out(13));
+  gather(
+      parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(6), call.in(7), kept,
+      call.out(12), call.out(13));
   const Coefficients k(c.out);
   k.set_all(c.out, kept, call.in(4), call.in(5));
   normalise(Stretches(c.images, c.pixels), c.out, options, z, options.residual ? call.in(2) : nullptr, k, call.out(9),
@@ -173,8 +187,9 @@ void sums_forward(const Call &call) {
   const Convolution c(call.shape(0), call.shape(1), options.stride);
   const Blocks blocks(c);
   const float *parts = products(c, blocks, call.in(0), nullptr, call.in(1), call.out(5));
-  gather(parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(2), call.in(3), call.out(6),
-         call.out(7), call.out(8));
+  gather(
+      parts, blocks.count(), [&](int64_t i) { return blocks.size(i); }, c.out, options, call.in(2), call.in(3),
+      call.out(6), call.out(7), call.out(8));
 }
 
 // inputs: as forward; outputs: y, pooled
@@ -198,8 +213,8 @@ void inference(const Call &call) {
       matmul(a, c.row, static_cast<int>(rows), c.depth, panels, b, to, c.out);
       by_image(blocks, first, rows, [&](int64_t n, int64_t r, int64_t size) {
         float *sum = sums ? zeros(c.out) : nullptr;
-        apply<decltype(act)>(to + r * c.out, c.out, residual ? residual + (first + r) * c.out : nullptr, to + r * c.out, c.out,
-                             size, 0, c.out, k, sum);
+        apply<decltype(act)>(to + r * c.out, c.out, residual ? residual + (first + r) * c.out : nullptr, to + r * c.out,
+                             c.out, size, 0, c.out, k, sum);
         if (sum) std::copy(sum, sum + c.out, sums + (blocks.per_image > 1 ? i : n) * c.out);
       });
     });
@@ -214,17 +229,18 @@ void inference(const Call &call) {
   });
 }
 
-// The weight gradient is summed in some chunks of consecutive blocks, then over the chunks: enough to share out, but no more
-// than memory allows, and the same whatever the number of threads.
+// The weight gradient is summed in some chunks of consecutive blocks, then over the chunks: enough to share out, but no
+// more than memory allows, and the same whatever the number of threads.
 int64_t chunk_count(const Convolution &c, const Blocks &blocks) {
   const int64_t weights = static_cast<int64_t>(c.out) * c.row;
   const int64_t allowed = std::max<int64_t>(2, (int64_t{1} << 20) / weights);
-  return std::max<int64_t>(1, std::min<int64_t>({blocks.count(), 16, allowed, std::max<int64_t>(2, c.images * c.pixels / 64)}));
+  return std::max<int64_t>(
+      1, std::min<int64_t>({blocks.count(), 16, allowed, std::max<int64_t>(2, c.images * c.pixels / 64)}));
 }
 
 // dA and dB from dz, block by block: dx (null where patches overlap), the gate's gradient (null without one), dw.
-void gradients(const Convolution &c, const Backward &norm, const float *x, const float *gate, const float *weight, float *dx,
-               float *dgate, float *dw) {
+void gradients(const Convolution &c, const Backward &norm, const float *x, const float *gate, const float *weight,
+               float *dx, float *dgate, float *dw) {
   const Blocks blocks(c);
   const Panels panels(c.in);
   const float *b = dx ? packed(panels, weight, c.out, c.in, 1) : nullptr;
@@ -237,9 +253,8 @@ void gradients(const Convolution &c, const Backward &norm, const float *x, const
     for (int64_t i = blocks.count() * chunk / chunks; i < blocks.count() * (chunk + 1) / chunks; i++) {
       const int64_t first = blocks.first(i), rows = blocks.size(i);
       float *dz = scratch(BLOCK_BACK, static_cast<size_t>(blocks.most()) * c.out);
-      by_image(blocks, first, rows, [&](int64_t, int64_t r, int64_t size) {
-        norm.block(first + r, size, 0, c.out, dz + r * c.out, c.out);
-      });
+      by_image(blocks, first, rows,
+               [&](int64_t, int64_t r, int64_t size) { norm.block(first + r, size, 0, c.out, dz + r * c.out, c.out); });
       const float *a = patches(c, blocks, x, gate, first, rows);
       outer(dz, c.out, c.out, a, c.row, c.row, static_cast<int>(rows), dw_sum, c.row);
       if (!b) continue;
@@ -301,11 +316,11 @@ void overlapping(const Convolution &c, const Backward &norm, const float *weight
 void backward(const Call &call) {
   const Options options(call.in(9));
   const Convolution c(call.shape(2), call.shape(4), options.stride);
-  Backward norm(Stretches(c.images, c.pixels), c.out, options, call.in(0), call.in(1), call.in(7), call.in(5), call.in(6),
-                call.in(8));
+  Backward norm(Stretches(c.images, c.pixels), c.out, options, call.in(0), call.in(1), call.in(7), call.in(5),
+                call.in(6), call.in(8));
   norm.sums(call.out(13), call.out(14));
-  gradients(c, norm, call.in(2), options.gated ? call.in(3) : nullptr, call.in(4), c.pointwise() ? call.out(10) : nullptr,
-            call.out(11), call.out(12));
+  gradients(c, norm, call.in(2), options.gated ? call.in(3) : nullptr, call.in(4),
+            c.pointwise() ? call.out(10) : nullptr, call.out(11), call.out(12));
 }
 
 // inputs: dy, gradient of pooled, x (its shape), weight, gamma, beta, z, kept, dgamma, dbeta, options; output: dx
@@ -318,7 +333,8 @@ void input_gradient(const Call &call) {
   overlapping(c, norm, call.in(3), call.out(11));
 }
 
-// inputs: gradient of z, of kept, x, weight, z, kept, options; outputs: dx (a pointwise kernel's), gradient of the weight
+// inputs: gradient of z, of kept, x, weight, z, kept, options; outputs: dx (a pointwise kernel's), gradient of the
+// weight
 void sums_backward(const Call &call) {
   const Convolution c(call.shape(2), call.shape(3), Options(call.in(6)).stride);
   const Backward norm(Stretches(c.images, c.pixels), c.out, call.in(0), call.in(1), call.in(4), call.in(5));

@@ -1,8 +1,8 @@
 // Depthwise convolution, batch norm and activation as one operator, on channels-last maps; odd kernels, any stride.
 //
-// Along one axis, output o sees inputs o * stride + t - reach through the taps t = 0 .. kernel - 1, as far as they lie in
-// the map. Outputs in a row with the same taps form a run (the inner ones, and one or two at each border), and within
-// a run both input and output advance evenly:
+// Along one axis, output o sees inputs o * stride + t - reach through the taps t = 0 .. kernel - 1, as far as they lie
+// in the map. Outputs in a row with the same taps form a run (the inner ones, and one or two at each border), and
+// within a run both input and output advance evenly:
 //
 //   out[start + j * step] = sum_i w[tap + i * tap_step] in[from + j * hop + i * walk],   0 <= j < size, 0 <= i < taps
 //
@@ -10,9 +10,9 @@
 // over the taps t for which that is whole, so neighbours `stride` apart form the runs and the taps advance by `stride`.
 // Both axes being of that form, one loop serves both directions, with lanes of channels as the vectors.
 //
-// Everything runs row by row through an image, so that rows are still in the cache when they are used again. An input may come
-// before its own norm (norm.h): then its rows are finished in a small window as they are read, and the gradient goes back
-// through activation and scale as it is written.
+// Everything runs row by row through an image, so that rows are still in the cache when they are used again. An input
+// may come before its own norm (norm.h): then its rows are finished in a small window as they are read, and the
+// gradient goes back through activation and scale as it is written.
 //
 // The weight gradient is dw[t] = sum of dz[o] x[o * stride + t - reach] over the same runs, a register a tap.
 #include <vector>
@@ -36,7 +36,8 @@ struct Axis {  // outputs of one axis and what each sees
     single[start] = {start, 1, from, tap, taps};
     if (!runs.empty()) {
       Run &last = runs.back();
-      if (last.tap == tap && last.taps == taps && last.start + last.size * step == start && last.from + last.size * hop == from) {
+      if (last.tap == tap && last.taps == taps && last.start + last.size * step == start &&
+          last.from + last.size * hop == from) {
         last.size++;
         return;
       }
@@ -78,9 +79,15 @@ struct Depthwise {
   int64_t pixels, in_pixels;
 
   Depthwise(const int64_t *x, const int64_t *w, int stride)
-      : images(x[0]), height(static_cast<int>(x[1])), width(static_cast<int>(x[2])), channels(static_cast<int>(x[3])),
-        kernel(static_cast<int>(w[2])), stride(stride), out_height((height - 1) / stride + 1),
-        out_width((width - 1) / stride + 1), pixels(static_cast<int64_t>(out_height) * out_width),
+      : images(x[0]),
+        height(static_cast<int>(x[1])),
+        width(static_cast<int>(x[2])),
+        channels(static_cast<int>(x[3])),
+        kernel(static_cast<int>(w[2])),
+        stride(stride),
+        out_height((height - 1) / stride + 1),
+        out_width((width - 1) / stride + 1),
+        pixels(static_cast<int64_t>(out_height) * out_width),
         in_pixels(static_cast<int64_t>(height) * width) {}
 };
 
@@ -88,8 +95,8 @@ constexpr int TOGETHER = LANES >= 16 ? 6 : 4;  // outputs of a run in registers
 
 // `count` outputs, for the channels of `width` vectors.
 template <class V, int W, int COUNT>
-inline void some(float *out, int64_t out_step, const float *in, int64_t hop, int rows, int64_t row_walk, int taps, int64_t walk,
-                 const float *w, int64_t row_step, int64_t tap_step) {
+inline void some(float *out, int64_t out_step, const float *in, int64_t hop, int rows, int64_t row_walk, int taps,
+                 int64_t walk, const float *w, int64_t row_step, int64_t tap_step) {
   V sum[COUNT][W] = {};
   for (int r = 0; r < rows; r++, in += row_walk, w += row_step)
     for (int t = 0; t < taps; t++) {
@@ -108,45 +115,51 @@ inline void some(float *out, int64_t out_step, const float *in, int64_t hop, int
 }
 
 template <class V, int W>
-inline void line(float *out, int out_stride, const float *in, int in_stride, const Axis &axis, int rows, int64_t row_walk,
-                 const float *w, int w_stride, int64_t row_step) {
-  const int64_t out_step = static_cast<int64_t>(axis.step) * out_stride, hop = static_cast<int64_t>(axis.hop) * in_stride;
-  const int64_t walk = static_cast<int64_t>(axis.walk) * in_stride, tap_step = static_cast<int64_t>(axis.tap_step) * w_stride;
+inline void line(float *out, int out_stride, const float *in, int in_stride, const Axis &axis, int rows,
+                 int64_t row_walk, const float *w, int w_stride, int64_t row_step) {
+  const int64_t out_step = static_cast<int64_t>(axis.step) * out_stride,
+                hop = static_cast<int64_t>(axis.hop) * in_stride;
+  const int64_t walk = static_cast<int64_t>(axis.walk) * in_stride,
+                tap_step = static_cast<int64_t>(axis.tap_step) * w_stride;
   for (const Run &run : axis.runs) {
     float *to = out + static_cast<int64_t>(run.start) * out_stride;
     const float *from = in + static_cast<int64_t>(run.from) * in_stride, *first = w + run.tap * w_stride;
     int j = 0;
     for (; j + TOGETHER <= run.size; j += TOGETHER)
-      some<V, W, TOGETHER>(to + j * out_step, out_step, from + j * hop, hop, rows, row_walk, run.taps, walk, first, row_step, tap_step);
+      some<V, W, TOGETHER>(to + j * out_step, out_step, from + j * hop, hop, rows, row_walk, run.taps, walk, first,
+                           row_step, tap_step);
     for (; j + 2 <= run.size; j += 2)
-      some<V, W, 2>(to + j * out_step, out_step, from + j * hop, hop, rows, row_walk, run.taps, walk, first, row_step, tap_step);
+      some<V, W, 2>(to + j * out_step, out_step, from + j * hop, hop, rows, row_walk, run.taps, walk, first, row_step,
+                    tap_step);
     for (; j < run.size; j++)
-      some<V, W, 1>(to + j * out_step, out_step, from + j * hop, hop, rows, row_walk, run.taps, walk, first, row_step, tap_step);
+      some<V, W, 1>(to + j * out_step, out_step, from + j * hop, hop, rows, row_walk, run.taps, walk, first, row_step,
+                    tap_step);
   }
 }
 
 // f(vector type, vectors, first channel) over [begin, end): pairs of whole vectors, then the rest one by one.
-template <class F> inline void pairs(int begin, int end, F &&f) {
+template <class F>
+inline void pairs(int begin, int end, F &&f) {
   int c = begin;
   for (; c + 2 * LANES <= end; c += 2 * LANES) f(Full{}, std::integral_constant<int, 2>{}, c);
   columns(c, end, [&](auto v, int i) { f(v, std::integral_constant<int, 1>{}, i); });
 }
 
-// One row of outputs, channels [begin, end), from the rows of `in` that `rows` tells of, the first of which `in` points to;
-// `in_row` floats lie from row to row. Weights as [ky][kx][channel].
-inline void filter(const Depthwise &d, const Run &rows, const Axis &down, const Axis &across, const float *in, int64_t in_row,
-                   int in_stride, float *out, int out_stride, const float *w, int begin, int end) {
+// One row of outputs, channels [begin, end), from the rows of `in` that `rows` tells of, the first of which `in` points
+// to; `in_row` floats lie from row to row. Weights as [ky][kx][channel].
+inline void filter(const Depthwise &d, const Run &rows, const Axis &down, const Axis &across, const float *in,
+                   int64_t in_row, int in_stride, float *out, int out_stride, const float *w, int begin, int end) {
   const float *first = w + static_cast<int64_t>(rows.tap) * d.kernel * d.channels;
   const int64_t row_step = static_cast<int64_t>(down.tap_step) * d.kernel * d.channels;
   pairs(begin, end, [&](auto v, auto n, int c) {
-    line<decltype(v), decltype(n)::value>(out + c, out_stride, in + c, in_stride, across, rows.taps, down.walk * in_row, first + c,
-                                          d.channels, row_step);
+    line<decltype(v), decltype(n)::value>(out + c, out_stride, in + c, in_stride, across, rows.taps, down.walk * in_row,
+                                          first + c, d.channels, row_step);
   });
 }
 
 template <class V, int W, int TAPS>
-inline void taps_gradient(const float *dz, int64_t dz_stride, const float *x, int64_t hop, int64_t walk, int size, float *dw,
-                          int64_t w_stride) {
+inline void taps_gradient(const float *dz, int64_t dz_stride, const float *x, int64_t hop, int64_t walk, int size,
+                          float *dw, int64_t w_stride) {
   V sum[TAPS][W] = {};
   for (int j = 0; j < size; j++, dz += dz_stride, x += hop) {
     V d[W];
@@ -167,8 +180,8 @@ inline void taps_gradient(const float *dz, int64_t dz_stride, const float *x, in
 }
 
 // Adds to dw [kx][channel] of one ky what a row of dz and the row of x it saw there give.
-inline void weight_gradient(const Depthwise &d, const Axis &across, const float *dz, int dz_stride, const float *x, int x_stride,
-                            float *dw, int begin, int end) {
+inline void weight_gradient(const Depthwise &d, const Axis &across, const float *dz, int dz_stride, const float *x,
+                            int x_stride, float *dw, int begin, int end) {
   const int64_t hop = static_cast<int64_t>(across.hop) * x_stride, walk = x_stride;
   for (const Run &run : across.runs)
     pairs(begin, end, [&](auto v, auto n, int c) {
@@ -181,7 +194,8 @@ inline void weight_gradient(const Depthwise &d, const Axis &across, const float 
       const auto taps = [&](auto count) {
         constexpr int N = decltype(count)::value;
         for (; t + N <= run.taps; t += N)
-          taps_gradient<V, W, N>(from_dz, dz_stride, from_x + t * walk, hop, walk, run.size, to + t * d.channels, d.channels);
+          taps_gradient<V, W, N>(from_dz, dz_stride, from_x + t * walk, hop, walk, run.size, to + t * d.channels,
+                                 d.channels);
       };
       taps(std::integral_constant<int, 5>{});
       taps(std::integral_constant<int, 3>{});
@@ -199,14 +213,18 @@ const float *by_tap(const Depthwise &d, const float *w) {
   return to;
 }
 
-// f(part, first channel, last) in parallel over parts, images for example. With few parts the channels are shared out as well.
-template <class F> void by_part(const Depthwise &d, int64_t parts, F &&f) {
+// f(part, first channel, last) in parallel over parts, images for example. With few parts the channels are shared out
+// as well.
+template <class F>
+void by_part(const Depthwise &d, int64_t parts, F &&f) {
   constexpr int LEAST = 2 * LANES;
-  const int64_t most = (d.channels + LEAST - 1) / LEAST, groups = std::max<int64_t>(1, std::min(most, 2 * threads() / parts));
+  const int64_t most = (d.channels + LEAST - 1) / LEAST,
+                groups = std::max<int64_t>(1, std::min(most, 2 * threads() / parts));
   const int64_t size = (d.channels + groups * LANES - 1) / (groups * LANES) * LANES;
   parallel(parts * groups, [&](int64_t i) {
     const int64_t begin = i / parts * size;
-    if (begin < d.channels) f(i % parts, static_cast<int>(begin), static_cast<int>(std::min<int64_t>(d.channels, begin + size)));
+    if (begin < d.channels)
+      f(i % parts, static_cast<int>(begin), static_cast<int>(std::min<int64_t>(d.channels, begin + size)));
   });
 }
 
@@ -217,7 +235,8 @@ class Window {
       : row_(row), keep_(keep), capacity_(keep + 8), buffer_(scratch(purpose, static_cast<size_t>(row) * capacity_)) {}
 
   // make(row number, its place) for the rows up to `last` that are not there yet
-  template <class F> void upto(int last, F &&make) {
+  template <class F>
+  void upto(int last, F &&make) {
     for (; end_ <= last; end_++) {
       if (end_ - base_ == capacity_) {
         base_ = end_ - keep_;
@@ -242,14 +261,17 @@ struct Input {
   const int activation;  // -1: finished
   const Coefficients k;
 
-  Input(const Depthwise &d, const Options &options, const float *x, const float *kept, const float *gamma, const float *beta)
+  Input(const Depthwise &d, const Options &options, const float *x, const float *kept, const float *gamma,
+        const float *beta)
       : d(d), x(x), activation(options.input_activation), k(d.channels, COEFFICIENTS_IN) {
     if (!finished()) k.set_all(d.channels, kept, gamma, beta);
   }
 
   bool finished() const { return activation < 0; }
 
-  const float *row(int64_t n, int number) const { return x + (n * d.height + number) * d.width * static_cast<int64_t>(d.channels); }
+  const float *row(int64_t n, int number) const {
+    return x + (n * d.height + number) * d.width * static_cast<int64_t>(d.channels);
+  }
 
   // A finished row to y, `stride` floats a pixel.
   void finish(int64_t n, int number, int begin, int end, float *y, int stride) const {
@@ -266,7 +288,8 @@ struct Input {
       for (int r = 0; r < d.width; r++)
         columns(begin, end, [&](auto v, int c) {
           using V = decltype(v);
-          const V u = load<V>(z + static_cast<int64_t>(r) * d.channels + c) * load<V>(k.scale + c) + load<V>(k.shift + c);
+          const V u =
+              load<V>(z + static_cast<int64_t>(r) * d.channels + c) * load<V>(k.scale + c) + load<V>(k.shift + c);
           store(y + static_cast<int64_t>(r) * stride + c, A::value(u));
           store(slope + static_cast<int64_t>(r) * stride + c, A::slope(u));
         });
@@ -274,8 +297,8 @@ struct Input {
   }
 
   // From a row's dy: dz, the statistics held fixed; adds d = dy act' and d (z - mean) to the sums.
-  void back(int64_t n, int number, const float *dy, const float *slope, int stride, float *dz, int begin, int end, float *sum,
-            float *off) const {
+  void back(int64_t n, int number, const float *dy, const float *slope, int stride, float *dz, int begin, int end,
+            float *sum, float *off) const {
     const float *z = row(n, number);
     for (int r = 0; r < d.width; r++)
       columns(begin, end, [&](auto v, int c) {
@@ -288,7 +311,8 @@ struct Input {
       });
   }
 
-  // The images' sums, (images, 2, channels), to the gradients of mean and inverse deviation (2, channels), gamma and beta.
+  // The images' sums, (images, 2, channels), to the gradients of mean and inverse deviation (2, channels), gamma and
+  // beta.
   void gather_sums(const float *sums, float *dkept, float *dgamma, float *dbeta, const float *gamma) const {
     channel_groups(d.channels, [&](int begin, int end) {
       for (int c = begin; c < end; c++) {
@@ -308,8 +332,8 @@ struct Input {
 
 // One image's outputs row by row, channels [begin, end): done(row number, row) after each.
 template <class F>
-void convolve(const Depthwise &d, const Input &input, const Axis &down, const Axis &across, int64_t n, const float *w, float *out,
-              int begin, int end, F &&done) {
+void convolve(const Depthwise &d, const Input &input, const Axis &down, const Axis &across, int64_t n, const float *w,
+              float *out, int begin, int end, F &&done) {
   const int own = end - begin;
   Window window(MAP, input.finished() ? 0 : static_cast<int64_t>(d.width) * own, d.kernel);
   for (int y = 0; y < d.out_height; y++) {
@@ -321,16 +345,16 @@ void convolve(const Depthwise &d, const Input &input, const Axis &down, const Ax
     } else {
       window.upto(rows.from + rows.taps - 1,
                   [&](int number, float *row) { input.finish(n, number, begin, end, row - begin, own); });
-      filter(d, rows, down, across, window.row(rows.from) - begin, static_cast<int64_t>(d.width) * own, own, to, d.channels, w,
-             begin, end);
+      filter(d, rows, down, across, window.row(rows.from) - begin, static_cast<int64_t>(d.width) * own, own, to,
+             d.channels, w, begin, end);
     }
     done(y, to);
   }
 }
 
-// inputs: x, its kept (2, channels), its gamma and beta (all three only for an input before its norm), weight, gamma, beta,
-// running mean, running variance, options
-// outputs: y, z, kept (2, channels), new running mean, new running variance, pooled (images, channels)
+// inputs: x, its kept (2, channels), its gamma and beta (all three only for an input before its norm), weight, gamma,
+// beta, running mean, running variance, options outputs: y, z, kept (2, channels), new running mean, new running
+// variance, pooled (images, channels)
 void forward(const Call &call) {
   const Options options(call.in(9));
   const Depthwise d(call.shape(0), call.shape(4), options.stride);
@@ -352,8 +376,9 @@ void forward(const Call &call) {
                  parts + i * 2 * channels + channels);
     });
   });
-  gather(parts, d.images * bands, [&](int64_t i) { return band_rows(i) * d.out_width; }, channels, options, call.in(7),
-         call.in(8), kept, call.out(13), call.out(14));
+  gather(
+      parts, d.images * bands, [&](int64_t i) { return band_rows(i) * d.out_width; }, channels, options, call.in(7),
+      call.in(8), kept, call.out(13), call.out(14));
   const Coefficients k(channels);
   k.set_all(channels, kept, call.in(5), call.in(6));
   normalise(Stretches(d.images, d.pixels), channels, options, z, nullptr, k, call.out(10), call.out(15));
@@ -384,8 +409,8 @@ void inference(const Call &call) {
 }
 
 // inputs: dy, gradient of pooled, x, its kept, gamma and beta, weight, gamma, beta, z, kept, options
-// outputs: gradient of x (before its norm: the statistics held fixed), of its kept, gamma and beta, of the weight, of gamma
-// and of beta
+// outputs: gradient of x (before its norm: the statistics held fixed), of its kept, gamma and beta, of the weight, of
+// gamma and of beta
 void backward(const Call &call) {
   const Options options(call.in(11));
   const Depthwise d(call.shape(2), call.shape(6), options.stride);
@@ -393,14 +418,15 @@ void backward(const Call &call) {
   const float *w = by_tap(d, call.in(6));
   float *dx = call.out(12), *dw = call.out(16);
   const Input input(d, options, call.in(2), call.in(3), call.in(4), call.in(5));
-  Backward norm(Stretches(d.images, d.pixels), channels, options, call.in(0), call.in(1), call.in(9), call.in(7), call.in(8),
-                call.in(10));
+  Backward norm(Stretches(d.images, d.pixels), channels, options, call.in(0), call.in(1), call.in(9), call.in(7),
+                call.in(8), call.in(10));
   norm.sums(call.out(17), call.out(18));
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   const Axis up = Axis::backward(d.height, d.out_height, d.kernel, d.stride);
   const Axis along = Axis::backward(d.width, d.out_width, d.kernel, d.stride);
-  const int64_t chunks = std::min<int64_t>(d.images, 16);  // by the shape alone: the same sums for any number of threads
+  const int64_t chunks =
+      std::min<int64_t>(d.images, 16);  // by the shape alone: the same sums for any number of threads
   float *sums = scratch(PARTS, static_cast<size_t>(chunks) * taps * channels);
   float *input_sums = input.finished() ? nullptr : scratch(SUMS, static_cast<size_t>(d.images) * 2 * channels);
   by_part(d, chunks, [&](int64_t chunk, int begin, int end) {
@@ -417,7 +443,8 @@ void backward(const Call &call) {
         const Run &rows = up.single[y];  // the outputs that saw this row, from the last one backwards
         if (rows.taps)
           window.upto(rows.from, [&](int number, float *row) {
-            norm.block(n * d.pixels + static_cast<int64_t>(number) * d.out_width, d.out_width, begin, end, row - begin, own);
+            norm.block(n * d.pixels + static_cast<int64_t>(number) * d.out_width, d.out_width, begin, end, row - begin,
+                       own);
           });
         const float *dz = rows.taps ? window.row(rows.from) - begin : nullptr, *x = input.row(n, y);
         if (!input.finished()) {
@@ -426,8 +453,8 @@ void backward(const Call &call) {
         }
         const int stride = input.finished() ? channels : own;
         for (int t = 0; t < rows.taps; t++)
-          weight_gradient(d, across, dz - t * out_row, own, x, stride, dw_sum + (rows.tap + t * d.stride) * d.kernel * channels,
-                          begin, end);
+          weight_gradient(d, across, dz - t * out_row, own, x, stride,
+                          dw_sum + (rows.tap + t * d.stride) * d.kernel * channels, begin, end);
         float *to = dx + (n * d.height + y) * d.width * static_cast<int64_t>(channels);
         filter(d, rows, up, along, dz, out_row, own, input.finished() ? to : dy, stride, w, begin, end);
         if (!input.finished()) input.back(n, y, dy, slope, own, to, begin, end, sum, off);

@@ -1,9 +1,13 @@
-// Squeeze-and-excitation's two small layers (Hu et al., CVPR 2018), from the means p of each image's channels to the gate:
+// Squeeze-and-excitation's two small layers (Hu et al., CVPR 2018), from the means p of each image's channels to the
+// gate:
 //
-//   u = p W1^T + b1,  a = act(u),  v = a W2^T + b2,  gate = sigmoid(v)          p, v (images, channels); u (images, reduced)
+//   u = p W1^T + b1,  a = act(u),  v = a W2^T + b2,  gate = sigmoid(v)
 //
-// and their gradients: dv = dgate sigmoid'(v), dW2 = dv^T a, da = dv W2, du = da act'(u), dW1 = du^T p, dp = du W1. The means
-// come from the convolution before (`pooled`), and the one after applies the gate (convolution.cc), so no map is read here.
+// with p, v and the gate (images, channels), u and a (images, reduced),
+//
+// and their gradients: dv = dgate sigmoid'(v), dW2 = dv^T a, da = dv W2, du = da act'(u), dW1 = du^T p, dp = du W1. The
+// means come from the convolution before (`pooled`), and the one after applies the gate (convolution.cc), so no map is
+// read here.
 #include "activation.h"
 #include "matmul.h"
 #include "norm.h"
@@ -16,7 +20,8 @@ constexpr int ROWS_A_TASK = 16, WEIGHTS_A_TASK = 64;
 
 // C (rows, n) = A (rows, k) B with B[k, n] = b[k * k_stride + n * n_stride]; finish(row) after each row of C.
 template <class F>
-void product(const float *a, int rows, int k, const float *b, int64_t k_stride, int64_t n_stride, int n, float *c, F &&finish) {
+void product(const float *a, int rows, int k, const float *b, int64_t k_stride, int64_t n_stride, int n, float *c,
+             F &&finish) {
   const Panels panels(n);
   float *packed = scratch(WEIGHTS, panels.size(k));
   for (int p = 0; p < panels.count; p++) pack(panels, p, b, k, k_stride, n_stride, packed);
@@ -33,8 +38,8 @@ void gradients(const float *d, int m, const float *x, int n, int rows, float *g,
     const int first = static_cast<int>(i) * WEIGHTS_A_TASK, count = std::min(WEIGHTS_A_TASK, m - first);
     std::fill(g + static_cast<int64_t>(first) * n, g + static_cast<int64_t>(first + count) * n, 0.f);
     for (int r = 0; r < rows; r += STRETCH)
-      outer(d + static_cast<int64_t>(r) * m + first, m, count, x + static_cast<int64_t>(r) * n, n, n, std::min(STRETCH, rows - r),
-            g + static_cast<int64_t>(first) * n, n);
+      outer(d + static_cast<int64_t>(r) * m + first, m, count, x + static_cast<int64_t>(r) * n, n, n,
+            std::min(STRETCH, rows - r), g + static_cast<int64_t>(first) * n, n);
     for (int j = first; j < first + count; j++) {
       double sum = 0;
       for (int r = 0; r < rows; r++) sum += d[static_cast<int64_t>(r) * m + j];
@@ -80,11 +85,13 @@ void backward(const Call &call) {
   const int reduced = static_cast<int>(call.shape(2)[0]);
   const float *dgate = call.in(0), *u = call.in(4), *v = call.in(5);
   float *dv = scratch(BLOCK, static_cast<size_t>(rows) * channels);
-  float *hidden = scratch(BLOCK_BACK, static_cast<size_t>(rows) * reduced), *du = scratch(MAP, static_cast<size_t>(rows) * reduced);
+  float *hidden = scratch(BLOCK_BACK, static_cast<size_t>(rows) * reduced),
+        *du = scratch(MAP, static_cast<size_t>(rows) * reduced);
   for (int64_t i = 0; i < rows; i++)
     columns(0, channels, [&](auto lane, int c) {
       using V = decltype(lane);
-      store(dv + i * channels + c, V(load<V>(dgate + i * channels + c) * Sigmoid::slope(load<V>(v + i * channels + c))));
+      store(dv + i * channels + c,
+            V(load<V>(dgate + i * channels + c) * Sigmoid::slope(load<V>(v + i * channels + c))));
     });
   with_activation(Options(call.in(6)).activation, [&](auto act) {
     product(dv, rows, channels, call.in(3), reduced, 1, reduced, du, [&](int r) {

@@ -1,5 +1,5 @@
-// Between the framework's maps (images, channels, height, width) and the channels-last ones of the kernels, and the mean over a
-// map's pixels.
+// Between the framework's maps (images, channels, height, width) and the channels-last ones of the kernels, and the
+// mean over a map's pixels.
 #include <algorithm>
 
 #include "norm.h"
@@ -12,7 +12,8 @@ namespace {
 void transpose(const float *from, float *to, int64_t images, int64_t rows, int64_t columns) {
   const int64_t side = rows < 8 ? 1024 : 32, strips = (columns + side - 1) / side;
   parallel(images * strips, [&](int64_t task) {
-    const int64_t base = task / strips * rows * columns, begin = task % strips * side, end = std::min(columns, begin + side);
+    const int64_t base = task / strips * rows * columns, begin = task % strips * side,
+                  end = std::min(columns, begin + side);
     for (int64_t i0 = 0; i0 < rows; i0 += 8)  // eight rows are half a cache line of the result
       for (int64_t j = begin; j < end; j += 16)
         for (int64_t i = i0; i < std::min(rows, i0 + 8); i++)

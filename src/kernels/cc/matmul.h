@@ -1,11 +1,11 @@
-// Products of a block of rows with a weight matrix, and the gradient of the weights: the inner loops of dense and pointwise
-// convolution. Rows are pixels, so all matrices are row-major with channels last.
+// Products of a block of rows with a weight matrix, and the gradient of the weights: the inner loops of dense and
+// pointwise convolution. Rows are pixels, so all matrices are row-major with channels last.
 //
 //   matmul        C[r, n]  = sum_k A[r, k] B[k, n]         forward and input gradient
 //   outer         G[m, n] += sum_r D[r, m] X[r, n]         weight gradient
 //
-// Both hold a tile of the result in registers, ROWS x (WIDTH vectors), and run along the sum: a step loads WIDTH vectors
-// and spreads ROWS scalars for ROWS * WIDTH multiply-adds.
+// Both hold a tile of the result in registers, ROWS x (WIDTH vectors), and run along the sum: a step loads WIDTH
+// vectors and spreads ROWS scalars for ROWS * WIDTH multiply-adds.
 #pragma once
 #include <algorithm>
 
@@ -19,7 +19,8 @@ constexpr int ROWS = 8, WIDTH = 3;
 constexpr int ROWS = 6, WIDTH = 2;
 #endif
 
-// How N columns are cut into panels of at most WIDTH vectors, as even as possible, the last vector filled up with zeros.
+// How N columns are cut into panels of at most WIDTH vectors, as even as possible, the last vector filled up with
+// zeros.
 struct Panels {
   int columns, vectors, count;
   explicit Panels(int n) : columns(n), vectors((n + LANES - 1) / LANES), count((vectors + WIDTH - 1) / WIDTH) {}
@@ -29,7 +30,8 @@ struct Panels {
 };
 
 // Panel p of B[k, n] = b[k * k_stride + n * n_stride], as [panel][k][width * LANES].
-inline void pack(const Panels &panels, int p, const float *b, int k, int64_t k_stride, int64_t n_stride, float *packed) {
+inline void pack(const Panels &panels, int p, const float *b, int k, int64_t k_stride, int64_t n_stride,
+                 float *packed) {
   const int first = panels.first(p) * LANES, width = panels.width(p) * LANES;
   const int filled = std::min(width, panels.columns - first);
   float *to = packed + static_cast<size_t>(first) * k;
@@ -78,9 +80,15 @@ inline void matmul(const float *a, int64_t lda, int rows, int k, const Panels &p
     const int first = panels.first(p) * LANES, columns = std::min(panels.width(p) * LANES, panels.columns - first);
     const float *b = packed + static_cast<size_t>(first) * k;
     switch (panels.width(p)) {
-      case 1: matmul_panel<1>(a, lda, rows, k, b, c + first, ldc, columns); break;
-      case 2: matmul_panel<2>(a, lda, rows, k, b, c + first, ldc, columns); break;
-      default: matmul_panel<WIDTH>(a, lda, rows, k, b, c + first, ldc, columns); break;
+      case 1:
+        matmul_panel<1>(a, lda, rows, k, b, c + first, ldc, columns);
+        break;
+      case 2:
+        matmul_panel<2>(a, lda, rows, k, b, c + first, ldc, columns);
+        break;
+      default:
+        matmul_panel<WIDTH>(a, lda, rows, k, b, c + first, ldc, columns);
+        break;
     }
   }
 }
@@ -116,7 +124,8 @@ void outer_column(const float *d, int64_t ldd, int m, const float *x, int64_t ld
 }
 
 // G (m, n) += D (rows, m)^T X (rows, n).
-inline void outer(const float *d, int64_t ldd, int m, const float *x, int64_t ldx, int n, int rows, float *g, int64_t ldg) {
+inline void outer(const float *d, int64_t ldd, int m, const float *x, int64_t ldx, int n, int rows, float *g,
+                  int64_t ldg) {
   int c = 0;
   for (; c + WIDTH * LANES <= n; c += WIDTH * LANES) outer_column<Full, WIDTH>(d, ldd, m, x + c, ldx, rows, g + c, ldg);
   if (WIDTH > 2 && c + 2 * LANES <= n) {

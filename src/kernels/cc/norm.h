@@ -1,5 +1,5 @@
-// Batch norm and the activation after it, on channels-last maps z (images, pixels, channels), the way every convolution here
-// uses them.
+// Batch norm and the activation after it, on channels-last maps z (images, pixels, channels), the way every convolution
+// here uses them.
 //
 // Training. With the mean m and the variance v of a channel over all M = images * pixels values:
 //   h = (z - m) / sqrt(v + epsilon),  u = gamma h + beta,  y = act(u)
@@ -7,8 +7,8 @@
 //   dbeta = S1,  dgamma = S2,  dz = gamma / sqrt(v + epsilon) (d - S1 / M - h S2 / M)
 // (Ioffe and Szegedy, ICML 2015, section 3). u is computed anew from z, so that z and y are all that is kept.
 //
-// Between two layers z may be handed on as it is, with (mean, inverse deviation), gamma and beta beside it: the next layer then
-// makes y as it reads, and one pass over the largest maps is saved in each direction.
+// Between two layers z may be handed on as it is, with (mean, inverse deviation), gamma and beta beside it: the next
+// layer then makes y as it reads, and one pass over the largest maps is saved in each direction.
 //
 // Sums run over short stretches in float and over the stretches in double; their borders depend on the shapes alone, so
 // results are the same bits whatever the number of threads.
@@ -31,8 +31,15 @@ struct Options {
   int input_activation;  // of an input that comes as sums before its norm; -1: it comes finished
   bool frozen;           // the running statistics are used, as in evaluation
   explicit Options(const float *p)
-      : stride(static_cast<int>(p[0])), activation(static_cast<int>(p[1])), epsilon(p[2]), momentum(p[3]),
-        gated(p[4] != 0), residual(p[5] != 0), pooled(p[6] != 0), input_activation(static_cast<int>(p[7])), frozen(p[8] != 0) {}
+      : stride(static_cast<int>(p[0])),
+        activation(static_cast<int>(p[1])),
+        epsilon(p[2]),
+        momentum(p[3]),
+        gated(p[4] != 0),
+        residual(p[5] != 0),
+        pooled(p[6] != 0),
+        input_activation(static_cast<int>(p[7])),
+        frozen(p[8] != 0) {}
 };
 
 constexpr int STRETCH = 128;  // values summed in float before their sum goes on in double
@@ -41,7 +48,9 @@ constexpr int STRETCH = 128;  // values summed in float before their sum goes on
 struct Stretches {
   int64_t images, pixels, length, per_image;
   Stretches(int64_t images, int64_t pixels)
-      : images(images), pixels(pixels), length(std::min<int64_t>(pixels, 4 * STRETCH)),
+      : images(images),
+        pixels(pixels),
+        length(std::min<int64_t>(pixels, 4 * STRETCH)),
         per_image((pixels + length - 1) / length) {}
   int64_t count() const { return images * per_image; }
   int64_t image(int64_t i) const { return i / per_image; }
@@ -99,15 +108,17 @@ struct Coefficients {
 };
 
 // f(first, last) over groups of channels, in parallel.
-template <class F> void channel_groups(int channels, F &&f) {
+template <class F>
+void channel_groups(int channels, F &&f) {
   constexpr int GROUP = 64;
-  parallel((channels + GROUP - 1) / GROUP,
-           [&](int64_t g) { f(static_cast<int>(g) * GROUP, std::min<int>(channels, (static_cast<int>(g) + 1) * GROUP)); });
+  parallel((channels + GROUP - 1) / GROUP, [&](int64_t g) {
+    f(static_cast<int>(g) * GROUP, std::min<int>(channels, (static_cast<int>(g) + 1) * GROUP));
+  });
 }
 
-// Statistics of parts, [part][mean | squares][channel] with `size(part)` values each, to `kept`, the mean and the inverse
-// deviation of each channel (Chan, Golub and LeVeque 1983), and the running statistics: momentum weighs the old ones, the
-// new variance is the unbiased one. Frozen, the running statistics are those kept.
+// Statistics of parts, [part][mean | squares][channel] with `size(part)` values each, to `kept`, the mean and the
+// inverse deviation of each channel (Chan, Golub and LeVeque 1983), and the running statistics: momentum weighs the old
+// ones, the new variance is the unbiased one. Frozen, the running statistics are those kept.
 template <class Size>
 void gather(const float *parts, int64_t count, Size &&size, int channels, const Options &options, const float *old_mean,
             const float *old_variance, float *kept, float *new_mean, float *new_variance) {
@@ -143,9 +154,10 @@ void gather(const float *parts, int64_t count, Size &&size, int channels, const 
       kept[c] = static_cast<float>(mean[i]);
       kept[channels + c] = static_cast<float>(1.0 / std::sqrt(variance + options.epsilon));
       const double unbiased = total > 1 ? square[i] / (total - 1) : variance;
-      new_mean[c] = static_cast<float>(options.momentum * static_cast<double>(old_mean[c]) + (1.0 - options.momentum) * mean[i]);
-      new_variance[c] =
-          static_cast<float>(options.momentum * static_cast<double>(old_variance[c]) + (1.0 - options.momentum) * unbiased);
+      new_mean[c] =
+          static_cast<float>(options.momentum * static_cast<double>(old_mean[c]) + (1.0 - options.momentum) * mean[i]);
+      new_variance[c] = static_cast<float>(options.momentum * static_cast<double>(old_variance[c]) +
+                                           (1.0 - options.momentum) * unbiased);
     }
   });
 }
@@ -160,8 +172,8 @@ inline void from_running(int channels, float epsilon, const float *gamma, const 
   }
 }
 
-// y = act(z * scale + shift) (+ residual) on a block of rows; adds the rows' sum to `sum` where it is given. z and y may be
-// the same.
+// y = act(z * scale + shift) (+ residual) on a block of rows; adds the rows' sum to `sum` where it is given. z and y
+// may be the same.
 template <class A>
 void apply(const float *z, int64_t z_stride, const float *residual, float *y, int64_t y_stride, int64_t rows, int begin,
            int end, const Coefficients &k, float *sum) {
@@ -186,7 +198,8 @@ inline void average(const Stretches &cut, const float *parts, int channels, floa
   });
 }
 
-// The elementwise pass of the forward operators in training: z -> y, and its mean over each image where it is asked for.
+// The elementwise pass of the forward operators in training: z -> y, and its mean over each image where it is asked
+// for.
 inline void normalise(const Stretches &cut, int channels, const Options &options, const float *z, const float *residual,
                       const Coefficients &k, float *y, float *pooled) {
   float *parts = options.pooled ? scratch(SUMS, cut.count() * static_cast<size_t>(channels)) : nullptr;
@@ -194,15 +207,16 @@ inline void normalise(const Stretches &cut, int channels, const Options &options
     parallel(cut.count(), [&](int64_t i) {
       const int64_t at = cut.first(i) * channels;
       float *sum = parts ? zeros(channels) : nullptr;
-      apply<decltype(a)>(z + at, channels, residual ? residual + at : nullptr, y + at, channels, cut.size(i), 0, channels, k, sum);
+      apply<decltype(a)>(z + at, channels, residual ? residual + at : nullptr, y + at, channels, cut.size(i), 0,
+                         channels, k, sum);
       if (sum) std::copy(sum, sum + channels, parts + i * channels);
     });
   });
   if (parts) average(cut, parts, channels, pooled);
 }
 
-// The gradient through activation and norm. Made from what the forward operator kept; `sums` then fills in S1 and S2, after
-// which `block` gives dz for any block of rows:  dz = d * scale + (z - mean) * lean + level.
+// The gradient through activation and norm. Made from what the forward operator kept; `sums` then fills in S1 and S2,
+// after which `block` gives dz for any block of rows:  dz = d * scale + (z - mean) * lean + level.
 class Backward {
  public:
   const Coefficients k;
@@ -210,16 +224,29 @@ class Backward {
   // kept: mean and inverse (2, channels); pool_gradient: of the means over each image, (images, channels), or null
   Backward(const Stretches &cut, int channels, const Options &options, const float *dy, const float *pool_gradient,
            const float *z, const float *gamma, const float *beta, const float *kept)
-      : k(channels), cut_(cut), channels_(channels), activation_(options.activation), frozen_(options.frozen), dy_(dy),
-        pool_gradient_(options.pooled ? pool_gradient : nullptr), z_(z) {
+      : k(channels),
+        cut_(cut),
+        channels_(channels),
+        activation_(options.activation),
+        frozen_(options.frozen),
+        dy_(dy),
+        pool_gradient_(options.pooled ? pool_gradient : nullptr),
+        z_(z) {
     k.set_all(channels, kept, gamma, beta);
   }
 
-  // For a result that was handed on before its norm: what comes back are the gradients of z, the statistics held fixed, and
-  // of the statistics themselves, `dkept` (2, channels) for mean and inverse deviation i. As dm/dz = 1/M and
-  // di/dz = -i^3 (z - m) / M:  dz = d + dm / M - di i^3 (z - m) / M.
+  // For a result that was handed on before its norm: what comes back are the gradients of z, the statistics held fixed,
+  // and of the statistics themselves, `dkept` (2, channels) for mean and inverse deviation i. As dm/dz = 1/M and di/dz
+  // = -i^3 (z - m) / M:  dz = d + dm / M - di i^3 (z - m) / M.
   Backward(const Stretches &cut, int channels, const float *d, const float *dkept, const float *z, const float *kept)
-      : k(channels), cut_(cut), channels_(channels), activation_(0), frozen_(false), dy_(d), pool_gradient_(nullptr), z_(z) {
+      : k(channels),
+        cut_(cut),
+        channels_(channels),
+        activation_(0),
+        frozen_(false),
+        dy_(d),
+        pool_gradient_(nullptr),
+        z_(z) {
     const double values = static_cast<double>(cut.images) * cut.pixels;
     for (int c = 0; c < channels; c++) {
       const double inverse = kept[channels + c];

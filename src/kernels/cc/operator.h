@@ -1,4 +1,5 @@
-// How MindSpore calls an operator (ops.Custom, func_type "aot"): pointers and shapes of all inputs, then of all outputs.
+// How MindSpore calls an operator (ops.Custom, func_type "aot"): pointers and shapes of all inputs, then of all
+// outputs.
 #pragma once
 #include <cstdint>
 
@@ -21,8 +22,10 @@ struct Call {
 
 }  // namespace tinynets
 
+// extern "C" under `name`, seen from outside; a function of a Call.
 #define TINYNETS_OPERATOR(name, function)                                                                          \
-  extern "C" __attribute__((visibility("default"))) int name(int count, void **data, int *ranks, int64_t **shapes, const char **, void *, void *) {      \
+  extern "C" __attribute__((visibility("default"))) int name(int count, void **data, int *ranks, int64_t **shapes, \
+                                                             const char **, void *, void *) {                      \
     function(tinynets::Call{count, data, ranks, shapes});                                                          \
     return 0;                                                                                                      \
   }

@@ -1,9 +1,9 @@
-// One operator for the update of all parameters, in place, element by element: no intermediate tensor and one launch instead of
-// some for each parameter. An element's rounding does not depend on how the work is split. Formulas: src/training/optim.py
-// and ema.py.
+// One operator for the update of all parameters, in place, element by element: no intermediate tensor and one launch
+// instead of some for each parameter. An element's rounding does not depend on how the work is split. Formulas:
+// src/training/optim.py and ema.py.
 //
-// inputs: the step's rates, the optimizer's constants, weight decay of each parameter, then in turn the parameters, each of
-// the optimizer's states, and the gradients; output: one number that stands for "done"
+// inputs: the step's rates, the optimizer's constants, weight decay of each parameter, then in turn the parameters,
+// each of the optimizer's states, and the gradients; output: one number that stands for "done"
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -17,9 +17,11 @@ namespace {
 constexpr int64_t PIECE = 16384;  // elements of a task
 
 // f(tensor, first element, last) over all elements of tensors [0, count), input `start` being the first.
-template <class F> void pieces(const Call &call, int start, int count, F &&f) {
+template <class F>
+void pieces(const Call &call, int start, int count, F &&f) {
   std::vector<int64_t> ends(count);
-  for (int64_t i = 0, sum = 0; i < count; i++) ends[i] = sum += (call.size(start + static_cast<int>(i)) + PIECE - 1) / PIECE;
+  for (int64_t i = 0, sum = 0; i < count; i++)
+    ends[i] = sum += (call.size(start + static_cast<int>(i)) + PIECE - 1) / PIECE;
   constexpr int64_t TOGETHER = 4;  // pieces handed out at once: most tensors are small
   const int64_t all = count ? ends.back() : 0;
   parallel((all + TOGETHER - 1) / TOGETHER, [&](int64_t task) {
@@ -71,7 +73,8 @@ void sgd(const Call &call) {
 // rates: learning rate, corrected learning rate; constants: beta1, beta2, epsilon; states: first and second moment
 void adamw(const Call &call) {
   const float *constants = call.in(1), *decays = call.in(2);
-  const float lr = call.in(0)[0], corrected = call.in(0)[1], beta1 = constants[0], beta2 = constants[1], epsilon = constants[2];
+  const float lr = call.in(0)[0], corrected = call.in(0)[1], beta1 = constants[0], beta2 = constants[1],
+              epsilon = constants[2];
   const int n = (call.count - 4) / 4;
   pieces(call, 3, n, [&](int i, int64_t begin, int64_t end) {
     float *__restrict p = call.out(3 + i), *__restrict m = call.out(3 + n + i), *__restrict v = call.out(3 + 2 * n + i);

@@ -1,4 +1,5 @@
-// Memory between the tensors: one growing buffer a thread and purpose, kept, because fresh pages cost more than many a kernel.
+// Memory between the tensors: one growing buffer a thread and purpose, kept, because fresh pages cost more than many a
+// kernel.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -7,7 +8,21 @@
 
 namespace tinynets {
 
-enum Purpose { WEIGHTS, WEIGHTS_BACK, PARTS, SUMS, COEFFICIENTS, COEFFICIENTS_IN, BLOCK, BLOCK_BACK, MAP, MAP_SLOPE, MAP_BACK, ADDING, PURPOSES };
+enum Purpose {
+  WEIGHTS,
+  WEIGHTS_BACK,
+  PARTS,
+  SUMS,
+  COEFFICIENTS,
+  COEFFICIENTS_IN,
+  BLOCK,
+  BLOCK_BACK,
+  MAP,
+  MAP_SLOPE,
+  MAP_BACK,
+  ADDING,
+  PURPOSES
+};
 
 constexpr size_t LINE = 16;  // floats
 
@@ -29,7 +44,8 @@ inline float *scratch(Purpose purpose, size_t n) {
   return buffer.aligned;
 }
 
-// n sums of the thread's own, from zero: what is added to all the time must not share a cache line with another thread's.
+// n sums of the thread's own, from zero: what is added to all the time must not share a cache line with another
+// thread's.
 inline float *zeros(size_t n) {
   float *sums = scratch(ADDING, n);
   std::fill(sums, sums + n, 0.f);

@@ -12,11 +12,12 @@
 namespace tinynets {
 namespace {
 
-// A thread that waits looks this long before it sleeps: being woken takes longer than many an operator. It yields its processor
-// at every look.
+// A thread that waits looks this long before it sleeps: being woken takes longer than many an operator. It yields its
+// processor at every look.
 constexpr auto LINGER = std::chrono::microseconds(100);
 
-template <class Ready> bool look(Ready &&ready) {
+template <class Ready>
+bool look(Ready &&ready) {
   const auto until = std::chrono::steady_clock::now() + LINGER;
   while (!ready()) {
     if (std::chrono::steady_clock::now() > until) return false;
@@ -25,7 +26,11 @@ template <class Ready> bool look(Ready &&ready) {
   return true;
 }
 
-int usable() {  // processors that the process may run on
+int usable() {  // what OMP_NUM_THREADS says, or the processors that the process may run on
+  if (const char *text = std::getenv("OMP_NUM_THREADS")) {
+    const int count = std::atoi(text);
+    if (count > 0) return count;
+  }
 #if defined(__linux__)
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -1,9 +1,9 @@
 // parallel(tasks, f): f(i) for every i in [0, tasks), on the calling thread and a few helpers.
 //
-// Tasks are handed out by a counter, so a slow core only takes fewer; which thread runs a task never changes its result.
-// The caller works too and waits only for tasks already begun, so it cannot deadlock: helpers that are busy, not yet
-// awake or missing (a forked child has none) cost speed alone. A second operator at the same time runs on its own
-// thread, so a process never has more than `threads()` busy. Idle helpers sleep.
+// Tasks are handed out by a counter, so a slow core only takes fewer; which thread runs a task never changes its
+// result. The caller works too and waits only for tasks already begun, so it cannot deadlock: helpers that are busy,
+// not yet awake or missing (a forked child has none) cost speed alone. A second operator at the same time runs on its
+// own thread, so a process never has more than `threads()` busy. Idle helpers sleep.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -17,7 +17,8 @@ int threads();
 void set_threads(int count);  // 0: as many as the process may use
 void run_tasks(int64_t tasks, const std::function<void(int64_t)> &task);
 
-template <class F> void parallel(int64_t tasks, F &&f) {
+template <class F>
+void parallel(int64_t tasks, F &&f) {
   if (tasks < 2) {
     for (int64_t i = 0; i < tasks; i++) f(i);
     return;

@@ -1,7 +1,7 @@
 // Vectors of floats by the compiler's vector types, and what the kernels need on them.
 //
-// LANES is the width the file is compiled for: 16 with AVX-512, 8 with AVX2, else 4 (SSE2, NEON, and plain code where there
-// is neither). Tensors are channels-last, so lanes are channels; a channel count that is no multiple of LANES is
+// LANES is the width the file is compiled for: 16 with AVX-512, 8 with AVX2, else 4 (SSE2, NEON, and plain code where
+// there is neither). Tensors are channels-last, so lanes are channels; a channel count that is no multiple of LANES is
 // finished with narrower vectors (see `columns`), never by reading past the end.
 #pragma once
 #include <cstdint>
@@ -19,35 +19,49 @@ constexpr int LANES = 8;
 constexpr int LANES = 4;
 #endif
 
-template <int N> struct Vector {
+template <int N>
+struct Vector {
   static constexpr int lanes = N;
   typedef float type __attribute__((vector_size(4 * N)));
   typedef float loose __attribute__((vector_size(4 * N), aligned(4), may_alias));  // as it lies in a tensor
   typedef int32_t whole __attribute__((vector_size(4 * N)));
 };
 
-template <class V> constexpr int lanes = sizeof(V) / 4;
-template <class V> using Whole = typename Vector<lanes<V>>::whole;
+template <class V>
+constexpr int lanes = sizeof(V) / 4;
+template <class V>
+using Whole = typename Vector<lanes<V>>::whole;
 using Full = Vector<LANES>::type;
 
-template <class V> inline V load(const float *p) { return *reinterpret_cast<const typename Vector<lanes<V>>::loose *>(p); }
-template <class V> inline void store(float *p, V v) { *reinterpret_cast<typename Vector<lanes<V>>::loose *>(p) = v; }
-template <class V> inline V spread(float x) { return V{} + x; }
+template <class V>
+inline V load(const float *p) {
+  return *reinterpret_cast<const typename Vector<lanes<V>>::loose *>(p);
+}
+template <class V>
+inline void store(float *p, V v) {
+  *reinterpret_cast<typename Vector<lanes<V>>::loose *>(p) = v;
+}
+template <class V>
+inline V spread(float x) {
+  return V{} + x;
+}
 
-// The first n lanes only.
+// The first n lanes only; channels are multiples of eight, so half a vector is frequent and a size the compiler knows
+// is quick.
 inline void store_part(float *p, Full v, int n) {
   if (n == LANES) return store(p, v);
   float all[LANES];
   store(all, v);
   if (n == LANES / 2) {
-    std::memcpy(p, all, sizeof(float) * (LANES / 2));
+    std::memcpy(p, all, sizeof all / 2);
   } else {
     std::memcpy(p, all, sizeof(float) * n);
   }
 }
 
 // f(vector type, first channel) over the channels [begin, end): whole vectors, then ever narrower ones.
-template <int N = LANES, class F> inline void columns(int begin, int end, F &&f) {
+template <int N = LANES, class F>
+inline void columns(int begin, int end, F &&f) {
   int c = begin;
   for (; c + N <= end; c += N) f(typename Vector<N>::type{}, c);
   if constexpr (N > 1) {
@@ -55,9 +69,10 @@ template <int N = LANES, class F> inline void columns(int begin, int end, F &&f)
   }
 }
 
-// e^x to 2e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial for e^r (minimax of degree 6 as in Cephes), 2^n by
-// the exponent's bits. n is rounded by adding 1.5 * 2^23. Clamped to +-87, where sigmoids have long settled.
-template <class V> inline V exponential(V x) {
+// e^x to 2e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial for e^r (minimax of degree 6 as in Cephes), 2^n
+// by the exponent's bits. n is rounded by adding 1.5 * 2^23. Clamped to +-87, where sigmoids have long settled.
+template <class V>
+inline V exponential(V x) {
   x = x < -87.f ? spread<V>(-87.f) : x;
   x = x > 87.f ? spread<V>(87.f) : x;
   V n = x * 1.44269504088896341f + 12582912.f;
@@ -74,13 +89,18 @@ template <class V> inline V exponential(V x) {
   return (V)((Whole<V>)p + exponent);
 }
 
-// 1/x for 1 <= x < 2^126, to 2e-7: a guess from the exponent's bits, then three Newton steps. Wide divisions take longer.
-template <class V> inline V reciprocal(V x) {
+// 1/x for 1 <= x < 2^126, to 2e-7: a guess from the exponent's bits, then three Newton steps. Wide divisions take
+// longer.
+template <class V>
+inline V reciprocal(V x) {
   V y = (V)(0x7EF311C7 - (Whole<V>)x);
   for (int i = 0; i < 3; i++) y = y + y * (1.f - x * y);
   return y;
 }
 
-template <class V> inline V sigmoid(V z) { return reciprocal(1.f + exponential(-z)); }
+template <class V>
+inline V sigmoid(V z) {
+  return reciprocal(1.f + exponential(-z));
+}
 
 }  // namespace tinynets
