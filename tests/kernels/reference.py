@@ -1,4 +1,4 @@
-"""The kernels' operators in float64 NumPy, written from the formulas, and a way to call the compiled ones without MindSpore."""
+"""The kernels' operators in float64 NumPy, from the formulas, and a way to call the compiled ones without MindSpore."""
 import ctypes
 
 import numpy as np
@@ -8,9 +8,31 @@ SLOPES = {  # activation -> (value, slope)
     'silu': (lambda u: u / (1 + np.exp(-u)), lambda u: (1 + u * (1 - 1 / (1 + np.exp(-u)))) / (1 + np.exp(-u))),
     'relu': (lambda u: np.maximum(u, 0), lambda u: (u > 0) * 1.0),
     'relu6': (lambda u: np.clip(u, 0, 6), lambda u: ((u > 0) & (u < 6)) * 1.0),
-    'hswish': (lambda u: u * np.clip(u + 3, 0, 6) / 6, lambda u: np.where(u <= -3, 0, np.where(u < 3, u / 3 + 0.5, 1.0))),
+    'hswish': (lambda u: u * np.clip(u + 3, 0, 6) / 6,
+               lambda u: np.where(u <= -3, 0, np.where(u < 3, u / 3 + 0.5, 1.0))),
     'sigmoid': (lambda u: 1 / (1 + np.exp(-u)), lambda u: np.exp(-u) / (1 + np.exp(-u)) ** 2),
 }
+
+
+KINKS = {'relu': (0,), 'relu6': (0, 6), 'hswish': (-3, 3)}  # where the slope jumps
+EPS = 2.0 ** -24  # what one rounding to float32 costs, relative
+ROUNDINGS = 8  # of them a term passes through, roughly: product, sum, statistics, norm, activation
+
+
+def clear_of_kinks(u, beta, act, margin):
+    """`beta`, moved in the channels where some u + beta lies within `margin` (a number a channel) of a kink.
+
+    There float32 and float64 may fall on different sides, and both slopes are right.
+    """
+    beta = np.asarray(beta, np.float64).copy()
+    for _ in range(2000):
+        near = np.zeros(len(beta), bool)
+        for kink in KINKS.get(act, ()):
+            near |= (np.abs(u + beta - kink) < margin).any((0, 1, 2))
+        if not near.any():
+            return beta
+        beta[near] = np.float32(beta[near] + 0.00317)
+    raise AssertionError('no place between the kinks')
 
 
 def call(library, name, inputs, shapes):
@@ -60,22 +82,37 @@ def convolve_gradients(dz, x, w, stride, depthwise):
 
 
 class ConvNormAct:
-    """act(norm(conv(x * gate))) + residual in training mode, and its gradients."""
+    """act(norm(conv(x * gate))) + residual and its gradients.
 
-    def __init__(self, x, w, gamma, beta, act, stride=1, depthwise=False, gate=None, residual=None, epsilon=1e-5):
+    `frozen`: (mean, variance) to use in place of the batch's. `x_error`: how far each channel of x may be off.
+    """
+
+    def __init__(self, x, w, gamma, beta, act, stride=1, depthwise=False, gate=None, residual=None, epsilon=1e-5,
+                 x_error=0.0, frozen=None):
         self.x, self.w, self.gamma, self.stride, self.depthwise, self.gate = x, w, gamma, stride, depthwise, gate
         self.seen = x if gate is None else x * gate[:, None, None]
         self.slope = SLOPES[act][1]
         self.z = convolve(self.seen, w, stride, depthwise)
-        self.mean, self.variance = self.z.mean((0, 1, 2)), self.z.var((0, 1, 2))
+        self.mean, self.variance = frozen or (self.z.mean((0, 1, 2)), self.z.var((0, 1, 2)))
+        self.frozen = frozen is not None
         self.count = self.z[..., 0].size
         self.inverse = 1 / np.sqrt(self.variance + epsilon)
         self.h = (self.z - self.mean) * self.inverse
-        self.u = gamma * self.h + beta
+        terms = convolve(np.abs(self.seen), np.abs(w), stride, depthwise).max((0, 1, 2))
+        handed_on = convolve(np.zeros_like(x) + x_error, np.abs(w), stride, depthwise).max((0, 1, 2))
+        self.z_error = ROUNDINGS * EPS * terms + handed_on
+        # The norm divides by the deviation, and a rounding of z with it: with two values that happen to be close, or a
+        # single one (variance 0, 1 / sqrt(epsilon) = 316), little of z's accuracy is left, and that is nobody's fault.
+        self.h_error = ROUNDINGS * EPS + self.inverse * self.z_error
+        self.y_error = 1.2 * np.abs(gamma) * self.h_error  # 1.2: the steepest activation's slope, rounded up
+        self.beta = clear_of_kinks(gamma * self.h, beta, act, np.clip(2 * self.y_error, 2e-5, 0.05))  # use this one
+        self.u = gamma * self.h + self.beta
         self.y = SLOPES[act][0](self.u) + (0 if residual is None else residual)
         self.pooled = self.y.mean((1, 2))
 
     def running(self, mean, variance, momentum=0.9):
+        if self.frozen:
+            return mean, variance
         unbiased = self.variance * self.count / max(self.count - 1, 1)
         return momentum * mean + (1 - momentum) * self.mean, momentum * variance + (1 - momentum) * unbiased
 
@@ -84,10 +121,41 @@ class ConvNormAct:
         pixels = self.y.shape[1] * self.y.shape[2]
         d = (dy + (0 if dpooled is None else dpooled[:, None, None] / pixels)) * self.slope(self.u)
         dbeta, dgamma = d.sum((0, 1, 2)), (d * self.h).sum((0, 1, 2))
-        dz = self.gamma * self.inverse * (d - dbeta / self.count - self.h * dgamma / self.count)
+        share = 0 if self.frozen else 1 / self.count
+        dz = self.gamma * self.inverse * (d - dbeta * share - self.h * dgamma * share)
         dx, dw = convolve_gradients(dz, self.seen, self.w, self.stride, self.depthwise)
         dgate = None
         if self.gate is not None:
             dgate = (dx * self.x).sum((1, 2))
             dx = dx * self.gate[:, None, None]
         return dx, dgate, dw, dgamma, dbeta
+
+    def gradient_errors(self, dy, dpooled=None, dy_error=0.0):
+        """What rounding may do to `gradients`: the terms' magnitudes, before they cancel, times the error of each.
+
+        These matter where the true gradient is zero or nearly so: norm takes out every component of dz along 1 and h,
+        so nothing is left for one or two values a channel, or for the weight of a 1x1 depthwise kernel.
+        """
+        pixels = self.y.shape[1] * self.y.shape[2]
+        d = np.abs(dy) + (0 if dpooled is None else np.abs(dpooled)[:, None, None] / pixels)
+        error = 1.2 * d * (self.h_error * (1 + np.abs(self.gamma))) + 1.2 * dy_error
+        h = np.abs(self.h)
+        dbeta, dgamma = error.sum((0, 1, 2)), (error * h + d * self.h_error).sum((0, 1, 2))
+        dz = np.abs(self.gamma) * self.inverse * (error + (0 if self.frozen else (dbeta + h * dgamma) / self.count))
+        dx, dw = convolve_gradients(dz, np.abs(self.seen), np.abs(self.w), self.stride, self.depthwise)
+        dgate = None
+        if self.gate is not None:
+            dgate = (dx * np.abs(self.x)).sum((1, 2))
+            dx = dx * np.abs(self.gate[:, None, None])
+        return dx, dgate, dw, dgamma, dbeta
+
+
+def close(made, true, relative, floor=0.0, what=''):
+    """Fail unless every number is within `relative` of the largest true one, or within `floor` (array or number)."""
+    made = np.asarray(made, np.float64)
+    assert made.shape == true.shape, f'{what}: shape {made.shape}, not {true.shape}'
+    allowed = np.maximum(relative * np.abs(true).max(initial=0), floor)
+    off = np.abs(made - true) - allowed
+    assert np.isfinite(made).all() and (off <= 0).all(), (
+        f'{what}: off by {np.nanmax(np.abs(made - true)):.3g} with a largest value of {np.abs(true).max():.3g}, '
+        f'{np.isnan(made).sum()} numbers are nan')
