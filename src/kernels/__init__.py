@@ -19,18 +19,21 @@ _asked = False
 
 
 def choose(kernels: str = 'auto', threads: int = 0) -> None:
-    """Set what networks built from now on use, 'auto' or 'stock', and the kernels' threads (0: all processors).
+    """Set what networks built from now on use, 'auto' or 'stock', and the kernels' threads.
 
-    TINYNETS_KERNELS=stock in the environment means stock for every command. Raises ValueError for another choice.
+    Threads 0 are OMP_NUM_THREADS or all processors the process may use. TINYNETS_KERNELS=stock in the environment means
+    stock for every command. Raises ValueError for another choice.
     """
     global _wanted, _threads
     asked = {'runtime.kernels': kernels, 'TINYNETS_KERNELS': os.environ.get('TINYNETS_KERNELS', 'auto')}
     for source, choice in asked.items():
         if choice not in ('auto', 'stock'):
             raise ValueError(f"{source} '{choice}': must be auto or stock")
-    _wanted, _threads = 'stock' not in asked.values(), threads
+    # read here, not in C++: MindSpore sets the variable to 1 behind Python's back
+    outside = os.environ.get('OMP_NUM_THREADS', '')
+    _wanted, _threads = 'stock' not in asked.values(), threads or (int(outside) if outside.isdigit() else 0)
     if _found:
-        ctypes.CDLL(_found).tinynets_set_threads(threads)
+        ctypes.CDLL(_found).tinynets_set_threads(_threads)
 
 
 def active() -> Optional[str]:

@@ -108,6 +108,7 @@ class ConvNormAct:
         self.beta = clear_of_kinks(gamma * self.h, beta, act, np.clip(2 * self.y_error, 2e-5, 0.05))  # use this one
         self.u = gamma * self.h + self.beta
         self.y = SLOPES[act][0](self.u) + (0 if residual is None else residual)
+        self.y_error = self.y_error + ROUNDINGS * EPS * np.abs(self.y).max((0, 1, 2))  # the activation rounds too
         self.pooled = self.y.mean((1, 2))
 
     def running(self, mean, variance, momentum=0.9):

@@ -47,7 +47,7 @@ def test_no_report(sanitizer, tmp_path):
         pytest.skip(str(reason))
     more, environment = SANITIZERS[sanitizer]
     vectors = build.VECTORS[build.usable_vectors()[0]][0]  # what this processor runs otherwise
-    flags = ['-std=c++17', '-O1', '-g', '-pthread', '-Wno-psabi', *vectors, f'-fsanitize={sanitizer}', *more]
+    flags = ['-std=c++17', '-O1', '-g1', '-pthread', '-Wno-psabi', *vectors, f'-fsanitize={sanitizer}', *more]
     empty = tmp_path / 'empty.cc'
     empty.write_text('int main() { return 0; }')
     for command in ([build.compiler(), *flags, str(empty), '-o', str(tmp_path / 'empty')], [str(tmp_path / 'empty')]):

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -26,11 +25,7 @@ bool look(Ready &&ready) {
   return true;
 }
 
-int usable() {  // what OMP_NUM_THREADS says, or the processors that the process may run on
-  if (const char *text = std::getenv("OMP_NUM_THREADS")) {
-    const int count = std::atoi(text);
-    if (count > 0) return count;
-  }
+int usable() {  // processors that the process may run on
 #if defined(__linux__)
   cpu_set_t set;
   CPU_ZERO(&set);
