@@ -48,11 +48,11 @@ def active() -> Optional[str]:
     if ms.get_context('device_target') != 'CPU':
         return None
     if not _asked:
-        _asked = True
         try:
             _found = build.library()
             ctypes.CDLL(_found).tinynets_set_threads(_threads)
         except build.Unavailable as reason:
             logging.getLogger('tinynets').warning("CPU kernels not available, the framework's own operators serve, "
                                                   'slower: %s', reason)
+        _asked = True
     return _found

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
-from typing import Iterator, List, Tuple
+from typing import Iterator, List
 
 SOURCES = pathlib.Path(__file__).parent / 'cc'
 FLAGS = ['-std=c++17', '-O3', '-fno-math-errno', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wno-psabi']
@@ -44,18 +46,18 @@ def library() -> str:
         raise Unavailable(f'they are built on Linux only, not on {sys.platform}')
     reason = ''
     for vectors in usable_vectors():
+        file = name(vectors)
         for folder in cache_folders():
-            path = folder / name(vectors)
-            if path.is_file():
-                return str(path)
+            if (folder / file).is_file() and _own(folder):
+                return str(folder / file)
         for folder in cache_folders():
             try:
-                return str(_build_once(folder, vectors))
+                return str(_build_once(folder, file, vectors))
             except OSError as error:
                 reason = f'{folder}: {error.strerror or error}; TINYNETS_CACHE=<folder> sets another cache'
-            except _DoesNotRun as error:
+            except _Failed as error:
                 reason = str(error)
-                break
+                break  # elsewhere it would fail as well; narrower vectors may not
     raise Unavailable(reason)
 
 
@@ -107,29 +109,46 @@ def cache_folders() -> List[pathlib.Path]:
     return [home / 'tinynets', pathlib.Path(tempfile.gettempdir()) / f'tinynets-{os.getuid()}']
 
 
-class _DoesNotRun(Exception):
-    pass
+class _Failed(Exception):
+    """What was to be compiled does not compile or does not run here; the message says how."""
 
 
-def _build_once(folder: pathlib.Path, vectors: str) -> pathlib.Path:
-    """Compile into the folder unless another process did meanwhile. Raises OSError, _DoesNotRun, Unavailable."""
+def _own(folder: pathlib.Path) -> bool:
+    """Whether nobody else can put code into a folder: others can compute a library's name as well."""
+    about = folder.lstat()
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022
+
+
+def _build_once(folder: pathlib.Path, file: str, vectors: str) -> pathlib.Path:
+    """Compile into the folder unless another process did meanwhile. Raises OSError, _Failed, Unavailable."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise OSError(None, 'belongs to another user')  # who could put any code there
-    path = folder / name(vectors)
-    with _alone(folder / f'{path.name}.lock'):
+    if not _own(folder):
+        raise OSError(None, 'belongs to another user, or others may write to it')
+    path, failure = folder / file, folder / f'{file}.failed'
+    with _alone(folder / f'{file}.lock'):
+        if failure.is_file():
+            raise _Failed(f'{failure.read_text()}; remove {failure} to try again')
         if not path.is_file():
-            print(f'compiling the CPU kernels with {os.path.basename(compiler())} ({vectors}), once, into {folder}',
-                  file=sys.stderr, flush=True)
+            _announce(f'compiling the CPU kernels with {os.path.basename(compiler())}, once, into {folder}')
             with tempfile.TemporaryDirectory(dir=folder, prefix='build-') as work:
                 made = compile_library(pathlib.Path(work), FLAGS + VECTORS[vectors][0])
-                check(made)
+                try:
+                    check(made)
+                except _Failed as error:
+                    failure.write_text(str(error))
+                    raise
                 os.replace(made, path)
     return path
 
 
+@functools.lru_cache(None)
+def _announce(text: str) -> None:
+    """Say something once a process."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
-    """Compile and link cc/ in the folder `work`; raises Unavailable with the compiler's first error."""
+    """Compile and link cc/ in the folder `work`; raises _Failed with the compiler's first error."""
     sources = sorted(SOURCES.glob('*.cc'))
     objects = [work / f'{source.stem}.o' for source in sources]
 
@@ -137,7 +156,7 @@ def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines() or ['']
-            raise Unavailable(f'{compiler()} failed: {errors[0].strip()}')
+            raise _Failed(f'{compiler()} failed: {errors[0].strip()}')
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(lambda pair: run([compiler(), *flags, '-c', str(pair[0]), '-o', str(pair[1])]),
@@ -148,11 +167,11 @@ def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
 
 
 def check(path: pathlib.Path) -> None:
-    """Let a process of its own load and try the library: an illegal instruction ends that one. Raises _DoesNotRun."""
+    """Let a process of its own load and try the library: an illegal instruction ends that one. Raises _Failed."""
     code = f'import ctypes, sys; sys.exit(ctypes.CDLL({str(path)!r}).tinynets_check())'
     done = subprocess.run([sys.executable, '-S', '-c', code], capture_output=True, text=True)
     if done.returncode:
-        raise _DoesNotRun(f'what {compiler()} made fails its check here (exit code {done.returncode})')
+        raise _Failed(f'what {compiler()} made fails its check here (exit code {done.returncode})')
 
 
 @contextlib.contextmanager

@@ -23,12 +23,12 @@ class FusedConvNormAct(nn.Cell):
         super().__init__()
         self.depthwise = groups > 1
         self.deferred = deferred
-        pointwise = kernel == options.stride == 1
+        self.pointwise = groups == 1 and kernel == options.stride == 1
         if self.depthwise:
             self.train_op, self.infer_op = operators.depthwise(library, options.stride)
         else:
-            self.train_op, self.infer_op = operators.convolution(library, options.stride, pointwise)
-            self.sums_op = operators.convolution_sums(library, options.stride, pointwise)
+            self.train_op, self.infer_op = operators.convolution(library, options.stride, self.pointwise)
+            self.sums_op = operators.convolution_sums(library, options.stride, self.pointwise)
         self.finishing = self.both_modes(options)
         options = replace(options, input_act=None)
         # (training, evaluation) by (gate, residual)
@@ -45,6 +45,10 @@ class FusedConvNormAct(nn.Cell):
 
     def construct(self, x, gate, residual, weight, gamma, beta, mean, variance, training):
         mode = 0 if training else 1
+        if residual is not None and (self.depthwise or self.deferred):
+            raise ValueError('a residual is added by projections only: not depthwise, not handed on before the norm')
+        if gate is not None and (not self.pointwise or self.deferred):  # only finished projections gate as they read
+            x, gate = x * ops.reshape(gate, (gate.shape[0], 1, 1, gate.shape[1])), None
         if self.deferred and training:
             z, kept, new_mean, new_variance = self.sums_op(x, weight, mean, variance, self.plain[mode])
             z = ops.depend(z, ops.assign(mean, new_mean))

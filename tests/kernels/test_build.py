@@ -212,7 +212,7 @@ def test_vectors_that_do_not_run(quick, monkeypatch):
     """A virtual machine may announce what it can't run: the next narrower vectors serve."""
     def check(path):
         if 'avx512' in path.read_text():
-            raise build._DoesNotRun('illegal instruction')
+            raise build._Failed('illegal instruction')
 
     monkeypatch.setattr(build, 'check', check)
     assert pathlib.Path(build.library()).name.startswith('tinynets-avx2-')
@@ -221,7 +221,7 @@ def test_vectors_that_do_not_run(quick, monkeypatch):
 
 def test_nothing_runs(quick, monkeypatch):
     def check(path):
-        raise build._DoesNotRun('illegal instruction')
+        raise build._Failed('illegal instruction')
 
     monkeypatch.setattr(build, 'check', check)
     with pytest.raises(build.Unavailable, match='illegal instruction'):
@@ -236,7 +236,7 @@ def test_check_ends_a_library_that_crashes(tmp_path):
         source.write_text(f'extern "C" int tinynets_check() {{ {body} return 0; }}')
         made = tmp_path / 'x.so'
         subprocess.run([build.compiler(), '-shared', '-fPIC', str(source), '-o', str(made)], check=True)
-        with pytest.raises(build._DoesNotRun, match=f'exit code ({code})'):
+        with pytest.raises(build._Failed, match=f'exit code ({code})'):
             build.check(made)
 
 

@@ -4,6 +4,10 @@
 // there is neither). Tensors are channels-last, so lanes are channels; a channel count that is no multiple of LANES is
 // finished with narrower vectors (see `columns`), never by reading past the end.
 #pragma once
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -69,12 +73,28 @@ inline void columns(int begin, int end, F &&f) {
   }
 }
 
+// Lane by lane; of a NaN in b the NaN.
+template <class V>
+inline V larger(V a, V b) {
+#if defined(__AVX512F__)
+  if constexpr (lanes<V> == 16) return (V)_mm512_max_ps((__m512)a, (__m512)b);
+#endif
+  return a > b ? a : b;
+}
+template <class V>
+inline V smaller(V a, V b) {
+#if defined(__AVX512F__)
+  if constexpr (lanes<V> == 16) return (V)_mm512_min_ps((__m512)a, (__m512)b);
+#endif
+  return a < b ? a : b;
+}
+
 // e^x to 2e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial for e^r (minimax of degree 6 as in Cephes), 2^n
 // by the exponent's bits. n is rounded by adding 1.5 * 2^23. Clamped to +-87, where sigmoids have long settled.
 template <class V>
 inline V exponential(V x) {
-  x = x < -87.f ? spread<V>(-87.f) : x;
-  x = x > 87.f ? spread<V>(87.f) : x;
+  x = larger(spread<V>(-87.f), x);
+  x = smaller(spread<V>(87.f), x);
   V n = x * 1.44269504088896341f + 12582912.f;
   const Whole<V> exponent = (Whole<V>)n << 23;
   n -= 12582912.f;
