@@ -219,6 +219,25 @@ def test_vectors_that_do_not_run(quick, monkeypatch):
     assert not list(quick.glob('tinynets-avx512-*.so'))
 
 
+def test_what_does_not_run_is_not_compiled_again(quick, monkeypatch):
+    """Nor by the next process: a marker says so, and the error says how to try again."""
+    checked = []
+
+    def check(path):
+        checked.append(path.read_text())
+        raise build._Failed('illegal instruction')
+
+    monkeypatch.setattr(build, 'check', check)
+    for _ in range(2):
+        with pytest.raises(build.Unavailable, match=r'illegal instruction; remove .*\.failed to try again|illegal'):
+            build.library()
+    assert len(checked) == len(build.VECTORS)
+    monkeypatch.setattr(build, 'check', lambda path: None)
+    for marker in quick.glob('tinynets-avx2-*.failed'):
+        marker.unlink()
+    assert pathlib.Path(build.library()).name.startswith('tinynets-avx2-')
+
+
 def test_nothing_runs(quick, monkeypatch):
     def check(path):
         raise build._Failed('illegal instruction')

@@ -12,6 +12,7 @@ from src.arch.spec import NetSpec, StageSpec, expand
 from src.arch.zoo import resolve
 from src.kernels import build
 from src.model import FeatureExtractor
+from src.model.layers import ConvNormAct
 from src.model.network import Network
 from src.model.weights import initialise
 from src.training.ema import WeightAverage
@@ -247,3 +248,27 @@ def test_any_size_and_batch():
         for training in (False, True):
             logits = [net.set_train(training)(x).asnumpy() for net in (stock, fused)]
             close(logits[1], logits[0], RESULT, f'{shape}, training {training}')
+
+
+@pytest.mark.parametrize('kernel, groups, hands_on', [(1, 1, False), (1, 1, True), (3, 1, False), (3, 12, False)])
+def test_a_gate_scales_the_input_of_any_layer(kernel, groups, hands_on):
+    """Only projections gate as they read; the others are given the product."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    rng = np.random.default_rng(0)
+    stock = ConvNormAct(12, 12, kernel, groups=groups, act='silu')
+    fused = ConvNormAct(12, 12, kernel, groups=groups, act='silu', kernels=kernels.active(), hands_on=hands_on)
+    for mine, theirs in zip(fused.get_parameters(), stock.get_parameters()):
+        mine.set_data(theirs)
+    x, gate = rng.normal(0, 1, (2, 12, 5, 7)).astype(np.float32), rng.uniform(0, 1, (2, 12, 1, 1)).astype(np.float32)
+    want = stock.set_train(False)(Tensor(x), Tensor(gate)).asnumpy()
+    got = fused.set_train(False)(Tensor(np.ascontiguousarray(x.transpose(0, 2, 3, 1))), Tensor(gate[:, :, 0, 0])).asnumpy()
+    assert np.abs(got.transpose(0, 3, 1, 2) - want).max() <= RESULT * np.abs(want).max()
+
+
+@pytest.mark.parametrize('groups, hands_on', [(12, False), (1, True)])
+def test_a_residual_that_would_be_lost_is_refused(groups, hands_on):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    layer = ConvNormAct(12, 12, 1, groups=groups, kernels=kernels.active(), hands_on=hands_on)
+    x = Tensor(np.ones((2, 4, 4, 12), np.float32))
+    with pytest.raises(ValueError, match='residual'):
+        layer(x, None, x)
