@@ -1,9 +1,9 @@
 """A training step of this package and of PyTorch with timm on a CPU: `python benchmarks/training_step.py`.
 
 Each variant runs in a process of its own; the processes take turns, one timed step each, so that a machine whose speed
-drifts treats all alike; step_worker.py says what a step is. PyTorch comes from .venv-benchmark, made on first use, where an
-index of its CPU wheels in PIP_EXTRA_INDEX_URL spares the CUDA libraries. Progress goes to stderr, Markdown tables to
-stdout. Linux only.
+drifts treats all alike; step_worker.py says what a step is. PyTorch comes from .venv-benchmark, made on first use,
+where an index of its CPU wheels in PIP_EXTRA_INDEX_URL spares the CUDA libraries. Progress goes to stderr, Markdown
+tables to stdout. Linux only.
 
 The machine must be idle otherwise: PyTorch's spinning threads lose many times more to another busy process than ours.
 What others used of the processors is measured and printed with each row.

@@ -83,7 +83,8 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class RuntimeConfig:
-    """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0 leaves the framework's.
+    """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0: the framework's choice, and
+    for the CPU kernels OMP_NUM_THREADS or all processors.
 
     `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
     """

@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
 def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0,
               kernels: str = 'auto') -> str:
-    """Set the device, the execution mode, the CPU's threads and operators, and the global seed; return the device's name.
+    """Set device, execution mode, the CPU's threads and operators, and the global seed; return the device's name.
 
     Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU. On a CPU with
     AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to

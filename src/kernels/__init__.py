@@ -1,18 +1,22 @@
 """CPU operators in C++ for the layers of these networks, and whether they serve here.
 
-build.py compiles cc/ into a cache, operators.py describes the compiled functions to MindSpore, cells.py calls them. Layers
-ask `active()` when they are built; where it is None, the framework's own operators do the same.
+build.py compiles cc/ into a cache, operators.py describes the compiled functions to MindSpore, cells.py calls them.
+Layers ask `active()` when they are built; where it is None, the framework's own operators do the same.
 """
 from __future__ import annotations
 
 import ctypes
 import logging
 import os
+import pathlib
 from typing import Optional
 
 from src.kernels import build
 
-_wanted = True
+# As the user set it: MindSpore sets the variable to 1 for C behind Python's back, and configure() for its own threads.
+_OUTSIDE_THREADS = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
+
+_choice = 'auto'
 _threads = 0
 _found: Optional[str] = None
 _asked = False
@@ -21,28 +25,23 @@ _asked = False
 def choose(kernels: str = 'auto', threads: int = 0) -> None:
     """Set what networks built from now on use, 'auto' or 'stock', and the kernels' threads.
 
-    Threads 0 are OMP_NUM_THREADS or all processors the process may use. TINYNETS_KERNELS=stock in the environment means
-    stock for every command. Raises ValueError for another choice.
+    Threads 0 are OMP_NUM_THREADS or the processors the process may use. Raises ValueError for another choice.
     """
-    global _wanted, _threads
-    asked = {'runtime.kernels': kernels, 'TINYNETS_KERNELS': os.environ.get('TINYNETS_KERNELS', 'auto')}
-    for source, choice in asked.items():
-        if choice not in ('auto', 'stock'):
-            raise ValueError(f"{source} '{choice}': must be auto or stock")
-    # read here, not in C++: MindSpore sets the variable to 1 behind Python's back
-    outside = os.environ.get('OMP_NUM_THREADS', '')
-    _wanted, _threads = 'stock' not in asked.values(), threads or (int(outside) if outside.isdigit() else 0)
+    global _choice, _threads
+    _from_environment()
+    _choice, _threads = _checked('runtime.kernels', kernels), threads
     if _found:
-        ctypes.CDLL(_found).tinynets_set_threads(_threads)
+        ctypes.CDLL(_found).tinynets_set_threads(threads or default_threads())
 
 
 def active() -> Optional[str]:
-    """The compiled library's path where the kernels serve: on the CPU, unless stock ones were chosen, with a compiler.
+    """The compiled library's path where the kernels serve: on the CPU, with a compiler, unless stock ones were chosen.
 
-    Compiles at the first call. Without a compiler one line of the log says so, and None is returned.
+    TINYNETS_KERNELS=stock in the environment is such a choice as well. Compiles at the first call. Where that can't be
+    done, one line of the log says why, and None is returned. Raises ValueError for another TINYNETS_KERNELS.
     """
     global _found, _asked
-    if not _wanted:
+    if 'stock' in (_choice, _from_environment()):
         return None
     import mindspore as ms
     if ms.get_context('device_target') != 'CPU':
@@ -50,9 +49,31 @@ def active() -> Optional[str]:
     if not _asked:
         try:
             _found = build.library()
-            ctypes.CDLL(_found).tinynets_set_threads(_threads)
+            ctypes.CDLL(_found).tinynets_set_threads(_threads or default_threads())
         except build.Unavailable as reason:
             logging.getLogger('tinynets').warning("CPU kernels not available, the framework's own operators serve, "
                                                   'slower: %s', reason)
         _asked = True
     return _found
+
+
+def default_threads() -> int:
+    """OMP_NUM_THREADS, or the processors the process may run on, or fewer where its container has a quota of them."""
+    if _OUTSIDE_THREADS.isdigit() and int(_OUTSIDE_THREADS) > 0:
+        return int(_OUTSIDE_THREADS)
+    count = len(os.sched_getaffinity(0))
+    try:
+        quota, period = pathlib.Path('/sys/fs/cgroup/cpu.max').read_text().split()
+        return max(1, min(count, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such control group, or 'max'
+        return count
+
+
+def _from_environment() -> str:
+    return _checked('TINYNETS_KERNELS', os.environ.get('TINYNETS_KERNELS', 'auto'))
+
+
+def _checked(source: str, choice: str) -> str:
+    if choice not in ('auto', 'stock'):
+        raise ValueError(f"{source} '{choice}': must be auto or stock")
+    return choice

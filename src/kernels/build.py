@@ -1,4 +1,4 @@
-"""Compiling the C++ of cc/ into a shared library: once a machine, kept in a cache, safe for processes that start together.
+"""Compiling the C++ of cc/ into a library: once a machine, kept in a cache, safe for processes that start together.
 
 The library's name holds a digest of the sources, the compiler and its version, the flags and the processor's vector
 instructions, so a change of any of them makes a new one and a cache may be shared by unlike machines.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import ctypes
 import functools
 import hashlib
 import os
@@ -44,13 +45,13 @@ def library() -> str:
     """
     if sys.platform != 'linux':
         raise Unavailable(f'they are built on Linux only, not on {sys.platform}')
-    reason = ''
+    reason, folders = 'no folder to compile into; TINYNETS_CACHE=<folder> sets one', cache_folders()
     for vectors in usable_vectors():
         file = name(vectors)
-        for folder in cache_folders():
-            if (folder / file).is_file() and _own(folder):
+        for folder in folders:
+            if _loads(folder / file):
                 return str(folder / file)
-        for folder in cache_folders():
+        for folder in folders:
             try:
                 return str(_build_once(folder, file, vectors))
             except OSError as error:
@@ -59,6 +60,17 @@ def library() -> str:
                 reason = str(error)
                 break  # elsewhere it would fail as well; narrower vectors may not
     raise Unavailable(reason)
+
+
+def _loads(path: pathlib.Path) -> bool:
+    """Whether a library is there, in a folder that is ours, and this machine's system can load it."""
+    try:
+        if path.is_file() and _own(path.parent):
+            ctypes.CDLL(str(path))
+            return True
+    except OSError:
+        pass
+    return False
 
 
 def compiler() -> str:
@@ -96,17 +108,26 @@ def name(vectors: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(SOURCES.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
-    version = subprocess.run([compiler(), '--version'], capture_output=True, text=True).stdout
-    digest.update(repr((compiler(), version, FLAGS, VECTORS[vectors], platform.machine())).encode())
+    try:
+        version = subprocess.run([compiler(), '--version'], capture_output=True, text=True).stdout
+    except OSError as error:
+        raise Unavailable(f'{compiler()} does not run ({error.strerror}); install g++, or set CXX') from None
+    digest.update(repr((compiler(), version, FLAGS, VECTORS[vectors], platform.machine(),
+                        platform.libc_ver())).encode())
     return f'tinynets-{vectors}-{digest.hexdigest()[:16]}.so'
 
 
 def cache_folders() -> List[pathlib.Path]:
-    """Where libraries are looked for and written to, in turn."""
+    """Where libraries are looked for and written to, in turn: the cache and a temporary folder, as far as there are."""
     if os.environ.get('TINYNETS_CACHE'):
-        return [pathlib.Path(os.environ['TINYNETS_CACHE'])]
-    home = pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache')
-    return [home / 'tinynets', pathlib.Path(tempfile.gettempdir()) / f'tinynets-{os.getuid()}']
+        return [pathlib.Path(os.environ['TINYNETS_CACHE']).absolute()]
+    places = (lambda: pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'tinynets',
+              lambda: pathlib.Path(tempfile.gettempdir()) / f'tinynets-{os.getuid()}')
+    folders = []
+    for place in places:
+        with contextlib.suppress(OSError, RuntimeError):  # a user without a home, a system without a temporary folder
+            folders.append(place())
+    return folders
 
 
 class _Failed(Exception):
@@ -114,16 +135,16 @@ class _Failed(Exception):
 
 
 def _own(folder: pathlib.Path) -> bool:
-    """Whether nobody else can put code into a folder: others can compute a library's name as well."""
+    """Whether no other user can put code into a folder; root's are fine, who can do so anywhere."""
     about = folder.lstat()
-    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o022
+    return stat.S_ISDIR(about.st_mode) and about.st_uid in (0, os.getuid()) and not about.st_mode & 0o022
 
 
 def _build_once(folder: pathlib.Path, file: str, vectors: str) -> pathlib.Path:
     """Compile into the folder unless another process did meanwhile. Raises OSError, _Failed, Unavailable."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _own(folder):
-        raise OSError(None, 'belongs to another user, or others may write to it')
+        raise OSError(None, 'belongs to another user, is a link, or others may write to it (chmod go-w)')
     path, failure = folder / file, folder / f'{file}.failed'
     with _alone(folder / f'{file}.lock'):
         if failure.is_file():
@@ -167,9 +188,21 @@ def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
 
 
 def check(path: pathlib.Path) -> None:
-    """Let a process of its own load and try the library: an illegal instruction ends that one. Raises _Failed."""
-    code = f'import ctypes, sys; sys.exit(ctypes.CDLL({str(path)!r}).tinynets_check())'
+    """Let a process of its own load and try the library: an illegal instruction ends that one.
+
+    Raises OSError where it can't be loaded, as from a file system without execution, and _Failed where it doesn't run.
+    """
+    code = f"""
+import ctypes, sys
+try:
+    library = ctypes.CDLL({str(path)!r})
+except OSError as error:
+    sys.exit(str(error))
+print('loaded', flush=True)
+sys.exit(library.tinynets_check())"""
     done = subprocess.run([sys.executable, '-S', '-c', code], capture_output=True, text=True)
+    if 'loaded' not in done.stdout:
+        raise OSError(None, f'a library there cannot be loaded ({" ".join(done.stderr.split())[:200]})')
     if done.returncode:
         raise _Failed(f'what {compiler()} made fails its check here (exit code {done.returncode})')
 

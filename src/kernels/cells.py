@@ -1,4 +1,4 @@
-"""The cells that call the compiled operators. They hold no parameters: the layers of src/model keep those and their names."""
+"""The cells that call the compiled operators. They hold no parameters: the layers of src/model keep those."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -32,10 +32,10 @@ class FusedConvNormAct(nn.Cell):
         self.finishing = self.both_modes(options)
         options = replace(options, input_act=None)
         # (training, evaluation) by (gate, residual)
-        self.plain = self.both_modes(options)
-        self.with_residual = self.both_modes(replace(options, residual=True))
-        self.with_gate = self.both_modes(replace(options, gated=True))
-        self.with_both = self.both_modes(replace(options, gated=True, residual=True))
+        self.plain, self.with_gate = self.both_modes(options), self.both_modes(replace(options, gated=True))
+        self.adds = not (self.depthwise or deferred or options.pooled)
+        self.with_residual = self.both_modes(replace(options, residual=self.adds))
+        self.with_both = self.both_modes(replace(options, gated=True, residual=self.adds))
         self.nothing = Tensor([0.0], ms.float32)
 
     @staticmethod
@@ -45,8 +45,9 @@ class FusedConvNormAct(nn.Cell):
 
     def construct(self, x, gate, residual, weight, gamma, beta, mean, variance, training):
         mode = 0 if training else 1
-        if residual is not None and (self.depthwise or self.deferred):
-            raise ValueError('a residual is added by projections only: not depthwise, not handed on before the norm')
+        if residual is not None and not self.adds:
+            raise ValueError('residual: is added by projections only, not by a layer that is depthwise, pooled or '
+                             'handed on before its norm; add it to the result')
         if gate is not None and (not self.pointwise or self.deferred):  # only finished projections gate as they read
             x, gate = x * ops.reshape(gate, (gate.shape[0], 1, 1, gate.shape[1])), None
         if self.deferred and training:

@@ -1,8 +1,8 @@
 """The compiled operators as MindSpore sees them: shapes, gradients and what each call is told.
 
 An operator is an `extern "C"` function of cc/*.cc, called through ops.Custom (func_type 'aot'). Maps are channels-last,
-(N, H, W, C), and everything is float32. To add one: its C++ with a line TINYNETS_OPERATOR, then here a `custom` with the
-shapes of its outputs and its gradient as `bprop`, then the cell of cells.py that calls it.
+(N, H, W, C), and everything is float32. To add one: its C++ with a line TINYNETS_OPERATOR, then here a `custom` with
+the shapes of its outputs and its gradient as `bprop`, then the layer or the cell of cells.py that calls it.
 """
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class Options:
     input_act: Optional[str] = None  # of an input handed on before its norm
     frozen: bool = False  # running statistics, as in evaluation
 
+    def __post_init__(self):
+        if self.residual and self.pooled:
+            raise ValueError('residual and pooled together: the gradient of such a mean is not there; choose one')
+
     def tensor(self) -> Tensor:
         """As the operators take them."""
         input_act = -1 if self.input_act is None else ACTIVATIONS.index(self.input_act)
@@ -45,7 +49,9 @@ def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: C
     """
     def types(*inputs):
         if any('Float32' not in str(t) for t in inputs):
-            raise TypeError(f'{function} takes float32 only; runtime.kernels=stock takes other types')
+            given = ', '.join(sorted({str(t) for t in inputs}))
+            raise TypeError(f'{function}: inputs are {given}, must all be float32; runtime.kernels=stock, or '
+                            'TINYNETS_KERNELS=stock, takes other types')
         return (inputs[0],) * outputs if outputs > 1 else inputs[0]
 
     operator = ops.Custom(f'{library}:{function}', shapes, types, 'aot', bprop=bprop)
@@ -55,9 +61,9 @@ def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: C
 
 def _map(x, weight, stride: int, grouped: bool = False) -> list:
     channels = weight[0] if grouped else weight[1]
-    if len(x) != 4 or x[3] != channels:
-        raise ValueError(f'maps of shape {tuple(x)}: must be (images, height, width, {channels}), channels last; '
-                         'Network.enter brings (N, C, H, W) to that order')
+    if len(x) != 4 or x[3] != channels or min(x) < 1:
+        raise ValueError(f'maps of shape {tuple(x)}: must be (images, height, width, {channels}), channels last and '
+                         'none empty; Network.enter brings (N, C, H, W) to that order')
     return [x[0], (x[1] - 1) // stride + 1, (x[2] - 1) // stride + 1, weight[0]]
 
 
@@ -66,7 +72,7 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
     """(training, inference) of x, gate, residual, weight, gamma, beta, running mean and variance, options.
 
     Training gives y, z, (mean, 1 / deviation), new running mean and variance, y's mean over each image; inference y and
-    that mean, and takes `frozen` options. Where the options have no gate, residual or mean, any small tensor stands for it.
+    that mean, and takes `frozen` options. Where the options have no gate or residual, any small tensor stands for it.
     """
     key = f'{stride}{pointwise}'
 
@@ -83,7 +89,8 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
         dx, dgate, dweight, dgamma, dbeta = gradient(dy, dpool, x, gate, weight, gamma, beta, z, kept, options)
         if not pointwise:
             dx = input_gradient(dy, dpool, x, weight, gamma, beta, z, kept, dgamma, dbeta, options)
-        return (dx, dgate, dy, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
+        dresidual = dy if residual.ndim == 4 else ops.zeros_like(residual)
+        return (dx, dgate, dresidual, dweight, dgamma, dbeta, ops.zeros_like(mean), ops.zeros_like(variance),
                 ops.zeros_like(options))
 
     def bprop_training(x, gate, residual, weight, gamma, beta, mean, variance, options, out, dout):
@@ -163,7 +170,7 @@ def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
 
 @functools.lru_cache(None)
 def gate(library: str) -> ops.Custom:
-    """Means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options -> gate (N, C), and its two layers' sums."""
+    """Means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options -> gate (N, C), its two layers' sums."""
     gradient = custom(library, 'gate_backward', 5,
                       lambda dy, means, w1, w2, u, v, options: (means, w1, [w1[0]], w2, [w2[0]]))
 
@@ -209,7 +216,7 @@ def mean(library: str) -> ops.Custom:
 
 @functools.lru_cache(None)
 def update(library: str, kind: str) -> ops.Custom:
-    """rmsprop, sgd, adamw or average of cc/optimizer.cc: writes into its inputs; the output only says that it is done."""
+    """rmsprop, sgd, adamw or average of cc/optimizer.cc: writes into its inputs; the output says that it is done."""
     operator = custom(library, f'optimizer_{kind}', 1, lambda *shapes: [1])
     operator.add_prim_attr('side_effect_mem', True)  # keeps its place among reads and writes of the parameters
     return operator

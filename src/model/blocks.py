@@ -76,5 +76,5 @@ BLOCKS = {
 
 
 def build_block(plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None, **options) -> nn.Cell:
-    """Return the cell of one block; `seed` starts the random streams of its dropout and drop path; `kernels` see layers."""
+    """Return the cell of one block; `seed` starts its dropout's and drop path's random streams; `kernels` as in layers."""
     return BLOCKS[plan.kind](plan, seed, kernels, **options)

@@ -44,12 +44,12 @@ def conv2d(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1
 class ConvNormAct(nn.Cell):
     """Convolution, batch norm, activation: (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)).
 
-    `folded`: the convolution has a bias in place of the norm. `pooled`: returns the result and its mean over each image.
+    `folded`: the convolution has a bias in place of the norm. `pooled`: returns the result and its mean over an image.
     A `gate` of SqueezeExcite scales the input's channels; a `residual` is added to the result.
 
     `kernels` is the library of compiled CPU operators or None; with it maps are channels-last, (N, H, W, C), and means
-    and gates (N, C) rather than (N, C, 1, 1). Parameters are the same. In training with kernels a layer with `hands_on` is
-    followed by a depthwise one with `input_act`, which finishes its norm and activation (src/kernels/cells.py).
+    and gates (N, C) rather than (N, C, 1, 1). Parameters are the same. In training with kernels a layer with `hands_on`
+    is followed by a depthwise one with `input_act`, which finishes its norm and activation (src/kernels/cells.py).
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
@@ -61,8 +61,12 @@ class ConvNormAct(nn.Cell):
         self.act = activation(act)
         self.pooled = pooled
         self.hands_on = hands_on
-        self.fused = cells.FusedConvNormAct(kernels, kernel, groups, operators.Options(
-            stride, act, NORM_EPSILON, NORM_MOMENTUM, pooled=pooled, input_act=input_act), hands_on) if kernels else None
+        if kernels and (folded or kernel % 2 == 0 or (groups > 1 and not groups == in_channels == out_channels)):
+            raise ValueError(f'kernel {kernel}, groups {groups}, {in_channels} to {out_channels} channels, folded '
+                             f'{folded}: the CPU kernels have odd kernels, one group or one a channel, and a norm; '
+                             'build the layer without `kernels`')
+        options = operators.Options(stride, act, NORM_EPSILON, NORM_MOMENTUM, pooled=pooled, input_act=input_act)
+        self.fused = cells.FusedConvNormAct(kernels, kernel, groups, options, hands_on) if kernels else None
 
     def construct(self, x, gate=None, residual=None):
         if self.fused is not None:
@@ -77,7 +81,7 @@ class ConvNormAct(nn.Cell):
 
 
 class SqueezeExcite(nn.Cell):
-    """A gate for every channel from all channels' means (Hu et al., CVPR 2018): (N, C, 1, 1) -> the same; see ConvNormAct."""
+    """A gate a channel from all channels' means (Hu et al., CVPR 2018): (N, C, 1, 1) -> the same, as in ConvNormAct."""
 
     def __init__(self, channels: int, reduced: int, act: str = 'silu', gate: str = 'sigmoid',
                  kernels: Optional[str] = None):
@@ -86,6 +90,8 @@ class SqueezeExcite(nn.Cell):
         self.act = activation(act)
         self.expand = conv2d(reduced, channels, bias=True)
         self.gate = activation(gate)
+        if kernels and gate != 'sigmoid':
+            raise ValueError(f"gate '{gate}': the CPU kernels have sigmoid; build it without `kernels`")
         self.fused = operators.gate(kernels) if kernels else None
         self.options = operators.Options(act=act).tensor()
 

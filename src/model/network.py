@@ -18,7 +18,7 @@ class Network(nn.Cell):
     """A classification network: images (N, in_channels, H, W) -> logits (N, num_classes).
 
     `plan` is kept as an attribute. Any H and W work; the plan's resolution is what the network was scaled for.
-    On a CPU the layers use the compiled kernels where src/kernels has them (`kernels`), with the same numbers and names.
+    On a CPU the layers use the compiled `kernels` where src/kernels has them, with the same numbers and names.
     Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
     """
 
@@ -42,7 +42,7 @@ class FeatureExtractor(nn.Cell):
     """The feature maps of a network at given total strides, for a detector or another head.
 
     Images (N, in_channels, H, W) -> a tuple with one map (N, C_i, ~H / s_i, ~W / s_i) a stride s_i, each the output of
-    the last stage at that stride, finest first. `channels` lists the C_i. Shares the network's parameters and their names.
+    the last stage at that stride, finest first. `channels` lists the C_i. Shares the network's parameters.
     Raises ValueError for a stride the network does not have.
     """
 

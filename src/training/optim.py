@@ -25,7 +25,7 @@ def describe_groups(network: nn.Cell, weight_decay: float) -> str:
     return '\n'.join(lines)
 
 
-# The updates are written in elementary operations, each rounded as IEEE 754 says. The framework's fused CPU kernels split
+# On stock operators the updates are elementary operations, each rounded by itself. The framework's fused kernels split
 # a tensor among threads by a search over run time, and round differently at the seams: a resumed run would drift from
 # the uninterrupted one in the last bit.
 _rmsprop = ops.MultitypeFuncGraph('rmsprop')
@@ -54,11 +54,12 @@ def _adamw_update(beta1, beta2, epsilon, lr, scaled, weight_decay, param, moment
 
 
 def fused_update(kind: str, optimizer: nn.Optimizer, *constants: float) -> Optional[nn.Cell]:
-    """The compiled operator that updates all parameters at once where the CPU kernels serve (src/kernels), else None."""
-    library, count = kernels.active(), len(optimizer.parameters)
+    """The compiled operator that updates all parameters at once where the CPU kernels serve, else None."""
+    library = kernels.active()
     if not library:
         return None
-    decays = optimizer.group_weight_decay if optimizer.is_group else [optimizer.weight_decay] * count
+    decays = optimizer.group_weight_decay if optimizer.is_group else [
+        optimizer.weight_decay if decays else 0.0 for decays in optimizer.decay_flags]
     return FusedUpdate(library, kind, constants, decays)
 
 

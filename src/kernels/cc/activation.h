@@ -25,10 +25,10 @@ struct Silu {
     return s * (1.f + u * (1.f - s));
   }
 };
-struct Relu {
+struct Relu {  // a NaN stays one, and shows
   template <class V>
   static V value(V u) {
-    return u > 0.f ? u : V{};
+    return u < 0.f ? V{} : u;
   }
   template <class V>
   static V slope(V u) {
@@ -38,8 +38,8 @@ struct Relu {
 struct Relu6 {
   template <class V>
   static V value(V u) {
-    u = u > 0.f ? u : V{};
-    return u < 6.f ? u : spread<V>(6.f);
+    u = u < 0.f ? V{} : u;
+    return u > 6.f ? spread<V>(6.f) : u;
   }
   template <class V>
   static V slope(V u) {

@@ -5,11 +5,13 @@
 // channel), and the weights, brought to that order, are B. A 1x1 kernel's patches are the rows of x themselves; larger
 // ones are copied, a block of rows at a time. The block, its product and its statistics stay in the cache:
 //
-//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual), or z is handed on
-//   ("sums") backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
+//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual)
+//   backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
 //
 // so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they
 // are read: A = x g, so dx = dA g and dg = sum over the image of dA x.
+//
+// The operators named "sums" hand z on before its norm (norm.h).
 #include "matmul.h"
 #include "norm.h"
 #include "operator.h"

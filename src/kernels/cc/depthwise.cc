@@ -76,7 +76,7 @@ struct Axis {  // outputs of one axis and what each sees
 struct Depthwise {
   int64_t images;
   int height, width, channels, kernel, stride, out_height, out_width;
-  int64_t pixels, in_pixels;
+  int64_t pixels;
 
   Depthwise(const int64_t *x, const int64_t *w, int stride)
       : images(x[0]),
@@ -87,8 +87,7 @@ struct Depthwise {
         stride(stride),
         out_height((height - 1) / stride + 1),
         out_width((width - 1) / stride + 1),
-        pixels(static_cast<int64_t>(out_height) * out_width),
-        in_pixels(static_cast<int64_t>(height) * width) {}
+        pixels(static_cast<int64_t>(out_height) * out_width) {}
 };
 
 constexpr int TOGETHER = LANES >= 16 ? 6 : 4;  // outputs of a run in registers
@@ -353,8 +352,9 @@ void convolve(const Depthwise &d, const Input &input, const Axis &down, const Ax
 }
 
 // inputs: x, its kept (2, channels), its gamma and beta (all three only for an input before its norm), weight, gamma,
-// beta, running mean, running variance, options outputs: y, z, kept (2, channels), new running mean, new running
-// variance, pooled (images, channels)
+// beta, running mean, running variance, options
+//
+// outputs: y, z, kept (2, channels), new running mean, new running variance, pooled (images, channels)
 void forward(const Call &call) {
   const Options options(call.in(9));
   const Depthwise d(call.shape(0), call.shape(4), options.stride);
@@ -409,6 +409,7 @@ void inference(const Call &call) {
 }
 
 // inputs: dy, gradient of pooled, x, its kept, gamma and beta, weight, gamma, beta, z, kept, options
+//
 // outputs: gradient of x (before its norm: the statistics held fixed), of its kept, gamma and beta, of the weight, of
 // gamma and of beta
 void backward(const Call &call) {

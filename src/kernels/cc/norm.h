@@ -42,7 +42,7 @@ struct Options {
         frozen(p[8] != 0) {}
 };
 
-constexpr int STRETCH = 128;  // values summed in float before their sum goes on in double
+constexpr int STRETCH = 128;  // values, or a few times as many, that are summed in float before double
 
 // The images cut into stretches of pixels: the tasks of the elementwise passes.
 struct Stretches {
@@ -85,7 +85,8 @@ inline void statistics(const float *z, int64_t rows, int64_t stride, int begin, 
 
 // Per-channel numbers of one normalisation: u = z * scale + shift.
 struct Coefficients {
-  float *scale, *shift, *mean, *inverse, *lean, *level;  // inverse = 1 / sqrt(v + epsilon); lean, level: see `Backward`
+  // inverse = 1 / sqrt(v + epsilon); of the gradient dz = d * scale + (z - mean) * lean + level
+  float *scale, *shift, *mean, *inverse, *lean, *level;
   explicit Coefficients(int channels, Purpose place = COEFFICIENTS) {
     float *p = scratch(place, static_cast<size_t>(channels) * 6);
     for (float **field : {&scale, &shift, &mean, &inverse, &lean, &level}) {

@@ -2,6 +2,8 @@
 // outputs.
 #pragma once
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 
 namespace tinynets {
 
@@ -22,10 +24,16 @@ struct Call {
 
 }  // namespace tinynets
 
-// extern "C" under `name`, seen from outside; a function of a Call.
+// extern "C" under `name`, seen from outside; a function of a Call. What it throws, for want of memory, becomes a line
+// and a return value that the framework makes an error of.
 #define TINYNETS_OPERATOR(name, function)                                                                          \
   extern "C" __attribute__((visibility("default"))) int name(int count, void **data, int *ranks, int64_t **shapes, \
                                                              const char **, void *, void *) {                      \
-    function(tinynets::Call{count, data, ranks, shapes});                                                          \
-    return 0;                                                                                                      \
+    try {                                                                                                          \
+      function(tinynets::Call{count, data, ranks, shapes});                                                        \
+      return 0;                                                                                                    \
+    } catch (const std::exception &error) {                                                                        \
+      std::fprintf(stderr, "%s: %s\n", #name, error.what());                                                       \
+      return 1;                                                                                                    \
+    }                                                                                                              \
   }

@@ -37,6 +37,7 @@ inline float *scratch(Purpose purpose, size_t n) {
   Buffer &buffer = buffers[purpose];
   if (buffer.size < n) {
     buffer.data.reset();
+    buffer.size = 0;  // should there be no memory
     buffer.data.reset(new float[n + 2 * LINE]);
     buffer.aligned = buffer.data.get() + LINE - reinterpret_cast<uintptr_t>(buffer.data.get()) / sizeof(float) % LINE;
     buffer.size = n;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tinynets {
@@ -68,6 +70,7 @@ class Crew {
     }
     if (sleeping_.load() > 0) wake_.notify_all();
     work(task, tasks);
+    std::exception_ptr failure;
     {
       std::lock_guard<std::mutex> lock(state_);
       places_ = 0;  // no helper may join any more; wait for those at work
@@ -77,6 +80,8 @@ class Crew {
       std::unique_lock<std::mutex> lock(state_);
       done_.wait(lock, all_done);
     }
+    std::swap(failure, failure_);
+    if (failure) std::rethrow_exception(failure);
   }
 
  private:
@@ -99,7 +104,13 @@ class Crew {
   }
 
   void work(const std::function<void(int64_t)> &task, int64_t tasks) {
-    for (int64_t i; (i = next_.fetch_add(1)) < tasks;) task(i);
+    try {
+      for (int64_t i; (i = next_.fetch_add(1)) < tasks;) task(i);
+    } catch (...) {  // no memory: the caller is told when all have stopped
+      next_.store(tasks);
+      std::lock_guard<std::mutex> lock(state_);
+      failure_ = std::current_exception();
+    }
   }
 
   void help() {
@@ -133,6 +144,7 @@ class Crew {
   std::atomic<int64_t> next_{0};
   std::atomic<int> sleeping_{0}, working_{0};
   const std::function<void(int64_t)> *task_ = nullptr;
+  std::exception_ptr failure_;
   int64_t tasks_ = 0;
   int places_ = 0, hired_ = 0;
 };

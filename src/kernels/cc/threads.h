@@ -3,7 +3,7 @@
 // Tasks are handed out by a counter, so a slow core only takes fewer; which thread runs a task never changes its
 // result. The caller works too and waits only for tasks already begun, so it cannot deadlock: helpers that are busy,
 // not yet awake or missing (a forked child has none) cost speed alone. A second operator at the same time runs on its
-// own thread, so a process never has more than `threads()` busy. Idle helpers sleep.
+// caller's thread alone. Idle helpers sleep. Not to be called from within a task.
 #pragma once
 #include <atomic>
 #include <condition_variable>
