@@ -15,25 +15,25 @@ from src.kernels.operators import Options
 class FusedConvNormAct(nn.Cell):
     """act(norm(conv(x * gate))) + residual on channels-last maps, and the result's mean over each image.
 
-    `deferred`: in training the result is handed on before its norm, as (z, (mean, 1 / deviation), gamma, beta), to a
+    `hands_on`: in training the result is handed on before its norm, as (z, (mean, 1 / deviation), gamma, beta), to a
     depthwise convolution with `input_act`, which finishes it as it reads.
     """
 
-    def __init__(self, library: str, kernel: int, groups: int, options: Options, deferred: bool = False):
+    def __init__(self, library: str, kernel: int, groups: int, options: Options, hands_on: bool = False):
         super().__init__()
         self.depthwise = groups > 1
-        self.deferred = deferred
+        self.hands_on = hands_on
         self.pointwise = groups == 1 and kernel == options.stride == 1
         if self.depthwise:
             self.train_op, self.infer_op = operators.depthwise(library, options.stride)
         else:
             self.train_op, self.infer_op = operators.convolution(library, options.stride, self.pointwise)
-            self.sums_op = operators.convolution_sums(library, options.stride, self.pointwise)
+            self.hand_on_op = operators.convolution_hand_on(library, options.stride, self.pointwise)
         self.finishing = self.both_modes(options)
         options = replace(options, input_act=None)
         # (training, evaluation) by (gate, residual)
         self.plain, self.with_gate = self.both_modes(options), self.both_modes(replace(options, gated=True))
-        self.adds = not (self.depthwise or deferred or options.pooled)
+        self.adds = not (self.depthwise or hands_on or options.pooled)
         self.with_residual = self.both_modes(replace(options, residual=self.adds))
         self.with_both = self.both_modes(replace(options, gated=True, residual=self.adds))
         self.nothing = Tensor([0.0], ms.float32)
@@ -48,10 +48,10 @@ class FusedConvNormAct(nn.Cell):
         if residual is not None and not self.adds:
             raise ValueError('residual: is added by projections only, not by a layer that is depthwise, pooled or '
                              'handed on before its norm; add it to the result')
-        if gate is not None and (not self.pointwise or self.deferred):  # only finished projections gate as they read
+        if gate is not None and (not self.pointwise or self.hands_on):  # only finished projections gate as they read
             x, gate = x * ops.reshape(gate, (gate.shape[0], 1, 1, gate.shape[1])), None
-        if self.deferred and training:
-            z, kept, new_mean, new_variance = self.sums_op(x, weight, mean, variance, self.plain[mode])
+        if self.hands_on and training:
+            z, kept, new_mean, new_variance = self.hand_on_op(x, weight, mean, variance, self.plain[mode])
             z = ops.depend(z, ops.assign(mean, new_mean))
             z = ops.depend(z, ops.assign(variance, new_variance))
             return z, kept, gamma, beta

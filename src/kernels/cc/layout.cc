@@ -49,7 +49,7 @@ void mean(const Call &call) {
       });
     std::copy(sum, sum + channels, parts + i * channels);
   });
-  average(cut, parts, channels, call.out(1));
+  average(cut.images, cut.per_image, cut.pixels, parts, channels, call.out(1));
 }
 
 // inputs: gradient of the means, x (its shape); output: gradient of x

@@ -28,7 +28,7 @@ struct Options {
   int stride, activation;
   float epsilon, momentum;
   bool gated, residual, pooled;
-  int input_activation;  // of an input that comes as sums before its norm; -1: it comes finished
+  int input_activation;  // of an input handed on before its norm; -1: it comes finished
   bool frozen;           // the running statistics are used, as in evaluation
   explicit Options(const float *p)
       : stride(static_cast<int>(p[0])),
@@ -188,13 +188,14 @@ void apply(const float *z, int64_t z_stride, const float *residual, float *y, in
     });
 }
 
-// Sums of an image's stretches, [stretch][channel], to means over its pixels, (images, channels).
-inline void average(const Stretches &cut, const float *parts, int channels, float *pooled) {
-  parallel(cut.images, [&](int64_t n) {
+// Sums of an image's parts, [image][part][channel], to means over its pixels, (images, channels).
+inline void average(int64_t images, int64_t per_image, int64_t pixels, const float *parts, int channels,
+                    float *pooled) {
+  parallel(images, [&](int64_t n) {
     for (int c = 0; c < channels; c++) {
       double sum = 0;
-      for (int64_t j = 0; j < cut.per_image; j++) sum += parts[(n * cut.per_image + j) * channels + c];
-      pooled[n * channels + c] = static_cast<float>(sum / cut.pixels);
+      for (int64_t j = 0; j < per_image; j++) sum += parts[(n * per_image + j) * channels + c];
+      pooled[n * channels + c] = static_cast<float>(sum / pixels);
     }
   });
 }
@@ -213,7 +214,7 @@ inline void normalise(const Stretches &cut, int channels, const Options &options
       if (sum) std::copy(sum, sum + channels, parts + i * channels);
     });
   });
-  if (parts) average(cut, parts, channels, pooled);
+  if (parts) average(cut.images, cut.per_image, cut.pixels, parts, channels, pooled);
 }
 
 // The gradient through activation and norm. Made from what the forward operator kept; `sums` then fills in S1 and S2,
