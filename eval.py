@@ -36,7 +36,8 @@ def main() -> None:
     model = load_predictor(args.checkpoint, args.weights)
     data = from_dict(model.config, args.checkpoint).data
     changes = {'name': args.data or data.name, 'dir': args.data_dir or (None if args.data else data.dir),
-               'batch_size': args.batch_size or data.batch_size, 'strict': args.strict or data.strict}
+               'batch_size': args.batch_size or data.batch_size, 'strict': args.strict or data.strict,
+               'holdout': 0, 'images': None}  # the whole split, whatever part of it a study looked at
     data = dataclasses.replace(data, **changes)
     with Bar('checking images', 1) as bar:
         dataset = presets.dataset(data, args.split, class_names=model.class_names, progress=bar)

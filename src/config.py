@@ -31,6 +31,8 @@ class DataConfig:
     `dir` is the data set's folder, `workers` the threads that prepare batches, `strict` fails a run on an image that
     cannot be decoded. `check` decodes every file once at the start (the outcome is remembered). `crop_ratio`, `mean`
     and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
+    `holdout` takes so many training images, evenly over the classes, in place of the validation set, which is then not
+    looked at; `images` trains on so many of the others only.
     """
     name: str = 'digits'
     dir: Optional[str] = None
@@ -44,6 +46,8 @@ class DataConfig:
     crop_area: Tuple[float, float] = (0.08, 1.0)
     crop_aspect: Tuple[float, float] = (0.75, 4 / 3)
     flip: float = 0.5
+    images: Optional[int] = None
+    holdout: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ _RANGES = {
     'data.crop_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
     'data.crop_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
     'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'data.images': (lambda v: v is None or v >= 1, 'at least 1'),
+    'data.holdout': (lambda v: v >= 0, 'at least 0 (0: the validation set itself)'),
     'model.resolution': (lambda v: v is None or v >= 1, 'at least 1 pixel'),
     'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
@@ -142,8 +148,10 @@ _RANGES = {
 }
 
 
-def load_config(path: Optional[str] = None, overrides: Iterable[str] = ()) -> Config:
+def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind: type = Config) -> Config:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
+
+    `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
     unknown section or key, a wrong type or a value out of range.
@@ -159,7 +167,7 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = ()) -> Co
             tree = {} if tree is None else tree
         except (yaml.YAMLError, ValueError) as error:
             raise ValueError(f'{source}: not valid YAML ({" ".join(str(error).split())})') from None
-    config = _build(Config, tree, source, '')
+    config = _build(kind, tree, source, '')
     replaced = set()
     for item in overrides:
         key, equals, text = item.partition('=')
@@ -181,9 +189,9 @@ def to_dict(config: Any) -> dict:
             for f in dataclasses.fields(config) for v in [getattr(config, f.name)]}
 
 
-def from_dict(tree: dict, source: str) -> Config:
+def from_dict(tree: dict, source: str, kind: type = Config) -> Config:
     """The configuration of a dictionary, checked as `load_config` checks; `source` names it in errors."""
-    config = _build(Config, tree, source, '')
+    config = _build(kind, tree, source, '')
     _check_ranges(config, source)
     return config
 
@@ -208,7 +216,7 @@ class _Loader(yaml.SafeLoader):
 def _override(config: Config, key: str, value: Any) -> Config:
     section, _, name = key.partition('.')
     tree = {section: {name: value}} if name else {section: value}
-    _build(Config, tree, '--set', '')  # reports unknown names and wrong types
+    _build(type(config), tree, '--set', '')  # reports unknown names and wrong types
     if not name:
         raise ValueError(f'--set {key}: names a section; give section.key=value')
     old = getattr(config, section)
@@ -237,6 +245,10 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
     arguments = typing.get_args(kind)
     if type(None) in arguments:
         return None if value is None else _convert(arguments[0], value, source, key)
+    if typing.get_origin(kind) is tuple and arguments[-1] is Ellipsis:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f'{source}: {key}={value!r} must be a list')
+        return tuple(_convert(arguments[0], v, source, key) for v in value)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)) or len(value) != len(arguments):
             raise ValueError(f'{source}: {key}={value!r} must be a list of {len(arguments)} numbers')
@@ -257,7 +269,11 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
 
 
 def _check_ranges(config: Config, source: str, replaced: Iterable[str] = ()) -> None:
-    for key, (holds, allowed) in _RANGES.items():
+    ranges = dict(_RANGES)
+    for section in dataclasses.fields(config):
+        for name, rule in getattr(getattr(config, section.name), 'RANGES', {}).items():
+            ranges[f'{section.name}.{name}'] = rule
+    for key, (holds, allowed) in ranges.items():
         section, name = key.split('.')
         value = getattr(getattr(config, section), name)
         if not holds(value):

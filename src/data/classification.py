@@ -96,6 +96,39 @@ class ImageFolder:
         return self.paths[index]
 
 
+class Subset:
+    """Some images of a data set, by their indices in it, in rising order."""
+
+    def __init__(self, dataset, indices: np.ndarray):
+        self.dataset, self.indices = dataset, np.sort(indices)
+        self.class_names, self.labels = dataset.class_names, dataset.labels[self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def image(self, index: int) -> Image.Image:
+        """Image `index` of the subset as RGB."""
+        return self.dataset.image(self.indices[index])
+
+    def name(self, index: int) -> str:
+        """What the data set calls it."""
+        return self.dataset.name(self.indices[index])
+
+
+def balanced_order(labels: np.ndarray) -> np.ndarray:
+    """All indices, shuffled by a fixed seed, so that every stretch of the order has the classes' own shares.
+
+    Of a stretch of n images each class has its share of n, to within one.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    own = labels[shuffled]
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        mine = np.flatnonzero(own == label)
+        place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)  # evenly over the whole order
+    return shuffled[np.argsort(place, kind='stable')]
+
+
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr)
 

@@ -4,15 +4,30 @@ from __future__ import annotations
 from typing import Callable, Optional, Sequence
 
 from src.config import DataConfig
-from src.data.classification import load_dataset
+from src.data.classification import Subset, balanced_order, load_dataset
 from src.data.transforms import EvalTransform, TrainTransform
 
 
 def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] = None,
             progress: Optional[Callable[[int, int], None]] = None):
-    """The 'train' or 'val' split that a configuration names."""
-    return load_dataset(data.name, split, data.dir, class_names=class_names, strict=data.strict, check=data.check,
-                        workers=data.workers, progress=progress)
+    """The 'train' or 'val' split that a configuration names, or the part of it that `images` and `holdout` leave.
+
+    Raises ValueError where they ask for more images than there are.
+    """
+    def load(name: str):
+        return load_dataset(data.name, name, data.dir, class_names=class_names, strict=data.strict, check=data.check,
+                            workers=data.workers, progress=progress)
+    if split == 'val' and not data.holdout:
+        return load('val')
+    whole = load('train')
+    if not data.holdout and data.images is None:
+        return whole
+    if data.holdout + (data.images or 1) > len(whole):
+        raise ValueError(f'data.holdout={data.holdout} and data.images={data.images}: the training set has {len(whole)} '
+                         'images')
+    order = balanced_order(whole.labels)
+    last = len(whole) if data.images is None else data.holdout + data.images
+    return Subset(whole, order[:data.holdout] if split == 'val' else order[data.holdout:last])
 
 
 def train_transform(data: DataConfig, resolution: int) -> TrainTransform:

@@ -11,7 +11,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from src.config import Config, to_dict
+from src.config import Config, from_dict, to_dict
 from src.data import presets
 from src.data.pipeline import TrainStream
 from src.model.network import create_model
@@ -28,6 +28,10 @@ from src.training.step import TrainStep
 
 LOG_STEPS = 50  # training records average this many steps
 SINK_STEPS = 100  # steps a call at most where the device is fed by its own queue
+
+
+class Diverged(ValueError):
+    """The loss is no number any more; the message says when and what to change."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Trainer:
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint. Raises ValueError where data or configuration are not what they were."""
-        then, now = self._identity(saved.meta), self._identity(self._meta())
+        config = to_dict(from_dict(saved.meta['config'], saved.path))  # with the keys that are newer than the file
+        then, now = self._identity({**saved.meta, 'config': config}), self._identity(self._meta())
         changed = next((key for key in now if then.get(key) != now[key]), None)
         if changed:
             raise ValueError(f'{saved.path}: {changed} was {then.get(changed)!r} and is {now[changed]!r} now; a run goes on '
@@ -151,7 +156,7 @@ class Trainer:
                         self.config.data.workers, progress)
 
     def train(self, run: RunFolder) -> Outcome:
-        """Train to the end, saving as it goes. Raises Interrupted after a stop, ValueError when the loss diverges."""
+        """Train to the end, saving as it goes. Raises Interrupted after a stop, Diverged when the loss does."""
         begun = saved_at = logged_at = time.monotonic()
         losses, logged_step = [], self.step
 
@@ -193,7 +198,7 @@ class Trainer:
                 end_epoch()  # the earlier process ended between saving and scoring
             for done, loss in self.losses() if self.step < self.total_steps else ():
                 if not math.isfinite(loss):
-                    raise ValueError(self._diverged(run, loss, done))
+                    raise Diverged(self._diverged(run, loss, done))
                 self.step = done
                 losses.append(loss)
                 bar.update(done, f'loss {loss:.3f}  lr {self.rates[done - 1]:.1e}  {speed():.0f} images/s')
@@ -217,7 +222,7 @@ class Trainer:
     def _score(self, run: RunFolder, epoch: int, progress: Callable[[int, int], None]) -> None:
         result = self.evaluate(progress)
         if not math.isfinite(result.loss):
-            raise ValueError(self._diverged(run, result.loss, self.step))
+            raise Diverged(self._diverged(run, result.loss, self.step))
         self.score = {'epoch': epoch, 'step': self.step, **result.summary()}
         run.record(kind='eval', **self.score)
         self.say(f"epoch {epoch:>3}: top-1 {result.top1:.2f} %, top-5 {result.top5:.2f} %, loss {result.loss:.4f}")

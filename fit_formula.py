@@ -1,0 +1,61 @@
+"""Fit a tiny formula to measured networks: `python fit_formula.py RECORDS.csv --out formula.json --report report/`."""
+import argparse
+import os
+import sys
+
+from src.arch.zoo import BASES
+from src.files import check_parent
+from src.formula.budget import COSTS, parse_amount
+from src.formula.records import base_of, read
+from src.runtime import run_entry
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('records', metavar='RECORDS.csv', help='of `search.py export`, or your own: src/formula/records.py')
+    parser.add_argument('--out', default='formula.json', metavar='FILE', help='the formula, for design.py --formula')
+    parser.add_argument('--report', metavar='DIR', help='a folder for report.html and the pictures')
+    parser.add_argument('--base', metavar='NAME', help=f'the base network: {", ".join(BASES)}, or a name of your own')
+    parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: its own)")
+    parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
+    parser.add_argument('--base-cost', type=parse_amount, metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
+    parser.add_argument('--cost', default='macs', choices=list(COSTS), help='what c measures')
+    parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
+                        help='error and columns of the file, less of each being better (default: error and the cost)')
+    parser.add_argument('--keep', type=float, metavar='SHARE', help='fit to this share, by NSGA-III, not to the front alone')
+    parser.add_argument('--seed', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    check_parent(args.out)
+    base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes)
+    if not known and args.base_cost is None:
+        raise ValueError(f'--base {args.base}: not a network of src/arch/zoo.py, so its cost is not known; give --base-cost')
+    table = read(args.records, base, known)
+    for line, reason in table.problems:
+        print(f'{args.records}, line {line}: left out, {reason}', file=sys.stderr)
+    for remark in table.remarks + ([f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []):
+        print(f'{args.records}: {remark}', file=sys.stderr)
+    from src.formula.fitting import fit_records
+    fit = fit_records(table.records, base, args.base_cost, args.cost, args.objectives, args.keep, args.seed)
+    if args.report:
+        from src.formula import plots, report
+        os.makedirs(args.report, exist_ok=True)
+        plots.save(plots.front(fit), os.path.join(args.report, 'front.png'))
+        plots.save(plots.curves(fit.formula, base if known else None), os.path.join(args.report, 'curves.png'))
+        report.write(os.path.join(args.report, 'report.html'), fit, base if known else None,
+                     f'Tiny formula of {fit.formula.base}', table.problems)
+    fit.formula.save(args.out)
+    low, high = fit.formula.range
+    print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of {fit.formula.base_cost:,} '
+          f'{args.cost}')
+    for m, (correlation, p) in fit.spearman.items():
+        error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''
+        print(f'{m}: Spearman correlation with cost {correlation:+.2f} (p {p:.2g}){error}')
+    print(f'formula: {args.out}' + (f'\nreport: {os.path.join(args.report, "report.html")}' if args.report else ''))
+
+
+if __name__ == '__main__':
+    run_entry(main)

@@ -1,0 +1,57 @@
+"""A study, many networks trained and scored: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
+import argparse
+import json
+import os
+import sys
+
+from src.files import check_parent
+from src.runtime import run_entry
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('command', nargs='?', default='run', choices=('run', 'status', 'export'))
+    parser.add_argument('--config', required=True, metavar='FILE', help='see configs/study/')
+    parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
+                        help='replace one key, for example study.trials=60; may be repeated')
+    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--study', metavar='DIR', help='the folder of the study (default: runs/study/<configuration>)')
+    parser.add_argument('--dry-run', action='store_true', help='print what would be trained and what it costs; do nothing')
+    parser.add_argument('--out', default='records.csv', metavar='FILE', help='of export: the table for fit_formula.py')
+    parser.add_argument('--plot', metavar='FILE', help='of export: a picture of the rules\' networks')
+    parser.add_argument('--json', action='store_true', help='of status: print one JSON object')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    folder = args.study or os.path.join('runs', 'study', os.path.splitext(os.path.basename(args.config))[0])
+    if args.command == 'status':
+        from src.study.show import status
+        print(json.dumps(status(folder)[0]) if args.json else status(folder)[1])
+    elif args.command == 'export':
+        from src.study.export import draw_rules, networks, write_csv
+        from src.study.store import Store
+        check_parent(args.out, args.plot)
+        rows, unfinished = networks(Store(folder))
+        if args.plot:
+            draw_rules(args.plot, rows, 'macs')
+        write_csv(args.out, rows)
+        print(f'{len(rows)} networks in {args.out}' + (f'; {unfinished} have no trial done yet' if unfinished else ''))
+    else:
+        from src.study.config import load_study
+        from src.study.run import estimate, plan, run
+        overrides = args.overrides + ([f'data.dir={os.path.abspath(args.data_dir)}'] if args.data_dir else [])
+        planned = plan(load_study(args.config, overrides))
+        if args.dry_run:
+            from src.study.show import networks_table
+            print(networks_table(planned), estimate(planned), sep='\n')
+            return
+        found = run(planned, folder)
+        print(f'{found["done"]} trials done ({found["flagged"]} flagged), {found["failed"]} failed; results in {folder}\n'
+              f'next: python search.py export --config {args.config} --study {folder} --out records.csv; '
+              'python fit_formula.py records.csv --report report')
+
+
+if __name__ == '__main__':
+    run_entry(main)

@@ -1,0 +1,1 @@
+"""Studies: many networks trained and scored, recorded so that nothing is lost and nothing runs twice."""

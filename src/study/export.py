@@ -1,0 +1,57 @@
+"""A study's results as a table, a row a network."""
+from __future__ import annotations
+
+import csv
+import statistics
+from typing import Dict, List, Tuple
+
+from src.files import replacing
+from src.study.store import Store
+
+COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution', 'macs', 'params',
+           'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
+
+
+def networks(store: Store) -> Tuple[List[dict], int]:
+    """A row a network that has a trial done: mean and sample deviation over its trainings without a flag; and the
+    number of networks without one.
+
+    A network whose trainings are all flagged has the flag and no score.
+    """
+    groups: Dict[str, List[dict]] = {}
+    for trial in store.trials():
+        groups.setdefault(trial['name'], []).append(trial)
+    facts, rows, unfinished = store.facts(), [], 0
+    for name, trials in groups.items():
+        done = [t for t in trials if t['status'] == 'done']
+        if not done:
+            unfinished += 1
+            continue
+        good = [t for t in done if not t['flag']]
+        scores = [t['top1'] for t in good]
+        rows.append({
+            **{key: done[0][key] for key in COLUMNS if key in done[0]},
+            **{key: facts[key] for key in ('base', 'base_resolution', 'num_classes')},
+            'top1': statistics.fmean(scores) if scores else '',
+            'top1_deviation': statistics.stdev(scores) if len(scores) > 1 else '', 'seeds': len(good) or len(done),
+            'flag': '' if good else done[0]['flag'], 'seconds': statistics.fmean(t['seconds'] for t in done)})
+    return rows, unfinished
+
+
+def write_csv(path: str, rows: List[dict]) -> None:
+    """Write the rows, whole or not at all; numbers read back equal."""
+    with replacing(path) as temporary:
+        with open(temporary, 'w', encoding='utf-8', newline='') as file:
+            out = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+            out.writeheader()
+            out.writerows({key: row[key] for key in COLUMNS} for row in rows)
+
+
+def draw_rules(path: str, rows: List[dict], cost: str) -> None:
+    """Draw accuracy over cost of the networks that rules made (`tiny:5M`), a line a rule. Raises ValueError without any."""
+    from src.formula import RULES, plots
+    drawn = [(row['label'].partition(':')[0], row[cost], row['top1'], row['top1_deviation'] or None) for row in rows
+             if row['label'].partition(':')[0] in RULES and row['top1'] != '']
+    if not drawn:
+        raise ValueError(f'{path}: no network of this study is a rule\'s (study.networks, for example tiny:5M)')
+    plots.save(plots.comparison(drawn, cost), path)

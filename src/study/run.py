@@ -1,0 +1,194 @@
+"""Running a study: workers side by side, progress, and what is left when they stop."""
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from typing import Callable, List, Optional
+
+import numpy as np
+
+from src.arch import expand, measure
+from src.data import presets
+from src.formula.budget import base_network
+from src.runtime import Interrupted
+from src.study.config import Candidate, StudyConfig, candidates, check_same, flat
+from src.study.store import Store
+from src.study.trial import PARENT
+from src.training.progress import duration, tell
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ASSUMED_MACS = 12e9  # multiply-adds a second and processor in training, before any trial is timed
+START_SECONDS = 12.0  # of a trial: imports, data, compilation
+BACKWARD = 2  # a backward pass costs about two forward ones
+EVERY = 15.0  # seconds between lines of progress
+QUICK, SLOW_DOWN = 3, 5.0  # after so many processes that ended without taking a trial, wait so long
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A study before it runs: its networks, its number of trials and the multiply-adds of all of it."""
+    config: StudyConfig
+    networks: List[Candidate]
+    num_classes: int
+    train_images: int
+    val_images: int
+
+    @property
+    def images(self) -> float:
+        """Forward passes that one trial costs, a backward pass as BACKWARD of them."""
+        train = self.config.train
+        evaluations = -(-train.epochs // train.eval_every)
+        return train.epochs * self.train_images * (1 + BACKWARD) + evaluations * self.val_images
+
+    def rows(self) -> List[dict]:
+        """What the store holds of each trial at the start."""
+        found = []
+        for candidate in self.networks:
+            cost, spec = measure(expand(candidate.spec)), candidate.spec
+            for i in range(self.config.study.seeds):
+                found.append({'name': candidate.name, 'label': candidate.label, 'seed': self.config.train.seed + i,
+                              'r': spec.r, 'd': spec.d, 'w': spec.w, 'resolution': expand(spec).resolution,
+                              'macs': cost.macs, 'params': cost.params, 'peak_memory': cost.peak_memory})
+        return found
+
+    def facts(self) -> dict:
+        """What exports say of the base."""
+        base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
+        return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
+                'base_macs': measure(expand(base)).macs, 'images': self.images}
+
+
+def plan(config: StudyConfig) -> Plan:
+    """Draw the networks and look at the data. Raises ValueError or FileNotFoundError for what can't be had."""
+    data = dataclasses.replace(config.data, check=False)
+    train_set, val_set = presets.dataset(data, 'train'), presets.dataset(data, 'val')
+    classes = len(train_set.class_names)
+    return Plan(config, candidates(config.study, classes), classes, len(train_set), len(val_set))
+
+
+def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
+    """How long a trial takes: a + b x multiply-adds by least squares over the finished ones, or from ASSUMED_MACS."""
+    done = [t for t in trials if t['status'] == 'done' and t['seconds']]
+    if len({t['macs'] for t in done}) < 3:
+        return lambda trial: START_SECONDS + trial['macs'] * images / (ASSUMED_MACS * processors)
+    slope, start = np.polyfit([t['macs'] for t in done], [t['seconds'] for t in done], 1)
+    least = min(t['seconds'] for t in done) / 2
+    return lambda trial: max(least, start + slope * trial['macs'])
+
+
+def left(trials: List[dict], images: float, workers: int) -> float:
+    """Seconds until the study is done, all workers working."""
+    from src.kernels import default_threads
+    seconds = seconds_of(trials, images, max(1, default_threads() // workers))
+    now = time.time()
+    waiting = [max(0.0, seconds(t) - (now - t['started'] if t['status'] == 'running' else 0.0)) for t in trials
+               if t['status'] in ('pending', 'running')]
+    return max([sum(waiting) / workers] + waiting)
+
+
+def estimate(planned: Plan) -> str:
+    """What the whole study costs, in words."""
+    rows = [dict(row, status='pending') for row in planned.rows()]
+    total = sum(row['macs'] for row in rows) * planned.images
+    workers = planned.config.study.workers
+    return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
+            f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
+            f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a processor '
+            f'does {ASSUMED_MACS / 1e9:.0f} G a second; better known when some trials are timed')
+
+
+def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
+    """Run what is not done. Returns the counts by status. Raises Interrupted after a stop, with all trials saved."""
+    store = Store(folder)
+    store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
+    say(estimate(planned))
+    pool = Pool(store, planned.config.study.workers, say)
+    before = {number: signal.signal(number, pool.ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        pool.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return counts(store.trials())
+
+
+class Pool:
+    """So many processes at once, each with one trial, until none is left."""
+
+    def __init__(self, store: Store, workers: int, say: Callable[[str], None]):
+        self.store, self.say = store, say
+        self.slots: List[Optional[subprocess.Popen]] = [None] * workers
+        self.stop, self.idle = False, 0
+        self.told, self.told_at = None, 0.0
+
+    def ask_to_stop(self, *_) -> None:
+        """On a signal."""
+        self.stop = True
+
+    def run(self) -> None:
+        """Until every trial is done or has failed."""
+        try:
+            while not self.stop:
+                open_trials = self._tend()
+                if not open_trials and not any(self.slots):
+                    return
+                time.sleep(SLOW_DOWN if self.idle >= QUICK else 0.2)
+        finally:
+            self._end()
+        raise Interrupted(f'stopped; every trial is saved where it was. The same command goes on with {self.store.folder}')
+
+    def _tend(self) -> int:
+        """Reap, report, hire; the number of trials not done."""
+        for i, process in enumerate(self.slots):
+            if process is not None and process.poll() is not None:
+                self.slots[i] = None
+                self.idle = 0 if time.monotonic() - process.begun > 1.5 else self.idle + 1
+        trials = self.store.trials()
+        waiting = [t for t in trials if t['status'] in ('pending', 'running')]
+        busy = sum(process is not None for process in self.slots)
+        for i, process in enumerate(self.slots):
+            if process is None and busy < len(waiting):
+                self.slots[i] = self._hire(i)
+                busy += 1
+        self._report(trials)
+        return len(waiting)
+
+    def _hire(self, slot: int) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'src.study.trial', str(self.store.folder.absolute()), str(len(self.slots)), str(slot)],
+            cwd=ROOT, env={**os.environ, PARENT: str(os.getpid())}, stdin=subprocess.DEVNULL, start_new_session=True)
+        process.begun = time.monotonic()
+        return process
+
+    def _end(self) -> None:
+        """Ask those at work to stop, and wait: they save."""
+        for process in filter(None, self.slots):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in filter(None, self.slots):
+            process.wait()
+
+    def _report(self, trials: List[dict]) -> None:
+        now = counts(trials)
+        finished = now['done'] + now['failed']
+        quiet = 4 * EVERY if finished == self.told else EVERY
+        if self.told is not None and finished < len(trials) and time.monotonic() - self.told_at < quiet:
+            return
+        self.told, self.told_at = finished, time.monotonic()
+        rest = duration(left(trials, self.store.facts()['images'], len(self.slots)))
+        best = max((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: t['top1'], default=None)
+        self.say(f'{finished} of {len(trials)} trials' + (f', {now["failed"]} failed' if now['failed'] else '')
+                 + (f', {now["flagged"]} flagged' if now['flagged'] else '')
+                 + (f', best {best["top1"]:.2f} % at {best["macs"] / 1e6:.1f}M' if best else '')
+                 + (f', {rest} left' if finished < len(trials) else ''))
+
+
+def counts(trials: List[dict]) -> dict:
+    """How many trials are in each state; flagged ones are done as well."""
+    found = {status: sum(t['status'] == status for t in trials) for status in ('pending', 'running', 'done', 'failed')}
+    return {**found, 'flagged': sum(bool(t['flag']) for t in trials)}

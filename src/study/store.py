@@ -1,0 +1,165 @@
+"""The records of a study: one SQLite file, so that every change is whole or did not happen, whoever is killed when.
+
+A trial is pending, running, done or failed. Who runs a trial holds a lock on a file in its folder; the system lets go of
+it when the process ends, however it ends, so a trial that is running without a lock is free again.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import pathlib
+import sqlite3
+import time
+from typing import Dict, Iterator, List, Optional
+
+WAIT = 60.0  # seconds for another process's transaction
+MOST_DEATHS = 5  # of a trial's process, killed from outside or for want of memory, before the trial has failed
+
+_TABLES = '''
+CREATE TABLE IF NOT EXISTS study (config TEXT NOT NULL, facts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, label TEXT NOT NULL, seed INTEGER NOT NULL,
+    r REAL NOT NULL, d REAL NOT NULL, w REAL NOT NULL, resolution INTEGER NOT NULL,
+    macs INTEGER NOT NULL, params INTEGER NOT NULL, peak_memory INTEGER NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending', failures INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0,
+    flag TEXT NOT NULL DEFAULT '', top1 REAL, top5 REAL, loss REAL, seconds REAL, reason TEXT NOT NULL DEFAULT '',
+    started REAL, finished REAL, UNIQUE (name, seed));
+'''
+
+
+class Store:
+    """A study's folder: `study.db`, and `trials/<id>/` for each trial's log and run."""
+
+    def __init__(self, folder: str):
+        self.folder = pathlib.Path(folder)
+        self.path = self.folder / 'study.db'
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other process writes beside; committed at its end, undone by an exception."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as database:
+            database.row_factory = sqlite3.Row
+            database.execute('BEGIN IMMEDIATE')
+            try:
+                yield database
+            except BaseException:
+                database.execute('ROLLBACK')
+                raise
+            database.execute('COMMIT')
+
+    def start(self, config: Dict[str, object], facts: dict, trials: List[dict], check) -> None:
+        """Make the store, or extend it by the trials it does not have. `check(then, now, folder)` may refuse."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with self.change() as database:
+                for statement in _TABLES.split(';'):
+                    database.execute(statement)
+                row = database.execute('SELECT config FROM study').fetchone()
+                if row:
+                    check(json.loads(row['config']), config, str(self.folder))
+                    database.execute('UPDATE study SET config = ?', (json.dumps(config),))
+                else:
+                    database.execute('INSERT INTO study VALUES (?, ?)', (json.dumps(config), json.dumps(facts)))
+                for trial in trials:
+                    database.execute(f'INSERT OR IGNORE INTO trials ({", ".join(trial)}) VALUES '
+                                     f'({", ".join("?" * len(trial))})', tuple(trial.values()))
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f'{self.path}: {error}; is it a study? Choose another --study folder') from None
+
+    def _query(self, statement: str) -> List[sqlite3.Row]:
+        if not self.path.is_file():
+            raise FileNotFoundError(f'{self.folder}: no study there (no study.db); start it with search.py run')
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT)) as database:
+                database.row_factory = sqlite3.Row
+                return database.execute(statement).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f'{self.path}: {error}; is it a study?') from None
+
+    def config(self) -> Dict[str, object]:
+        """The configuration it runs with, {section.key: value}."""
+        return json.loads(self._query('SELECT config FROM study')[0]['config'])
+
+    def facts(self) -> dict:
+        """What was found at the start: the base's numbers, class count, training images."""
+        return json.loads(self._query('SELECT facts FROM study')[0]['facts'])
+
+    def trials(self) -> List[dict]:
+        """Every trial's record, by id."""
+        return [dict(row) for row in self._query('SELECT * FROM trials ORDER BY id')]
+
+    def trial_folder(self, number: int) -> pathlib.Path:
+        """The folder of a trial."""
+        return self.folder / 'trials' / str(number)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[Optional[dict]]:
+        """Take a trial that no living process has, the first that is pending or was left running; None if there is none.
+
+        It is this process's own until the end of the block.
+        """
+        for trial in self.trials():
+            if trial['status'] not in ('pending', 'running'):
+                continue
+            with self._lock(trial['id']) as mine:
+                if not mine:
+                    continue
+                with self.change() as database:
+                    row = database.execute('SELECT * FROM trials WHERE id = ?', (trial['id'],)).fetchone()
+                    if row['status'] not in ('pending', 'running'):
+                        continue  # finished meanwhile
+                    died = row['status'] == 'running'  # its process never came to say what became of it
+                    if died and row['deaths'] + 1 >= MOST_DEATHS:
+                        database.execute("UPDATE trials SET status = 'failed', deaths = deaths + 1, reason = ? WHERE id = ?",
+                                         (f'its process was killed {MOST_DEATHS} times, perhaps for want of memory',
+                                          trial['id']))
+                        continue
+                    database.execute("UPDATE trials SET status = 'running', deaths = deaths + ?, started = ? WHERE id = ?",
+                                     (int(died), time.time(), trial['id']))
+                yield dict(row)
+                return
+        yield None
+
+    def alive(self, number: int) -> bool:
+        """Whether a process holds a trial."""
+        with self._lock(number) as mine:
+            return not mine
+
+    @contextlib.contextmanager
+    def _lock(self, number: int) -> Iterator[bool]:
+        folder = self.trial_folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / 'lock', 'a') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+            yield True
+
+    def finish(self, number: int, seconds: float, flag: str = '', reason: str = '', top1: Optional[float] = None,
+               top5: Optional[float] = None, loss: Optional[float] = None) -> None:
+        """A trial is done: its score, or the flag that says why it has none that counts."""
+        self._set(number, status='done', seconds=seconds, flag=flag, reason=reason, top1=top1, top5=top5, loss=loss,
+                  finished=time.time())
+
+    def fail(self, number: int, reason: str, retries: int) -> None:
+        """A trial failed: with its reason back to pending, or failed for good after `retries` more."""
+        with self.change() as database:
+            failures = database.execute('SELECT failures FROM trials WHERE id = ?', (number,)).fetchone()['failures'] + 1
+            database.execute('UPDATE trials SET status = ?, failures = ?, reason = ?, finished = ? WHERE id = ?',
+                             ('pending' if failures <= retries else 'failed', failures, reason, time.time(), number))
+
+    def release(self, number: int) -> None:
+        """A trial was stopped on request; it goes on where it was."""
+        self._set(number, status='pending')
+
+    def _set(self, number: int, **values) -> None:
+        with self.change() as database:
+            database.execute(f'UPDATE trials SET {", ".join(f"{key} = ?" for key in values)} WHERE id = ?',
+                             (*values.values(), number))
+
+    def open_count(self) -> int:
+        """Trials that are not done and not failed."""
+        return sum(trial['status'] in ('pending', 'running') for trial in self.trials())

@@ -1,0 +1,99 @@
+"""One trial in a process of its own, so that a crash ends only that one: `python -m src.study.trial STUDY WORKERS SLOT`.
+
+It takes a trial that nobody has, trains it with the package's own training code and records the score of its last epoch:
+the best epoch of each would favour the lucky ones. Started with the pool's process id in PARENT it stops, saved, when
+the pool is gone.
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from typing import Optional
+
+from src.config import from_dict
+from src.runtime import Interrupted, describe
+from src.study.config import StudyConfig
+from src.study.store import Store
+
+PARENT = 'TINYNETS_STUDY_PARENT'
+CHANCE = 1.5  # times what guessing scores: not more than that is chance level
+
+
+def main(folder: str, workers: int, slot: int) -> None:
+    """Take one trial and see it to its end; nothing to take, nothing done."""
+    store = Store(folder)
+    with store.taken() as trial:
+        if trial is None:
+            return
+        log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        _watch_parent()
+        config = study_config(store)
+        try:
+            _train(store, trial, config, workers, slot)
+        except (Interrupted, KeyboardInterrupt):
+            store.release(trial['id'])
+        except Exception as error:  # whatever it is, it is the record of this trial
+            import traceback
+            traceback.print_exc()
+            store.fail(trial['id'], describe(error), config.study.retries)
+
+
+def study_config(store: Store) -> StudyConfig:
+    """The configuration that a store holds."""
+    tree: dict = {}
+    for key, value in store.config().items():
+        section, _, name = key.partition('.')
+        tree.setdefault(section, {})[name] = value
+    return from_dict(tree, str(store.path), StudyConfig)
+
+
+def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: int) -> None:
+    from src.kernels import default_threads
+    from src.runtime import configure
+    threads = config.runtime.threads or max(1, default_threads() // workers)
+    device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,
+                       trial['seed'], config.runtime.kernels)
+    from src.training.checkpoint import load
+    from src.training.loop import Diverged, train
+    own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),
+                     'optim': vars(config.optim), 'train': {**vars(config.train), 'seed': trial['seed']},
+                     'runtime': dataclasses.asdict(config.runtime)}, str(store.path))
+    path = store.trial_folder(trial['id']) / 'run'
+    resume = (path / 'last.ckpt').is_file()
+    if not resume:
+        shutil.rmtree(path, ignore_errors=True)  # of a try that left nothing to go on with
+    begun = time.monotonic()
+    try:
+        outcome = train(own, device, str(path), resume=resume)
+    except Diverged as reason:
+        store.finish(trial['id'], time.monotonic() - begun, flag='diverged', reason=describe(reason))
+    else:
+        score, classes = outcome.last, len(load(str(outcome.run.last)).meta['class_names'])
+        flag = 'chance' if score['top1'] <= CHANCE * 100 / classes else ''
+        store.finish(trial['id'], time.monotonic() - begun, flag=flag, top1=score['top1'], top5=score['top5'],
+                     loss=score['loss'])
+    for checkpoint in path.glob('*.ckpt'):  # the score is recorded; the networks of a study are not kept
+        checkpoint.unlink()
+
+
+def _watch_parent() -> None:
+    parent: Optional[str] = os.environ.get(PARENT)
+    if not parent:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)  # the training loop saves and stops
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == '__main__':
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,65 @@
+"""design.py as a user calls it."""
+import json
+
+import pytest
+import yaml
+
+
+def test_json_is_one_object(entry):
+    done = entry('design.py', '--macs', '100M', '--json')
+    found = json.loads(done.stdout)
+    assert found['resolution'] == 184 and found['w'] == 0.54 and found['macs'] == 99_536_432
+    assert found['params'] == 2_457_234 and found['d_interval'][0] < found['d'] < found['d_interval'][1]
+    assert not found['extrapolated'] and found['distance'] == pytest.approx(-0.004636, abs=1e-5)
+
+
+def test_people_are_told_of_extrapolation(entry):
+    done = entry('design.py', '--macs', '10M')
+    assert 'extrapolation' in done.stdout and '95 % of networks' in done.stdout
+    assert 'extrapolation' not in entry('design.py', '--macs', '100M').stdout
+
+
+def test_compare_puts_the_rules_side_by_side(entry):
+    lines = entry('design.py', '--macs', '97M', '--compare').stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:6]] == ['tiny', 'giant', 'resolution', 'depth', 'width']
+    assert lines[6].startswith('depth: 97M multiply-adds by depth alone')
+    found = json.loads(entry('design.py', '--macs', '200M', '--compare', '--json').stdout)
+    assert found['resolution']['macs'] <= 200e6 and found['giant']['phi'] < -1
+
+
+def test_the_saved_configuration_is_the_network(entry, tmp_path):
+    done = entry('design.py', '--macs', '12M', '--num-classes', '10', '--base-resolution', '64', '--save',
+                 tmp_path / 'c.yaml', '--plot', tmp_path / 'p.png', '--json')
+    assert done.returncode == 0, done.stderr
+    found, config = json.loads(done.stdout), yaml.safe_load((tmp_path / 'c.yaml').read_text())
+    assert config['model']['name'] == found['name'] and config['model']['resolution'] is None
+    assert config['data']['name'] == 'digits'
+    summary = json.loads(entry('summary.py', '--model', found['name'], '--num-classes', '10', '--json').stdout)
+    assert (summary['macs'], summary['params']) == (found['macs'], found['params'])
+    assert (tmp_path / 'p.png').read_bytes()[:4] == b'\x89PNG'
+
+
+def test_the_saved_configuration_trains_as_it_is(entry, tmp_path):
+    entry('design.py', '--macs', '600K', '--num-classes', '10', '--base-resolution', '32', '--save', tmp_path / 'c.yaml')
+    done = entry('train.py', '--config', tmp_path / 'c.yaml', '--set', 'train.epochs=1', '--set', 'optim.warmup_epochs=0.5',
+                 '--run', tmp_path / 'run')
+    assert done.returncode == 0 and (tmp_path / 'run' / 'best.ckpt').is_file(), done.stderr
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (('--macs', '1K'), 'can be brought to'), (('--macs', '100X'), "'100X' is no amount"),
+    (('--params', '100K'), 'parameters by the tiny formula'), (('--macs', '100M', '--rule', 'big'), "rule 'big'"),
+    (('--macs', '100M', '--base', 'vgg'), "base 'vgg'"), (('--macs', '100M', '--formula', 'no.json'), 'no.json: no such'),
+    (('--macs', '100M', '--save', 'no/c.yaml'), 'the folder'), (('--macs', '100M', '--width', 'wide'), "width 'wide'"),
+    (('--macs', '97M', '--rule', 'depth'), 'depth alone')])
+def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
+    done = entry('design.py', *arguments, cwd=tmp_path)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and len(lines) == 1 and words in lines[0] and not done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_answer_needs_no_framework(entry, root):
+    done = entry('design.py', '--macs', '52M', env={'PYTHONPROFILEIMPORTTIME': '1', 'PYTHONPATH': str(root)})
+    imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
+    assert 'numpy' in imported and not {'mindspore', 'sklearn', 'pymoo', 'matplotlib'} & imported

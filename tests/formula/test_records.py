@@ -1,0 +1,156 @@
+"""Tables of measured networks: spellings, units, what is left out and why, and the fit of them."""
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from src.arch import expand, measure, scale
+from src.formula.budget import base_network
+from src.formula.fitting import fit_records
+from src.formula.records import Record, base_of, read
+
+B0 = base_network('efficientnet_b0')
+
+
+def write(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def test_foreign_columns_units_and_bad_lines(tmp_path):
+    path = write(tmp_path / 'r.csv', '\n'.join([
+        ' Model ,Res,Depth,Width,FLOPs (M),Acc,latency_ms,Comment',
+        'one,112,0.5,0.5,30,60.5,1.5,fine',           # 2
+        'two,112,0.5,0.5,30,61.5%,1.5,another seed',  # 3
+        'three,0.5x,0.5,0.5,30,60,1,bad',             # 4
+        'four,112,0.5,,30,60,1,no width',             # 5
+        '',
+        'five,112,0.5,0.5,30,101,1,too good',         # 7
+        'six,112,0.5,0.5,30,nan,1,no number',         # 8
+        'seven,112,0.5,0.5,30',                       # 9
+        'eight,156,1,1,196,74.9,4,"quoted, comma"',   # 10
+        'eight,156,1,1,196,74.9,4,"quoted, comma"',   # 11
+        'nine,156,1,0.8,-3,74.9,4,negative']))        # 12
+    table = read(path, B0)
+    one, eight = table.records
+    assert (one.name, one.r, one.d, one.w, one.top1, one.seeds, one.lines) == ('one', 0.5, 0.5, 0.5, 61.0, 2, (2, 3))
+    assert one.deviation == pytest.approx(0.5 ** 0.5) and one.costs['macs'] == 30e6 and one.costs['latency_ms'] == 1.5
+    assert (eight.name, eight.costs['macs'], eight.objective('error')) == ('eight', 196e6, pytest.approx(25.1))
+    assert eight.costs['params'] == 5_288_548  # counted
+    assert [line for line, _ in table.problems] == [4, 5, 7, 8, 9, 11, 12]
+    reasons = dict(table.problems)
+    assert "resolution is '0.5x', must be a number" in reasons[4] and 'w is missing' in reasons[5]
+    assert 'at most 100' in reasons[7] and 'same as line 10' in reasons[11] and 'macs is -3' in reasons[12]
+    assert 'Comment' in table.ignored
+    assert table.remarks and 'line 2' in table.remarks[0]  # 30M is not what it costs
+
+
+def test_errors_shares_flags_and_counted_costs(tmp_path):
+    path = write(tmp_path / 'r.csv', 'r,d,w,error,flag\n0.5,0.5,0.5,0.4,\n0.6,0.5,0.5,0.3,chance\n')
+    table = read(path, B0)
+    assert [r.top1 for r in table.records] == [pytest.approx(60)] and 'flagged chance' in dict(table.problems)[3]
+    assert table.records[0].costs['macs'] == measure(expand(scale(B0, resolution=112, d=0.5, w=0.5))).macs
+
+
+@pytest.mark.parametrize('header, words', [('r,d,top1', 'no column w in its header'), ('', 'no column r or resolution'),
+                                           ('r,d,w,macs', 'no column top1 or error'), ('r,d,w,acc,top1', 'two columns are')])
+def test_headers_that_lack_something(tmp_path, header, words):
+    with pytest.raises(ValueError, match=words):
+        read(write(tmp_path / 'r.csv', header + '\n1,1,1,50\n'), B0)
+    with pytest.raises(FileNotFoundError):
+        read(str(tmp_path / 'none.csv'), B0)
+
+
+def test_the_file_says_what_was_measured(tmp_path):
+    path = write(tmp_path / 'r.csv', 'base,base_resolution,num_classes,r,d,w,top1\nefficientnet_b0,48,10,1,1,1,80\n')
+    base, known = base_of(path)
+    assert known and (base.base_resolution, base.num_classes) == (48, 10)
+    assert base_of(path, resolution=64)[0].base_resolution == 64
+    foreign, known = base_of(path, 'my_net')
+    assert not known and foreign.name == 'my_net'
+    with pytest.raises(ValueError, match='no column macs|and macs'):
+        read(path, foreign, counted=False)
+    mixed = write(tmp_path / 'm.csv', 'num_classes,r,d,w,top1\n10,1,1,1,80\n100,1,1,1,70\n')
+    with pytest.raises(ValueError, match='different num_classes'):
+        base_of(mixed)
+
+
+def measured(count, seed=0, noise=0.0):
+    """Networks of a made-up world where accuracy is best on known curves r(c), d(c)."""
+    rng = np.random.default_rng(seed)
+    records = []
+    for i in range(count):
+        r, d, w = rng.uniform(0.4, 1.1), rng.uniform(0.4, 1.3), rng.uniform(0.4, 1.1)
+        c = r * r * d * w * w
+        away = (np.log(r / (0.95 * c ** 0.2))) ** 2 + (np.log(d / (1.1 * c ** 0.3))) ** 2
+        records.append(Record(f'{i}', r, d, w, 80 + 6 * np.log(c) - 12 * away + rng.normal(0, noise),
+                              {'macs': c * 1e8, 'params': 1e6 * w}))
+    return records
+
+
+def test_a_fit_finds_the_curves_that_the_front_was_made_from():
+    fit = fit_records(measured(500), B0, base_cost=1e8)
+    assert len(fit.front) >= 10
+    for c in (0.15, 0.3, 0.6):
+        found = fit.formula.predict(c)
+        assert found.r == pytest.approx(0.95 * c ** 0.2, rel=0.12)
+        assert found.d == pytest.approx(1.1 * c ** 0.3, rel=0.15)
+    assert fit.spearman['r'][0] > 0.5 and fit.spearman['d'][0] > 0.5
+    ranks = [np.argsort(np.argsort([getattr(p, 'r') for p in fit.formula.points])),
+             np.argsort(np.argsort([p.cost for p in fit.formula.points]))]
+    assert fit.spearman['r'][0] == pytest.approx(np.corrcoef(ranks)[0, 1])
+    assert 0 < fit.left_out_error('r') < 0.1
+    assert fit.formula.about['networks'] == 500 and fit.formula.about['cut'] == 0
+
+
+def test_more_than_the_front_and_other_objectives():
+    records = measured(60, noise=1)
+    front = fit_records(records, B0, base_cost=1e8, keep=0.3)
+    assert len(front.front) == 18
+    three = fit_records(records, B0, base_cost=1e8, objectives=('error', 'macs', 'params'))
+    assert set(fit_records(records, B0, base_cost=1e8, keep=0.2).selection.indices) <= set(range(60))
+    assert len(three.front) >= len(fit_records(records, B0, base_cost=1e8).front)
+
+
+@pytest.mark.parametrize('options, words', [(dict(objectives=('error', 'latency_ms')), "objective 'latency_ms'"),
+                                            (dict(kind='watts'), "cost 'watts'"), (dict(keep=1.5), 'keep=1.5'),
+                                            (dict(keep=0.01), 'at least 4 are needed')])
+def test_fits_that_cannot_be(options, words):
+    with pytest.raises(ValueError, match=words):
+        fit_records(measured(30), B0, 1e8, **options)
+    with pytest.raises(ValueError, match='no network that can be used'):
+        fit_records([], B0, 1e8)
+
+
+def test_the_shipped_formula_is_the_fit_of_the_shipped_points(entry, root, tmp_path):
+    done = entry('fit_formula.py', root / 'src/formula/efficientnet_b0.csv', '--out', tmp_path / 'f.json', '--report',
+                 tmp_path / 'report')
+    assert done.returncode == 0, done.stderr
+    assert 'r: Spearman correlation with cost +1.00' in done.stdout
+    shipped, made = (json.loads(p.read_text()) for p in (root / 'src/formula/efficientnet_b0.json', tmp_path / 'f.json'))
+    assert made['points'] == shipped['points'] and all(p['source'] for p in made['points'])
+    for letter in 'rd':
+        assert made[letter] == pytest.approx(shipped[letter], rel=1e-2)
+    page = (tmp_path / 'report' / 'report.html').read_text()
+    assert page.count('src="data:image/png;base64,') == 2 and 'http' not in page and 'tinynet_c' in page
+    assert page.count('@resolution=') >= 5
+    for name in ('front.png', 'curves.png'):
+        assert (tmp_path / 'report' / name).read_bytes()[:4] == b'\x89PNG'
+
+
+def test_bad_lines_are_named_and_nothing_is_half_written(entry, tmp_path):
+    path = tmp_path / 'r.csv'
+    with open(path, 'w', newline='') as file:
+        out = csv.writer(file)
+        out.writerow(['r', 'd', 'w', 'top1', 'odd'])
+        for r in measured(40, noise=0.5):
+            out.writerow([r.r, r.d, r.w, r.top1, 'x'])
+        out.writerow(['x', 1, 1, 50, ''])
+    done = entry('fit_formula.py', path, '--out', tmp_path / 'f.json')
+    assert done.returncode == 0, done.stderr
+    assert "line 42: left out, r is 'x', must be a number" in done.stderr and 'odd' in done.stderr
+    done = entry('fit_formula.py', path, '--out', tmp_path / 'none' / 'f.json')
+    assert done.returncode == 2 and 'does not exist' in done.stderr
+    done = entry('fit_formula.py', path, '--base', 'my_net', '--out', tmp_path / 'g.json')
+    assert done.returncode == 2 and 'give --base-cost' in done.stderr and not (tmp_path / 'g.json').exists()

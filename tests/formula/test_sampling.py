@@ -1,0 +1,45 @@
+"""Draws: seeded, inside their ranges and budget, each network once."""
+import itertools
+
+import pytest
+
+from src.arch import expand, measure
+from src.formula.budget import base_network
+from src.formula.sampling import Space, blocks, draw
+
+BASE = base_network('efficientnet_b0', 48, 10)
+SPACE = Space(r=(0.4, 1.2), d=(0.3, 1.5), w=(0.3, 1.3), budget=(0.1, 0.6))
+
+
+def take(count, space=SPACE, seed=5):
+    return list(itertools.islice(draw(BASE, space, seed), count))
+
+
+def test_networks_are_in_the_space_and_each_once():
+    found = take(60)
+    whole = measure(expand(BASE)).macs
+    for spec in found:
+        assert 0.1 <= measure(expand(spec)).macs / whole <= 0.6
+        assert 19 <= spec.resolution <= 58 and 0.3 <= spec.d <= 1.5 and 0.3 <= spec.w <= 1.3
+        assert spec.num_classes == 10
+    assert len({blocks(expand(spec)) for spec in found}) == 60
+    costs = [measure(expand(spec)).macs / whole for spec in found]
+    assert min(costs) < 0.2 and max(costs) > 0.5
+
+
+def test_more_draws_begin_with_the_fewer():
+    assert take(30)[:10] == take(10)
+    assert take(10) != take(10, seed=6)
+
+
+def test_other_costs_bound_the_draw():
+    space = Space(budget=(0.2, 0.4), cost='params')
+    whole = measure(expand(BASE)).params
+    assert all(0.2 <= measure(expand(spec)).params / whole <= 0.4 for spec in take(20, space))
+
+
+def test_a_space_without_networks_is_an_error():
+    with pytest.raises(ValueError, match='0 networks found.*widen'):
+        take(1, Space(budget=(5.0, 6.0)))
+    with pytest.raises(ValueError, match='two increasing numbers'):
+        Space(r=(1.0, 0.5))
