@@ -147,6 +147,8 @@ class Pool:
         for i, process in enumerate(self.slots):
             if process is not None and process.poll() is not None:
                 self.slots[i] = None
+                if process.returncode < 0 and not self.stop:
+                    self.store.died(process.pid)
                 self.idle = 0 if time.monotonic() - process.begun > 1.5 else self.idle + 1
         trials = self.store.trials()
         waiting = [t for t in trials if t['status'] in ('pending', 'running')]
@@ -176,8 +178,9 @@ class Pool:
     def _report(self, trials: List[dict]) -> None:
         now = counts(trials)
         finished = now['done'] + now['failed']
+        last = finished == len(trials) and finished != self.told
         quiet = 4 * EVERY if finished == self.told else EVERY
-        if self.told is not None and finished < len(trials) and time.monotonic() - self.told_at < quiet:
+        if self.told is not None and not last and time.monotonic() - self.told_at < quiet:
             return
         self.told, self.told_at = finished, time.monotonic()
         rest = duration(left(trials, self.store.facts()['images'], len(self.slots)))

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import pathlib
 import sqlite3
 import time
 from typing import Dict, Iterator, List, Optional
 
 WAIT = 60.0  # seconds for another process's transaction
-MOST_DEATHS = 5  # of a trial's process, killed from outside or for want of memory, before the trial has failed
+MOST_DEATHS = 5  # of a trial's process while its pool lives, for want of memory for example, before the trial has failed
 
 _TABLES = '''
 CREATE TABLE IF NOT EXISTS study (config TEXT NOT NULL, facts TEXT NOT NULL);
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS trials (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, label TEXT NOT NULL, seed INTEGER NOT NULL,
     r REAL NOT NULL, d REAL NOT NULL, w REAL NOT NULL, resolution INTEGER NOT NULL,
     macs INTEGER NOT NULL, params INTEGER NOT NULL, peak_memory INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'pending', failures INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL DEFAULT 'pending', failures INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, pid INTEGER,
     flag TEXT NOT NULL DEFAULT '', top1 REAL, top5 REAL, loss REAL, seconds REAL, reason TEXT NOT NULL DEFAULT '',
     started REAL, finished REAL, UNIQUE (name, seed));
 '''
@@ -109,14 +110,8 @@ class Store:
                     row = database.execute('SELECT * FROM trials WHERE id = ?', (trial['id'],)).fetchone()
                     if row['status'] not in ('pending', 'running'):
                         continue  # finished meanwhile
-                    died = row['status'] == 'running'  # its process never came to say what became of it
-                    if died and row['deaths'] + 1 >= MOST_DEATHS:
-                        database.execute("UPDATE trials SET status = 'failed', deaths = deaths + 1, reason = ? WHERE id = ?",
-                                         (f'its process was killed {MOST_DEATHS} times, perhaps for want of memory',
-                                          trial['id']))
-                        continue
-                    database.execute("UPDATE trials SET status = 'running', deaths = deaths + ?, started = ? WHERE id = ?",
-                                     (int(died), time.time(), trial['id']))
+                    database.execute("UPDATE trials SET status = 'running', pid = ?, started = ? WHERE id = ?",
+                                     (os.getpid(), time.time(), trial['id']))
                 yield dict(row)
                 return
         yield None
@@ -150,6 +145,19 @@ class Store:
             failures = database.execute('SELECT failures FROM trials WHERE id = ?', (number,)).fetchone()['failures'] + 1
             database.execute('UPDATE trials SET status = ?, failures = ?, reason = ?, finished = ? WHERE id = ?',
                              ('pending' if failures <= retries else 'failed', failures, reason, time.time(), number))
+
+    def died(self, pid: int) -> None:
+        """A trial's process ended by a signal that its pool did not send; after MOST_DEATHS the trial has failed."""
+        with self.change() as database:
+            row = database.execute("SELECT * FROM trials WHERE status = 'running' AND pid = ?", (pid,)).fetchone()
+            if row is None:
+                return
+            deaths = row['deaths'] + 1
+            failed = deaths >= MOST_DEATHS
+            database.execute('UPDATE trials SET deaths = ?, status = ?, reason = ? WHERE id = ?',
+                             (deaths, 'failed' if failed else 'pending',
+                              f'its process was killed {deaths} times, perhaps for want of memory' if failed else '',
+                              row['id']))
 
     def release(self, number: int) -> None:
         """A trial was stopped on request; it goes on where it was."""
