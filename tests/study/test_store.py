@@ -1,0 +1,159 @@
+"""The record store: each trial once whatever happens, studies that grow, numbers of the export."""
+import csv
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from src.study.config import StudyConfig, StudySection, check_same, flat
+from src.study.export import networks, write_csv
+from src.study.run import counts, seconds_of
+from src.study.store import MOST_DEATHS, Store
+
+FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000}
+
+
+def rows(names, seeds=1):
+    return [{'name': name, 'label': 'drawn', 'seed': seed, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16,
+             'macs': 1000 * (i + 1), 'params': 10, 'peak_memory': 7} for i, name in enumerate(names) for seed in range(seeds)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    def make(names='abcdefgh', seeds=1, **study):
+        made = Store(str(tmp_path / 'study'))
+        made.start(flat(StudyConfig(study=StudySection(trials=len(names), seeds=seeds, **study))), FACTS,
+                   rows(names, seeds), check_same)
+        return made
+    return make
+
+
+def work(folder, results):
+    """A worker: takes trials until there is none."""
+    store = Store(folder)
+    while True:
+        with store.taken() as trial:
+            if trial is None:
+                return
+            time.sleep(0.002)
+            store.finish(trial['id'], 1.0, top1=50.0)
+            results.put(trial['id'])
+
+
+def test_workers_side_by_side_take_each_trial_once(store):
+    made, context = store(seeds=6), multiprocessing.get_context('fork')
+    results = context.Queue()
+    crew = [context.Process(target=work, args=(str(made.folder), results)) for _ in range(4)]
+    for process in crew:
+        process.start()
+    taken = [results.get(timeout=60) for _ in range(48)]
+    for process in crew:
+        process.join()
+    assert sorted(taken) == list(range(1, 49)) and results.empty()
+    assert counts(made.trials())['done'] == 48
+
+
+def hold(folder, results):
+    with Store(folder).taken() as trial:
+        results.put(trial['id'])
+        time.sleep(600)
+
+
+def test_a_trial_whose_process_was_killed_is_free_again_and_a_living_one_is_not(store):
+    made, context = store('ab'), multiprocessing.get_context('fork')
+    results = context.Queue()
+    process = context.Process(target=hold, args=(str(made.folder), results))
+    process.start()
+    assert results.get(timeout=30) == 1
+    with made.taken() as trial:
+        assert trial['id'] == 2  # the first one has its process
+        made.finish(2, 1.0, top1=60.0)
+    with made.taken() as trial:
+        assert trial is None and made.alive(1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not made.alive(1) and made.trials()[0]['status'] == 'running'
+    with made.taken() as trial:
+        assert trial['id'] == 1
+        made.finish(1, 1.0, top1=61.0)
+    with made.taken() as trial:
+        assert trial is None
+    assert [t['failures'] for t in made.trials()] == [0, 0]
+
+
+def test_a_transaction_that_does_not_end_changes_nothing(store):
+    made = store('ab')
+    with pytest.raises(KeyboardInterrupt):
+        with made.change() as database:
+            database.execute("UPDATE trials SET status = 'done'")
+            raise KeyboardInterrupt
+    assert counts(made.trials())['pending'] == 2
+
+
+def test_failures_are_retried_as_configured_and_keep_their_reason(store):
+    made = store('a')
+    made.fail(1, 'no luck', retries=1)
+    assert made.trials()[0]['status'] == 'pending'
+    made.fail(1, 'no luck again', retries=1)
+    trial = made.trials()[0]
+    assert (trial['status'], trial['failures'], trial['reason']) == ('failed', 2, 'no luck again')
+    with made.taken() as trial:
+        assert trial is None
+
+
+def test_a_trial_that_keeps_dying_fails_at_last(store):
+    made = store('a')
+    for i in range(MOST_DEATHS):
+        with made.taken() as trial:
+            assert trial['id'] == 1, i
+        made.died(os.getpid())
+    assert made.trials()[0]['status'] == 'failed' and 'killed' in made.trials()[0]['reason']
+    made.died(os.getpid())  # of no trial any more
+    assert made.trials()[0]['deaths'] == MOST_DEATHS
+
+
+def test_a_study_grows_and_is_otherwise_the_same(store):
+    made = store('ab')
+    made.finish(1, 2.0, top1=70.0)
+    made = store('abcd', workers=3)
+    assert [(t['id'], t['name'], t['status']) for t in made.trials()] == [
+        (1, 'a', 'done'), (2, 'b', 'pending'), (3, 'c', 'pending'), (4, 'd', 'pending')]
+    assert made.config()['study.workers'] == 3
+    with pytest.raises(ValueError, match=r"study.budget=\[0.03, 1.05\] and would go on with \[0.1, 1.0\]"):
+        store('abcd', budget=(0.1, 1.0))
+    with pytest.raises(ValueError, match='study.trials=4 and would go on with 2'):
+        store('ab')
+    assert len(made.trials()) == 4
+
+
+def test_what_is_no_study_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no study there'):
+        Store(str(tmp_path)).trials()
+    (tmp_path / 'study.db').write_bytes(b'no database, but long enough to be looked at' * 50)
+    with pytest.raises(ValueError, match='is it a study'):
+        Store(str(tmp_path)).trials()
+
+
+def test_the_export_has_mean_and_deviation_by_hand(store, tmp_path):
+    made = store('abcd', seeds=3)  # ids 1-3 are a, 4-6 b, 7-9 c, 10-12 d
+    for number, score in ((1, 70.0), (2, 72.0), (3, 77.0)):
+        made.finish(number, float(number), top1=score)
+    made.finish(4, 1.0, top1=10.0, flag='chance')
+    made.finish(5, 1.0, top1=60.1)
+    made.finish(7, 1.0, flag='diverged')
+    found, unfinished = networks(made)
+    assert unfinished == 1 and [row['name'] for row in found] == ['a', 'b', 'c']
+    write_csv(str(tmp_path / 'r.csv'), found)
+    a, b, c = csv.DictReader(open(tmp_path / 'r.csv'))
+    assert (float(a['top1']), a['seeds'], a['flag'], float(a['seconds'])) == (73.0, '3', '', 2.0)
+    assert float(a['top1_deviation']) == 13 ** 0.5  # (9 + 1 + 16) / 2
+    assert (float(b['top1']), b['top1_deviation'], b['seeds'], b['flag']) == (60.1, '', '1', '')
+    assert (c['top1'], c['flag'], c['num_classes'], c['base_resolution']) == ('', 'diverged', '10', '32')
+
+
+def test_time_is_fitted_to_finished_trials():
+    trials = [{'status': 'done', 'macs': m, 'seconds': 10 + 2e-6 * m} for m in (1e6, 2e6, 5e6)]
+    assert seconds_of(trials, 1, 1)({'macs': 4e6}) == pytest.approx(18)
+    assert seconds_of(trials[:2], 6e3, 2)({'macs': 4e6}) == pytest.approx(12 + 4e6 * 6e3 / 24e9)
