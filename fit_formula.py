@@ -5,7 +5,7 @@ import sys
 
 from src.arch.zoo import BASES
 from src.files import check_parent
-from src.formula.budget import COSTS, parse_amount
+from src.formula.budget import COSTS, Budget, parse_amount
 from src.formula.records import base_of, read
 from src.runtime import run_entry
 
@@ -18,7 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--base', metavar='NAME', help=f'the base network: {", ".join(BASES)}, or a name of your own')
     parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: its own)")
     parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
-    parser.add_argument('--base-cost', type=parse_amount, metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
+    parser.add_argument('--base-cost', metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
     parser.add_argument('--cost', default='macs', choices=list(COSTS), help='what c measures')
     parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
                         help='error and columns of the file, less of each being better (default: error and the cost)')
@@ -33,20 +33,23 @@ def main() -> None:
     base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes)
     if not known and args.base_cost is None:
         raise ValueError(f'--base {args.base}: not a network of src/arch/zoo.py, so its cost is not known; give --base-cost')
+    whole = None if args.base_cost is None else Budget(parse_amount(args.base_cost), args.cost).amount
     table = read(args.records, base, known)
+    table.require([*args.objectives, args.cost])
     for line, reason in table.problems:
         print(f'{args.records}, line {line}: left out, {reason}', file=sys.stderr)
     for remark in table.remarks + ([f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []):
         print(f'{args.records}: {remark}', file=sys.stderr)
     from src.formula.fitting import fit_records
-    fit = fit_records(table.records, base, args.base_cost, args.cost, args.objectives, args.keep, args.seed)
+    fit = fit_records(table.records, base, whole, args.cost, args.objectives, args.keep, args.seed)
     if args.report:
         from src.formula import plots, report
         os.makedirs(args.report, exist_ok=True)
-        plots.save(plots.front(fit), os.path.join(args.report, 'front.png'))
-        plots.save(plots.curves(fit.formula, base if known else None), os.path.join(args.report, 'curves.png'))
+        pictures = {'The front': plots.save(plots.front(fit), os.path.join(args.report, 'front.png')),
+                    'r(c), d(c) and w(c) with 95 % bands': plots.save(plots.curves(fit.formula, base if known else None),
+                                                                      os.path.join(args.report, 'curves.png'))}
         report.write(os.path.join(args.report, 'report.html'), fit, base if known else None,
-                     f'Tiny formula of {fit.formula.base}', table.problems)
+                     f'Tiny formula of {fit.formula.base}', pictures, table.problems)
     fit.formula.save(args.out)
     low, high = fit.formula.range
     print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of {fit.formula.base_cost:,} '

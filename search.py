@@ -1,5 +1,6 @@
 """A study, many networks trained and scored: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -41,8 +42,11 @@ def main() -> None:
     else:
         from src.study.config import load_study
         from src.study.run import estimate, plan, run
-        overrides = args.overrides + ([f'data.dir={os.path.abspath(args.data_dir)}'] if args.data_dir else [])
-        planned = plan(load_study(args.config, overrides))
+        config = load_study(args.config, args.overrides)
+        data_dir = args.data_dir or config.data.dir
+        if data_dir:  # trials run in another folder
+            config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(data_dir)))
+        planned = plan(config)
         if args.dry_run:
             from src.study.show import networks_table
             print(networks_table(planned), estimate(planned), sep='\n')

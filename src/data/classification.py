@@ -102,6 +102,7 @@ class Subset:
     def __init__(self, dataset, indices: np.ndarray):
         self.dataset, self.indices = dataset, np.sort(indices)
         self.class_names, self.labels = dataset.class_names, dataset.labels[self.indices]
+        self.strict = getattr(dataset, 'strict', False)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -118,7 +119,7 @@ class Subset:
 def balanced_order(labels: np.ndarray) -> np.ndarray:
     """All indices, shuffled by a fixed seed, so that every stretch of the order has the classes' own shares.
 
-    Of a stretch of n images each class has its share of n, to within one.
+    From the start of the order a class has its share of any number of images, to within one.
     """
     shuffled = np.random.default_rng(0).permutation(len(labels))
     own = labels[shuffled]

@@ -41,7 +41,7 @@ def base_network(name: str, resolution: Optional[int] = None, num_classes: int =
     if name not in BASES:
         raise ValueError(f"base '{name}': must be one of {', '.join(BASES)}")
     base = BASES[name]
-    return scale(base, num_classes=num_classes, base_resolution=resolution or base.base_resolution)
+    return scale(base, num_classes=num_classes, base_resolution=base.base_resolution if resolution is None else resolution)
 
 
 def parse_amount(text: str) -> float:

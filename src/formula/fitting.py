@@ -51,6 +51,8 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
     objectives = tuple(objectives) or ('error', kind)
     if kind not in COSTS:
         raise ValueError(f"cost '{kind}': must be one of {', '.join(COSTS)}")
+    if len(set(objectives)) < 2:
+        raise ValueError(f'objectives {", ".join(objectives)}: at least two, for example error and {kind}')
     for name in {*objectives, kind} - {'error'}:
         missing = [record for record in records if name not in record.costs]
         if missing:

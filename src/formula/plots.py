@@ -8,7 +8,7 @@ import numpy as np
 
 from src.arch import NetSpec
 from src.files import replacing
-from src.formula.budget import Budget
+from src.formula.budget import Budget, cost
 from src.formula.fitting import Fit
 from src.formula.rules import Impossible, Network, tiny
 from src.formula.tiny import TWO_SIDED_95, Formula, paper_width
@@ -48,11 +48,11 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
         axis.grid(alpha=0.3)
     axes[2].plot(c, paper, color=GREY, linestyle='--', linewidth=1, label='paper: sqrt(c / (r² d))')
     if base is not None:
-        solved = _solved_widths(formula, base, np.geomspace(c[0], c[-1], budgets))
+        solved = solved_widths(formula, base, np.geomspace(c[0], c[-1], budgets))
         at = np.array([pair[0] for pair in solved])
         width = np.array([pair[1] for pair in solved])
         band = np.exp(TWO_SIDED_95 * np.interp(np.log(at), np.log(c), w_log))
-        axes[2].plot(at, width, color=BLUE, linewidth=1.5, drawstyle='default', label='solved for the counted cost')
+        axes[2].plot(at, width, color=BLUE, linewidth=1.5, label='solved for the counted cost')
         axes[2].fill_between(at, width / band, width * band, color=BLUE, alpha=0.15, linewidth=0)
     for axis, values in zip(axes, 'rdw'):
         largest = max(getattr(p, values) for p in formula.points)
@@ -62,11 +62,12 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
     return figure
 
 
-def _solved_widths(formula: Formula, base: NetSpec, budgets) -> list:
+def solved_widths(formula: Formula, base: NetSpec, budgets) -> list:
+    """(c, w) of the tiny formula's networks of a base at budgets c, where there are such."""
     found = []
     for c in budgets:
         try:
-            network = tiny(base, Budget(c * formula.base_cost, formula.cost), formula)
+            network = tiny(base, Budget(c * cost(base, formula.cost), formula.cost), formula)
         except Impossible:
             continue
         found.append((c, network.spec.w))
@@ -115,7 +116,10 @@ def png(figure) -> bytes:
     return buffer.getvalue()
 
 
-def save(figure, path: str) -> None:
-    """Write the figure's picture, whole or not at all."""
+def save(figure, path: str) -> bytes:
+    """Write the figure's picture, whole or not at all; returns it."""
+    picture = png(figure)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120, format='png')
+        with open(temporary, 'wb') as file:
+            file.write(picture)
+    return picture

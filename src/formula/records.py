@@ -1,16 +1,17 @@
 """Measured networks: reading a study's export or a table of one's own.
 
-A CSV file with a header. Columns, in any order and with any others beside them (`_NAMES` has the spellings):
+A CSV file with a header; commas, semicolons or tabs. Columns, in any order and with any others beside them (`_NAMES` has
+the spellings):
 
     r or resolution    multiplier, or pixels of which the base has `base_resolution`
     d, w               multipliers
-    top1 or error      percent (or shares of 1, if no row has more than 1)
+    top1 or error      percent, or shares of 1 if nearly all are at most 1 and none has a %
     macs, params, peak_memory    optional where the base is one of src/arch/zoo.py: then they are counted
     name, source, top1_deviation, seeds, flag    optional, and so are numbers to select by, latency_ms for example
     base, base_resolution, num_classes    what was measured, the same in every line; options of fit_formula.py otherwise
 
 A line that can't be used, or repeats another to the letter, is left out and named. Other lines of one network, of further
-seeds for example, are taken together: the mean of their scores.
+seeds for example, are taken together: the mean of their numbers.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ import math
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from src.arch import NetSpec, expand, measure, scale
 from src.arch.zoo import BASES
@@ -31,7 +32,7 @@ _NAMES = {
     'resolution': ('resolution', 'res', 'px', 'input_size', 'image_size', 'img_size'),
     'd': ('d', 'depth', 'depth_multiplier'),
     'w': ('w', 'width', 'width_multiplier'),
-    'top1': ('top1', 'top_1', 'acc', 'acc1', 'accuracy', 'top1_acc', 'top1_accuracy', 'val_acc'),
+    'top1': ('top1', 'top_1', 'acc', 'acc1', 'acc_1', 'accuracy', 'top1_acc', 'top1_accuracy', 'val_acc'),
     'error': ('error', 'err', 'top1_error', 'top1_err'),
     'macs': ('macs', 'flops', 'mult_adds', 'multiply_adds', 'madds'),
     'params': ('params', 'parameters', 'num_params'),
@@ -44,16 +45,21 @@ _NAMES = {
     'base_resolution': ('base_resolution',),
     'num_classes': ('num_classes', 'classes'),
 }
+_MEANINGS = {spelling: key for key, spellings in _NAMES.items() for spelling in spellings}
 _UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
 _COUNTED = ('macs', 'params', 'peak_memory')
-_TEXT = ('name', 'flag', 'source')
-_MISSING = '{}: no such file; `search.py export` writes one, or make your own, see src/formula/records.py'
+_MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
 MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before it is said
+SHARES = 0.9  # of the scores at most 1: they are shares then, not percent
+LARGEST_MULTIPLIER = 10  # what stands under 'resolution' and is no more than that is a multiplier, not pixels
 
 
 @dataclass(frozen=True)
 class Record:
-    """One measured network. `top1` in percent, the mean of `seeds` trainings; `costs` by name, macs among them."""
+    """One measured network. `top1` in percent, the mean of `seeds` trainings; `costs` by name, macs among them.
+
+    `deviation` of the trainings, in percent, is the file's, or that over its lines where there are several.
+    """
     name: str
     r: float
     d: float
@@ -78,39 +84,106 @@ class Table:
     ignored: List[str]
     remarks: List[str] = field(default_factory=list)
 
+    def require(self, names: Sequence[str]) -> None:
+        """Leave out, and name, networks without one of these costs; where none has it nothing is left out."""
+        for name in set(names) - {'error'}:
+            with_it = [record for record in self.records if name in record.costs]
+            if with_it:
+                self.problems += [(r.lines[0], f'{name} is missing') for r in self.records if name not in r.costs]
+                self.records = with_it
+        self.ignored = [title for title in self.ignored if _plain(title) not in names]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a number or text stands, its title, and the factor of a unit in it."""
+    index: int
+    title: str
+    unit: float = 1.0
+
+    def text(self, row: Sequence[str]) -> str:
+        """The cell, '' where there is none."""
+        found = row[self.index].strip() if self.index < len(row) else ''
+        return '' if found.lower() in _MISSING else found
+
+
+class _File:
+    """A file's columns and rows, read once."""
+
+    def __init__(self, path: str):
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f'{path}: no such file; `search.py export` writes one, or make your own, see '
+                                    'src/formula/records.py')
+        with open(path, encoding='utf-8-sig', errors='replace', newline='') as file:
+            first = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(',;\t', key=first.count))
+            try:
+                self.header = [title.strip() for title in next(reader, None) or []]
+                self.rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+            except csv.Error as error:
+                raise ValueError(f'{path}, line {reader.line_num}: {error}; is a quotation mark not closed?') from None
+        self.path = path
+        self.columns: Dict[str, Column] = {}
+        self.others: Dict[str, Column] = {}
+        for i, title in enumerate(self.header):
+            self._place(i, title)
+
+    def _place(self, index: int, title: str) -> None:
+        plain = _plain(title)
+        key, unit = _MEANINGS.get(plain), 1.0
+        match = re.fullmatch(r'(?:(.*)_([kmg])|([kmg])(flops|macs|params))', plain)
+        if key is None and match and _MEANINGS.get(match[1] or match[4]) in _COUNTED:  # macs_m, mflops
+            key, unit = _MEANINGS[match[1] or match[4]], _UNITS[match[2] or match[3]]
+        if key is None:
+            if plain:
+                self.others.setdefault(plain, Column(index, title))
+        elif key in self.columns and key != 'name':
+            raise ValueError(f'{self.path}: two columns are {key}, {self.columns[key].title!r} and {title!r}; rename one')
+        else:
+            self.columns.setdefault(key, Column(index, title, unit))
+
+    def require(self, *keys: str, also: str = '') -> None:
+        """Raise ValueError where the header has none of these."""
+        if not any(key in self.columns for key in keys):
+            raise ValueError(f'{self.path}: no column {" or ".join(keys)} in its header '
+                             f'({", ".join(self.header) or "nothing"}); needed are r or resolution, d, w, and top1 or '
+                             f'error{also}')
+
+    def texts(self, key: str) -> List[str]:
+        """What stands in a column, missing cells left out."""
+        return [text for _, row in self.rows for text in [self.columns[key].text(row)] if text] if key in self.columns else []
+
 
 def read(path: str, base: NetSpec, counted: bool = True) -> Table:
     """Read a file. `base` has the resolution and the number of classes that were measured; `counted`: its blocks as well.
 
     Raises FileNotFoundError, and ValueError where the header lacks what is needed, with what it should have.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(_MISSING.format(path))
-    with open(path, encoding='utf-8-sig', errors='replace', newline='') as file:
-        reader = csv.reader(file)
-        header = next(reader, None) or []
-        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    columns, ignored = _columns(header, path)
-    _require(columns, counted, path, header)
-    share = _share(columns, rows)
-    records, problems, miscounted = [], [], []
+    file = _File(path)
+    for keys in (('r', 'resolution'), ('d',), ('w',), ('top1', 'error')) + (() if counted else (('macs',),)):
+        file.require(*keys, also='' if counted else ', and macs')
+    share = _are_shares(file)
+    table = Table([], [], [column.title for column in file.others.values()])
     first: Dict[tuple, int] = {}
-    for line, row in rows:
+    miscounted = []
+    for line, row in file.rows:
         before = first.setdefault(tuple(cell.strip() for cell in row), line)
         try:
             if before != line:
                 raise ValueError(f'the same as line {before}')
-            record = _record({key: (row[i].strip() if i < len(row) else '', unit)
-                              for key, (i, unit) in columns.items()}, line, base, counted, share)
+            record = _record(file, row, line, base, counted, 100 if share else 1)
         except ValueError as reason:
-            problems.append((line, str(reason)))
+            table.problems.append((line, str(reason)))
             continue
-        records.append(record)
-        if counted and 'macs' in columns:
+        table.records.append(record)
+        if counted and 'macs' in file.columns:
             right = measure(expand(_spec(base, record))).macs
             if abs(record.costs['macs'] / right - 1) > MISCOUNT:
                 miscounted.append((line, record.costs['macs'], right))
-    table = Table(_merged(records), problems, ignored)
+    table.records = _merged(table.records)
+    if share:
+        table.remarks.append('scores are taken as shares of 1, since nearly all are at most 1; write % for percent')
     if miscounted:
         line, given, right = miscounted[0]
         table.remarks.append(f'line {line} and {len(miscounted) - 1} more have other MACs than counted: {given:,.0f}, counted '
@@ -125,114 +198,78 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
 
     Raises FileNotFoundError, and ValueError where the lines differ or a number is none.
     """
-    told: Dict[str, set] = {'base': set(), 'base_resolution': set(), 'num_classes': set()}
-    if not os.path.isfile(path):
-        raise FileNotFoundError(_MISSING.format(path))
-    with open(path, encoding='utf-8-sig', errors='replace', newline='') as file:
-        for row in csv.DictReader(file):
-            for key, values in told.items():
-                if row.get(key):
-                    values.add(row[key].strip())
-    for key, given in (('base', name), ('base_resolution', resolution), ('num_classes', num_classes)):
-        if given is None and len(told[key]) > 1:
-            raise ValueError(f'{path}: lines of different {key}, {" and ".join(sorted(told[key])[:2])}; fit one at a time, '
-                             f'or say which by --{key.replace("_", "-")}')
-    name = name or next(iter(told['base']), 'efficientnet_b0')
-    try:
-        resolution = resolution or int(next(iter(told['base_resolution']), 0)) or None
-        num_classes = num_classes or int(next(iter(told['num_classes']), 1000))
-    except ValueError:
-        raise ValueError(f'{path}: base_resolution and num_classes must be whole numbers') from None
+    file = _File(path)
+
+    def told(key: str, given):
+        if given is not None:
+            return given
+        found = set(file.texts(key))
+        if key != 'base':
+            try:
+                found = {int(float(text)) for text in found}
+            except (ValueError, OverflowError):
+                raise ValueError(f'{path}: {key} must be a whole number, not {sorted(found)[0]}') from None
+        if len(found) > 1:
+            raise ValueError(f'{path}: lines of different {key}, {" and ".join(map(str, sorted(found)[:2]))}; fit one at a '
+                             f'time, or say which by --{key.replace("_", "-")}')
+        return next(iter(found), None)
+
+    name = told('base', name) or 'efficientnet_b0'
+    resolution, classes = told('base_resolution', resolution), told('num_classes', num_classes)
+    classes = 1000 if classes is None else classes
     if name in BASES:
-        return base_network(name, resolution, num_classes), True
-    return scale(replace(base_network('efficientnet_b0', resolution, num_classes), name=name, base=name)), False
+        return base_network(name, resolution, classes), True
+    return replace(base_network('efficientnet_b0', resolution, classes), name=name, base=name), False
 
 
-def _columns(header: Iterable[str], path: str) -> Tuple[dict, List[str]]:
-    """{meaning: (column, factor)} and the columns without one."""
-    meanings = {spelling: key for key, spellings in _NAMES.items() for spelling in spellings}
-    columns, ignored = {}, []
-    for i, title in enumerate(header):
-        plain = re.sub(r'[^a-z0-9]+', '_', title.strip().lower()).strip('_')
-        key, unit = meanings.get(plain), 1.0
-        match = re.fullmatch(r'(?:(.*)_([kmg])|([kmg])(flops|macs|params))', plain)
-        if key is None and match:  # macs_m, mflops
-            key = meanings.get(match[1] or match[4])
-            unit = _UNITS[match[2] or match[3]] if key in _COUNTED else 1.0
-            key = key if key in _COUNTED else None
-        if key is None:
-            if plain:
-                columns.setdefault(f'column {plain}', (i, 1.0))
-            ignored.append(title.strip())
-        elif key in columns:
-            raise ValueError(f'{path}: two columns are {key}, {header[columns[key][0]]!r} and {title!r}; rename one')
-        else:
-            columns[key] = (i, unit)
-    return columns, ignored
+def _plain(title: str) -> str:
+    return re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')
 
 
-def _require(columns: dict, counted: bool, path: str, header) -> None:
-    def need(*keys: str) -> None:
-        if not any(key in columns for key in keys):
-            found = ', '.join(title.strip() for title in header) or 'nothing'
-            raise ValueError(f'{path}: no column {" or ".join(keys)} in its header ({found}); needed are r or resolution, '
-                             f'd, w, and top1 or error{"" if counted else ", and macs"}')
-    need('r', 'resolution')
-    need('d')
-    need('w')
-    need('top1', 'error')
-    if not counted:
-        need('macs')
+def _are_shares(file: _File) -> bool:
+    texts = file.texts('top1') + file.texts('error')
+    if any('%' in text for text in texts):
+        return False
+    values = [value for value in map(_finite, texts) if value is not None]
+    return bool(values) and sum(value <= 1 for value in values) >= SHARES * len(values)
 
 
-def _share(columns: dict, rows) -> bool:
-    """Whether scores are shares of 1: no row has more."""
-    values = []
-    for key in ('top1', 'error'):
-        if key in columns:
-            for _, row in rows:
-                try:
-                    values.append(float(row[columns[key][0]].strip().rstrip('%')))
-                except (ValueError, IndexError):
-                    continue
-    finite = [v for v in values if math.isfinite(v)]
-    return bool(finite) and max(finite) <= 1
+def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: bool, factor: float) -> Record:
+    def text(key: str) -> str:
+        return file.columns[key].text(row) if key in file.columns else ''
 
-
-def _record(cells: dict, line: int, base: NetSpec, counted: bool, share: bool) -> Record:
-    def number(key: str, low: float, high: float, default=None) -> Optional[float]:
-        text, unit = cells.get(key, ('', 1.0))
-        if not text:
-            if default is not None or key not in _NEEDED:
-                return default
-            raise ValueError(f'{key} is missing')
-        try:
-            value = float(text.rstrip('%')) * unit
-        except ValueError:
-            raise ValueError(f'{key} is {text!r}, must be a number') from None
+    def number(key: str, low: float, high: float, needed: bool = False, percent: bool = False) -> Optional[float]:
+        found = text(key)
+        if not found:
+            if needed:
+                raise ValueError(f'{key} is missing')
+            return None
+        title = file.columns[key].title
+        what = key if _plain(title) == key else f'{key} ({title})'
+        value = _finite(found.rstrip('%') if percent else found)
+        if value is None:
+            raise ValueError(f'{what} is {found!r}, must be a number')
+        value *= file.columns[key].unit
         if not low < value <= high:
-            raise ValueError(f'{key} is {text}, must be above {low:g} and at most {high:g}')
+            raise ValueError(f'{what} is {found}, must be above {low:g} and at most {high:g}')
         return value
 
-    flag = cells.get('flag', ('', 1.0))[0]
-    if flag:
-        raise ValueError(f'flagged {flag}')
-    if cells.get('resolution', ('',))[0]:
-        r = number('resolution', 0, 4096) / base.base_resolution
-    else:
-        r = number('r', 0, 10)
-    d, w = number('d', 0, 10), number('w', 0, 10)
-    factor = 100 if share else 1
-    if cells.get('top1', ('',))[0]:
-        top1 = factor * number('top1', 0, 100 / factor)
-    elif 'error' in cells:
-        top1 = 100 - factor * number('error', 0, 100 / factor)
-    else:
-        raise ValueError('top1 is missing')
-    costs = {key[7:]: value for key in cells if key.startswith('column ')
-             for value in [_optional(cells[key][0])] if value is not None}
-    record = Record(cells.get('name', ('', 1))[0], r, d, w, top1, costs, number('deviation', -1e-9, 100),
-                    int(number('seeds', 0, 1e6, 1)), cells.get('source', ('', 1))[0], (line,))
+    if text('flag'):
+        raise ValueError(f'flagged {text("flag")}')
+    r = number('resolution', 0, 4096)
+    if r is None:
+        r = number('r', 0, LARGEST_MULTIPLIER, needed=True)
+    elif r > LARGEST_MULTIPLIER:
+        r /= base.base_resolution
+    d, w = (number(key, 0, LARGEST_MULTIPLIER, needed=True) for key in 'dw')
+    top1 = number('top1', 0, 100 / factor, needed='error' not in file.columns, percent=True)
+    if top1 is None:
+        top1 = 100 / factor - number('error', 0, 100 / factor, needed=True, percent=True)
+    deviation, seeds = number('deviation', -1e-9, 100, percent=True), number('seeds', 0, 1e6)
+    costs = {name: value for name, column in file.others.items()
+             for value in [_finite(column.text(row))] if value is not None}
+    record = Record(text('name') or f'line {line}', r, d, w, factor * top1, costs,
+                    None if deviation is None else factor * deviation, max(1, round(seeds or 1)), text('source'), (line,))
     known = vars(measure(expand(_spec(base, record)))) if counted else {}
     for key in _COUNTED:
         value = number(key, 0, 1e15)
@@ -240,13 +277,10 @@ def _record(cells: dict, line: int, base: NetSpec, counted: bool, share: bool) -
             costs[key] = value if value is not None else known[key]
     if 'macs' not in costs:
         raise ValueError('macs is missing')
-    return replace(record, name=record.name or f'line {line}')
+    return record
 
 
-_NEEDED = ('r', 'd', 'w', 'resolution', 'top1', 'error')
-
-
-def _optional(text: str) -> Optional[float]:
+def _finite(text: str) -> Optional[float]:
     try:
         value = float(text)
     except ValueError:
@@ -259,7 +293,7 @@ def _spec(base: NetSpec, record: Record) -> NetSpec:
 
 
 def _merged(records: List[Record]) -> List[Record]:
-    """One record a network: scores averaged over all its trainings, the deviation over its lines where none was given."""
+    """One record a network, its numbers averaged over all its trainings."""
     groups: Dict[tuple, List[Record]] = {}
     for record in records:
         groups.setdefault((round(record.r, 6), record.d, record.w), []).append(record)
@@ -270,7 +304,9 @@ def _merged(records: List[Record]) -> List[Record]:
             seeds = sum(r.seeds for r in group)
             mean = sum(r.top1 * r.seeds for r in group) / seeds
             spread = math.sqrt(sum((r.top1 - mean) ** 2 for r in group) / (len(group) - 1))
-            first = replace(first, top1=mean, deviation=spread, seeds=seeds,
+            costs = {key: sum(r.costs[key] for r in group) / len(group) for key in first.costs
+                     if all(key in r.costs for r in group)}
+            first = replace(first, top1=mean, deviation=spread, seeds=seeds, costs=costs,
                             lines=tuple(line for r in group for line in r.lines))
         merged.append(first)
     return merged

@@ -3,14 +3,13 @@ from __future__ import annotations
 
 import base64
 import html
-from typing import Iterable, List, Optional, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 
 from src.arch import NetSpec
 from src.files import write_text
-from src.formula import plots
-from src.formula.budget import COSTS, Budget, amount_text
+from src.formula.budget import COSTS, Budget, amount_text, cost
 from src.formula.fitting import Fit
 from src.formula.rules import Impossible, Network, design
 
@@ -25,19 +24,20 @@ def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
     found = []
     for c in np.geomspace(*fit.formula.range, count):
         try:
-            found.append(design(base, Budget(round(float(c) * fit.formula.base_cost), fit.formula.cost), 'tiny',
+            found.append(design(base, Budget(round(float(c) * cost(base, fit.formula.cost)), fit.formula.cost), 'tiny',
                                 fit.formula))
         except Impossible:
             continue
     return found
 
 
-def write(path: str, fit: Fit, base: Optional[NetSpec], title: str, problems: Sequence = ()) -> None:
-    """Write the report; without a `base` (blocks unknown) no networks are proposed."""
-    write_text(path, page(title, sections(fit, base, problems)))
+def write(path: str, fit: Fit, base: Optional[NetSpec], title: str, pictures: Dict[str, bytes],
+          problems: Sequence = ()) -> None:
+    """Write the report; `pictures` are PNGs by caption. Without a `base` (blocks unknown) no networks are proposed."""
+    write_text(path, page(title, sections(fit, base, pictures, problems)))
 
 
-def sections(fit: Fit, base: Optional[NetSpec], problems: Sequence = ()) -> Iterable[str]:
+def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], problems: Sequence = ()) -> Iterable[str]:
     """The report's parts as HTML."""
     formula, kind = fit.formula, fit.formula.cost
     low, high = formula.range
@@ -48,8 +48,8 @@ def sections(fit: Fit, base: Optional[NetSpec], problems: Sequence = ()) -> Iter
            if fit.selection.fronts > 1 or fit.selection.cut else ' (the whole first front)')
         + f'. A budget is c = {kind} / {formula.base_cost:,}; the curves are fitted for c of {low:.3g} to {high:.3g}, and '
         'extrapolate outside (grey in the pictures).')
-    yield picture(plots.front(fit), 'The front')
-    yield picture(plots.curves(formula, base), 'r(c), d(c) and w(c) with 95 % bands')
+    for caption, png in pictures.items():
+        yield picture(png, caption)
     yield table('Fit', ('multiplier', 'Spearman with cost', 'p', 'mean leave-one-out error', 's', 'l', 'noise',
                         'log likelihood'),
                 [(m, _number(fit.spearman.get(m, (None,))[0]), _number(fit.spearman.get(m, (0, None))[1]),
@@ -84,9 +84,9 @@ def paragraph(text: str) -> str:
     return f'<p>{html.escape(text)}</p>'
 
 
-def picture(figure, caption: str) -> str:
-    """A figure, its bytes inside the page."""
-    data = base64.b64encode(plots.png(figure)).decode()
+def picture(png: bytes, caption: str) -> str:
+    """A picture, its bytes inside the page."""
+    data = base64.b64encode(png).decode()
     return f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}"></figure>'
 
 

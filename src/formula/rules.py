@@ -91,12 +91,12 @@ def design(base: NetSpec, budget: Budget, rule: str = 'tiny', formula: Optional[
     return RULES[rule](base, budget)
 
 
-def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None) -> Dict[str, object]:
+def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None, width: str = 'solved') -> Dict[str, object]:
     """Every rule's Network, or its Impossible, at one budget."""
     found: Dict[str, object] = {}
     for rule in RULES:
         try:
-            found[rule] = design(base, budget, rule, formula)
+            found[rule] = design(base, budget, rule, formula, width)
         except Impossible as reason:
             found[rule] = reason
     return found
@@ -111,10 +111,10 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
     def network(c: float, limit: Budget, exact: bool = True) -> Optional[NetSpec]:
         """The network of c that costs no more than the limit, or None; not `exact`: as near as a search needs."""
         predicted = formula.predict(c)
-        pixels, d = max(1, round(base.base_resolution * predicted.r)), _short(predicted.d)
+        pixels, d = _pixels(base.base_resolution * predicted.r), _within(predicted.d)
         if width == 'paper':
-            return scale(base, r=max(predicted.r, 1 / base.base_resolution), d=d,
-                         w=_short(paper_width(c, predicted.r, predicted.d)))
+            return scale(base, r=_pixels(base.base_resolution * predicted.r, whole=False) / base.base_resolution, d=d,
+                         w=_within(paper_width(c, predicted.r, predicted.d)))
         if exact:
             return _solved(base, pixels, d, limit)
         return _widest(lambda w: scale(base, resolution=pixels, d=d, w=w), limit, exact)
@@ -123,8 +123,8 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
         return network(c, Budget(c * whole, formula.cost), exact=False)
 
     def impossible() -> Impossible:
-        return _impossible('the tiny formula', base, budget, cost(at(lowest), budget.kind),
-                           cost(at(LARGEST_C), budget.kind))
+        bounds = [whole * c if budget.kind == formula.cost else cost(at(c), budget.kind) for c in (lowest, LARGEST_C)]
+        return _impossible('the tiny formula', base, budget, *bounds)
 
     lowest = _smallest(lambda c: at(c) is not None, 1e-6, LARGEST_C)
     if budget.kind == formula.cost:
@@ -144,10 +144,11 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
 
 
 def inverse_giant(base: NetSpec, budget: Budget) -> Network:
-    """The giant formula with phi solved for the budget, to four decimals at most."""
+    """The giant formula with phi solved for the budget; d and w to four decimals."""
     def spec(phi: float) -> NetSpec:
         r, d, w = giant(phi)
-        return scale(base, r=max(r, 1 / base.base_resolution), d=_short(d), w=_short(w))
+        return scale(base, r=_pixels(base.base_resolution * r, whole=False) / base.base_resolution, d=_within(d),
+                     w=_within(w))
     phi = _solve(spec, PHI, budget, 'the giant formula', base)
     found = spec(phi)
     return Network('giant', budget, found, measure(expand(found)), phi=phi)
@@ -198,7 +199,7 @@ def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optiona
     Where more than CLOSE of the budget would be left the resolution is changed too, by no more than it takes and at most
     by NUDGE_R; where that leaves more than NEAR, the depth by at most NUDGE_D as well.
     """
-    reach = max(1, round(NUDGE_R * resolution))
+    reach = max(1, round(NUDGE_R * resolution))  # pixels
     pixels = [p for p in sorted(range(resolution - reach, resolution + reach + 1), key=lambda p: abs(p - resolution))
               if 1 <= p <= MAX_RESOLUTION]
     best, best_cost = None, 0
@@ -279,6 +280,17 @@ def _short(value: float) -> float:
     return round(value, 4)
 
 
+def _within(multiplier: float) -> float:
+    """A depth or width that can be built, to four decimals."""
+    return _short(min(max(multiplier, MULTIPLIERS[0]), MULTIPLIERS[1]))
+
+
+def _pixels(side: float, whole: bool = True) -> float:
+    """An input side that can be built."""
+    return min(max(round(side) if whole else side, 1), MAX_RESOLUTION)
+
+
 def _impossible(what: str, base: NetSpec, budget: Budget, low: float, high: float) -> Impossible:
+    low, high = low * 1.0005, high * 0.9995  # so that what is printed, in four digits, is possible
     return Impossible(f'{budget} by {what}: {base.name} can be brought to {amount_text(low)} to {amount_text(high)} '
                       f'{COSTS[budget.kind]} so; choose a budget in between, or another rule or base')

@@ -18,6 +18,7 @@ from typing import Optional, Sequence, Tuple
 import numpy as np
 
 from src.files import write_text
+from src.formula.budget import COSTS
 from src.formula.gaussian import Curve, Kernel, fit
 
 PUBLISHED = pathlib.Path(__file__).parent / 'efficientnet_b0.json'
@@ -90,21 +91,25 @@ class Formula:
         write_text(path, f'{rest[:-2]},\n "points": [\n  {points}\n ]\n}}\n')
 
     @classmethod
-    def load(cls, path=PUBLISHED) -> 'Formula':
-        """Read a file. Raises FileNotFoundError, or ValueError that says what is wrong in it."""
+    def load(cls, path=None) -> 'Formula':
+        """Read a file, or the published formula. Raises FileNotFoundError, or ValueError that says what is wrong in it."""
+        path = PUBLISHED if path is None else path
         if not os.path.isfile(path):
             raise FileNotFoundError(f'formula {path}: no such file; fit_formula.py makes one, and without --formula '
                                     'the published one of EfficientNet-B0 serves')
         try:
             tree = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
             points = [Point(**point) for point in tree['points']]
+            numbers = [value for p in points for value in (p.r, p.d, p.w, p.cost, p.c)] + [tree['base_cost']]
+            if len(points) < 3 or not all(0 < value < math.inf for value in numbers) or tree['cost'] not in COSTS:
+                raise ValueError('at least 3 points, positive numbers, and a known cost')
             c = [point.c for point in points]
             curves = {letter: Curve(c, [getattr(point, letter) for point in points],
                                     Kernel(*(float(tree[letter][key]) for key in ('amplitude', 'length', 'noise'))))
                       for letter in ('r', 'd')}
             return cls(points, curves['r'], curves['d'], tree['base'], int(tree['base_resolution']),
                        int(tree['num_classes']), int(tree['base_cost']), tree['cost'], tree.get('about'))
-        except (ValueError, TypeError, KeyError, AttributeError, np.linalg.LinAlgError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, np.linalg.LinAlgError) as error:
             reason = f'{error} is missing' if isinstance(error, KeyError) else error
             raise ValueError(f'formula {path}: not a formula of fit_formula.py ({reason})') from None
 

@@ -21,7 +21,8 @@ class StudySection:
     `trials` networks are drawn from the ranges `r`, `d`, `w` whose `cost` is `budget` times the base's. `networks` are
     given ones: names of src/arch/zoo.py, or a rule and its budget, `tiny:5M`, by `formula` (a file; default: the
     published one). `base_resolution` in pixels. `seed` is the draw's; every network is trained `seeds` times. A trial
-    that fails is tried `retries` times more. `workers` run at once on this machine.
+    that fails is tried `retries` times more, one that takes longer than `timeout_minutes` has failed. `workers` run at
+    once on this machine. Checkpoints of finished trials are deleted unless `keep_checkpoints`.
     """
     base: str = 'efficientnet_b0'
     base_resolution: Optional[int] = None
@@ -37,6 +38,8 @@ class StudySection:
     seeds: int = 1
     retries: int = 1
     workers: int = 1
+    timeout_minutes: Optional[float] = None
+    keep_checkpoints: bool = False
 
     RANGES = {
         'base': (lambda v: v in BASES, f'one of {", ".join(BASES)}'),
@@ -47,6 +50,7 @@ class StudySection:
         'seeds': (lambda v: v >= 1, 'at least 1'),
         'retries': (lambda v: v >= 0, 'at least 0'),
         'workers': (lambda v: v >= 1, 'at least 1'),
+        'timeout_minutes': (lambda v: v is None or v > 0, 'above 0, or null for no limit'),
         **{name: (lambda v: 0 < v[0] <= v[1], 'two increasing numbers above 0') for name in ('r', 'd', 'w', 'budget')},
     }
 
@@ -66,8 +70,9 @@ class Candidate:
 
 
 MAY_GROW = ('study.trials', 'study.networks', 'study.seeds')  # more of them extend a study
-MAY_CHANGE = ('study.workers', 'study.retries', 'study.formula', 'data.dir', 'data.workers', 'data.check',
-              'runtime.device', 'runtime.device_id', 'runtime.threads', 'train.save_minutes')
+MAY_CHANGE = ('study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_checkpoints', 'study.formula',
+              'data.dir', 'data.workers', 'data.check', 'train.save_minutes', 'runtime.device', 'runtime.device_id',
+              'runtime.mode', 'runtime.threads', 'runtime.kernels')
 
 
 def load_study(path: Optional[str], overrides: Iterable[str] = ()) -> StudyConfig:

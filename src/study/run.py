@@ -48,11 +48,13 @@ class Plan:
     def rows(self) -> List[dict]:
         """What the store holds of each trial at the start."""
         found = []
+        whole = base_network(self.config.study.base, self.config.study.base_resolution).base_resolution
         for candidate in self.networks:
             cost, spec = measure(expand(candidate.spec)), candidate.spec
+            resolution = expand(spec).resolution
             for i in range(self.config.study.seeds):
                 found.append({'name': candidate.name, 'label': candidate.label, 'seed': self.config.train.seed + i,
-                              'r': spec.r, 'd': spec.d, 'w': spec.w, 'resolution': expand(spec).resolution,
+                              'r': resolution / whole, 'd': spec.d, 'w': spec.w, 'resolution': resolution,
                               'macs': cost.macs, 'params': cost.params, 'peak_memory': cost.peak_memory})
         return found
 
@@ -127,7 +129,10 @@ class Pool:
         self.told, self.told_at = None, 0.0
 
     def ask_to_stop(self, *_) -> None:
-        """On a signal."""
+        """On a signal; the second one does not wait for trials to save."""
+        if self.stop:
+            for process in filter(None, self.slots):
+                process.kill()
         self.stop = True
 
     def run(self) -> None:

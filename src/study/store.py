@@ -50,7 +50,10 @@ class Store:
             database.execute('COMMIT')
 
     def start(self, config: Dict[str, object], facts: dict, trials: List[dict], check) -> None:
-        """Make the store, or extend it by the trials it does not have. `check(then, now, folder)` may refuse."""
+        """Make the store, or extend it by the trials it does not have. `check(then, now, folder)` may refuse.
+
+        Trials that had failed for good get the further tries that a larger `study.retries` allows.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with self.change() as database:
@@ -60,6 +63,8 @@ class Store:
                 if row:
                     check(json.loads(row['config']), config, str(self.folder))
                     database.execute('UPDATE study SET config = ?', (json.dumps(config),))
+                    database.execute("UPDATE trials SET status = 'pending' WHERE status = 'failed' AND failures <= ? "
+                                     'AND deaths < ?', (config['study.retries'], MOST_DEATHS))
                 else:
                     database.execute('INSERT INTO study VALUES (?, ?)', (json.dumps(config), json.dumps(facts)))
                 for trial in trials:
@@ -136,15 +141,15 @@ class Store:
     def finish(self, number: int, seconds: float, flag: str = '', reason: str = '', top1: Optional[float] = None,
                top5: Optional[float] = None, loss: Optional[float] = None) -> None:
         """A trial is done: its score, or the flag that says why it has none that counts."""
-        self._set(number, status='done', seconds=seconds, flag=flag, reason=reason, top1=top1, top5=top5, loss=loss,
+        self._set(number, seconds, status='done', flag=flag, reason=reason, top1=top1, top5=top5, loss=loss,
                   finished=time.time())
 
     def fail(self, number: int, reason: str, retries: int) -> None:
         """A trial failed: with its reason back to pending, or failed for good after `retries` more."""
         with self.change() as database:
-            failures = database.execute('SELECT failures FROM trials WHERE id = ?', (number,)).fetchone()['failures'] + 1
-            database.execute('UPDATE trials SET status = ?, failures = ?, reason = ?, finished = ? WHERE id = ?',
-                             ('pending' if failures <= retries else 'failed', failures, reason, time.time(), number))
+            database.execute("UPDATE trials SET status = CASE WHEN failures < ? THEN 'pending' ELSE 'failed' END, "
+                             "failures = failures + 1, reason = ?, finished = ? WHERE id = ? AND status != 'done'",
+                             (retries, reason, time.time(), number))
 
     def died(self, pid: int) -> None:
         """A trial's process ended by a signal that its pool did not send; after MOST_DEATHS the trial has failed."""
@@ -159,14 +164,16 @@ class Store:
                               f'its process was killed {deaths} times, perhaps for want of memory' if failed else '',
                               row['id']))
 
-    def release(self, number: int) -> None:
-        """A trial was stopped on request; it goes on where it was."""
-        self._set(number, status='pending')
+    def release(self, number: int, seconds: float = 0.0) -> None:
+        """A trial was stopped on request, after so many seconds; it goes on where it was."""
+        self._set(number, seconds, status='pending')
 
-    def _set(self, number: int, **values) -> None:
+    def _set(self, number: int, seconds: float, **values) -> None:
+        """Change a trial that is not done: a stop that comes after the end must not undo it. Seconds add up."""
         with self.change() as database:
-            database.execute(f'UPDATE trials SET {", ".join(f"{key} = ?" for key in values)} WHERE id = ?',
-                             (*values.values(), number))
+            database.execute(f'UPDATE trials SET {", ".join(f"{key} = ?" for key in values)}, '
+                             "seconds = COALESCE(seconds, 0) + ? WHERE id = ? AND status != 'done'",
+                             (*values.values(), seconds, number))
 
     def open_count(self) -> int:
         """Trials that are not done and not failed."""

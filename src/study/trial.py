@@ -16,7 +16,7 @@ import time
 from typing import Optional
 
 from src.config import from_dict
-from src.runtime import Interrupted, describe
+from src.runtime import INTERRUPTED, Interrupted, describe
 from src.study.config import StudyConfig
 from src.study.store import Store
 
@@ -27,19 +27,33 @@ CHANCE = 1.5  # times what guessing scores: not more than that is chance level
 def main(folder: str, workers: int, slot: int) -> None:
     """Take one trial and see it to its end; nothing to take, nothing done."""
     store = Store(folder)
+    asked = threading.Event()
+
+    def stop(*_) -> None:  # before the training loop listens, and after
+        asked.set()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     with store.taken() as trial:
         if trial is None:
             return
         log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        _watch_parent()
-        config = study_config(store)
+        begun = time.monotonic()
         try:
-            _train(store, trial, config, workers, slot)
+            _watch_parent()
+            config = study_config(store)
+            if config.study.timeout_minutes:
+                _limit(store, trial['id'], config)
+            _train(store, trial, config, workers, slot, asked)
         except (Interrupted, KeyboardInterrupt):
-            store.release(trial['id'])
+            store.release(trial['id'], time.monotonic() - begun)
         except Exception as error:  # whatever it is, it is the record of this trial
+            if asked.is_set():  # an import that was stopped ends in an error of its own
+                store.release(trial['id'], time.monotonic() - begun)
+                return
             import traceback
             traceback.print_exc()
             store.fail(trial['id'], describe(error), config.study.retries)
@@ -54,13 +68,13 @@ def study_config(store: Store) -> StudyConfig:
     return from_dict(tree, str(store.path), StudyConfig)
 
 
-def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: int) -> None:
+def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: int, asked: threading.Event) -> None:
     from src.kernels import default_threads
     from src.runtime import configure
     threads = config.runtime.threads or max(1, default_threads() // workers)
     device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,
                        trial['seed'], config.runtime.kernels)
-    from src.training.checkpoint import load
+    from src.training.checkpoint import NotFinite, load
     from src.training.loop import Diverged, train
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),
                      'optim': vars(config.optim), 'train': {**vars(config.train), 'seed': trial['seed']},
@@ -69,18 +83,32 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     resume = (path / 'last.ckpt').is_file()
     if not resume:
         shutil.rmtree(path, ignore_errors=True)  # of a try that left nothing to go on with
+    if asked.is_set():  # and the import passed over it
+        raise KeyboardInterrupt
     begun = time.monotonic()
     try:
         outcome = train(own, device, str(path), resume=resume)
-    except Diverged as reason:
+    except (Diverged, NotFinite) as reason:
         store.finish(trial['id'], time.monotonic() - begun, flag='diverged', reason=describe(reason))
     else:
         score, classes = outcome.last, len(load(str(outcome.run.last)).meta['class_names'])
         flag = 'chance' if score['top1'] <= CHANCE * 100 / classes else ''
         store.finish(trial['id'], time.monotonic() - begun, flag=flag, top1=score['top1'], top5=score['top5'],
                      loss=score['loss'])
-    for checkpoint in path.glob('*.ckpt'):  # the score is recorded; the networks of a study are not kept
-        checkpoint.unlink()
+    if not config.study.keep_checkpoints:
+        for checkpoint in path.glob('*.ckpt'):
+            checkpoint.unlink()
+
+
+def _limit(store: Store, number: int, config: StudyConfig) -> None:
+    """End the process, and fail the trial, when its time is over: also where the framework hangs."""
+    def end() -> None:
+        store.fail(number, f'not done after {config.study.timeout_minutes:g} minutes (study.timeout_minutes)',
+                   config.study.retries)
+        os._exit(1)
+    timer = threading.Timer(60 * config.study.timeout_minutes, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _watch_parent() -> None:
@@ -96,4 +124,7 @@ def _watch_parent() -> None:
 
 
 if __name__ == '__main__':
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    try:
+        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except KeyboardInterrupt:  # before it had a trial
+        sys.exit(INTERRUPTED)

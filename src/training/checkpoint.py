@@ -29,6 +29,10 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be read, written or used; the message says which and what to do."""
 
 
+class NotFinite(CheckpointError):
+    """A network that holds numbers that are not finite, so it is not saved: its training diverged."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What a file held: arrays by name, and the meta dictionary."""
@@ -40,14 +44,14 @@ class Checkpoint:
 def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
     """Write a checkpoint to a temporary file beside `path` and move it into place.
 
-    Whatever happens, `path` is afterwards the complete old file or the complete new one. Raises CheckpointError when
-    an array holds a number that is not finite, so that the last good checkpoint stays the last, or the disk is full.
+    Whatever happens, `path` is afterwards the complete old file or the complete new one. Raises NotFinite when
+    an array holds such a number, so that the last good checkpoint stays the last, CheckpointError when the disk is full.
     """
     broken = next((name for name, array in arrays.items()
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
     if broken:
-        raise CheckpointError(f'{path}: not saved, {broken} holds numbers that are not finite: training diverged. The '
-                              'checkpoints that are there are good; a lower optim.learning_rate or optim.clip_norm=1 helps')
+        raise NotFinite(f'{path}: not saved, {broken} holds numbers that are not finite: training diverged. The '
+                        'checkpoints that are there are good; a lower optim.learning_rate or optim.clip_norm=1 helps')
     text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
     try:
         with _quiet(), replacing(path) as temporary:

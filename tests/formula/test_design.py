@@ -51,12 +51,26 @@ def test_the_saved_configuration_trains_as_it_is(entry, tmp_path):
     (('--params', '100K'), 'parameters by the tiny formula'), (('--macs', '100M', '--rule', 'big'), "rule 'big'"),
     (('--macs', '100M', '--base', 'vgg'), "base 'vgg'"), (('--macs', '100M', '--formula', 'no.json'), 'no.json: no such'),
     (('--macs', '100M', '--save', 'no/c.yaml'), 'the folder'), (('--macs', '100M', '--width', 'wide'), "width 'wide'"),
-    (('--macs', '97M', '--rule', 'depth'), 'depth alone')])
+    (('--macs', '97M', '--rule', 'depth'), 'depth alone'), (('--macs', ''), 'is no amount'),
+    (('--macs', '100M', '--save', 'c.yaml', '--recipe', 'none.yaml'), 'none.yaml: no such file')])
 def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
     done = entry('design.py', *arguments, cwd=tmp_path)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 2 and len(lines) == 1 and words in lines[0] and not done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_a_formula_brings_its_base(entry, root, tmp_path):
+    formula = json.loads((root / 'src/formula/efficientnet_b0.json').read_text())
+    (tmp_path / 'f.json').write_text(json.dumps({**formula, 'base_resolution': 48, 'num_classes': 10}))
+    found = json.loads(entry('design.py', '--macs', '5M', '--formula', tmp_path / 'f.json', '--json').stdout)
+    assert found['resolution'] < 50 and 4.7e6 < found['macs'] <= 5e6
+    found = json.loads(entry('design.py', '--macs', '50M', '--formula', tmp_path / 'f.json', '--base-resolution', '224',
+                             '--json').stdout)
+    assert found['resolution'] > 100
+    (tmp_path / 'g.json').write_text(json.dumps({**formula, 'base': 'my_net'}))
+    done = entry('design.py', '--macs', '50M', '--formula', tmp_path / 'g.json')
+    assert done.returncode == 2 and "base 'my_net'" in done.stderr
 
 
 def test_an_answer_needs_no_framework(entry, root):
