@@ -35,10 +35,10 @@ def main() -> None:
         from src.study.store import Store
         check_parent(args.out, args.plot)
         rows, unfinished = networks(Store(folder))
+        write_csv(args.out, rows)
+        print(f'{len(rows)} networks in {args.out}' + (f'; {unfinished} trials are not done' if unfinished else ''))
         if args.plot:
             draw_rules(args.plot, rows, 'macs')
-        write_csv(args.out, rows)
-        print(f'{len(rows)} networks in {args.out}' + (f'; {unfinished} have no trial done yet' if unfinished else ''))
     else:
         from src.study.config import load_study
         from src.study.run import estimate, plan, run

@@ -70,7 +70,7 @@ class Candidate:
 
 
 MAY_GROW = ('study.trials', 'study.networks', 'study.seeds')  # more of them extend a study
-MAY_CHANGE = ('study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_checkpoints', 'study.formula',
+MAY_CHANGE = ('study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_checkpoints',
               'data.dir', 'data.workers', 'data.check', 'train.save_minutes', 'runtime.device', 'runtime.device_id',
               'runtime.mode', 'runtime.threads', 'runtime.kernels')
 
@@ -91,7 +91,8 @@ def load_study(path: Optional[str], overrides: Iterable[str] = ()) -> StudyConfi
 
 
 def candidates(study: StudySection, num_classes: int) -> List[Candidate]:
-    """The networks of a study, the drawn ones first. Raises ValueError for one that can't be."""
+    """The networks of a study, the drawn ones first, each once with all its labels. Raises ValueError for one that can't be.
+    """
     base = base_network(study.base, study.base_resolution, num_classes)
     space = Space(study.r, study.d, study.w, study.budget, study.cost)
     drawn = itertools.islice(draw(base, space, study.seed), study.trials) if study.trials else ()
@@ -104,7 +105,11 @@ def candidates(study: StudySection, num_classes: int) -> List[Candidate]:
             found.append(Candidate(network.name, network.spec, text))
         else:
             found.append(Candidate(text, resolve(text, num_classes=num_classes), text))
-    return found
+    labels: Dict[str, List[str]] = {}
+    for candidate in found:
+        labels.setdefault(candidate.name, []).append(candidate.label)
+    first = {candidate.name: candidate for candidate in reversed(found)}
+    return [dataclasses.replace(first[name], label=', '.join(dict.fromkeys(labels[name]))) for name in labels]
 
 
 def _name(spec: NetSpec) -> str:

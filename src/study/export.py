@@ -13,19 +13,19 @@ COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'r', 'd', 
 
 
 def networks(store: Store) -> Tuple[List[dict], int]:
-    """A row a network that has a trial done: mean and sample deviation over its trainings without a flag; and the
-    number of networks without one.
+    """A row a network that has a trial done: mean and sample deviation over its trainings without a flag; and the number
+    of trials that are not done.
 
     A network whose trainings are all flagged has the flag and no score.
     """
     groups: Dict[str, List[dict]] = {}
     for trial in store.trials():
         groups.setdefault(trial['name'], []).append(trial)
-    facts, rows, unfinished = store.facts(), [], 0
+    facts, rows = store.facts(), []
+    unfinished = sum(trial['status'] != 'done' for trial in store.trials())
     for name, trials in groups.items():
         done = [t for t in trials if t['status'] == 'done']
         if not done:
-            unfinished += 1
             continue
         good = [t for t in done if not t['flag']]
         scores = [t['top1'] for t in good]
@@ -50,8 +50,8 @@ def write_csv(path: str, rows: List[dict]) -> None:
 def draw_rules(path: str, rows: List[dict], cost: str) -> None:
     """Draw accuracy over cost of the networks that rules made (`tiny:5M`), a line a rule. Raises ValueError without any."""
     from src.formula import RULES, plots
-    drawn = [(row['label'].partition(':')[0], row[cost], row['top1'], row['top1_deviation'] or None) for row in rows
-             if row['label'].partition(':')[0] in RULES and row['top1'] != '']
+    drawn = [(rule, row[cost], row['top1'], row['top1_deviation'] or None) for row in rows if row['top1'] != ''
+             for label in row['label'].split(', ') for rule in [label.partition(':')[0]] if rule in RULES]
     if not drawn:
         raise ValueError(f'{path}: no network of this study is a rule\'s (study.networks, for example tiny:5M)')
     plots.save(plots.comparison(drawn, cost), path)

@@ -18,7 +18,7 @@ from src.formula.budget import base_network
 from src.runtime import Interrupted
 from src.study.config import Candidate, StudyConfig, candidates, check_same, flat
 from src.study.store import Store
-from src.study.trial import PARENT
+from src.study.trial import NOTHING_TO_DO, PARENT
 from src.training.progress import duration, tell
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ ASSUMED_MACS = 12e9  # multiply-adds a second and processor in training, before 
 START_SECONDS = 12.0  # of a trial: imports, data, compilation
 BACKWARD = 2  # a backward pass costs about two forward ones
 EVERY = 15.0  # seconds between lines of progress
-QUICK, SLOW_DOWN = 3, 5.0  # after so many processes that ended without taking a trial, wait so long
+IDLE, PATIENCE = 2, 5.0  # after so many processes that found nothing to take, others having it all, wait so long
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Plan:
     num_classes: int
     train_images: int
     val_images: int
+    chance: float  # percent that the most frequent class alone would score
 
     @property
     def images(self) -> float:
@@ -62,7 +63,7 @@ class Plan:
         """What exports say of the base."""
         base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
         return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
-                'base_macs': measure(expand(base)).macs, 'images': self.images}
+                'images': self.images, 'chance': self.chance}
 
 
 def plan(config: StudyConfig) -> Plan:
@@ -70,7 +71,8 @@ def plan(config: StudyConfig) -> Plan:
     data = dataclasses.replace(config.data, check=False)
     train_set, val_set = presets.dataset(data, 'train'), presets.dataset(data, 'val')
     classes = len(train_set.class_names)
-    return Plan(config, candidates(config.study, classes), classes, len(train_set), len(val_set))
+    chance = 100 * float(np.bincount(val_set.labels).max()) / len(val_set)
+    return Plan(config, candidates(config.study, classes), classes, len(train_set), len(val_set), chance)
 
 
 def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
@@ -83,13 +85,13 @@ def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[
     return lambda trial: max(least, start + slope * trial['macs'])
 
 
-def left(trials: List[dict], images: float, workers: int) -> float:
-    """Seconds until the study is done, all workers working."""
+def left(trials: List[dict], images: float, workers: int, alive: Callable[[int], bool] = lambda number: False) -> float:
+    """Seconds until the study is done, all workers working; `alive` says of a trial whether a process has it."""
     from src.kernels import default_threads
     seconds = seconds_of(trials, images, max(1, default_threads() // workers))
     now = time.time()
-    waiting = [max(0.0, seconds(t) - (now - t['started'] if t['status'] == 'running' else 0.0)) for t in trials
-               if t['status'] in ('pending', 'running')]
+    waiting = [max(0.0, seconds(t) - (now - t['started'] if t['status'] == 'running' and alive(t['id']) else 0.0))
+               for t in trials if t['status'] in ('pending', 'running')]
     return max([sum(waiting) / workers] + waiting)
 
 
@@ -109,6 +111,9 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     store = Store(folder)
     store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
     say(estimate(planned))
+    open_trials = sum(trial['status'] in ('pending', 'running') for trial in store.trials())
+    if open_trials < len(store.trials()):
+        say(f'{open_trials} of {len(store.trials())} trials are left of it')
     pool = Pool(store, planned.config.study.workers, say)
     before = {number: signal.signal(number, pool.ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -116,7 +121,12 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return counts(store.trials())
+    trials = store.trials()
+    if not planned.config.study.keep_checkpoints:  # a process that was killed in its last moment may have left its own
+        for checkpoint in (path for t in trials if t['status'] == 'done'
+                           for path in store.trial_folder(t['id']).glob('run/*.ckpt')):
+            checkpoint.unlink(missing_ok=True)
+    return counts(trials)
 
 
 class Pool:
@@ -142,7 +152,7 @@ class Pool:
                 open_trials = self._tend()
                 if not open_trials and not any(self.slots):
                     return
-                time.sleep(SLOW_DOWN if self.idle >= QUICK else 0.2)
+                time.sleep(PATIENCE if self.idle >= IDLE else 0.2)
         finally:
             self._end()
         raise Interrupted(f'stopped; every trial is saved where it was. The same command goes on with {self.store.folder}')
@@ -152,9 +162,9 @@ class Pool:
         for i, process in enumerate(self.slots):
             if process is not None and process.poll() is not None:
                 self.slots[i] = None
-                if process.returncode < 0 and not self.stop:
+                if process.returncode and not self.stop:
                     self.store.died(process.pid)
-                self.idle = 0 if time.monotonic() - process.begun > 1.5 else self.idle + 1
+                self.idle = self.idle + 1 if process.returncode == NOTHING_TO_DO else 0
         trials = self.store.trials()
         waiting = [t for t in trials if t['status'] in ('pending', 'running')]
         busy = sum(process is not None for process in self.slots)
@@ -166,11 +176,9 @@ class Pool:
         return len(waiting)
 
     def _hire(self, slot: int) -> subprocess.Popen:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, '-m', 'src.study.trial', str(self.store.folder.absolute()), str(len(self.slots)), str(slot)],
             cwd=ROOT, env={**os.environ, PARENT: str(os.getpid())}, stdin=subprocess.DEVNULL, start_new_session=True)
-        process.begun = time.monotonic()
-        return process
 
     def _end(self) -> None:
         """Ask those at work to stop, and wait: they save."""
@@ -188,7 +196,7 @@ class Pool:
         if self.told is not None and not last and time.monotonic() - self.told_at < quiet:
             return
         self.told, self.told_at = finished, time.monotonic()
-        rest = duration(left(trials, self.store.facts()['images'], len(self.slots)))
+        rest = duration(left(trials, self.store.facts()['images'], len(self.slots), self.store.alive))
         best = max((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: t['top1'], default=None)
         self.say(f'{finished} of {len(trials)} trials' + (f', {now["failed"]} failed' if now['failed'] else '')
                  + (f', {now["flagged"]} flagged' if now['flagged'] else '')

@@ -27,7 +27,7 @@ def status(folder: str) -> Tuple[dict, str]:
     found = counts(trials)
     alive = [t for t in trials if t['status'] == 'running' and store.alive(t['id'])]
     best = sorted((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: -t['top1'])[:5]
-    seconds = left(trials, store.facts()['images'], config['study.workers'])
+    seconds = left(trials, store.facts()['images'], config['study.workers'], store.alive)
     facts = {**found, 'trials': len(trials), 'alive': len(alive), 'seconds_left': round(seconds),
              'best': [{key: t[key] for key in ('id', 'name', 'seed', 'macs', 'params', 'top1')} for t in best],
              'problems': [{key: t[key] for key in ('id', 'name', 'seed', 'status', 'flag', 'reason')} for t in trials

@@ -15,7 +15,7 @@ import time
 from typing import Dict, Iterator, List, Optional
 
 WAIT = 60.0  # seconds for another process's transaction
-MOST_DEATHS = 5  # of a trial's process while its pool lives, for want of memory for example, before the trial has failed
+MOST_DEATHS = 5  # of a trial's process, for want of memory for example, before the trial has failed
 
 _TABLES = '''
 CREATE TABLE IF NOT EXISTS study (config TEXT NOT NULL, facts TEXT NOT NULL);
@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS trials (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, label TEXT NOT NULL, seed INTEGER NOT NULL,
     r REAL NOT NULL, d REAL NOT NULL, w REAL NOT NULL, resolution INTEGER NOT NULL,
     macs INTEGER NOT NULL, params INTEGER NOT NULL, peak_memory INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'pending', failures INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, pid INTEGER,
+    status TEXT NOT NULL DEFAULT 'pending', failures INTEGER NOT NULL DEFAULT 0,
+    deaths INTEGER NOT NULL DEFAULT 0, pid INTEGER,
     flag TEXT NOT NULL DEFAULT '', top1 REAL, top5 REAL, loss REAL, seconds REAL, reason TEXT NOT NULL DEFAULT '',
     started REAL, finished REAL, UNIQUE (name, seed));
 '''
@@ -38,16 +39,22 @@ class Store:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other process writes beside; committed at its end, undone by an exception."""
-        with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as database:
-            database.row_factory = sqlite3.Row
-            database.execute('BEGIN IMMEDIATE')
-            try:
-                yield database
-            except BaseException:
-                database.execute('ROLLBACK')
-                raise
-            database.execute('COMMIT')
+        """A transaction that no other process writes beside; committed at its end, undone by an exception.
+
+        Raises ValueError where the file is no study, can't be written or stays locked.
+        """
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as database:
+                database.row_factory = sqlite3.Row
+                database.execute('BEGIN IMMEDIATE')
+                try:
+                    yield database
+                except BaseException:
+                    database.execute('ROLLBACK')
+                    raise
+                database.execute('COMMIT')
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f'{self.path}: {error}; {_remedy(error)}') from None
 
     def start(self, config: Dict[str, object], facts: dict, trials: List[dict], check) -> None:
         """Make the store, or extend it by the trials it does not have. `check(then, now, folder)` may refuse.
@@ -55,23 +62,27 @@ class Store:
         Trials that had failed for good get the further tries that a larger `study.retries` allows.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with self.change() as database:
-                for statement in _TABLES.split(';'):
-                    database.execute(statement)
-                row = database.execute('SELECT config FROM study').fetchone()
-                if row:
-                    check(json.loads(row['config']), config, str(self.folder))
-                    database.execute('UPDATE study SET config = ?', (json.dumps(config),))
-                    database.execute("UPDATE trials SET status = 'pending' WHERE status = 'failed' AND failures <= ? "
-                                     'AND deaths < ?', (config['study.retries'], MOST_DEATHS))
-                else:
-                    database.execute('INSERT INTO study VALUES (?, ?)', (json.dumps(config), json.dumps(facts)))
-                for trial in trials:
-                    database.execute(f'INSERT OR IGNORE INTO trials ({", ".join(trial)}) VALUES '
-                                     f'({", ".join("?" * len(trial))})', tuple(trial.values()))
-        except sqlite3.DatabaseError as error:
-            raise ValueError(f'{self.path}: {error}; is it a study? Choose another --study folder') from None
+        with self.change() as database:
+            for statement in _TABLES.split(';'):
+                database.execute(statement)
+            row = database.execute('SELECT * FROM study').fetchone()
+            if row:
+                check(json.loads(row['config']), config, str(self.folder))
+                self._check_facts(json.loads(row['facts']), facts)
+                database.execute('UPDATE study SET config = ?', (json.dumps(config),))
+                database.execute("UPDATE trials SET deaths = 0 WHERE status != 'done'")
+                database.execute("UPDATE trials SET status = 'pending' WHERE status = 'failed' AND failures <= ?",
+                                 (config['study.retries'],))
+            else:
+                database.execute('INSERT INTO study VALUES (?, ?)', (json.dumps(config), json.dumps(facts)))
+            for trial in trials:
+                database.execute(f'INSERT OR IGNORE INTO trials ({", ".join(trial)}) VALUES '
+                                 f'({", ".join("?" * len(trial))})', tuple(trial.values()))
+
+    def _check_facts(self, then: dict, now: dict) -> None:
+        for key in set(then) & set(now):
+            if then[key] != now[key]:
+                raise ValueError(f'{self.folder}: the data are not what they were: {key} was {then[key]} and is {now[key]}')
 
     def _query(self, statement: str) -> List[sqlite3.Row]:
         if not self.path.is_file():
@@ -81,14 +92,14 @@ class Store:
                 database.row_factory = sqlite3.Row
                 return database.execute(statement).fetchall()
         except sqlite3.DatabaseError as error:
-            raise ValueError(f'{self.path}: {error}; is it a study?') from None
+            raise ValueError(f'{self.path}: {error}; {_remedy(error)}') from None
 
     def config(self) -> Dict[str, object]:
         """The configuration it runs with, {section.key: value}."""
         return json.loads(self._query('SELECT config FROM study')[0]['config'])
 
     def facts(self) -> dict:
-        """What was found at the start: the base's numbers, class count, training images."""
+        """What was found at the start: the base's numbers, chance level, forward passes of a trial."""
         return json.loads(self._query('SELECT facts FROM study')[0]['facts'])
 
     def trials(self) -> List[dict]:
@@ -101,7 +112,7 @@ class Store:
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[Optional[dict]]:
-        """Take a trial that no living process has, the first that is pending or was left running; None if there is none.
+        """Take the first trial that is pending, or was left running by a process that is gone; None if there is none.
 
         It is this process's own until the end of the block.
         """
@@ -122,9 +133,15 @@ class Store:
         yield None
 
     def alive(self, number: int) -> bool:
-        """Whether a process holds a trial."""
-        with self._lock(number) as mine:
-            return not mine
+        """Whether a process holds a trial. Changes nothing."""
+        try:
+            with open(self.trial_folder(number) / 'lock') as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
 
     @contextlib.contextmanager
     def _lock(self, number: int) -> Iterator[bool]:
@@ -152,17 +169,22 @@ class Store:
                              (retries, reason, time.time(), number))
 
     def died(self, pid: int) -> None:
-        """A trial's process ended by a signal that its pool did not send; after MOST_DEATHS the trial has failed."""
+        """A trial's process ended without a word, and its pool did not ask it to.
+
+        After MOST_DEATHS in a row without a new checkpoint the trial has failed.
+        """
         with self.change() as database:
             row = database.execute("SELECT * FROM trials WHERE status = 'running' AND pid = ?", (pid,)).fetchone()
             if row is None:
                 return
-            deaths = row['deaths'] + 1
+            checkpoint = self.trial_folder(row['id']) / 'run' / 'last.ckpt'
+            progress = checkpoint.is_file() and checkpoint.stat().st_mtime > row['started']
+            deaths = 1 if progress else row['deaths'] + 1
             failed = deaths >= MOST_DEATHS
             database.execute('UPDATE trials SET deaths = ?, status = ?, reason = ? WHERE id = ?',
                              (deaths, 'failed' if failed else 'pending',
-                              f'its process was killed {deaths} times, perhaps for want of memory' if failed else '',
-                              row['id']))
+                              f'its process ended {deaths} times without a result, perhaps for want of memory' if failed
+                              else row['reason'], row['id']))
 
     def release(self, number: int, seconds: float = 0.0) -> None:
         """A trial was stopped on request, after so many seconds; it goes on where it was."""
@@ -175,6 +197,8 @@ class Store:
                              "seconds = COALESCE(seconds, 0) + ? WHERE id = ? AND status != 'done'",
                              (*values.values(), seconds, number))
 
-    def open_count(self) -> int:
-        """Trials that are not done and not failed."""
-        return sum(trial['status'] in ('pending', 'running') for trial in self.trials())
+
+def _remedy(error: sqlite3.DatabaseError) -> str:
+    if isinstance(error, sqlite3.OperationalError):
+        return 'can the folder be written, and is there room? Then start it again: nothing is lost'
+    return 'is it a study? Choose another --study folder'

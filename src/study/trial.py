@@ -21,11 +21,12 @@ from src.study.config import StudyConfig
 from src.study.store import Store
 
 PARENT = 'TINYNETS_STUDY_PARENT'
-CHANCE = 1.5  # times what guessing scores: not more than that is chance level
+NOTHING_TO_DO = 4  # the exit code where others have every trial that is left
+ABOVE_CHANCE = 0.05  # of the way from guessing the most frequent class to 100 %: what is below is at chance level
 
 
-def main(folder: str, workers: int, slot: int) -> None:
-    """Take one trial and see it to its end; nothing to take, nothing done."""
+def main(folder: str, workers: int, slot: int) -> int:
+    """Take one trial and see it to its end; returns the exit code."""
     store = Store(folder)
     asked = threading.Event()
 
@@ -37,8 +38,8 @@ def main(folder: str, workers: int, slot: int) -> None:
         signal.signal(number, stop)
     with store.taken() as trial:
         if trial is None:
-            return
-        log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            return NOTHING_TO_DO
+        log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         begun = time.monotonic()
@@ -53,10 +54,11 @@ def main(folder: str, workers: int, slot: int) -> None:
         except Exception as error:  # whatever it is, it is the record of this trial
             if asked.is_set():  # an import that was stopped ends in an error of its own
                 store.release(trial['id'], time.monotonic() - begun)
-                return
+                return 0
             import traceback
             traceback.print_exc()
-            store.fail(trial['id'], describe(error), config.study.retries)
+            store.fail(trial['id'], describe(error), store.config()['study.retries'])
+    return 0
 
 
 def study_config(store: Store) -> StudyConfig:
@@ -74,7 +76,7 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     threads = config.runtime.threads or max(1, default_threads() // workers)
     device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,
                        trial['seed'], config.runtime.kernels)
-    from src.training.checkpoint import NotFinite, load
+    from src.training.checkpoint import CheckpointError, NotFinite
     from src.training.loop import Diverged, train
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),
                      'optim': vars(config.optim), 'train': {**vars(config.train), 'seed': trial['seed']},
@@ -87,12 +89,18 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
         raise KeyboardInterrupt
     begun = time.monotonic()
     try:
-        outcome = train(own, device, str(path), resume=resume)
+        try:
+            outcome = train(own, device, str(path), resume=resume)
+        except CheckpointError as reason:
+            if not resume or isinstance(reason, NotFinite):
+                raise
+            shutil.rmtree(path)  # what was left is damaged
+            outcome = train(own, device, str(path))
     except (Diverged, NotFinite) as reason:
         store.finish(trial['id'], time.monotonic() - begun, flag='diverged', reason=describe(reason))
     else:
-        score, classes = outcome.last, len(load(str(outcome.run.last)).meta['class_names'])
-        flag = 'chance' if score['top1'] <= CHANCE * 100 / classes else ''
+        score, chance = outcome.last, store.facts()['chance']
+        flag = 'chance' if score['top1'] <= chance + ABOVE_CHANCE * (100 - chance) else ''
         store.finish(trial['id'], time.monotonic() - begun, flag=flag, top1=score['top1'], top5=score['top5'],
                      loss=score['loss'])
     if not config.study.keep_checkpoints:
@@ -125,6 +133,6 @@ def _watch_parent() -> None:
 
 if __name__ == '__main__':
     try:
-        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
     except KeyboardInterrupt:  # before it had a trial
         sys.exit(INTERRUPTED)

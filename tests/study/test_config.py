@@ -29,7 +29,8 @@ def test_every_recipe_loads_and_has_networks_within_its_budget(path):
     config = load_study(str(path))
     section = config.study
     base = base_network(section.base, section.base_resolution, 10)
-    costs = [measure(expand(c.spec)).macs / measure(expand(base)).macs for c in candidates(dataclasses.replace(section, networks=()), 10)]
+    drawn = candidates(dataclasses.replace(section, networks=()), 10)
+    costs = [measure(expand(c.spec)).macs / measure(expand(base)).macs for c in drawn]
     assert len(costs) == section.trials
     assert all(section.budget[0] <= c <= section.budget[1] for c in costs)
 

@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,14 +63,16 @@ def test_a_study_killed_again_and_again_has_each_trial_once(entry, root, config,
     os.kill(pool.pid, signal.SIGKILL)
     pool.wait()
     wait_for(lambda: not any(os.path.exists(f'/proc/{pid}') for pid in left))
-    pool = start(root, config, folder, *trials)
+    pool, other = start(root, config, folder, *trials), start(root, config, folder, *trials)  # two side by side
     said = pool.communicate(timeout=200)[0]
-    assert pool.returncode == 0 and '3 trials done (0 flagged), 0 failed' in said or 'flagged' in said, said
+    other.communicate(timeout=200)
+    assert pool.returncode == other.returncode == 0 and re.search(r'3 trials done \(\d flagged\), 0 failed', said), said
     store = Store(str(folder))
     assert [(t['id'], t['status'], t['failures']) for t in store.trials()] == [(i, 'done', 0) for i in (1, 2, 3)]
     for i in (1, 2, 3):
         records = [json.loads(line) for line in (store.trial_folder(i) / 'run' / 'metrics.jsonl').read_text().splitlines()]
-        assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [2]  # trained to the end once
+        assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [2]
+        assert (store.trial_folder(i) / 'log.txt').read_text().count('epoch   2: top-1') == 1  # trained to the end once
         assert not list(store.trial_folder(i).rglob('*.ckpt'))
 
     before = {t['id']: t['finished'] for t in store.trials()}

@@ -12,7 +12,7 @@ from src.study.export import networks, write_csv
 from src.study.run import counts, seconds_of
 from src.study.store import MOST_DEATHS, Store
 
-FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000}
+FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
 
 
 def rows(names, seeds=1):
@@ -109,9 +109,18 @@ def test_a_trial_that_keeps_dying_fails_at_last(store):
         with made.taken() as trial:
             assert trial['id'] == 1, i
         made.died(os.getpid())
-    assert made.trials()[0]['status'] == 'failed' and 'killed' in made.trials()[0]['reason']
+    assert made.trials()[0]['status'] == 'failed' and 'ended 5 times' in made.trials()[0]['reason']
     made.died(os.getpid())  # of no trial any more
     assert made.trials()[0]['deaths'] == MOST_DEATHS
+    made = store('a')  # the study started again gives it new tries
+    for _ in range(2 * MOST_DEATHS):
+        with made.taken() as trial:
+            checkpoint = made.trial_folder(1) / 'run' / 'last.ckpt'
+            checkpoint.parent.mkdir(exist_ok=True)
+            checkpoint.write_text('further than before')
+            os.utime(checkpoint, (time.time() + 1,) * 2)
+        made.died(os.getpid())
+    assert (made.trials()[0]['status'], made.trials()[0]['deaths']) == ('pending', 1)
 
 
 def test_a_study_grows_and_is_otherwise_the_same(store):
@@ -144,7 +153,7 @@ def test_the_export_has_mean_and_deviation_by_hand(store, tmp_path):
     made.finish(5, 1.0, top1=60.1)
     made.finish(7, 1.0, flag='diverged')
     found, unfinished = networks(made)
-    assert unfinished == 1 and [row['name'] for row in found] == ['a', 'b', 'c']
+    assert unfinished == 6 and [row['name'] for row in found] == ['a', 'b', 'c']
     write_csv(str(tmp_path / 'r.csv'), found)
     a, b, c = csv.DictReader(open(tmp_path / 'r.csv'))
     assert (float(a['top1']), a['seeds'], a['flag'], float(a['seconds'])) == (73.0, '3', '', 2.0)

@@ -11,7 +11,7 @@ from tests.conftest import ROOT, SMALL
 from tests.study.test_search import start, wait_for
 
 CONFIG = ROOT / 'configs' / 'study' / 'digits.yaml'
-FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000}
+FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
 ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000, 'params': 10,
        'peak_memory': 7}
 
