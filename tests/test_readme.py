@@ -27,7 +27,7 @@ def test_every_path_it_names_exists(root):
 def test_every_module_stands_in_the_structure(root):
     text = (root / 'README.md').read_text()
     for path in (root / 'src').glob('*/*.py'):
-        if path.parent.name in ('arch', 'model', 'data', 'deploy') and path.name != '__init__.py':
+        if path.parent.name in ('arch', 'formula', 'model', 'data', 'study', 'deploy') and path.name != '__init__.py':
             assert path.name in text, path
     for path in root.glob('*.py'):
         assert path.name in text, path
