@@ -1,0 +1,57 @@
+"""Eight bits after training: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
+import argparse
+import os
+
+from src.files import check_parent
+from src.runtime import run_entry
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--model', required=True, metavar='FILE.onnx', help='of export.py')
+    parser.add_argument('--images', nargs='+', metavar='PATH', help='images to calibrate with (default: training images)')
+    parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them (default 256)')
+    parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax, entropy or percentile')
+    parser.add_argument('--data', metavar='NAME', help='the data set to score on (default: that of the training)')
+    parser.add_argument('--data-dir', metavar='DIR', help="its folder")
+    parser.add_argument('--max-drop', type=float, default=1.0, metavar='POINTS', help='of top-1 allowed (default 1)')
+    parser.add_argument('--force', action='store_true', help='write it whatever it scores')
+    parser.add_argument('--out', metavar='FILE.onnx', help='default: <model>-int8.onnx')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    out = args.out or f'{os.path.splitext(args.model)[0]}-int8.onnx'
+    check_parent(out)
+    if args.count < 1:
+        raise ValueError(f'--count {args.count}: must be at least 1')
+    import dataclasses
+
+    from src.config import from_dict
+    from src.data import presets
+    from src.deploy.classify import find_files, samples_of_files
+    from src.deploy.predict import load_predictor
+    from src.deploy.quantize import quantize
+    from src.training.progress import Bar
+    model = load_predictor(args.model)
+    data = from_dict(model.config, args.model).data
+    data = dataclasses.replace(data, name=args.data or data.name, holdout=0, images=None,
+                               dir=args.data_dir or (None if args.data else data.dir))
+    if args.images:
+        files = find_files(args.images)[:args.count]
+        images = (sample.image for sample in samples_of_files(files, print))
+    else:
+        train = presets.dataset(dataclasses.replace(data, images=args.count), 'train', class_names=model.class_names)
+        images = (train.image(i) for i in range(len(train)))
+    dataset = presets.dataset(data, 'val', class_names=model.class_names)
+    with Bar('scoring', len(dataset)) as bar:
+        variants = quantize(args.model, out, (model.transform(image)[None] for image in images), dataset, args.max_drop,
+                            args.force, args.method, data.batch_size, data.workers, bar)
+    print(f'{"file":<40} {"bytes":>12} {"ms an image":>12} {"top-1, %":>9} {"top-5, %":>9}')
+    for v in variants:
+        print(f'{os.path.basename(v.path):<40} {v.bytes:>12,} {v.milliseconds:>12.2f} {v.score.top1:>9.2f} {v.score.top5:>9.2f}')
+
+
+if __name__ == '__main__':
+    run_entry(main)

@@ -1,0 +1,87 @@
+"""Eight bits: the written graph, its score and manifest, and what is refused."""
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from src.deploy.export import export
+from src.deploy.predict import load_predictor
+from src.deploy.quantize import side_by_side
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+    """The ONNX file of a small trained network."""
+    made, = export(str(trained / 'best.ckpt'), ['ONNX'], str(tmp_path_factory.mktemp('export')))
+    return made.path
+
+
+@pytest.fixture(scope='module')
+def quantised(exported, entry, tmp_path_factory):
+    out = tmp_path_factory.mktemp('int8') / 'small.onnx'
+    done = entry('quantize.py', '--model', exported, '--out', out, '--max-drop', '20')
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def test_weights_are_signed_bytes_with_a_range_a_channel(quantised, exported):
+    graph = onnx.load(quantised[0]).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == 'Conv']
+    producers = {node.output[0]: node for node in graph.node}
+    assert len(convolutions) == sum(node.op_type == 'Conv' for node in onnx.load(exported).graph.node)
+    for convolution in convolutions:
+        node = producers[convolution.input[1]]
+        weight, scale = (onnx.numpy_helper.to_array(constants[name]) for name in node.input[:2])
+        assert node.op_type == 'DequantizeLinear' and weight.dtype == np.int8 and np.abs(weight).max() <= 64
+        assert scale.shape == (weight.shape[0],)
+        assert producers[convolution.input[0]].op_type == 'DequantizeLinear'
+
+
+def test_the_score_is_that_of_the_file_and_stands_in_its_manifest(quantised, exported, entry, tmp_path):
+    path, said = quantised
+    manifest = json.loads(path.with_name(path.name + '.json').read_text())
+    assert manifest['kind'] == 'ONNX-INT8' and manifest['quantization']['calibration_images'] == 256
+    scores = {}
+    for name, model in (('before', exported), ('after', path)):
+        done = entry('eval.py', '--checkpoint', model, '--json', tmp_path / f'{name}.json')
+        assert done.returncode == 0, done.stderr
+        scores[name] = json.loads((tmp_path / f'{name}.json').read_text())['top1']
+    assert manifest['quantization']['top1'] == pytest.approx(scores['after'], abs=1e-3)
+    assert manifest['quantization']['top1_before'] == pytest.approx(scores['before'], abs=1e-3)
+    assert scores['after'] > scores['before'] - 20 and f'{scores["after"]:.2f}' in said
+
+
+def test_logits_stay_near(quantised, exported):
+    images = np.random.default_rng(1).normal(0, 1, (8, 3, 16, 16)).astype(np.float32)
+    before, after = (load_predictor(str(path)).predict(images) for path in (exported, quantised[0]))
+    assert 0 < np.abs(before - after).max() < 0.35 * np.abs(before).max()
+
+
+def test_a_fall_is_refused_unless_told(exported, entry, tmp_path):
+    out = tmp_path / 'x.onnx'
+    done = entry('quantize.py', '--model', exported, '--out', out, '--max-drop', '-101')
+    assert done.returncode == 2 and 'nothing was written' in done.stderr and not list(tmp_path.iterdir())
+    done = entry('quantize.py', '--model', exported, '--out', out, '--max-drop', '-101', '--force', '--count', '8')
+    assert done.returncode == 0 and sorted(p.name for p in tmp_path.iterdir()) == ['x.onnx', 'x.onnx.json']
+
+
+@pytest.mark.parametrize('options, words', [(('--method', 'guess'), "method 'guess'"), (('--count', '0'), '--count 0'),
+                                            (('--images', 'nowhere'), 'nowhere: no such'), (('--out', 'no/x.onnx'), 'the folder')])
+def test_mistakes_are_one_line(exported, entry, options, words, tmp_path):
+    done = entry('quantize.py', '--model', exported, *options, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and words in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_export_or_quantised_already_is_refused(quantised, trained, entry):
+    for model in (quantised[0], trained / 'best.ckpt'):
+        done = entry('quantize.py', '--model', model)
+        assert done.returncode == 2 and 'must be an .onnx of export.py' in done.stderr
+
+
+def test_functions_take_turns():
+    calls = []
+    times = side_by_side([lambda x: calls.append('a'), lambda x: calls.append('b')], None)
+    assert calls[:4] == ['a', 'b', 'a', 'b'] and calls.count('a') == calls.count('b') >= 101 and min(times) >= 0
