@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Build the edge programs into ascend310_infer/build, or BUILD: bash ascend310_infer/build.sh [CMake arguments]
+# With the SDK in MINDSPORE_LITE_HOME, or where scripts/get_mindspore_lite.sh puts it; without, only what needs none.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=${BUILD:-$here/build}
+fetched=$(realpath -m "$here/../data/mindspore-lite")
+[ -n "${MINDSPORE_LITE_HOME:-}" ] || [ ! -d "$fetched" ] || MINDSPORE_LITE_HOME=$fetched
+cmake -S "$here" -B "$build" -DMINDSPORE_LITE_HOME="${MINDSPORE_LITE_HOME:-}" "$@"
+exec cmake --build "$build" --parallel "${JOBS:-$(nproc)}"

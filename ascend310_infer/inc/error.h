@@ -1,0 +1,18 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace tinynets {
+
+// What the user has to change: one line, exit code 2.
+struct UserError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// An image that cannot be used: named, skipped and counted.
+struct ImageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace tinynets

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tinynets {
+
+// The image files of a folder and its subfolders, sorted and without hidden ones; or one image file; or those that a
+// text file lists, one a line, relative to its folder. Throws UserError where there are none.
+std::vector<std::string> FindImages(const std::string &path);
+
+// file -> class from a CSV of two columns: file (its path, or its end) and class (its name or its number).
+class Labels {
+ public:
+  Labels() = default;
+  // Throws UserError where the file or a class is unknown.
+  Labels(const std::string &csv, const std::vector<std::string> &class_names);
+
+  // The class of an image, -1 where it has none.
+  int Of(const std::string &image) const;
+  bool empty() const { return classes_.empty(); }
+
+ private:
+  std::map<std::string, int> classes_;
+};
+
+// Writes the whole file or nothing. Throws UserError.
+void WriteFile(const std::string &path, const std::string &text);
+
+}  // namespace tinynets

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "manifest.h"
+
+namespace tinynets {
+
+// What became of one image: its logits, or the reason there are none.
+struct Result {
+  std::vector<float> logits;
+  std::string failure;
+};
+
+// Milliseconds of one call of the network and of the work on its images before.
+struct Times {
+  double decode = 0;
+  double preprocess = 0;
+  double inference = 0;
+  double total = 0;
+};
+
+struct Outcome {
+  std::vector<Result> results;  // in the order of the images
+  std::vector<Times> calls;
+  double images_per_s = 0;
+};
+
+// Classifies the images by `workers` networks side by side. Throws UserError where the model or the device fails.
+Outcome Classify(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images);
+
+}  // namespace tinynets

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "files.h"
+#include "manifest.h"
+#include "pipeline.h"
+
+namespace tinynets {
+
+// The outcome for people: images, a table of times, accuracy.
+std::string Table(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images,
+                  const Labels &labels, const Outcome &outcome);
+
+// The same and more for programs.
+std::string Json(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images,
+                 const Labels &labels, const Outcome &outcome);
+
+}  // namespace tinynets

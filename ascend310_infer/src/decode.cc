@@ -1,0 +1,54 @@
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <new>
+#include <utility>
+
+#include "error.h"
+#include "image.h"
+#include "orientation.h"
+
+namespace tinynets {
+namespace {
+
+std::vector<uint8_t> ReadFile(const std::string &path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+  if (size < 0) throw ImageError(std::strerror(errno));
+  if (size == 0) throw ImageError("the file is empty");
+  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  if (!file.seekg(0) || !file.read(reinterpret_cast<char *>(bytes.data()), size)) throw ImageError("cannot be read");
+  return bytes;
+}
+
+bool StartsWith(const std::vector<uint8_t> &bytes, const char *magic, size_t size) {
+  return bytes.size() >= size && std::memcmp(bytes.data(), magic, size) == 0;
+}
+
+}  // namespace
+
+void CheckSize(uint64_t width, uint64_t height) {
+  constexpr uint64_t LARGEST = 178956970;  // pixels; Pillow's limit, above which it takes a file for an attack
+  if (width == 0 || height == 0) throw ImageError("has no pixels");
+  if (width > LARGEST || height > LARGEST || width * height > LARGEST) {
+    throw ImageError(std::to_string(width) + " x " + std::to_string(height) + " pixels are more than the " +
+                     std::to_string(LARGEST) + " allowed");
+  }
+}
+
+Image Decode(const std::string &path) {
+  try {
+    const auto file = ReadFile(path);
+    const bool jpeg = StartsWith(file, "\xff\xd8\xff", 3);
+    if (jpeg || StartsWith(file, "\x89PNG\r\n\x1a\n", 8)) {
+      int orientation = 1;
+      Image image = jpeg ? DecodeJpeg(file, &orientation) : DecodePng(file, &orientation);
+      return Upright(std::move(image), orientation);
+    }
+    throw ImageError("neither a JPEG nor a PNG, which are what this program reads");
+  } catch (const std::bad_alloc &) {
+    throw ImageError("too large to decode");
+  }
+}
+
+}  // namespace tinynets

@@ -1,0 +1,60 @@
+// Classifies images by an exported network, on MindSpore Lite: --help says how.
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "arguments.h"
+#include "error.h"
+#include "files.h"
+#include "library.h"
+#include "manifest.h"
+#include "pipeline.h"
+#include "report.h"
+#include "session.h"
+
+namespace {
+
+using namespace tinynets;
+
+int Run(const Arguments &arguments) {
+  const Manifest manifest = ReadManifest(arguments.manifest, arguments.model);
+  if (arguments.topk > static_cast<int>(manifest.class_names.size())) {
+    throw UserError("--topk " + std::to_string(arguments.topk) + ": the network has " +
+                    std::to_string(manifest.class_names.size()) + " classes");
+  }
+  if (arguments.check) {
+    const Session session(arguments, manifest);
+    return 0;
+  }
+  const Labels labels = arguments.labels.empty() ? Labels() : Labels(arguments.labels, manifest.class_names);
+  const auto images = FindImages(arguments.images);
+  const Outcome outcome = Classify(arguments, manifest, images);
+  int failed = 0;
+  for (size_t i = 0; i < images.size(); i++) {
+    if (!outcome.results[i].logits.empty()) continue;
+    std::fprintf(stderr, "skipped %s: %s\n", images[i].c_str(), outcome.results[i].failure.c_str());
+    failed = 1;
+  }
+  std::fputs(Table(arguments, manifest, images, labels, outcome).c_str(), stdout);
+  if (!arguments.output.empty()) WriteFile(arguments.output, Json(arguments, manifest, images, labels, outcome));
+  return failed;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  try {
+    const Arguments arguments = ParseArguments(argc, argv);
+    if (arguments.help) {
+      std::fputs(USAGE, stdout);
+      return 0;
+    }
+    QuietLibrary(argv);
+    return Run(arguments);
+  } catch (const std::bad_alloc &) {
+    std::fputs("error: out of memory; a smaller --batch or fewer --workers need less\n", stderr);
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+  }
+  return 2;
+}

@@ -1,0 +1,83 @@
+#include "orientation.h"
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace tinynets {
+namespace {
+
+constexpr uint32_t ORIENTATION = 0x0112;
+
+// Numbers of a TIFF structure; what lies outside it reads as 0.
+class Tiff {
+ public:
+  Tiff(const uint8_t *data, size_t size) : data_(data), size_(size), big_(size > 0 && data[0] == 'M') {}
+
+  uint32_t Short(size_t at) const { return Number(at, 2); }
+  uint32_t Long(size_t at) const { return Number(at, 4); }
+
+ private:
+  uint32_t Number(size_t at, size_t bytes) const {
+    if (at > size_ || size_ - at < bytes) return 0;
+    uint32_t value = 0;
+    for (size_t i = 0; i < bytes; i++) value |= uint32_t{data_[at + i]} << 8 * (big_ ? bytes - 1 - i : i);
+    return value;
+  }
+
+  const uint8_t *data_;
+  size_t size_;
+  bool big_;
+};
+
+}  // namespace
+
+int ExifOrientation(const uint8_t *data, size_t size) {
+  if (size >= 6 && std::memcmp(data, "Exif\0\0", 6) == 0) data += 6, size -= 6;
+  if (size < 8 || (std::memcmp(data, "II*\0", 4) != 0 && std::memcmp(data, "MM\0*", 4) != 0)) return 0;
+  const Tiff tiff(data, size);
+  const size_t directory = tiff.Long(4);
+  const uint32_t entries = tiff.Short(directory);
+  for (uint32_t i = 0; i < entries; i++) {
+    const size_t entry = directory + 2 + size_t{12} * i;
+    if (tiff.Short(entry) != ORIENTATION) continue;
+    const uint32_t type = tiff.Short(entry + 2);
+    return static_cast<int>(type == 3 ? tiff.Short(entry + 8) : type == 4 ? tiff.Long(entry + 8) & 0xff : 0);
+  }
+  return 0;
+}
+
+int XmpOrientation(const char *data, size_t size) {
+  const std::string text(data, size);
+  for (const std::string key : {"tiff:Orientation=\"", "tiff:Orientation>"}) {
+    const size_t at = text.find(key);
+    if (at == std::string::npos || at + key.size() >= size) continue;
+    const char digit = text[at + key.size()];
+    if (digit >= '0' && digit <= '9') return digit - '0';
+  }
+  return 0;
+}
+
+Image Upright(Image image, int orientation) {
+  if (orientation < 2 || orientation > 8) return image;
+  const int w = image.width, h = image.height;
+  const bool turned = orientation >= 5;
+  // The source pixel of (x, y) is start + x * right + y * down.
+  const ptrdiff_t across = 3, along = ptrdiff_t{3} * w;
+  const ptrdiff_t last_x = across * (w - 1), last_y = along * (h - 1);
+  static constexpr bool FROM_RIGHT[] = {false, true, true, false, false, false, true, true};
+  static constexpr bool FROM_BOTTOM[] = {false, false, true, true, false, true, true, false};
+  const bool right_to_left = FROM_RIGHT[orientation - 1], bottom_to_top = FROM_BOTTOM[orientation - 1];
+  const ptrdiff_t start = (right_to_left ? last_x : 0) + (bottom_to_top ? last_y : 0);
+  const ptrdiff_t column = right_to_left ? -across : across, line = bottom_to_top ? -along : along;
+  const ptrdiff_t right = turned ? line : column, down = turned ? column : line;
+  Image out{turned ? h : w, turned ? w : h, std::vector<uint8_t>(image.rgb.size())};
+  uint8_t *to = out.rgb.data();
+  for (int y = 0; y < out.height; y++) {
+    const uint8_t *from = image.rgb.data() + start + down * y;
+    for (int x = 0; x < out.width; x++, from += right, to += 3) std::memcpy(to, from, 3);
+  }
+  return out;
+}
+
+}  // namespace tinynets

@@ -1,0 +1,55 @@
+#include "preprocess.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "resize.h"
+
+namespace tinynets {
+namespace {
+
+// An image this many times as long as wide loses its far ends before it is resized: whole it may not fit in memory.
+constexpr int64_t LONGEST = 8;
+
+View WithoutFarEnds(const Image &image) {
+  const int64_t longest = LONGEST * std::min(image.width, image.height);
+  const int width = static_cast<int>(std::min<int64_t>(image.width, longest));
+  const int height = static_cast<int>(std::min<int64_t>(image.height, longest));
+  const size_t stride = size_t{3} * image.width;
+  const size_t left = (image.width - width) / 2, top = (image.height - height) / 2;
+  return {image.rgb.data() + stride * top + 3 * left, stride, width, height};
+}
+
+// Half of n, halves to the even number as Python's round().
+int HalfToEven(int n) { return n / 2 + (n % 2 != 0 && (n / 2) % 2 != 0 ? 1 : 0); }
+
+}  // namespace
+
+Preprocess::Preprocess(const Manifest &manifest)
+    : resolution_(manifest.resolution),
+      short_side_(static_cast<int>(std::floor(manifest.resolution / manifest.crop_ratio))) {
+  for (int c = 0; c < 3; c++) {
+    const float scale = 1.0f / (255.0f * manifest.deviation[c]);
+    const float shift = manifest.mean[c] / manifest.deviation[c];
+    for (int byte = 0; byte < 256; byte++) {
+      const float scaled = static_cast<float>(byte) * scale;  // rounded before the shift, as NumPy does
+      value_[c][byte] = scaled - shift;
+    }
+  }
+}
+
+void Preprocess::operator()(const Image &image, float *tensor) const {
+  const View view = WithoutFarEnds(image);
+  const int64_t side = short_side_;
+  const int64_t shorter = std::min(view.width, view.height);
+  const int width = static_cast<int>(std::max(side, side * view.width / shorter));
+  const int height = static_cast<int>(std::max(side, side * view.height / shorter));
+  const auto square =
+      ResizeAndCut(view, width, height, HalfToEven(width - resolution_), HalfToEven(height - resolution_), resolution_);
+  const size_t plane = size() / 3;
+  for (size_t i = 0; i < plane; i++) {
+    for (size_t c = 0; c < 3; c++) tensor[plane * c + i] = value_[c][square[3 * i + c]];
+  }
+}
+
+}  // namespace tinynets

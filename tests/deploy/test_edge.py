@@ -1,0 +1,380 @@
+"""The C++ programs against Python: pixels and logits, what becomes of bad images, models, manifests and options.
+
+The images' part is built by what the machine has; the networks' part needs MindSpore Lite, in MINDSPORE_LITE_HOME or
+where scripts/get_mindspore_lite.sh puts it.
+"""
+import copy
+import csv
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data import images
+from src.data.presets import eval_transform
+from src.deploy.manifest import read_manifest
+from tests.conftest import ROOT
+from tests.data.test_images import png
+
+SDK = os.environ.get('MINDSPORE_LITE_HOME') or ROOT / 'data' / 'mindspore-lite'
+needs_sdk = pytest.mark.skipif(not os.path.isdir(SDK), reason='no MindSpore Lite: bash scripts/get_mindspore_lite.sh')
+MANIFEST = {
+    'format': 1, 'network': {'name': 'tinynet_e'}, 'class_names': ['a', 'b'], 'input': {'name': 'images'},
+    'preprocessing': {'resolution': 32, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased',
+                      'mean': [0.485, 0.456, 0.406], 'deviation': [0.229, 0.224, 0.225], 'channels': 'RGB',
+                      'layout': 'NCHW'}}
+
+
+@pytest.fixture(scope='session')
+def build(tmp_path_factory):
+    """The folder of the built programs: all of them where there is an SDK."""
+    package = importlib.util.find_spec('mindspore').submodule_search_locations[0]
+    folder = tmp_path_factory.mktemp('edge') / 'build'
+    if not shutil.which('cmake'):
+        pytest.skip('no cmake')
+    environment = {**os.environ, 'BUILD': str(folder), 'MINDSPORE_LITE_HOME': str(SDK) if os.path.isdir(SDK) else ''}
+    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', f'-DJSON_INCLUDE={package}/include/third_party'],
+                          env=environment, capture_output=True, text=True)
+    if 'Could NOT find' in made.stderr:
+        pytest.skip('no headers of libjpeg or libpng: apt-get install libjpeg-dev libpng-dev')
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **options)
+
+
+def is_error(done, *words):
+    """One line, exit code 2, and every word in it."""
+    assert done.returncode == 2 and done.stdout == '', (done.returncode, done.stdout, done.stderr)
+    assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def write_manifest(path, **preprocessing):
+    manifest = copy.deepcopy(MANIFEST)
+    manifest['preprocessing'].update(preprocessing)
+    path.write_text(json.dumps(manifest))
+    return path
+
+
+def tensors(build, manifest, files, folder):
+    """The program's tensors of the files, and what it printed."""
+    output = folder / f'{len(list(folder.iterdir()))}.f32'
+    done = run(build / 'tinynet_preprocess', manifest, output, *files)
+    side = json.loads(manifest.read_text())['preprocessing']['resolution']
+    return np.fromfile(output, np.float32).reshape(-1, 3, side, side), done
+
+
+def same_as_python(build, files, folder, **preprocessing):
+    manifest = write_manifest(folder / 'manifest.json', **preprocessing)
+    got, done = tensors(build, manifest, files, folder)
+    assert done.returncode == 0 and len(got) == len(files), done.stderr
+    transform = eval_transform(json.loads(manifest.read_text())['preprocessing'])
+    for path, tensor in zip(files, got):
+        np.testing.assert_array_equal(tensor, transform(images.decode(path)), err_msg=str(path))
+
+
+def photograph(width, height, seed=0):
+    """Waves, edges and noise, so that every tap of the filter counts."""
+    y, x = np.mgrid[:height, :width]
+    waves = np.stack([127 + 120 * np.sin(x / 7 + y / 11), 127 + 120 * np.cos(x / 5 - y / 13), (3 * x + 5 * y) % 256], -1)
+    noise = np.random.default_rng(seed).normal(0, 20, waves.shape)
+    return Image.fromarray(np.clip(waves + noise, 0, 255).astype(np.uint8))
+
+
+SIZES = [(1, 1), (2, 3), (1, 40), (5000, 3), (3, 5000), (1000, 50), (17, 19), (31, 33), (32, 32), (36, 36), (257, 256),
+         (500, 375), (375, 500), (1600, 1200)]
+
+
+@pytest.fixture(scope='module')
+def photographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('photographs')
+    for width, height in SIZES:
+        photograph(width, height).save(folder / f'{width}x{height}.png')
+        photograph(width, height).save(folder / f'{width}x{height}.jpg', quality=88)
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize('resolution, crop_ratio', [(32, 1.0), (32, 0.875), (33, 0.9), (106, 0.875), (224, 0.95)])
+def test_every_size_gives_pythons_pixels(resolution, crop_ratio, build, photographs, tmp_path):
+    same_as_python(build, photographs, tmp_path, resolution=resolution, crop_ratio=crop_ratio)
+
+
+def test_every_kind_of_jpeg_gives_pythons_pixels(build, tmp_path):
+    folder, picture = tmp_path / 'images', photograph(67, 45)
+    folder.mkdir()
+    for sampling in range(3):
+        picture.save(folder / f'{sampling}.jpg', subsampling=sampling)
+        picture.save(folder / f'progressive{sampling}.jpg', subsampling=sampling, progressive=True, quality=50)
+    picture.convert('L').save(folder / 'grey.jpg')
+    picture.convert('CMYK').save(folder / 'cmyk.jpg')
+    shutil.copy(folder / '0.jpg', folder / 'wrong_ending.png')
+    for orientation in range(10):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        picture.save(folder / f'exif{orientation}.jpg', exif=exif)
+        picture.save(folder / f'xmp{orientation}.jpg',
+                     xmp=f'<x:xmpmeta><rdf tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode())
+    assert images.decode(folder / 'exif6.jpg').size == (45, 67)
+    same_as_python(build, sorted(folder.iterdir()), tmp_path)
+
+
+@pytest.mark.filterwarnings('ignore:Palette images with Transparency')
+def test_every_kind_of_png_gives_pythons_pixels(build, tmp_path):
+    folder, picture = tmp_path / 'images', photograph(67, 45)
+    folder.mkdir()
+    alpha = picture.convert('L').transpose(Image.Transpose.ROTATE_180)
+    for mode in ('1', 'L', 'P', 'RGB'):
+        picture.convert(mode).save(folder / f'{mode}.png')
+    for bits in (1, 2, 4):
+        picture.quantize(2 ** bits).save(folder / f'palette{bits}.png', bits=bits)
+    picture.quantize(16).save(folder / 'transparent_palette.png', transparency=bytes(range(0, 160, 10)))
+    picture.convert('L').save(folder / 'transparent_grey.png', transparency=17)
+    for mode in ('LA', 'RGBA'):
+        layers = picture.convert(mode)
+        layers.putalpha(alpha)
+        layers.save(folder / f'{mode}.png')
+    deep = np.random.default_rng(1).integers(0, 65536, (45, 67, 3)).astype(np.uint16)
+    png(folder / 'deep_grey.png', deep[..., 0])
+    png(folder / 'deep_rgb.png', deep)
+    for orientation in (1, 5, 6, 8):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        picture.save(folder / f'exif{orientation}.png', exif=exif)
+    picture.save(folder / 'animated.png', save_all=True, append_images=[photograph(67, 45, 1)])
+    shutil.copy(folder / 'RGB.png', folder / 'wrong_ending.jpg')
+    same_as_python(build, sorted(folder.iterdir()), tmp_path)
+
+
+def test_bad_images_are_named_and_skipped(build, tmp_path):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    picture = photograph(67, 45)
+    picture.save(folder / 'good.png')
+    picture.save(folder / 'good.jpg')
+    (folder / 'empty.jpg').write_bytes(b'')
+    (folder / 'text.jpg').write_text('no image')
+    (folder / 'noise.png').write_bytes(np.random.default_rng(0).bytes(5000))
+    picture.save(folder / 'animation.gif')
+    for suffix in ('jpg', 'png'):
+        whole = (folder / f'good.{suffix}').read_bytes()
+        (folder / f'half.{suffix}').write_bytes(whole[:len(whole) // 2])
+        (folder / f'start.{suffix}').write_bytes(whole[:40])
+    header = struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0)  # 10 GB as RGB
+    (folder / 'huge.png').write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + b'IHDR' + header +
+                                      struct.pack('>I', zlib.crc32(b'IHDR' + header)))
+    files = sorted(folder.iterdir()) + [folder / 'absent.jpg', folder]
+    got, done = tensors(build, write_manifest(tmp_path / 'manifest.json'), files, tmp_path)
+    assert done.returncode == 1 and len(got) == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(files) - 2 and all(line.startswith('skipped ') for line in lines), done.stderr
+    assert 'empty.jpg: the file is empty' in done.stderr and 'half.jpg: the file is truncated' in done.stderr
+    for path in files:
+        if 'good' not in path.name and path.suffix != '.gif':
+            with pytest.raises(images.ImageError):
+                images.decode(path)
+
+
+def test_damaged_images_crash_nothing(build, photographs, tmp_path):
+    rng = np.random.default_rng(0)
+    files = []
+    for name in ('31x33.jpg', '31x33.png', '257x256.jpg', '17x19.png'):
+        whole = next(path for path in photographs if path.name == name).read_bytes()
+        for i in range(100):
+            data = bytearray(whole if i % 2 else whole[:rng.integers(8, len(whole))])
+            for at in rng.integers(2, min(len(data), 700), rng.integers(1, 8)):
+                data[at] = rng.integers(256)
+            files.append(tmp_path / f'{i}_{name}')
+            files[-1].write_bytes(data)
+    manifest = write_manifest(tmp_path / 'manifest.json')
+    done = run(build / 'tinynet_preprocess', manifest, tmp_path / 'out.f32', *files)
+    assert done.returncode in (0, 1), done.stderr[-500:]
+
+
+def damage(change):
+    manifest = copy.deepcopy(MANIFEST)
+    change(manifest['preprocessing'])
+    return json.dumps(manifest)
+
+
+@pytest.mark.parametrize('text, word', [
+    ('', 'not a manifest'), ('{', 'not a manifest'), ('[' * 300000, 'not a manifest'), ('[]', 'not a manifest'),
+    ('[' * 100000 + ']' * 100000, 'not a manifest'), ('{"format": 2}', 'format is 2'), ('\0\xff', 'not a manifest'),
+    (json.dumps({**MANIFEST, 'class_names': []}), 'class_names'), (json.dumps({**MANIFEST, 'class_names': 3}), 'manifest'),
+    (damage(lambda p: p.update(interpolation='nearest')), 'nearest'), (damage(lambda p: p.update(mean=[1])), 'mean'),
+    (damage(lambda p: p.update(resolution=0)), 'resolution'), (damage(lambda p: p.update(resolution=1e12)), 'resolution'),
+    (damage(lambda p: p.update(resolution=32.5)), 'resolution'), (damage(lambda p: p.update(crop_ratio=0)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio=1e-9)), 'crop_ratio'), (damage(lambda p: p.update(crop_ratio='x')), 'manifest'),
+    (damage(lambda p: p.update(deviation=[0, 1, 1])), 'deviation'), (damage(lambda p: p.clear()), 'not a manifest'),
+    (damage(lambda p: p.update(layout='NHWC')), 'layout')], ids=lambda value: value[:20] if len(value) < 400 else '')
+def test_a_bad_manifest_is_one_line(text, word, build, tmp_path):
+    (tmp_path / 'm.json').write_text(text)
+    is_error(run(build / 'tinynet_preprocess', tmp_path / 'm.json', tmp_path / 'out', 'x.png'), 'm.json', word)
+    is_error(run(build / 'tinynet_preprocess', tmp_path / 'absent.json', tmp_path / 'out', 'x.png'), 'no such manifest')
+
+
+@pytest.fixture(scope='module')
+def deployed(build, small_config, tmp_path_factory):
+    """Files of a network that has learnt to tell digits apart (on others a wrong layout hardly shows), digits as images
+    with labels, and the MINDIR that Lite reads."""
+    from src.data.classification import load_dataset
+    from src.deploy.export import export
+    from src.runtime import configure
+    from src.training.loop import train
+    configure('CPU')
+    folder = tmp_path_factory.mktemp('deployed files')
+    train(small_config('train.epochs=12', 'data.batch_size=64', 'optim.learning_rate=0.01', 'model.drop_path=0'), 'CPU',
+          str(folder / 'run'), say=lambda line: None)
+    made = {item.format: item.path for item in export(str(folder / 'run' / 'best.ckpt'), ['MINDIR', 'ONNX'], str(folder))}
+    done = run(build / 'lite_convert', made['ONNX'], folder / 'lite.mindir')
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    assert read_manifest(str(folder / 'lite.mindir'))['file'] == 'lite.mindir'
+    dataset = load_dataset('digits', 'val')
+    (folder / 'images').mkdir()
+    with open(folder / 'labels.csv', 'w', newline='', encoding='utf-8') as file:
+        rows = csv.writer(file)
+        rows.writerow(['file', 'class'])
+        for i in range(50):
+            dataset.image(i).save(folder / 'images' / f'{i:02}.png')
+            rows.writerow([f'{i:02}.png', dataset.class_names[dataset.labels[i]]])
+    return folder, made, folder / 'lite.mindir'
+
+
+@pytest.fixture(scope='module')
+def python_logits(deployed):
+    from src.deploy.predict import load_predictor
+    folder, made, _ = deployed
+    model = load_predictor(made['MINDIR'])
+    return np.concatenate([model.predict(model.transform(images.decode(path))[None])
+                           for path in images.find_images(str(folder / 'images'))])
+
+
+def logits_of(report):
+    return np.array([row['logits'] for row in json.loads(report.read_text())['results']], np.float32)
+
+
+@needs_sdk
+@pytest.mark.parametrize('options', [[], ['--batch', 7, '--workers', 2], ['--batch', 64], ['--threads', 2, '--repeat', 3]])
+def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
+    folder, _, model = deployed
+    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--output', tmp_path / 'o.json',
+               '--logits', '--labels', folder / 'labels.csv', '--topk', 3, *options)
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    assert np.abs(logits_of(tmp_path / 'o.json') - python_logits).max() < 1e-4 * np.abs(python_logits).max()
+    report = json.loads((tmp_path / 'o.json').read_text())
+    with open(folder / 'labels.csv', encoding='utf-8') as file:
+        wanted = np.array([int(row['class']) for row in csv.DictReader(file)])
+    order = np.argsort(-python_logits, axis=1, kind='stable')
+    assert report['accuracy'] == {'labelled': 50, 'top1': pytest.approx(100 * (order[:, 0] == wanted).mean()),
+                                  'top5': pytest.approx(100 * (order[:, :5] == wanted[:, None]).any(1).mean())}
+    assert report['accuracy']['top1'] > 50  # a network that tells digits apart
+    shares = np.exp(python_logits[0].astype(np.float64))
+    assert [c['name'] for c in report['results'][0]['classes']] == [str(i) for i in order[0, :3]]
+    assert report['results'][0]['classes'][0]['probability'] == pytest.approx(shares.max() / shares.sum(), rel=1e-3)
+    for stage in ('decode', 'preprocess', 'inference', 'total'):
+        times = report['ms_a_call'][stage]
+        assert 0 < times['p50'] <= times['p90'] <= times['p99'] and stage in done.stdout
+    assert report['images_per_s'] > 0 and f"top-1 {report['accuracy']['top1']:.2f} %" in done.stdout
+
+
+@needs_sdk
+def test_bad_images_are_counted_and_good_ones_classified(build, deployed, tmp_path):
+    folder, _, model = deployed
+    shutil.copytree(folder / 'images', tmp_path / 'images')
+    (tmp_path / 'images' / '01.png').write_bytes(b'')
+    (tmp_path / 'images' / 'notes.txt').write_text('no image')
+    done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images', '--output', tmp_path / 'o.json',
+               '--batch', 4)
+    assert done.returncode == 1 and done.stderr.count('\n') == 1 and '01.png: the file is empty' in done.stderr
+    report = json.loads((tmp_path / 'o.json').read_text())
+    assert (report['images'], report['skipped']) == (50, 1) and report['results'][1]['failure'] == 'the file is empty'
+    assert '49 images, 1 skipped' in done.stdout
+    (tmp_path / 'list').write_text('images/01.png\nabsent.png\n')
+    done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'list')
+    assert done.returncode == 1 and '0 images, 2 skipped' in done.stdout
+
+
+@needs_sdk
+def test_mistakes_are_one_line(build, deployed, tmp_path):
+    folder, made, model = deployed
+    infer = build / 'tinynet_infer'
+
+    def refused(options, *words):
+        is_error(run(infer, *options), *words)
+    usual = ['--model', model, '--images', folder / 'images']
+    refused([], '--model')
+    refused(['--model', model], '--images')
+    refused([*usual, '--speed', 3], '--speed', '--help')
+    refused([*usual, '--batch'], '--batch', 'value')
+    for option, value in (('--batch', 0), ('--threads', 'two'), ('--workers', -1), ('--repeat', 1e99), ('--topk', '')):
+        refused([*usual, option, value], option)
+    refused([*usual, '--topk', 11], '10 classes')
+    refused([*usual, '--device', 'npu'], 'cpu or ascend')
+    refused([*usual, '--device', 'ascend'], 'ascend 0')
+    refused(['--model', tmp_path / 'x.mindir', '--images', folder, '--manifest', f'{model}.json'], 'no such model file')
+    refused(['--model', tmp_path / 'x.mindir', '--images', folder], 'x.mindir.json', 'no such manifest')
+    refused(['--model', model, '--images', tmp_path / 'absent'], 'absent', 'no such')
+    refused(['--model', model, '--images', tmp_path], 'no images')
+    refused([*usual, '--labels', folder / 'absent.csv'], 'absent.csv')
+    (tmp_path / 'labels.csv').write_text('00.png,0\n01.png,eleven\n')
+    refused([*usual, '--labels', tmp_path / 'labels.csv'], 'line 2')
+    for name, change in (('classes', {'class_names': ['a', 'b']}), ('size', {'preprocessing': {
+            **MANIFEST['preprocessing'], 'resolution': 48}})):
+        manifest = {**json.loads(pathlib.Path(f'{model}.json').read_text()), **change}
+        (tmp_path / f'{name}.json').write_text(json.dumps(manifest))
+        refused([*usual, '--manifest', tmp_path / f'{name}.json'], 'manifest')
+    for suffix in ('', '.json'):
+        shutil.copy(f'{model}{suffix}', f'{tmp_path}/lite.mindir{suffix}')
+    os.chmod(tmp_path / 'lite.mindir', 0o600)
+    with open(tmp_path / 'lite.mindir', 'ab') as file:
+        file.write(b'x')
+    refused(['--model', tmp_path / 'lite.mindir', '--images', folder], 'lite.mindir', 'sha256')
+    (tmp_path / 'there.json').write_text('mine')
+    refused([*usual, '--output', tmp_path / 'there.json'], 'exists', '--force')
+    assert (tmp_path / 'there.json').read_text() == 'mine'
+    refused([*usual, '--output', tmp_path / 'no' / 'there.json'], 'there.json')
+    assert run(infer, *usual, '--output', tmp_path / 'there.json', '--force').returncode == 0
+    assert json.loads((tmp_path / 'there.json').read_text())['images'] == 50
+    is_error(run(build / 'lite_convert', made['ONNX'], model), 'exists already')
+    is_error(run(build / 'lite_convert', tmp_path / 'absent.onnx', tmp_path / 'y.mindir'), 'no such file')
+
+
+@needs_sdk
+def test_damaged_models_crash_nothing(build, deployed, tmp_path):
+    _, _, model = deployed
+    whole = model.read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / 'x.mindir'
+    shutil.copy(f'{model}.json', f'{path}.json')
+    for i in range(12):
+        data = bytearray(whole[:rng.integers(1, len(whole))] if i % 3 == 0 else whole)
+        for at in rng.integers(0, len(data), 20 * i):
+            data[at] = rng.integers(256)
+        path.write_bytes(data if i else b'')
+        done = run(build / 'tinynet_infer', '--model', path, '--check')
+        if done.returncode != 0:  # a weight may have changed
+            is_error(done)
+
+
+@needs_sdk
+@pytest.mark.parametrize('kind', ['MINDIR', 'ONNX'])
+def test_the_wrapper_converts_what_lite_does_not_read(kind, build, deployed, python_logits, tmp_path):
+    folder, made, _ = deployed
+    shutil.rmtree(build / 'models', ignore_errors=True)
+    command = ['bash', ROOT / 'scripts/run_infer_310.sh', made[kind], folder / 'images', 'cpu', '--logits', '--output']
+    environment = {**os.environ, 'BUILD': str(build)}
+    done = run(*command, tmp_path / 'o.json', env=environment)
+    assert done.returncode == 0 and 'converting' in done.stderr and 'images/s' in done.stdout, done.stderr
+    assert np.abs(logits_of(tmp_path / 'o.json') - python_logits).max() < 1e-4 * np.abs(python_logits).max()
+    done = run(*command, tmp_path / 'again.json', env=environment)
+    assert done.returncode == 0 and done.stderr == ''
