@@ -114,7 +114,10 @@ def _write_air(network: Network, images: np.ndarray, path: str) -> None:
 
 
 def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
-    """ONNX by mindspore.onnx, which leaves the output's batch fixed: both are set free, and the graph is checked."""
+    """ONNX by mindspore.onnx, which leaves the output's batch fixed: both are set free, and the graph is checked.
+
+    Means over a map become GlobalAveragePool, for which engines have faster code than for ReduceMean.
+    """
     import mindspore.onnx
     import onnx
     mindspore.onnx.export(network, Tensor(images), file_name=path, input_names=[INPUT], output_names=[OUTPUT],
@@ -123,8 +126,26 @@ def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
     for value in (*model.graph.input, *model.graph.output):
         if value.name in (INPUT, OUTPUT):
             value.type.tensor_type.shape.dim[0].dim_param = 'batch'
+    _pool_globally(model.graph)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
+
+
+def _pool_globally(graph) -> None:
+    """Replace every ReduceMean over height and width by GlobalAveragePool, flattened where the map's axes go."""
+    from onnx import helper
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type != 'ReduceMean' or list(options.get('axes', ())) != [2, 3]:
+            graph.node.append(node)
+        elif options.get('keepdims', 1):
+            graph.node.append(helper.make_node('GlobalAveragePool', node.input, node.output, node.name))
+        else:
+            pooled = f'{node.output[0]}/pooled'
+            graph.node.append(helper.make_node('GlobalAveragePool', node.input, [pooled], f'{node.name}/pool'))
+            graph.node.append(helper.make_node('Flatten', [pooled], node.output, node.name, axis=1))
 
 
 # name -> (file ending, writer, loader for the check; none where the file runs on another machine only)

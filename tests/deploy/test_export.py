@@ -121,3 +121,11 @@ def test_damaged_files_are_named(exported, tmp_path):
         read_manifest(str(path))
     with pytest.raises(ValueError, match='ending must be one of .ckpt, .mindir, .onnx'):
         load_predictor(str(tmp_path / 'x.pth'))
+
+
+def test_means_are_global_pools_in_onnx(exported):
+    import onnx
+    graph = onnx.load(exported['ONNX'].path).graph
+    kinds = [node.op_type for node in graph.node]
+    gates = kinds.count('GlobalAveragePool') - 1  # and the classifier's
+    assert 'ReduceMean' not in kinds and kinds.count('Flatten') == 1 and gates == 7
