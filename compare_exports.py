@@ -1,0 +1,41 @@
+"""A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
+import argparse
+import dataclasses
+import sys
+
+from src.files import check_parent, write_json
+from src.runtime import configure, run_entry
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt; its files are in export/ beside it')
+    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
+    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--no-program', action='store_true', help='leave the C++ program out')
+    parser.add_argument('--json', metavar='OUT', help='write the rows as JSON')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_arguments()
+    check_parent(args.json)
+    configure()
+    from src.config import from_dict
+    from src.data import presets
+    from src.deploy.compare import compare, table
+    from src.deploy.predict import load_predictor
+    model = load_predictor(args.checkpoint)
+    data = from_dict(model.config, args.checkpoint).data
+    data = dataclasses.replace(data, name=args.data or data.name, holdout=0, images=None,
+                               dir=args.data_dir or (None if args.data else data.dir))
+    dataset = presets.dataset(data, 'val', class_names=model.class_names)
+    rows = compare(args.checkpoint, dataset, data.batch_size, data.workers, not args.no_program,
+                   lambda line: print(line, file=sys.stderr))
+    print(table(rows))
+    if args.json:
+        write_json(args.json, [vars(row) for row in rows])
+
+
+if __name__ == '__main__':
+    run_entry(main)

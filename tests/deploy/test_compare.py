@@ -1,0 +1,59 @@
+"""One table of all files of a network: equal ones, and one that is not what it should be."""
+import json
+import os
+import shutil
+
+import pytest
+
+from src.deploy.export import export
+from tests.deploy.test_edge import needs_sdk
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A run with its exported files."""
+    shutil.copy(trained / 'best.ckpt', tmp_path / 'best.ckpt')
+    export(str(tmp_path / 'best.ckpt'), ['MINDIR', 'ONNX'], str(tmp_path / 'export'))
+    return tmp_path
+
+
+def test_every_file_says_what_the_checkpoint_says(run, entry):
+    done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', '--no-program', '--json', run / 'rows.json')
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((run / 'rows.json').read_text())
+    assert [r['engine'] for r in rows] == ['MindSpore', 'MindSpore', 'ONNX Runtime']
+    json_of = entry('eval.py', '--checkpoint', run / 'best.ckpt', '--json', run / 'e.json')
+    assert json_of.returncode == 0
+    top1 = json.loads((run / 'e.json').read_text())['top1']
+    for row in rows:
+        assert (row['count'], row['agree']) == (360, 360) and row['top1'] == pytest.approx(top1, abs=1e-3)
+        assert row['difference'] <= 1e-4
+    assert done.stdout.count('360 of 360') == 3
+
+
+def test_a_file_of_another_network_stands_out(run, entry, tmp_path_factory, small_config):
+    from src.runtime import configure
+    configure('CPU')
+    from src.training.loop import train
+    other = tmp_path_factory.mktemp('other')
+    train(small_config('train.epochs=1', 'optim.warmup_epochs=0', 'train.seed=5'), 'CPU', str(other / 'run'),
+          say=lambda line: None)
+    made, = export(str(other / 'run' / 'best.ckpt'), ['ONNX'], str(other))
+    for ending in ('', '.json'):
+        shutil.copy(made.path + ending, str(next((run / 'export').glob('*.onnx'))) + ending)
+    done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', '--no-program', '--json', run / 'rows.json')
+    rows = json.loads((run / 'rows.json').read_text())
+    assert done.returncode == 0 and rows[-1]['agree'] < 300 and rows[-1]['difference'] > 0.1
+    assert [r['agree'] for r in rows[:2]] == [360, 360]
+
+
+@needs_sdk
+def test_the_program_is_asked(run, entry):
+    done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', '--json', run / 'rows.json')
+    row = next(r for r in json.loads((run / 'rows.json').read_text()) if r['engine'].startswith('C++'))
+    assert done.returncode == 0 and row['agree'] == 360 and row['difference'] < 1e-4
+
+
+def test_a_program_that_is_not_there_is_said(run, entry):
+    done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', env={**os.environ, 'BUILD': '/dev/null/build'})
+    assert done.returncode == 0 and 'not asked: the C++ program (' in done.stderr and done.stdout.count('360 of 360') == 3
