@@ -6,6 +6,8 @@ from src.files import check_parent
 from src.runtime import configure, run_entry
 
 DRAWN = 64  # images in a picture at most
+BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
+            'lite': ('.mindir', '.onnx')}  # and the endings they take
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -17,6 +19,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--count', type=int, default=24, metavar='N', help='how many of the data set (default 24)')
     parser.add_argument('--topk', type=int, default=1, metavar='K', help='classes named for each image')
     parser.add_argument('--plot', metavar='PNG', help='draw the images with their predictions')
+    parser.add_argument('--backend', default='auto', choices=BACKENDS,
+                        help='auto: by the ending; lite: the C++ program, which takes a .mindir or .onnx')
     parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
     args = parser.parse_args()
     if bool(args.images) == bool(args.data):
@@ -27,16 +31,24 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     args = parse_arguments()
     check_parent(args.plot)
-    configure(args.device)
-    from src.deploy.classify import classify, find_files, samples_of_dataset, samples_of_files
-    from src.deploy.predict import load_predictor
+    if not args.model.lower().endswith(BACKENDS[args.backend]):
+        raise ValueError(f'{args.model}: the ending must be one of {", ".join(BACKENDS[args.backend])}')
+    if args.backend == 'lite' and args.data:
+        raise ValueError('--backend lite takes image files: give --images in place of --data')
+    from src.deploy.classify import classify, classify_by_program, find_files, samples_of_dataset, samples_of_files
     from src.training.plots import predictions
-    model = load_predictor(args.model)
     bad: list = []
-    samples = (samples_of_dataset(args.data, args.data_dir, args.count) if args.data
-               else samples_of_files(find_files(args.images), bad.append))
+    if args.backend == 'lite':
+        results = classify_by_program(args.model, find_files(args.images), args.topk, bad.append)
+    else:
+        configure(args.device)
+        from src.deploy.predict import load_predictor
+        model = load_predictor(args.model)
+        samples = (samples_of_dataset(args.data, args.data_dir, args.count) if args.data
+                   else samples_of_files(find_files(args.images), bad.append))
+        results = classify(model, samples, args.topk)
     drawn = []
-    for result in classify(model, samples, args.topk):
+    for result in results:
         print(f"{result.name}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in result.classes)}")
         if args.plot and len(drawn) < DRAWN:
             drawn.append(result)

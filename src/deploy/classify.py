@@ -10,6 +10,7 @@ from PIL import Image
 
 from src.data import images
 from src.data.classification import load_dataset
+from src.deploy import program
 from src.deploy.predict import Predictor
 
 
@@ -76,3 +77,17 @@ def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iter
         caption = f'{best} ({100 * row[order[0]]:.0f} %)' + ('' if right is not False else f'\n(is {sample.label})')
         yield Classified(sample.name, sample.image, tuple((model.class_names[i], float(row[i])) for i in order), right,
                          caption)
+
+
+def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Callable[[str], None]) -> Iterator[Classified]:
+    """The same by the C++ program: a model file and image files; what can't be used goes to `left_out`.
+
+    Raises OSError where the program is not there or refuses.
+    """
+    for result in program.run(path, files, '--topk', str(topk))['results']:
+        if 'failure' in result:
+            left_out(f"{result['image']}: {result['failure']}")
+            continue
+        classes = tuple((row['name'], row['probability']) for row in result['classes'])
+        yield Classified(result['image'], images.decode(result['image']), classes, None,
+                         f'{classes[0][0]} ({100 * classes[0][1]:.0f} %)')

@@ -6,10 +6,7 @@ as PNG files, which hold the very pixels.
 from __future__ import annotations
 
 import glob
-import json
 import os
-import pathlib
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from typing import Callable, List, Optional
@@ -19,9 +16,7 @@ import numpy as np
 from src.data.images import SUFFIXES
 from src.data.pipeline import eval_batches
 from src.deploy.predict import load_predictor
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / 'scripts' / 'run_infer_310.sh'
+from src.deploy.program import run
 
 
 @dataclass(frozen=True)
@@ -70,22 +65,14 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
 def by_program(path: str, dataset) -> np.ndarray:
     """Logits (N, classes) of a data set by the C++ program. Raises OSError where it is not there or does not work."""
     with tempfile.TemporaryDirectory() as folder:
-        listed = os.path.join(folder, 'images.txt')
-        with open(listed, 'w', encoding='utf-8') as file:
-            for i in range(len(dataset)):
-                name = dataset.name(i)
-                if not name.lower().endswith(SUFFIXES):
-                    name = os.path.join(folder, f'{i}.png')
-                    dataset.image(i).save(name, compress_level=1)
-                file.write(os.path.abspath(name) + '\n')
-        out = os.path.join(folder, 'out.json')
-        done = subprocess.run(['bash', str(PROGRAM), path, listed, 'cpu', '--logits', '--output', out],
-                              capture_output=True, text=True)
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ['it says nothing']
-            raise OSError(next((line for line in lines if 'error' in line.lower()), lines[-1]))
-        with open(out, encoding='utf-8') as file:
-            return np.array([result['logits'] for result in json.load(file)['results']], np.float32)
+        files = []
+        for i in range(len(dataset)):
+            name = dataset.name(i)
+            if not name.lower().endswith(SUFFIXES):
+                name = os.path.join(folder, f'{i}.png')
+                dataset.image(i).save(name, compress_level=1)
+            files.append(name)
+        return np.array([result['logits'] for result in run(path, files)['results']], np.float32)
 
 
 def _row(path: str, engine: str, logits: np.ndarray, labels: np.ndarray, reference: np.ndarray) -> Row:

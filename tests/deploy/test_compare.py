@@ -57,3 +57,30 @@ def test_the_program_is_asked(run, entry):
 def test_a_program_that_is_not_there_is_said(run, entry):
     done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', env={**os.environ, 'BUILD': '/dev/null/build'})
     assert done.returncode == 0 and 'not asked: the C++ program (' in done.stderr and done.stdout.count('360 of 360') == 3
+
+
+@needs_sdk
+def test_predictions_by_the_program_are_those_of_mindspore(run, entry, tmp_path):
+    from PIL import Image
+
+    from src.data.embedded import digits
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for i, pixels in enumerate(digits('val')[0][:9]):
+        Image.fromarray(pixels).save(folder / f'{i}.png')
+    (folder / 'broken.png').write_bytes(b'no image')
+    model = next((run / 'export').glob('*.mindir'))
+    answers = [entry('predict.py', '--model', model, '--images', folder, '--topk', '3', '--backend', backend)
+               for backend in ('mindspore', 'lite')]
+    assert [done.returncode for done in answers] == [1, 1]  # the broken one
+    assert answers[0].stdout == answers[1].stdout and answers[0].stdout.count('\n') == 9
+    assert all('broken.png' in done.stderr for done in answers)
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (('--model', 'x.onnx', '--backend', 'mindspore', '--images', '.'), 'must be one of .ckpt, .mindir'),
+    (('--model', 'x.ckpt', '--backend', 'lite', '--images', '.'), 'must be one of .mindir, .onnx'),
+    (('--model', 'x.mindir', '--backend', 'lite', '--data', 'digits'), 'takes image files')])
+def test_backends_take_their_own_files(entry, arguments, words):
+    done = entry('predict.py', *arguments)
+    assert done.returncode == 2 and words in done.stderr and done.stderr.count('\n') == 1

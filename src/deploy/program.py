@@ -1,0 +1,30 @@
+"""The C++ program of ascend310_infer/, asked from Python: built and the model converted if need be, by its script."""
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+from typing import Sequence
+
+PROGRAM = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'run_infer_310.sh'
+
+
+def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') -> dict:
+    """What the program says of image files: its JSON, with logits, a result an image in their order.
+
+    A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's own line, where it is not there
+    or does not work.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        listed, out = os.path.join(folder, 'images.txt'), os.path.join(folder, 'out.json')
+        with open(listed, 'w', encoding='utf-8') as file:
+            file.writelines(os.path.abspath(name) + '\n' for name in files)
+        done = subprocess.run(['bash', str(PROGRAM), model, listed, device, '--logits', '--output', out, *options],
+                              capture_output=True, text=True)
+        if done.returncode not in (0, 1):
+            lines = done.stderr.strip().splitlines() or ['it says nothing']
+            raise OSError(next((line for line in lines if 'error' in line.lower()), lines[-1]).replace('error: ', '', 1))
+        with open(out, encoding='utf-8') as file:
+            return json.load(file)
