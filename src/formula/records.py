@@ -51,6 +51,7 @@ _COUNTED = ('macs', 'params', 'peak_memory')
 _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
 MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before it is said
 SHARES = 0.9  # of the scores at most 1: they are shares then, not percent
+LONGEST = 10_000  # characters of a cell
 LARGEST_MULTIPLIER = 10  # what stands under 'resolution' and is no more than that is a multiplier, not pixels
 
 
@@ -123,6 +124,10 @@ class _File:
                 self.rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
             except csv.Error as error:
                 raise ValueError(f'{path}, line {reader.line_num}: {error}; is a quotation mark not closed?') from None
+        for line, row in self.rows:
+            if max(map(len, row)) > LONGEST:
+                raise ValueError(f'{path}, up to line {line}: a cell of {max(map(len, row)):,} characters; is a quotation mark '
+                                 'not closed?')
         self.path = path
         self.columns: Dict[str, Column] = {}
         self.others: Dict[str, Column] = {}
