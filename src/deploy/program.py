@@ -1,6 +1,7 @@
 """The C++ program of ascend310_infer/, asked from Python: built and the model converted if need be, by its script."""
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -21,8 +22,10 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
         listed, out = os.path.join(folder, 'images.txt'), os.path.join(folder, 'out.json')
         with open(listed, 'w', encoding='utf-8') as file:
             file.writelines(os.path.abspath(name) + '\n' for name in files)
+        package = importlib.util.find_spec('mindspore')  # holds the JSON reader that a build needs
+        headers = os.path.join(package.submodule_search_locations[0], 'include', 'third_party') if package else ''
         done = subprocess.run(['bash', str(PROGRAM), model, listed, device, '--logits', '--output', out, *options],
-                              capture_output=True, text=True)
+                              env={'CMAKE_INCLUDE_PATH': headers, **os.environ}, capture_output=True, text=True)
         if done.returncode not in (0, 1):
             lines = done.stderr.strip().splitlines() or ['it says nothing']
             raise OSError(next((line for line in lines if 'error' in line.lower()), lines[-1]).replace('error: ', '', 1))
