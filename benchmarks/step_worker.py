@@ -3,13 +3,13 @@
 A training step is the same work everywhere: forward, cross entropy with label smoothing, backward, RMSProp with
 momentum, weight average, reading the loss. In evaluation mode it is the forward pass and reading the logits.
 """
-import contextlib
-import json
 import os
 import pathlib
 import resource
 import sys
 import time
+
+import turns
 
 CLASSES, DROPOUT, SMOOTHING, RATE, MOMENTUM, RMS_DECAY, EPSILON, WEIGHT_DECAY, AVERAGE = (
     10, 0.2, 0.1, 1e-3, 0.9, 0.9, 1e-3, 1e-5, 0.999)
@@ -82,11 +82,7 @@ def pytorch(variant: str, mode: str, model: str, images, labels, threads: int):
 
 def worker(variant: str, mode: str, row: str, threads: int) -> None:
     """Print a line of JSON on the variant; answer every line on stdin with a step's seconds, their end with MiB."""
-    answers = os.fdopen(os.dup(1), 'w', buffering=1)
-    os.dup2(2, 1)  # whatever the libraries print is no answer
-    with contextlib.suppress(OSError):  # where memory runs out, this process is the one to be ended
-        pathlib.Path('/proc/self/oom_score_adj').write_text('1000')
-    try:
+    with turns.answering() as answer:
         import numpy as np
         model, resolution, batch = row.split(',')
         shape = int(batch), 3, int(resolution), int(resolution)
@@ -98,7 +94,7 @@ def worker(variant: str, mode: str, row: str, threads: int) -> None:
         results = [np.asarray(step()) for _ in range(WARM_UP)]
         if not all(np.isfinite(r).all() for r in results):
             raise ValueError('the loss is not finite' if mode == 'training' else 'the logits are not finite')
-        print(json.dumps({'parameters': count, 'result': float(results[0].mean())}), file=answers)
+        answer({'parameters': count, 'result': float(results[0].mean())})
         seconds = 0.0
         for _ in sys.stdin:
             ramp = time.perf_counter() + RAMP
@@ -108,11 +104,8 @@ def worker(variant: str, mode: str, row: str, threads: int) -> None:
             step()
             seconds = time.perf_counter() - begun
             time.sleep(REST)
-            print(seconds, file=answers)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=answers)
-    except Exception as error:  # every failure of a variant is a row of the table
-        text = ' '.join(f'{type(error).__name__}: {error}'.split())
-        print(json.dumps({'failed': text[:200]}), file=answers)
+            answer(seconds)
+        answer(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 if __name__ == '__main__':

@@ -14,72 +14,20 @@ import datetime
 import importlib.metadata
 import json
 import os
-import pathlib
-import platform
 import re
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import turns
+
+ROOT = turns.ROOT
 PINS = ['torch==2.14.1', 'torchvision==0.29.1', 'timm==1.0.31', 'numpy<2.3']
 OURS = ['ours', 'ours_stock']
 VARIANTS = OURS + ['torch_eager', 'torch_channels_last', 'torch_compiled', 'torch_compiled_channels_last']
 SIZES = ['tinynet_e,106', 'tinynet_e,64', 'tinynet_c,184', 'tinynet_a,192', 'efficientnet_b0,224']
 BATCHES = {'training': [8, 32, 64], 'evaluation': [64]}
 LEAST_REPEATS = 5
-QUIET = 0.05  # the share of the processors that others may use without a remark
-
-
-class Failed(Exception):
-    """A variant can't be measured; the message says why."""
-
-
-class Worker:
-    """A variant's process; `ask` and `end` raise Failed with its reason."""
-
-    def __init__(self, variant: str, row: str, args: argparse.Namespace):
-        self.log, self.used = tempfile.TemporaryFile('w+'), 0.0
-        env = {k: v for k, v in os.environ.items() if k != 'TINYNETS_KERNELS'}
-        python = sys.executable if variant in OURS else args.torch_python
-        self.process = subprocess.Popen(
-            [python, ROOT / 'benchmarks' / 'step_worker.py', variant, args.mode, row, str(args.threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=env)
-        self.about = self._answer()
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            self.log.seek(0)
-            last = ([''] + self.log.read().split('\n'))[-2:]
-            raise Failed('ended by signal 9, perhaps for want of memory' if code == -9 else
-                         f'ended with exit code {code}: {" ".join(last).strip()[:200]}')
-        answer = json.loads(line)
-        if isinstance(answer, dict) and 'failed' in answer:
-            raise Failed(answer['failed'])
-        return answer
-
-    def ask(self) -> float:
-        """The seconds of one step."""
-        with contextlib.suppress(BrokenPipeError):  # _answer says why
-            self.process.stdin.write('step\n')
-        return self._answer()
-
-    def cpu_seconds(self) -> float:
-        """What the process used of the processors so far, or when last asked while it lived."""
-        with contextlib.suppress(OSError):
-            fields = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
-            self.used = (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-        return self.used
-
-    def end(self) -> float:
-        """The peak memory in MiB."""
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        return self._answer()
 
 
 def check_row(row: str) -> None:
@@ -88,45 +36,19 @@ def check_row(row: str) -> None:
         raise ValueError(f"row '{row}': must be MODEL,PX,BATCH, for example tinynet_e,106,32")
 
 
-def torch_python() -> str:
-    """Return the interpreter of .venv-benchmark, which is made, or completed, where it is not as PINS say."""
-    folder = ROOT / '.venv-benchmark'
-    python, marker = folder / 'bin' / 'python', folder / 'installed'
-    if not marker.is_file() or marker.read_text() != ' '.join(PINS):
-        print(f'installing {" ".join(PINS)} into {folder}', file=sys.stderr, flush=True)
-        for command in ([sys.executable, '-m', 'venv', folder],
-                        [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', *PINS]):
-            if subprocess.run(command, stdout=sys.stderr).returncode:
-                raise ValueError(f'cannot make {folder}, see above; --torch-python names an interpreter that has timm')
-        marker.write_text(' '.join(PINS))
-    return str(python)
+def worker(variant: str, row: str, args: argparse.Namespace) -> turns.Worker:
+    """Start a variant's process."""
+    env = {k: v for k, v in os.environ.items() if k != 'TINYNETS_KERNELS'}
+    python = sys.executable if variant in OURS else args.torch_python
+    return turns.Worker([python, ROOT / 'benchmarks' / 'step_worker.py', variant, args.mode, row, str(args.threads)], env)
 
 
 def setting(args: argparse.Namespace) -> dict:
     """What the numbers depend on besides the row: mode, machine, versions, threads."""
-    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
-    cpuinfo = {key.strip(): value.strip() for key, _, value in (line.partition(':') for line in lines)}
-    flags = cpuinfo.get('flags', cpuinfo.get('Features', '')).split()
-    found = {'mode': args.mode, 'CPU': cpuinfo.get('model name', platform.machine()), 'cores': os.cpu_count(),
-             'vectors': ' '.join(f for f in flags if f.startswith(('avx', 'amx', 'fma', 'asimd', 'sve'))),
-             'threads': args.threads, 'python': platform.python_version(),
-             'mindspore': importlib.metadata.version('mindspore') if set(args.variants) & set(OURS) else 'not used'}
-    if args.torch_python:
-        code = 'from importlib.metadata import version as v; print(v("torch"), v("timm"))'
-        done = subprocess.run([args.torch_python, '-c', code], capture_output=True, text=True)
-        if done.returncode:
-            raise ValueError(f'{args.torch_python}: has no torch and timm')
-        found['torch'], found['timm'] = done.stdout.split()
-    compiler = os.environ.get('CXX', 'g++')
-    with contextlib.suppress(OSError):
-        found[compiler] = subprocess.run([compiler, '--version'], capture_output=True, text=True).stdout.split('\n')[0]
-    return found
-
-
-def machine_seconds() -> float:
-    """What all processes used of the processors since the start of the machine, and what its host withheld."""
-    user, nice, system, _, _, irq, softirq, steal = map(int, pathlib.Path('/proc/stat').read_text().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
+    ours = set(args.variants) & set(OURS)
+    return {'mode': args.mode, **turns.machine(), 'threads': args.threads,
+            'mindspore': importlib.metadata.version('mindspore') if ours else 'not used',
+            **(turns.versions(args.torch_python, 'torch', 'timm') if args.torch_python else {})}
 
 
 def measure(row: str, args: argparse.Namespace) -> tuple:
@@ -135,29 +57,27 @@ def measure(row: str, args: argparse.Namespace) -> tuple:
     try:
         for variant in args.variants:
             with failure_noted(found, variant):
-                workers[variant] = Worker(variant, row, args)
+                workers[variant] = worker(variant, row, args)
                 found[variant] = {**workers[variant].about, 'seconds': []}
         counts = {f.get('parameters') for f in found.values()} - {None}
         if len(counts) > 1:
             raise ValueError(f'{row}: the variants have unlike counts of parameters, {sorted(counts)}')
         begun = time.monotonic()
-        others = machine_seconds() - sum(w.cpu_seconds() for w in workers.values())
+        others = turns.Others(lambda: sum(w.cpu_seconds() for w in workers.values()))
         for done in range(args.repeat):
             if done >= LEAST_REPEATS and time.monotonic() - begun > args.seconds:
                 break
             for variant in [v for v in workers if 'failed' not in found[v]]:
                 with failure_noted(found, variant):
                     found[variant]['seconds'].append(workers[variant].ask())
-        others = machine_seconds() - sum(w.cpu_seconds() for w in workers.values()) - others
-        others = max(0.0, others) / max(time.monotonic() - begun, 1e-9) / os.cpu_count()
+        share = others.share()
         for variant in [v for v in workers if 'failed' not in found[v]]:
             with failure_noted(found, variant):
                 found[variant]['MiB'] = workers[variant].end()
-        return found, others
+        return found, share
     finally:
-        for process in (w.process for w in workers.values()):
+        for process in workers.values():
             process.kill()
-            process.wait()
 
 
 @contextlib.contextmanager
@@ -165,7 +85,7 @@ def failure_noted(found: dict, variant: str):
     """Turn Failed into the variant's finding."""
     try:
         yield
-    except Failed as reason:
+    except turns.Failed as reason:
         found[variant] = {'failed': str(reason)}
 
 
@@ -189,20 +109,14 @@ def row_text(row: str, found: dict, others: float) -> str:
     """A row's line of the second table: ours and the fastest variant of PyTorch."""
     medians = {v: statistics.median(f['seconds']) for v, f in found.items() if v not in OURS and 'seconds' in f}
     best = min(medians, key=medians.get) if medians else 'not measured'
-    remark = ' (too much)' if others > QUIET else ''
+    remark = ' (too much)' if others > turns.QUIET else ''
     return f"| {row.replace(',', ', ')} | {best} | {ratio(found, best)} | {100 * others:.0f} %{remark} |"
 
 
 def rows_on_file(path: str, machine: dict, variants: list) -> dict:
     """Return what a file of --json has of rows measured in this setting with these variants."""
-    if not path or not os.path.exists(path):
-        return {}
-    try:
-        records = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
-        return {r['row']: ({v: r['variants'][v] for v in variants}, r['others']) for r in records
-                if r['setting'] == machine and set(variants) <= set(r['variants'])}
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f'{path}: is not a file of this benchmark, one row a line; move it away') from None
+    found = turns.records(path, lambda r: r['setting'] == machine and set(variants) <= set(r['variants']))
+    return {r['row']: ({v: r['variants'][v] for v in variants}, r['others']) for r in found}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -210,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     for row in args.rows:
         check_row(row)
     if set(args.variants) - set(OURS):
-        args.torch_python = args.torch_python or torch_python()
+        args.torch_python = args.torch_python or turns.environment(PINS)
     else:
         args.torch_python = None
     machine = setting(args)
@@ -219,12 +133,10 @@ def run(args: argparse.Namespace) -> None:
     print('\n'.join(f'- {key}: {value}' for key, value in {'date': datetime.date.today(), **machine}.items()))
     print('\n| network, px, batch | variant | ms a step | images/s | peak MiB | ours is times as fast |')
     print('|---|---|---|---|---|---|', flush=True)
-    begun = time.monotonic()
+    progress = turns.Progress(len(to_do))
     for row in args.rows:
         if row in to_do:
-            done = to_do.index(row)
-            minutes = round((time.monotonic() - begun) / done * (len(to_do) - done) / 60) if done else 'unknown'
-            print(f'{done} of {len(to_do)} rows done, minutes left: {minutes}; now {row}', file=sys.stderr, flush=True)
+            progress.next(row)
             results[row] = measure(row, args)
             record = {'row': row, 'setting': machine, 'variants': results[row][0], 'others': results[row][1]}
             if args.json:

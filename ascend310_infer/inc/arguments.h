@@ -20,6 +20,7 @@ struct Arguments {
   std::string labels;
   std::string output;
   bool logits = false;
+  bool calls = false;
   bool force = false;
   bool check = false;
   bool help = false;

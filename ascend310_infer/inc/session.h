@@ -3,13 +3,11 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "arguments.h"
+#include "include/api/model.h"
 #include "manifest.h"
-
-namespace mindspore {
-class Model;
-}
 
 namespace tinynets {
 
@@ -20,11 +18,15 @@ class Session {
   Session(const Arguments &arguments, const Manifest &manifest);
   ~Session();
 
-  // (batch, 3, resolution, resolution) -> (batch, classes). Throws UserError where the device fails.
-  void Run(const float *images, float *logits);
+  // Where the next call's images go: (batch, 3, resolution, resolution), the library's own memory, to fill before Run.
+  float *Input();
+
+  // The logits (batch, classes) of the images at Input(), until the next call. Throws UserError where the device fails.
+  const float *Run();
 
  private:
   std::unique_ptr<mindspore::Model> model_;
+  std::vector<mindspore::MSTensor> in_, out_;
   size_t inputs_;
   size_t outputs_;
 };

@@ -31,6 +31,7 @@ Classifies images by an exported network and reports how long each stage took.
   --warmup N         calls of each worker before anything is measured (default: 10)
   --output FILE      write everything as JSON
   --logits           with the logits of every image
+  --calls            with the milliseconds of every call
   --force            replace an output file that exists
   --check            load the model and the manifest, and stop
 
@@ -80,8 +81,8 @@ Arguments ParseArguments(int argc, char **argv) {
       {"--warmup", {&arguments.warmup, 0}},
   };
   const std::map<std::string, bool *> flags = {
-      {"--logits", &arguments.logits}, {"--force", &arguments.force}, {"--check", &arguments.check},
-      {"--help", &arguments.help},     {"-h", &arguments.help},
+      {"--logits", &arguments.logits}, {"--calls", &arguments.calls}, {"--force", &arguments.force},
+      {"--check", &arguments.check},   {"--help", &arguments.help},   {"-h", &arguments.help},
   };
   for (int i = 1; i < argc; i++) {
     const std::string option = argv[i];

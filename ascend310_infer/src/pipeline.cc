@@ -63,25 +63,25 @@ size_t Fill(Shared *shared, float *tensor, Times *times) {
 
 void Work(Shared *shared, Session *session) {
   const size_t batch = shared->batch, classes = shared->classes, size = shared->preprocess.size();
-  std::vector<float> tensors(batch * size), logits(batch * classes);
   std::vector<size_t> taken;
   std::vector<Times> calls;
   for (;;) {
     Watch whole;
     Times times;
     taken.clear();
+    float *tensors = session->Input();
     while (taken.size() < batch) {
-      const size_t i = Fill(shared, &tensors[size * taken.size()], &times);
+      const size_t i = Fill(shared, tensors + size * taken.size(), &times);
       if (i == shared->total) break;
       taken.push_back(i);
     }
     if (taken.empty()) break;
     Watch watch;
-    session->Run(tensors.data(), logits.data());  // the last batch may hold images of the one before: not looked at
+    const float *logits = session->Run();  // the last batch may hold images of the one before: not looked at
     times.inference = watch.Lap();
     for (size_t k = 0; k < taken.size(); k++) {
       if (taken[k] >= shared->images.size()) continue;
-      shared->results[taken[k]].logits.assign(&logits[classes * k], &logits[classes * k] + classes);
+      shared->results[taken[k]].logits.assign(logits + classes * k, logits + classes * (k + 1));
     }
     times.total = whole.Lap();
     calls.push_back(times);
@@ -108,10 +108,9 @@ Outcome Classify(const Arguments &arguments, const Manifest &manifest, const std
   Shared shared{images, Preprocess(manifest), batch, classes, images.size() * arguments.repeat, {}, {}, {}, {}, {}, {}};
   shared.results.resize(images.size());
   std::vector<std::unique_ptr<Session>> sessions;
-  std::vector<float> tensors(batch * shared.preprocess.size()), logits(batch * classes);
   for (int i = 0; i < arguments.workers; i++) {
     sessions.push_back(std::make_unique<Session>(arguments, manifest));
-    for (int k = 0; k < arguments.warmup; k++) sessions.back()->Run(tensors.data(), logits.data());
+    for (int k = 0; k < arguments.warmup; k++) sessions.back()->Run();
   }
   Watch watch;
   std::vector<std::thread> threads;

@@ -138,6 +138,9 @@ std::string Json(const Arguments &arguments, const Manifest &manifest, const std
     for (const auto &stage : STAGES) {
       const Summary s = Summarise(outcome.calls, stage.value);
       all["ms_a_call"][stage.name] = {{"mean", s.mean}, {"p50", s.p50}, {"p90", s.p90}, {"p99", s.p99}};
+      for (size_t i = 0; arguments.calls && i < outcome.calls.size(); i++) {
+        all["ms_a_call"][stage.name]["each"].push_back(outcome.calls[i].*stage.value);
+      }
     }
     all["images_per_s"] = outcome.images_per_s;
   }

@@ -1,12 +1,10 @@
 #include "session.h"
 
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
-#include <vector>
 
 #include "error.h"
 #include "include/api/context.h"
-#include "include/api/model.h"
 #include "library.h"
 
 namespace tinynets {
@@ -74,28 +72,28 @@ Session::Session(const Arguments &arguments, const Manifest &manifest) : model_(
   }
   inputs_ = static_cast<size_t>(arguments.batch) * 3 * side * side;
   outputs_ = static_cast<size_t>(arguments.batch) * classes;
-  // The output's shape is known once the network has run.
-  const std::vector<float> images(inputs_);
-  std::vector<float> logits(outputs_);
-  Run(images.data(), logits.data());
+  in_ = model_->GetInputs();
+  std::fill_n(Input(), inputs_, 0.0f);
+  Run();  // the output's shape is known once the network has run
   Expect(model_->GetOutputs(), path + ": output", {arguments.batch, classes});
 }
 
 Session::~Session() = default;
 
-void Session::Run(const float *images, float *logits) {
-  auto inputs = model_->GetInputs();
-  void *to = inputs.empty() || inputs[0].DataSize() != inputs_ * sizeof(float) ? nullptr : inputs[0].MutableData();
+float *Session::Input() {
+  void *to = in_.empty() || in_[0].DataSize() != inputs_ * sizeof(float) ? nullptr : in_[0].MutableData();
   if (to == nullptr) throw UserError("MindSpore Lite gives no input memory");
-  std::memcpy(to, images, inputs_ * sizeof(float));
-  std::vector<mindspore::MSTensor> outputs;
-  Check(model_->Predict(inputs, &outputs), "the network does not run");
-  const auto from =
-      outputs.size() == 1 && outputs[0].DataSize() == outputs_ * sizeof(float) ? outputs[0].Data() : nullptr;
+  return static_cast<float *>(to);
+}
+
+const float *Session::Run() {
+  Check(model_->Predict(in_, &out_), "the network does not run");
+  const void *from =
+      out_.size() == 1 && out_[0].DataSize() == outputs_ * sizeof(float) ? out_[0].MutableData() : nullptr;
   if (from == nullptr) {
     throw UserError("the network gives other outputs than the manifest's classes; is it another model's manifest?");
   }
-  std::memcpy(logits, from.get(), outputs_ * sizeof(float));
+  return static_cast<const float *>(from);
 }
 
 }  // namespace tinynets

@@ -1,0 +1,227 @@
+"""One peer of edge_latency.py, in a process of its own: `edge_worker.py ENGINE NETWORK FOLDER PX CROP`.
+
+FOLDER holds what the parent prepared: `NETWORK.npz` (weights under timm's names), `images/` and, for a batch of N,
+`inputs-N.f32`. `edge_worker.py export NETWORK FOLDER` writes timm's own ONNX of the network there, which the engines
+read. A line of stdin is a layout, BATCH,THREADS,COPIES,CALLS; the answer has the milliseconds of every call of every
+copy, after a warm-up, and the seconds they took together.
+"""
+import os
+import pathlib
+import resource
+import sys
+import threading
+import time
+
+import numpy as np
+import turns
+
+RAMP = 0.1  # seconds of calls that are not timed: a processor that idled is slow for its first 20 to 30 ms
+REST = 0.03  # PyTorch's OpenMP threads spin for some 6 ms after a call, which must not fall into the next one's turn
+IMAGENET_MEAN, IMAGENET_DEVIATION = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+
+
+def timm_network(network: str, folder: pathlib.Path):
+    """timm's network with the weights that the parent drew, for inference."""
+    import timm
+    import torch
+    arrays = np.load(folder / f'{network}.npz')
+    net = timm.create_model(network, exportable=True).eval()
+    state = net.state_dict()
+    net.load_state_dict({k: torch.from_numpy(arrays[k]) if k in arrays else v for k, v in state.items()})
+    if missing := [k for k in state if k not in arrays and not k.endswith('num_batches_tracked')]:
+        raise ValueError(f'{network}: no weights for {missing[:3]}')
+    return net
+
+
+def export(network: str, folder: pathlib.Path) -> None:
+    """Write timm's own ONNX file of the network, with a free batch."""
+    import torch
+    net = timm_network(network, folder)
+    side = net.default_cfg['input_size'][-1]
+    free = {'images': {0: 'batch'}, 'logits': {0: 'batch'}}
+    torch.onnx.export(net, torch.zeros(2, 3, side, side), str(folder / f'{network}.timm.onnx'), opset_version=17,
+                      input_names=['images'], output_names=['logits'], dynamic_axes=free, dynamo=False)
+
+
+def onnxruntime_copies(network, folder, inputs, threads, copies):
+    """A session a copy, each with threads of its own."""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    if copies > 1:  # threads that wait by spinning would take the other copies' processors
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    sessions = [onnxruntime.InferenceSession(str(folder / f'{network}.timm.onnx'), options,
+                                             providers=['CPUExecutionProvider']) for _ in range(copies)]
+    return [lambda s=s: s.run(['logits'], {'images': inputs})[0] for s in sessions]
+
+
+def openvino_copies(network, folder, inputs, threads, copies, precision='f32'):
+    """A stream and a request a copy of one compiled model, OpenVINO's way to run several at once."""
+    import openvino
+    model = openvino.Core().read_model(folder / f'{network}.timm.onnx')
+    model.reshape(list(inputs.shape))
+    compiled = openvino.Core().compile_model(model, 'CPU', {
+        'NUM_STREAMS': copies, 'INFERENCE_NUM_THREADS': threads * copies, 'INFERENCE_PRECISION_HINT': precision,
+        'PERFORMANCE_HINT': 'THROUGHPUT' if copies > 1 else 'LATENCY'})
+    requests = [compiled.create_infer_request() for _ in range(copies)]
+
+    def call(request):
+        request.start_async({'images': inputs}, share_inputs=True)
+        request.wait()
+        return request.get_output_tensor(0).data
+    return [lambda r=r: call(r) for r in requests]
+
+
+def torch_copies(network, folder, inputs, threads, copies, compiled=False):
+    """The network in channels-last layout, and a thread of Python a copy."""
+    import torch
+    torch.set_num_threads(threads)
+    images = torch.from_numpy(inputs).to(memory_format=torch.channels_last)
+    nets = [timm_network(network, folder).to(memory_format=torch.channels_last) for _ in range(copies)]
+    if compiled:
+        torch._dynamo.reset()  # the number of threads is compiled in
+        nets = [torch.compile(net, dynamic=False) for net in nets]
+
+    def call(net):
+        with torch.inference_mode():
+            return net(images).numpy()
+    return [lambda n=n: call(n) for n in nets]
+
+
+ENGINES = {
+    'onnxruntime': onnxruntime_copies,
+    'openvino': openvino_copies,
+    'openvino_bf16': lambda *a: openvino_copies(*a, precision='bf16'),
+    'torch_eager': torch_copies,
+    'torch_compiled': lambda *a: torch_copies(*a, compiled=True),
+}
+
+
+def pillow_decode(path, px, crop):
+    """As the evaluation: antialiased bicubic of the short side, the middle, normalised; two times, of its halves."""
+    from PIL import Image
+    begun = time.perf_counter()
+    image = Image.open(path).convert('RGB')
+    image.load()
+    decoded = time.perf_counter()
+    short = int(px / crop)
+    scale = short / min(image.size)
+    image = image.resize((max(short, int(image.width * scale)), max(short, int(image.height * scale))), Image.BICUBIC)
+    left, top = (image.width - px) // 2, (image.height - px) // 2
+    pixels = np.asarray(image.crop((left, top, left + px, top + px)), np.float32)
+    tensor = (pixels / 255 - IMAGENET_MEAN) / IMAGENET_DEVIATION
+    return np.ascontiguousarray(tensor.transpose(2, 0, 1)), decoded - begun, time.perf_counter() - decoded
+
+
+def opencv_decode(path, px, crop):
+    """Plain bicubic, which is not antialiased: other pixels than the evaluation's."""
+    import cv2
+    begun = time.perf_counter()
+    image = cv2.imread(path, cv2.IMREAD_COLOR)
+    decoded = time.perf_counter()
+    short = int(px / crop)
+    height, width = image.shape[:2]
+    scale = short / min(height, width)
+    image = cv2.resize(image, (max(short, int(width * scale)), max(short, int(height * scale))),
+                       interpolation=cv2.INTER_CUBIC)
+    top, left = (image.shape[0] - px) // 2, (image.shape[1] - px) // 2
+    pixels = cv2.cvtColor(image[top:top + px, left:left + px], cv2.COLOR_BGR2RGB).astype(np.float32)
+    tensor = (pixels / 255 - IMAGENET_MEAN) / IMAGENET_DEVIATION
+    return np.ascontiguousarray(tensor.transpose(2, 0, 1)), decoded - begun, time.perf_counter() - decoded
+
+
+def torchvision_decode(path, px, crop):
+    """torchvision's own decoder and antialiased bicubic of tensors."""
+    import torch
+    from torchvision.io import ImageReadMode, decode_image, read_file
+    from torchvision.transforms.v2 import functional as F
+    torch.set_num_threads(1)
+    begun = time.perf_counter()
+    image = decode_image(read_file(path), ImageReadMode.RGB)
+    decoded = time.perf_counter()
+    image = F.resize(image, [int(px / crop)], F.InterpolationMode.BICUBIC, antialias=True)
+    image = F.to_dtype(F.center_crop(image, [px, px]), torch.float32, scale=True)
+    tensor = F.normalize(image, IMAGENET_MEAN.tolist(), IMAGENET_DEVIATION.tolist())
+    return tensor.numpy(), decoded - begun, time.perf_counter() - decoded
+
+
+DECODERS = {'pillow': pillow_decode, 'opencv': opencv_decode, 'torchvision': torchvision_decode}
+
+
+def whole_copies(decoder, network, folder, threads, copies, px, crop):
+    """From the image file to logits: a decoder, then ONNX Runtime; each call the milliseconds of its three parts."""
+    files = sorted(str(path) for path in (folder / 'images').iterdir())
+    inputs = np.zeros((1, 3, px, px), np.float32)
+    copied = [inputs.copy() for _ in range(copies)]
+    runs = [onnxruntime_copies(network, folder, array, threads, 1)[0] for array in copied]
+
+    def make(array, run):
+        todo = iter(())
+
+        def call():
+            nonlocal todo
+            path = next(todo, None)
+            if path is None:
+                todo = iter(files)
+                path = next(todo)
+            tensor, decode, resize = decoder(path, px, crop)
+            begun = time.perf_counter()
+            array[0] = tensor
+            run()
+            return [1000 * decode, 1000 * resize, 1000 * (time.perf_counter() - begun)]
+        return call
+    return [make(array, run) for array, run in zip(copied, runs)]
+
+
+def measure(calls: list, count: int) -> tuple:
+    """`count` calls of every copy side by side: ([(milliseconds, what it gave) a call], seconds of all)."""
+    done = []
+
+    def work(call):
+        for _ in range(count):
+            begun = time.perf_counter()
+            result = call()
+            done.append((1000 * (time.perf_counter() - begun), result))
+    others = [threading.Thread(target=work, args=(call,)) for call in calls[1:]]
+    begun = time.perf_counter()
+    for thread in others:
+        thread.start()
+    work(calls[0])
+    for thread in others:
+        thread.join()
+    return done, time.perf_counter() - begun
+
+
+def worker(engine: str, network: str, folder: pathlib.Path, px: int, crop: float) -> None:
+    """Answer as the module says: logits of the first image with networks, the parts of each call with decoders."""
+    with turns.answering() as answer:
+        made, whole = {}, engine in DECODERS
+        answer({'engine': engine})
+        for line in sys.stdin:
+            batch, threads, copies, count = map(int, line.split(','))
+            layout = batch, threads, copies
+            if layout not in made:
+                made.clear()  # one at a time: they would share the processors' caches and threads
+                if whole:
+                    made[layout] = whole_copies(DECODERS[engine], network, folder, threads, copies, px, crop)
+                else:
+                    inputs = np.fromfile(folder / f'inputs-{batch}.f32', np.float32).reshape(batch, 3, px, px)
+                    made[layout] = ENGINES[engine](network, folder, inputs, threads, copies)
+                measure(made[layout], 2)
+            ramp = time.perf_counter() + RAMP
+            while time.perf_counter() < ramp:
+                measure(made[layout], 1)
+            done, seconds = measure(made[layout], count)
+            time.sleep(REST)
+            results = [result for _, result in done]
+            answer({'ms': [ms for ms, _ in done], 'seconds': seconds,
+                    **({'parts': results} if whole else {'logits': np.asarray(results[0], float)[0].tolist()})})
+        answer(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == '__main__':
+    os.environ.setdefault('OMP_NUM_THREADS', str(len(os.sched_getaffinity(0))))
+    if sys.argv[1] == 'export':
+        export(sys.argv[2], pathlib.Path(sys.argv[3]))
+    else:
+        worker(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))

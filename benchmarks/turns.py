@@ -1,0 +1,160 @@
+"""What the side-by-side measurements share: processes that take turns, PyTorch's environment, the machine in words."""
+import contextlib
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+QUIET = 0.05  # the share of the processors that others may use without a remark
+
+
+class Failed(Exception):
+    """A variant can't be measured; the message says why."""
+
+
+class Worker:
+    """A variant's process, that answers every line with a line of JSON; `ask` and `end` raise Failed with its reason."""
+
+    def __init__(self, command: list, env: dict | None = None):
+        self.log, self.used = tempfile.TemporaryFile('w+'), 0.0
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True, bufsize=1, env=env)
+        self.about = self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            self.log.seek(0)
+            last = ([''] + self.log.read().split('\n'))[-2:]
+            raise Failed('ended by signal 9, perhaps for want of memory' if code == -9 else
+                         f'ended with exit code {code}: {" ".join(last).strip()[:200]}')
+        answer = json.loads(line)
+        if isinstance(answer, dict) and 'failed' in answer:
+            raise Failed(answer['failed'])
+        return answer
+
+    def ask(self, line: str = 'step'):
+        """The answer to a line; by default the seconds of one step."""
+        with contextlib.suppress(BrokenPipeError):  # _answer says why
+            self.process.stdin.write(line + '\n')
+        return self._answer()
+
+    def cpu_seconds(self) -> float:
+        """What the process used of the processors so far, or when last asked while it lived."""
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
+            self.used = (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+        return self.used
+
+    def end(self) -> float:
+        """The peak memory in MiB."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        return self._answer()
+
+    def kill(self) -> None:
+        """End the process whatever it does."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def answering():
+    """Inside a worker: the stream for its answers; what libraries print goes to stderr, and a failure is an answer."""
+    answers = os.fdopen(os.dup(1), 'w', buffering=1)
+    os.dup2(2, 1)
+    with contextlib.suppress(OSError):  # where memory runs out, this process is the one to be ended
+        pathlib.Path('/proc/self/oom_score_adj').write_text('1000')
+    try:
+        yield lambda answer: print(json.dumps(answer), file=answers)
+    except Exception as error:  # every failure of a variant is a row of the table
+        text = ' '.join(f'{type(error).__name__}: {error}'.split())
+        print(json.dumps({'failed': text[:200]}), file=answers)
+
+
+def environment(pins: list) -> str:
+    """Return the interpreter of .venv-benchmark, which is made, or completed, where it lacks some of `pins`."""
+    folder = ROOT / '.venv-benchmark'
+    python, marker = folder / 'bin' / 'python', folder / 'installed'
+    installed = marker.read_text().split() if marker.is_file() else []
+    missing = [pin for pin in pins if pin not in installed]
+    if missing:
+        print(f'installing {" ".join(missing)} into {folder}', file=sys.stderr, flush=True)
+        for command in ([sys.executable, '-m', 'venv', folder],
+                        [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', *pins]):
+            if subprocess.run(command, stdout=sys.stderr).returncode:
+                raise ValueError(f'cannot make {folder}, see above; --torch-python names an interpreter that has '
+                                 f'{", ".join(pins)}')
+        marker.write_text(' '.join(sorted({*installed, *pins})))
+    return str(python)
+
+
+def versions(python: str, *packages: str) -> dict:
+    """Versions of packages in another interpreter. Raises ValueError where one is missing."""
+    code = f'import json; from importlib.metadata import version as v; print(json.dumps([v(n) for n in {packages}]))'
+    done = subprocess.run([python, '-c', code], capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f'{python}: has not all of {", ".join(packages)}')
+    return dict(zip(packages, json.loads(done.stdout)))
+
+
+def machine() -> dict:
+    """The processor, its vector instructions, Python and the compiler, in words."""
+    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+    cpuinfo = {key.strip(): value.strip() for key, _, value in (line.partition(':') for line in lines)}
+    flags = cpuinfo.get('flags', cpuinfo.get('Features', '')).split()
+    found = {'CPU': cpuinfo.get('model name', platform.machine()), 'cores': os.cpu_count(),
+             'vectors': ' '.join(f for f in flags if f.startswith(('avx', 'amx', 'fma', 'asimd', 'sve'))),
+             'python': platform.python_version()}
+    compiler = os.environ.get('CXX', 'g++')
+    with contextlib.suppress(OSError):
+        found[compiler] = subprocess.run([compiler, '--version'], capture_output=True, text=True).stdout.split('\n')[0]
+    return found
+
+
+class Others:
+    """The share of the processors that other processes used while the workers were at it."""
+
+    def __init__(self, ours):
+        self.ours, self.begun, self.start = ours, time.monotonic(), _machine_seconds() - ours()
+
+    def share(self) -> float:
+        """Since the beginning; `ours` gives the CPU seconds of our own processes so far."""
+        used = max(0.0, _machine_seconds() - self.ours() - self.start)
+        return used / max(time.monotonic() - self.begun, 1e-9) / os.cpu_count()
+
+
+def _machine_seconds() -> float:
+    """What all processes used of the processors since the start of the machine, and what its host withheld."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, pathlib.Path('/proc/stat').read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
+
+
+def records(path: str, matches) -> list:
+    """The records of a file of JSON lines, if there is one, of which `matches` is true."""
+    if not path or not os.path.exists(path):
+        return []
+    try:
+        return [r for r in map(json.loads, pathlib.Path(path).read_text().splitlines()) if matches(r)]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f'{path}: is not a file of this benchmark, one row a line; move it away') from None
+
+
+class Progress:
+    """Lines on stderr that say which row of how many is measured, and how long the rest may take."""
+
+    def __init__(self, total: int):
+        self.total, self.done, self.begun = total, 0, time.monotonic()
+
+    def next(self, row: str) -> None:
+        """Say that a row begins."""
+        rest = (time.monotonic() - self.begun) / self.done * (self.total - self.done) if self.done else None
+        minutes = 'unknown' if rest is None else round(rest / 60)
+        print(f'{self.done} of {self.total} rows done, minutes left: {minutes}; now {row}', file=sys.stderr, flush=True)
+        self.done += 1
