@@ -1,6 +1,5 @@
 """A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
 import argparse
-import dataclasses
 import sys
 
 from src.files import check_parent, write_json
@@ -26,9 +25,7 @@ def main() -> None:
     from src.deploy.compare import compare, table
     from src.deploy.predict import load_predictor
     model = load_predictor(args.checkpoint)
-    data = from_dict(model.config, args.checkpoint).data
-    data = dataclasses.replace(data, name=args.data or data.name, holdout=0, images=None,
-                               dir=args.data_dir or (None if args.data else data.dir))
+    data = presets.whole_set(from_dict(model.config, args.checkpoint).data, args.data, args.data_dir)
     dataset = presets.dataset(data, 'val', class_names=model.class_names)
     rows = compare(args.checkpoint, dataset, data.batch_size, data.workers, not args.no_program,
                    lambda line: print(line, file=sys.stderr))

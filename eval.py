@@ -1,6 +1,5 @@
 """Evaluate a checkpoint (or an exported model): `python eval.py --checkpoint runs/x/best.ckpt`."""
 import argparse
-import dataclasses
 
 from src.config import from_dict
 from src.files import check_parent, write_json
@@ -35,10 +34,8 @@ def main() -> None:
     from src.training.progress import Bar
     model = load_predictor(args.checkpoint, args.weights)
     data = from_dict(model.config, args.checkpoint).data
-    changes = {'name': args.data or data.name, 'dir': args.data_dir or (None if args.data else data.dir),
-               'batch_size': args.batch_size or data.batch_size, 'strict': args.strict or data.strict,
-               'holdout': 0, 'images': None}  # the whole split, whatever part of it a study looked at
-    data = dataclasses.replace(data, **changes)
+    data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,
+                             strict=args.strict or data.strict)
     with Bar('checking images', 1) as bar:
         dataset = presets.dataset(data, args.split, class_names=model.class_names, progress=bar)
     if dataset.class_names != model.class_names:

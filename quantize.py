@@ -11,7 +11,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--model', required=True, metavar='FILE.onnx', help='of export.py')
     parser.add_argument('--images', nargs='+', metavar='PATH', help='images to calibrate with (default: training images)')
     parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them (default 256)')
-    parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax, entropy or percentile')
+    parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax or percentile')
     parser.add_argument('--data', metavar='NAME', help='the data set to score on (default: that of the training)')
     parser.add_argument('--data-dir', metavar='DIR', help="its folder")
     parser.add_argument('--max-drop', type=float, default=1.0, metavar='POINTS', help='of top-1 allowed (default 1)')
@@ -35,9 +35,7 @@ def main() -> None:
     from src.deploy.quantize import quantize
     from src.training.progress import Bar
     model = load_predictor(args.model)
-    data = from_dict(model.config, args.model).data
-    data = dataclasses.replace(data, name=args.data or data.name, holdout=0, images=None,
-                               dir=args.data_dir or (None if args.data else data.dir))
+    data = presets.whole_set(from_dict(model.config, args.model).data, args.data, args.data_dir)
     if args.images:
         files = find_files(args.images)[:args.count]
         images = (sample.image for sample in samples_of_files(files, print))

@@ -1,11 +1,21 @@
 """Data sets and transforms as a configuration asks for them."""
 from __future__ import annotations
 
+import dataclasses
 from typing import Callable, Optional, Sequence
 
 from src.config import DataConfig
 from src.data.classification import Subset, balanced_order, load_dataset
 from src.data.transforms import EvalTransform, TrainTransform
+
+
+def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str] = None, **changes) -> DataConfig:
+    """The configuration of a whole data set, whatever part of it a training or a study looked at.
+
+    `name` is another data set than the configuration's, which lies in `folder`; `changes` replace other keys.
+    """
+    folder = folder or (None if name else data.dir)
+    return dataclasses.replace(data, name=name or data.name, dir=folder, holdout=0, images=None, **changes)
 
 
 def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] = None,
