@@ -32,7 +32,8 @@ class DataConfig:
     cannot be decoded. `check` decodes every file once at the start (the outcome is remembered). `crop_ratio`, `mean`
     and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
     `holdout` takes so many training images, evenly over the classes, in place of the validation set, which is then not
-    looked at; `images` trains on so many of the others only.
+    looked at; `images` trains on so many of the others only. Where an image folder has no val/, `val_share` of its
+    images, evenly over the classes, become the validation set.
     """
     name: str = 'digits'
     dir: Optional[str] = None
@@ -48,6 +49,7 @@ class DataConfig:
     flip: float = 0.5
     images: Optional[int] = None
     holdout: int = 0
+    val_share: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,19 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch."""
+    """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch.
+
+    `patience` ends a run whose top-1 has not risen for so many epochs (0: never); `chance_epochs` stops one that after
+    so many has not come above guessing the most frequent class (0: never).
+    """
     epochs: int = 450
     seed: int = 0
     label_smoothing: float = 0.1
     ema_decay: float = 0.9999
     eval_every: int = 1
     save_minutes: float = 10.0
+    patience: int = 0
+    chance_epochs: int = 0
     sink: bool = True
 
 
@@ -120,6 +128,7 @@ _RANGES = {
     'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
     'data.images': (lambda v: v is None or v >= 1, 'at least 1'),
     'data.holdout': (lambda v: v >= 0, 'at least 0 (0: the validation set itself)'),
+    'data.val_share': (lambda v: 0 < v < 1, 'above 0, below 1'),
     'model.resolution': (lambda v: v is None or v >= 1, 'at least 1 pixel'),
     'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
@@ -140,6 +149,8 @@ _RANGES = {
     'train.label_smoothing': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'train.ema_decay': (lambda v: 0 <= v < 1, 'at least 0, below 1 (0: no average)'),
     'train.save_minutes': (lambda v: v > 0, 'above 0'),
+    'train.patience': (lambda v: v >= 0, 'at least 0 epochs (0: no early stop)'),
+    'train.chance_epochs': (lambda v: v >= 0, 'at least 0 epochs (0: not looked at)'),
     'runtime.device': (lambda v: v in ('auto', 'CPU', 'Ascend', 'GPU'), 'auto, CPU, Ascend or GPU'),
     'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
     'runtime.device_id': (lambda v: v >= 0, 'at least 0'),

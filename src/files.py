@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 from typing import Iterator
@@ -43,6 +44,15 @@ def write_text(path, text: str) -> None:
 def write_json(path, value) -> None:
     """Write a value as indented JSON."""
     write_text(path, json.dumps(value, indent=1) + '\n')
+
+
+def file_hash(path: str) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_parent(*paths) -> None:

@@ -149,8 +149,14 @@ def _image_folder(split, folder, **options):
     if not folder:
         raise ValueError('image_folder needs data.dir (--data-dir): the folder that holds train/ and val/')
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f'{folder}: no such folder; it must hold train/<class>/ and val/<class>/')
-    return ImageFolder(os.path.join(folder, split), **options)
+        raise FileNotFoundError(f'{folder}: no such folder; it must hold train/<class>/ and val/<class>/, or <class>/')
+    plain = not any(os.path.isdir(os.path.join(folder, name)) for name in SPLITS)
+    return ImageFolder(folder if plain else os.path.join(folder, split), **options)
+
+
+def has_validation(name: str, folder: Optional[str]) -> bool:
+    """Whether a data set comes with a validation split of its own: an image folder may have none."""
+    return name != 'image_folder' or not folder or os.path.isdir(os.path.join(folder, 'val'))
 
 
 DATASETS: Dict[str, Callable] = {

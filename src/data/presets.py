@@ -5,7 +5,7 @@ import dataclasses
 from typing import Callable, Optional, Sequence
 
 from src.config import DataConfig
-from src.data.classification import Subset, balanced_order, load_dataset
+from src.data.classification import Subset, balanced_order, has_validation, load_dataset
 from src.data.transforms import EvalTransform, TrainTransform
 
 
@@ -22,14 +22,18 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
             progress: Optional[Callable[[int, int], None]] = None):
     """The 'train' or 'val' split that a configuration names, or the part of it that `images` and `holdout` leave.
 
-    Raises ValueError where they ask for more images than there are.
+    An image folder without val/ gives `val_share` of its images to it, the same ones at every call. Raises ValueError
+    where more images are asked for than there are.
     """
     def load(name: str):
         return load_dataset(data.name, name, data.dir, class_names=class_names, strict=data.strict, check=data.check,
                             workers=data.workers, progress=progress)
-    if split == 'val' and not data.holdout:
+    shared = not data.holdout and not has_validation(data.name, data.dir)
+    if split == 'val' and not data.holdout and not shared:
         return load('val')
     whole = load('train')
+    if shared:
+        data = dataclasses.replace(data, holdout=max(1, round(data.val_share * len(whole))))
     if not data.holdout and data.images is None:
         return whole
     if data.holdout + (data.images or 1) > len(whole):

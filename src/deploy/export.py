@@ -14,9 +14,9 @@ from mindspore import Tensor
 
 from src.arch.complexity import measure
 from src.deploy.fold import fold
-from src.deploy.manifest import FORMAT, file_hash, manifest_path
+from src.deploy.manifest import FORMAT, manifest_path
 from src.deploy.predict import mindir_function, onnx_function
-from src.files import replacing, write_json
+from src.files import file_hash, replacing, write_json
 from src.model.network import Network
 from src.training import checkpoint
 

@@ -6,9 +6,10 @@ logits were from the checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+
+from src.files import file_hash
 
 FORMAT = 1
 
@@ -16,15 +17,6 @@ FORMAT = 1
 def manifest_path(model_path: str) -> str:
     """Where the manifest of a model file is."""
     return f'{model_path}.json'
-
-
-def file_hash(path: str) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(1 << 20), b''):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_manifest(model_path: str) -> dict:

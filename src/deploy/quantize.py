@@ -16,9 +16,9 @@ from typing import Callable, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from src.deploy.manifest import file_hash, manifest_path, read_manifest
+from src.deploy.manifest import manifest_path, read_manifest
 from src.deploy.predict import Predictor, load_predictor, onnx_function
-from src.files import replacing, write_json
+from src.files import file_hash, replacing, write_json
 from src.training.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range a channel

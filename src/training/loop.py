@@ -14,10 +14,12 @@ from mindspore import Tensor, nn
 from src.config import Config, from_dict, to_dict
 from src.data import presets
 from src.data.pipeline import TrainStream
+from src.files import write_text
 from src.model.network import create_model
 from src.model.weights import load_arrays
 from src.runtime import Interrupted, sinks_data
 from src.training import checkpoint
+from src.training.card import model_card
 from src.training.ema import WeightAverage
 from src.training.evaluate import Result, evaluate
 from src.training.optim import build_optimizer, describe_groups
@@ -25,6 +27,7 @@ from src.training.progress import Bar, duration, tell
 from src.training.run import RunFolder
 from src.training.schedule import table
 from src.training.step import TrainStep
+from src.training.watch import check_chance, class_balance, patience_over
 
 LOG_STEPS = 50  # training records average this many steps
 SINK_STEPS = 100  # steps a call at most where the device is fed by its own queue
@@ -81,6 +84,7 @@ class Trainer:
         self.step, self.best, self.score = 0, {}, {}
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
+        say(class_balance(train_set.labels, self.class_names))
         say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch '
             f'{self.stream.batch_size}; parameter groups:\n{describe_groups(self.network, optim.weight_decay)}')
 
@@ -114,7 +118,8 @@ class Trainer:
     @staticmethod
     def _identity(meta: dict) -> dict:
         """What must be the same for a run to go on; where data lie and how they are read may change."""
-        free = {'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink'}
+        free = {'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink',
+                'train.patience', 'train.chance_epochs'}
         config = {f'{section}.{key}': value for section in ('model', 'data', 'optim', 'train')
                   for key, value in meta['config'][section].items()}
         return {**{key: value for key, value in config.items() if key not in free},
@@ -192,11 +197,12 @@ class Trainer:
                         bar.update(self.step, f'evaluating {done}/{total}')
                         stop_if_asked()
                     self._score(run, epoch, progress)
+                    check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs)
                     save()
 
             if self.step and self.step % self.steps_per_epoch == 0 and self.score.get('step') != self.step:
                 end_epoch()  # the earlier process ended between saving and scoring
-            for done, loss in self.losses() if self.step < self.total_steps else ():
+            for done, loss in self.losses() if not self._finished() else ():
                 if not math.isfinite(loss):
                     raise Diverged(self._diverged(run, loss, done))
                 self.step = done
@@ -209,10 +215,19 @@ class Trainer:
                     end_epoch()
                 elif stop.requested or time.monotonic() - saved_at > 60 * self.config.train.save_minutes:
                     save()
-                if done < self.total_steps:
-                    stop_if_asked()
+                if self._finished():
+                    if done < self.total_steps:
+                        self.say(f'stopped early: no better top-1 for {self.config.train.patience} epochs')
+                    break
+                stop_if_asked()
         run.draw(self.title)
         return Outcome(run, self.best, self.score, time.monotonic() - begun)
+
+    def _finished(self) -> bool:
+        """Whether all steps are done, or an epoch has ended and the best one is too long ago."""
+        epoch, rest = divmod(self.step, self.steps_per_epoch)
+        return self.step >= self.total_steps or (
+            not rest and patience_over(self.best, epoch, self.config.train.patience))
 
     @property
     def title(self) -> str:
@@ -229,6 +244,8 @@ class Trainer:
         if not self.best or result.top1 > self.best['top1']:
             self.best = self.score
             self.save(run.best)
+            write_text(run.card, model_card(str(run.best), self.network.plan, self.config, self.best, self.class_names,
+                                            len(self.stream.dataset), self.total_steps, self._meta()['versions']))
         run.draw(self.title)
 
     def _diverged(self, run: RunFolder, loss: float, step: int) -> str:

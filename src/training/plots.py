@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from src.files import replacing
 
 
 def training_curve(records: Sequence[dict], path: str, title: str) -> None:
-    """Draw training loss, validation accuracy and learning rate over epochs from a run's metric records."""
+    """Draw training loss, learning rate, validation accuracy and throughput over epochs from a run's metric records."""
     from matplotlib.figure import Figure
     train = [r for r in records if r['kind'] == 'train']
     scores = [r for r in records if r['kind'] == 'eval']
-    figure = Figure(figsize=(9, 3.6), layout='constrained')
-    loss, accuracy = figure.subplots(1, 2)
+    figure = Figure(figsize=(12, 3.6), layout='constrained')
+    loss, accuracy, speed = figure.subplots(1, 3)
     loss.plot([r['epoch'] for r in train], [r['loss'] for r in train], color='#1f5fa8', linewidth=1.2)
     loss.set(xlabel='epoch', ylabel='training loss', title=title)
     rate = loss.twinx()
@@ -29,8 +29,30 @@ def training_curve(records: Sequence[dict], path: str, title: str) -> None:
         best = max(scores, key=lambda r: r['top1'])
         accuracy.set_title(f"best {best['top1']:.2f} % at epoch {best['epoch']:g}")
     accuracy.set(xlabel='epoch', ylabel='top-1, %')
-    for axis in (loss, accuracy):
+    speed.plot([r['epoch'] for r in train], [r['images_per_s'] for r in train], color='#555555', linewidth=1)
+    speed.set(xlabel='epoch', ylabel='training images/s', ylim=(0, None))
+    for axis in (loss, accuracy, speed):
         axis.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def runs_together(runs: Mapping[str, Sequence[dict]], path: str) -> None:
+    """Draw the validation top-1, validation loss, training loss and learning rate of several runs over their epochs."""
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(11, 7), layout='constrained')
+    panels = (('eval', 'top1', 'top-1, %'), ('eval', 'loss', 'validation loss'), ('train', 'loss', 'training loss'),
+              ('train', 'learning_rate', 'learning rate'))
+    for axis, (kind, field, label) in zip(figure.subplots(2, 2).ravel(), panels):
+        for name, records in runs.items():
+            rows = [r for r in records if r['kind'] == kind]
+            axis.plot([r['epoch'] for r in rows], [r[field] for r in rows], label=name, linewidth=1.2,
+                      marker='o' if len(rows) < 30 and kind == 'eval' else None, markersize=3)
+        axis.set(xlabel='epoch', ylabel=label)
+        axis.grid(alpha=0.3)
+    handles, labels = axis.get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc='outside upper center', ncols=min(3, len(runs)))
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     _save(figure, path)
 
 

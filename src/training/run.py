@@ -2,9 +2,11 @@
 
     config.yaml     every key of the configuration
     metrics.jsonl   one record a line: {"kind": "train" | "eval", "step", "epoch", ...}
-    curve.png       loss, learning rate and accuracy over epochs
+    events/         the same for TensorBoard
+    curve.png       loss, learning rate, accuracy and throughput over epochs
     last.ckpt       where `--resume` goes on
     best.ckpt       the best evaluation so far
+    best.md         its card: network, data, recipe, accuracy, cost, hashes
 """
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ import contextlib
 import fcntl
 import json
 import pathlib
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 from src.config import Config, load_config, to_yaml
 from src.files import remove_leftovers, write_text
+from src.training.events import Events
 from src.training.plots import training_curve
 
 
@@ -29,6 +32,8 @@ class RunFolder:
         self.curve = self.path / 'curve.png'
         self.last = self.path / 'last.ckpt'
         self.best = self.path / 'best.ckpt'
+        self.card = self.path / 'best.md'
+        self.events: Optional[Events] = None
 
     @classmethod
     def new(cls, path: str) -> 'RunFolder':
@@ -43,7 +48,7 @@ class RunFolder:
         """Open the folder of an earlier run. Raises FileNotFoundError where there is none."""
         run = cls(path)
         if not run.config.is_file():
-            raise FileNotFoundError(f'--resume {path}: no run there (no config.yaml in it)')
+            raise FileNotFoundError(f'{path}: no run there (no config.yaml in it)')
         return run
 
     def start(self, config: Config) -> None:
@@ -60,7 +65,11 @@ class RunFolder:
             except OSError:
                 raise ValueError(f'{self.path}: another process trains in this folder; wait, or stop it') from None
             remove_leftovers(self.path)
-            yield
+            try:
+                yield
+            finally:
+                if self.events:
+                    self.events.close()
 
     def load_config(self) -> Config:
         """The configuration the run was started with."""
@@ -70,6 +79,8 @@ class RunFolder:
         """Append one record."""
         with open(self.metrics, 'a', encoding='utf-8') as file:
             file.write(json.dumps(fields) + '\n')
+        if self.events:
+            self.events.write(fields)
 
     def records(self) -> List[dict]:
         """Every whole record; a line cut short by a kill is passed over."""
@@ -87,6 +98,7 @@ class RunFolder:
         """Drop the records after a step: the resumed run writes them again."""
         kept = [r for r in self.records() if r['step'] <= up_to_step and up_to_step > 0]
         write_text(self.metrics, ''.join(json.dumps(r) + '\n' for r in kept))
+        self.events = Events(self.path / 'events', kept)
 
     def draw(self, title: str) -> None:
         """Draw the training curve of the records so far."""

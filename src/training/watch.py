@@ -1,0 +1,46 @@
+"""What a run is told about itself: unequal classes before it starts, and when it is time to stop."""
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth a word on the remedy
+
+
+class AtChance(ValueError):
+    """A run that learns nothing; the message says what to look at."""
+
+
+def class_balance(labels: np.ndarray, class_names: Sequence[str]) -> str:
+    """A line on how many images the classes have."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    least, most = int(counts.argmin()), int(counts.argmax())
+    line = (f'images a class: {counts.min():,} ({class_names[least]}) to {counts.max():,} ({class_names[most]}), median '
+            f'{np.median(counts):,.0f}')
+    if counts.min() == 0:
+        return f'{line}; a class without images is never learnt'
+    if counts.max() >= UNEQUAL * counts.min():
+        line += f'; the largest has {counts.max() / counts.min():.0f} times the smallest, whose accuracy may suffer'
+    return line
+
+
+def chance_level(labels: np.ndarray) -> float:
+    """Top-1 in percent that guessing reaches: always the most frequent class, and two standard deviations of luck."""
+    share = np.bincount(labels).max() / len(labels)
+    return float(100 * (share + 2 * np.sqrt(share * (1 - share) / len(labels))))
+
+
+def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int) -> None:
+    """Raise AtChance where after `epochs` epochs the best top-1, in percent, is still no more than guessing's."""
+    level = chance_level(labels)
+    if epochs and epoch >= epochs and best_top1 <= level:
+        raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, no more than guessing reaches ({level:.2f} %): '
+                       'nothing is learnt. Look at a few images and their classes, then try a lower optim.learning_rate, a '
+                       'longer optim.warmup_epochs or a milder data.crop_area; to go on regardless set '
+                       'train.chance_epochs to 0 in config.yaml of the run and --resume')
+
+
+def patience_over(best: dict, epoch: int, patience: int) -> bool:
+    """Whether the best evaluation is `patience` epochs or more ago."""
+    return bool(patience and best and epoch - best['epoch'] >= patience)
