@@ -5,15 +5,15 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=$(realpath -m "${1:-$root/data/mindspore-lite}")
 [ ! -e "$target" ] || { echo "MindSpore Lite: $target is there already"; exit 0; }
-work=$(mktemp -d)
+fail() { echo "error: $1; give its wheel: WHEEL=file.whl, or an SDK: MINDSPORE_LITE_HOME" >&2; exit 2; }
+mkdir -p "$(dirname "$target")"
+work=$(mktemp -d "$target.XXXXXX")  # beside the target: it appears whole or not at all
 trap 'rm -rf "$work"' EXIT
 python=$root/.venv/bin/python; [ -x "$python" ] || python=${PYTHON:-python3}
 [ -n "${WHEEL:-}" ] || "$python" -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.7 \
     --implementation cp --platform "manylinux1_$(uname -m)" --platform "manylinux2014_$(uname -m)" --dest "$work" \
-    mindspore-lite==2.0.0 || {
-    echo "error: pip cannot download mindspore-lite; give its wheel: WHEEL=file.whl, or an SDK: MINDSPORE_LITE_HOME" >&2
-    exit 2; }
-"$python" -m zipfile -e "${WHEEL:-$(echo "$work"/*.whl)}" "$work/tree"
-mkdir -p "$(dirname "$target")"
-mv "$work/tree/mindspore_lite" "$target"
+    mindspore-lite==2.0.0 || fail 'pip cannot download mindspore-lite'
+wheel=${WHEEL:-$(echo "$work"/*.whl)}
+"$python" -m zipfile -e "$wheel" "$work/tree" 2>/dev/null && mv -T "$work/tree/mindspore_lite" "$target" ||
+    fail "$wheel is no wheel of mindspore-lite"
 echo "MindSpore Lite is in $target"

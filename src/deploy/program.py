@@ -28,6 +28,6 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
                               env={'CMAKE_INCLUDE_PATH': headers, **os.environ}, capture_output=True, text=True)
         if done.returncode not in (0, 1):
             lines = done.stderr.strip().splitlines() or ['it says nothing']
-            raise OSError(next((line for line in lines if 'error' in line.lower()), lines[-1]).replace('error: ', '', 1))
+            raise OSError(lines[-1].removeprefix('error: '))
         with open(out, encoding='utf-8') as file:
             return json.load(file)
