@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <utility>
@@ -12,10 +13,14 @@ namespace tinynets {
 namespace {
 
 std::vector<uint8_t> ReadFile(const std::string &path) {
+  constexpr std::streamoff LARGEST_FILE = std::streamoff{2} << 30;  // bytes; more than the largest image takes
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored)) throw ImageError("is a pipe");  // opening it would wait
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
   if (size < 0) throw ImageError(std::strerror(errno));
   if (size == 0) throw ImageError("the file is empty");
+  if (size > LARGEST_FILE) throw ImageError("the file is larger than 2 GiB");
   std::vector<uint8_t> bytes(static_cast<size_t>(size));
   if (!file.seekg(0) || !file.read(reinterpret_cast<char *>(bytes.data()), size)) throw ImageError("cannot be read");
   return bytes;

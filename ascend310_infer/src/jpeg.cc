@@ -16,11 +16,13 @@ namespace {
 constexpr char EXIF[] = "Exif\0";                       // and the 0 that ends it
 constexpr char XMP[] = "http://ns.adobe.com/xap/1.0/";  // likewise
 constexpr int APP1 = JPEG_APP0 + 1;
+constexpr int MOST_SCANS = 1000;  // encoders write ten; each costs a few bytes in the file and a pass over the image
 
 // libjpeg reports by calling; an error must not return to it. Nothing with a destructor lives where longjmp passes.
 struct Reader {
   jpeg_decompress_struct info;
   jpeg_error_mgr errors;
+  jpeg_progress_mgr progress;
   std::jmp_buf failed;
   char message[JMSG_LENGTH_MAX];
   bool truncated;
@@ -38,6 +40,12 @@ void OnMessage(j_common_ptr info, int level) {
   if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) ReaderOf(info)->truncated = true;
 }
 
+void OnProgress(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= MOST_SCANS) return;
+  std::snprintf(ReaderOf(info)->message, JMSG_LENGTH_MAX, "more than %d scans", MOST_SCANS);
+  std::longjmp(ReaderOf(info)->failed, 1);
+}
+
 bool Start(Reader *reader, const std::vector<uint8_t> &file) {
   reader->info.err = jpeg_std_error(&reader->errors);
   reader->errors.error_exit = OnError;
@@ -45,6 +53,8 @@ bool Start(Reader *reader, const std::vector<uint8_t> &file) {
   reader->info.client_data = reader;
   if (setjmp(reader->failed)) return false;
   jpeg_create_decompress(&reader->info);
+  reader->progress.progress_monitor = OnProgress;
+  reader->info.progress = &reader->progress;
   jpeg_mem_src(&reader->info, file.data(), file.size());
   jpeg_save_markers(&reader->info, APP1, 0xffff);
   jpeg_read_header(&reader->info, TRUE);

@@ -36,16 +36,25 @@ MANIFEST = {
                       'layout': 'NCHW'}}
 
 
+def json_reader():
+    """CMake's argument that says where MindSpore's package has it."""
+    return f"-DJSON_INCLUDE={importlib.util.find_spec('mindspore').submodule_search_locations[0]}/include/third_party"
+
+
+def skip_where_unbuildable(made):
+    """Skips where a build had not the tools or libraries it needs."""
+    if any(word in made.stderr for word in ('no cmake', 'CMAKE_CXX_COMPILER', 'CMAKE_MAKE_PROGRAM', 'Could NOT find')):
+        pytest.skip(made.stderr.splitlines()[-1])
+
+
 @pytest.fixture(scope='session')
 def build(tmp_path_factory):
     """The folder of the built programs: all of them where there is an SDK."""
-    package = importlib.util.find_spec('mindspore').submodule_search_locations[0]
     folder = tmp_path_factory.mktemp('edge') / 'build'
     environment = {**os.environ, 'BUILD': str(folder), 'MINDSPORE_LITE_HOME': str(SDK) if os.path.isdir(SDK) else ''}
-    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', f'-DJSON_INCLUDE={package}/include/third_party'],
-                          env=environment, capture_output=True, text=True)
-    if any(word in made.stderr for word in ('no cmake', 'CMAKE_CXX_COMPILER', 'CMAKE_MAKE_PROGRAM', 'Could NOT find')):
-        pytest.skip(made.stderr.splitlines()[-1])
+    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', json_reader()], env=environment, capture_output=True,
+                          text=True)
+    skip_where_unbuildable(made)
     assert made.returncode == 0, made.stdout + made.stderr
     return folder
 
@@ -174,12 +183,16 @@ def test_bad_images_are_named_and_skipped(build, tmp_path):
     header = struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0)  # 10 GB as RGB
     (folder / 'huge.png').write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + b'IHDR' + header +
                                       struct.pack('>I', zlib.crc32(b'IHDR' + header)))
+    with open(folder / 'vast.jpg', 'wb') as file:
+        file.truncate(2 ** 40)
+    os.mkfifo(folder / 'pipe.jpg')
     files = sorted(folder.iterdir()) + [folder / 'absent.jpg', folder]
     got, done = tensors(build, write_manifest(tmp_path / 'manifest.json'), files, tmp_path)
     assert done.returncode == 1 and len(got) == 2
     lines = done.stderr.splitlines()
     assert len(lines) == len(files) - 2 and all(line.startswith('skipped ') for line in lines), done.stderr
     assert 'empty.jpg: the file is empty' in done.stderr and 'half.jpg: the file is truncated' in done.stderr
+    assert 'vast.jpg: the file is larger' in done.stderr and 'pipe.jpg: is a pipe' in done.stderr
     for path in files:
         if 'good' not in path.name and path.suffix != '.gif':
             with pytest.raises(images.ImageError):
