@@ -79,6 +79,7 @@ const std::map<std::string, std::function<void(const std::string &)>> KINDS = {
 }  // namespace
 
 int main(int argc, char **argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // the last line is that of the last file that did no harm
   for (int i = 2; i < argc; i++) {
     try {
       KINDS.at(argv[1])(argv[i]);

@@ -243,8 +243,9 @@ def test_manifests(hostile):
 def test_labels_lists_and_arguments(hostile):
     rng = np.random.default_rng(3)
     files = {'whole': b'file,class\na.png,cat\nb.png,1\n', 'empty': b'', 'no class': b'a.png\n', 'three': b'a,b,c\n',
-             'open': b'"a.png,cat\n', 'quotes': b'"""a"",.png",cat\n', 'quote': b'"', 'number': b'a,9999999999999999\n',
-             'minus': b'a,-1\n', 'two': b'a,2\n', 'zeros': bytes(10000), 'long': b'a' * 10 ** 6 + b',cat',
+             'open': b'"a.png,cat\n', 'quotes': b'"""a"",.png",cat\n', 'quote': b'"', 'end quote': b'"a"',
+             'number': b'a,9999999999999999\n', 'minus': b'a,-1\n', 'two': b'a,2\n', 'zeros': bytes(10000),
+             'long': b'a' * 10 ** 6 + b',cat',
              'lines': b'\n' * 10 ** 6, 'ends': b'a,dog\r\nb,cat\r\n', 'slashes': b'/' * 10000 + b',cat',
              'digits': '\u0661,\u0661\na,\u0661'.encode()}
     files.update({f'noise{i}': rng.bytes(1 + i * 9) for i in range(100)})
