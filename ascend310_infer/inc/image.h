@@ -2,25 +2,44 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace tinynets {
 
-// Rows of RGB bytes, without padding between them.
+// So many bytes past the end of a row of pixels can be read, and perhaps are, for nothing.
+constexpr size_t SPARE = 32;
+
+// Rows of RGB bytes, without padding between them, as the file has them.
 struct Image {
-  int width = 0;
-  int height = 0;
-  std::vector<uint8_t> rgb;
+  Image(size_t wide, size_t high)
+      : width(static_cast<int>(wide)), height(static_cast<int>(high)), rgb(new uint8_t[3 * wide * high + SPARE]) {}
+
+  int width;
+  int height;
+  std::unique_ptr<uint8_t[]> rgb;  // not cleared first
+  int orientation = 1;             // EXIF's
 };
 
-// The image of a JPEG or PNG file, upright, by its content whatever its name is: the pixels of src/data/images.py.
-// Throws ImageError with the reason.
+// A rectangle of RGB pixels, upright whatever way they lie in memory: `right` and `down` bytes from one to the next.
+struct View {
+  const uint8_t *rgb;  // the first pixel
+  ptrdiff_t right, down;
+  int width, height;
+
+  View Cut(int left, int top, int cut_width, int cut_height) const {
+    return {rgb + right * left + down * top, right, down, cut_width, cut_height};
+  }
+};
+
+// The image of a JPEG or PNG file, by its content whatever its name is: turned upright the pixels of
+// src/data/images.py. Throws ImageError with the reason.
 Image Decode(const std::string &path);
 
-// For Decode: one format each. They set `orientation` to EXIF's, 1 where there is none.
-Image DecodeJpeg(const std::vector<uint8_t> &file, int *orientation);
-Image DecodePng(const std::vector<uint8_t> &file, int *orientation);
+// For Decode: one format each.
+Image DecodeJpeg(const std::vector<uint8_t> &file);
+Image DecodePng(const std::vector<uint8_t> &file);
 
 // Throws ImageError where an image of this size is refused, as Pillow refuses it.
 void CheckSize(uint64_t width, uint64_t height);

@@ -13,7 +13,7 @@ int ExifOrientation(const uint8_t *data, size_t size);
 // The same from an XMP packet.
 int XmpOrientation(const char *data, size_t size);
 
-// The image turned upright.
-Image Upright(Image image, int orientation);
+// The image as its orientation wants it seen.
+View Upright(const Image &image);
 
 }  // namespace tinynets

@@ -4,18 +4,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "image.h"
+
 namespace tinynets {
 
-// A rectangle of an RGB image.
-struct View {
-  const uint8_t *rgb;
-  size_t stride;  // bytes from row to row
-  int width;
-  int height;
+// Rows of RGB, `stride` bytes apart.
+struct Rows {
+  size_t stride;
+  std::vector<uint8_t> rgb;
 };
 
 // Of `view` resized to width x height by Pillow's antialiased bicubic, the square of `side` pixels at (left, top).
 // Only what the square needs is computed.
-std::vector<uint8_t> ResizeAndCut(const View &view, int width, int height, int left, int top, int side);
+Rows ResizeAndCut(const View &view, int width, int height, int left, int top, int side);
 
 }  // namespace tinynets

@@ -3,11 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <new>
-#include <utility>
 
 #include "error.h"
 #include "image.h"
-#include "orientation.h"
 
 namespace tinynets {
 namespace {
@@ -44,12 +42,8 @@ void CheckSize(uint64_t width, uint64_t height) {
 Image Decode(const std::string &path) {
   try {
     const auto file = ReadFile(path);
-    const bool jpeg = StartsWith(file, "\xff\xd8\xff", 3);
-    if (jpeg || StartsWith(file, "\x89PNG\r\n\x1a\n", 8)) {
-      int orientation = 1;
-      Image image = jpeg ? DecodeJpeg(file, &orientation) : DecodePng(file, &orientation);
-      return Upright(std::move(image), orientation);
-    }
+    if (StartsWith(file, "\xff\xd8\xff", 3)) return DecodeJpeg(file);
+    if (StartsWith(file, "\x89PNG\r\n\x1a\n", 8)) return DecodePng(file);
     throw ImageError("neither a JPEG nor a PNG, which are what this program reads");
   } catch (const std::bad_alloc &) {
     throw ImageError("too large to decode");

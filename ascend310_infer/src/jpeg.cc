@@ -99,7 +99,7 @@ void CmykToRgb(const uint8_t *in, uint8_t *out, size_t pixels) {
 
 }  // namespace
 
-Image DecodeJpeg(const std::vector<uint8_t> &file, int *orientation) {
+Image DecodeJpeg(const std::vector<uint8_t> &file) {
   struct Owner {  // frees what libjpeg holds, whatever is thrown
     Reader reader{};
     ~Owner() { jpeg_destroy_decompress(&reader.info); }
@@ -108,20 +108,21 @@ Image DecodeJpeg(const std::vector<uint8_t> &file, int *orientation) {
   if (!Start(&reader, file)) throw ImageError(reader.message);
   auto &info = reader.info;
   CheckSize(info.image_width, info.image_height);
-  *orientation = Orientation(info);  // before the pixels: with the last of them libjpeg frees the markers
+  const int orientation = Orientation(info);  // before the pixels: with the last of them libjpeg frees the markers
   const int channels = info.num_components;
   if (channels != 1 && channels != 3 && channels != 4) {
     throw ImageError("a JPEG of " + std::to_string(channels) + " components");
   }
   info.out_color_space = channels == 4 ? JCS_CMYK : JCS_RGB;  // libjpeg repeats grey
   const size_t width = info.image_width, height = info.image_height, bytes = channels == 4 ? 4 : 3;
-  Image image{static_cast<int>(width), static_cast<int>(height), std::vector<uint8_t>(3 * width * height)};
+  Image image(width, height);
+  image.orientation = orientation;
   std::vector<uint8_t> inks(channels == 4 ? 4 * width * height : 0);
-  if (!ReadPixels(&reader, channels == 4 ? inks.data() : image.rgb.data(), bytes * width)) {
+  if (!ReadPixels(&reader, channels == 4 ? inks.data() : image.rgb.get(), bytes * width)) {
     throw ImageError(reader.message);
   }
   if (reader.truncated) throw ImageError("the file is truncated");
-  if (channels == 4) CmykToRgb(inks.data(), image.rgb.data(), width * height);
+  if (channels == 4) CmykToRgb(inks.data(), image.rgb.get(), width * height);
   return image;
 }
 

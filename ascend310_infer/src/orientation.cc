@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <string>
-#include <utility>
 
 namespace tinynets {
 namespace {
@@ -58,26 +57,16 @@ int XmpOrientation(const char *data, size_t size) {
   return 0;
 }
 
-Image Upright(Image image, int orientation) {
-  if (orientation < 2 || orientation > 8) return image;
+View Upright(const Image &image) {
   const int w = image.width, h = image.height;
-  const bool turned = orientation >= 5;
-  // The source pixel of (x, y) is start + x * right + y * down.
-  const ptrdiff_t across = 3, along = ptrdiff_t{3} * w;
-  const ptrdiff_t last_x = across * (w - 1), last_y = along * (h - 1);
+  const int orientation = image.orientation < 2 || image.orientation > 8 ? 1 : image.orientation;
   static constexpr bool FROM_RIGHT[] = {false, true, true, false, false, false, true, true};
   static constexpr bool FROM_BOTTOM[] = {false, false, true, true, false, true, true, false};
-  const bool right_to_left = FROM_RIGHT[orientation - 1], bottom_to_top = FROM_BOTTOM[orientation - 1];
-  const ptrdiff_t start = (right_to_left ? last_x : 0) + (bottom_to_top ? last_y : 0);
-  const ptrdiff_t column = right_to_left ? -across : across, line = bottom_to_top ? -along : along;
-  const ptrdiff_t right = turned ? line : column, down = turned ? column : line;
-  Image out{turned ? h : w, turned ? w : h, std::vector<uint8_t>(image.rgb.size())};
-  uint8_t *to = out.rgb.data();
-  for (int y = 0; y < out.height; y++) {
-    const uint8_t *from = image.rgb.data() + start + down * y;
-    for (int x = 0; x < out.width; x++, from += right, to += 3) std::memcpy(to, from, 3);
-  }
-  return out;
+  const bool from_right = FROM_RIGHT[orientation - 1], from_bottom = FROM_BOTTOM[orientation - 1];
+  const ptrdiff_t across = 3, along = ptrdiff_t{3} * w;
+  const uint8_t *first = image.rgb.get() + (from_right ? across * (w - 1) : 0) + (from_bottom ? along * (h - 1) : 0);
+  const ptrdiff_t column = from_right ? -across : across, line = from_bottom ? -along : along;
+  return orientation < 5 ? View{first, column, line, w, h} : View{first, line, column, h, w};
 }
 
 }  // namespace tinynets

@@ -100,7 +100,7 @@ int Orientation(Reader *reader) {
 
 }  // namespace
 
-Image DecodePng(const std::vector<uint8_t> &file, int *orientation) {
+Image DecodePng(const std::vector<uint8_t> &file) {
   Reader reader(file);
   if (!Start(&reader)) throw ImageError(reader.message);
   const size_t width = png_get_image_width(reader.png, reader.info);
@@ -108,12 +108,12 @@ Image DecodePng(const std::vector<uint8_t> &file, int *orientation) {
   CheckSize(width, height);
   if (!SetUp(&reader)) throw ImageError(reader.message);
   if (png_get_rowbytes(reader.png, reader.info) != 3 * width) throw ImageError("a PNG of an unknown kind");
-  Image image{static_cast<int>(width), static_cast<int>(height), std::vector<uint8_t>(3 * width * height)};
+  Image image(width, height);
   std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < height; y++) rows[y] = &image.rgb[3 * width * y];
   if (!ReadPixels(&reader, rows.data())) throw ImageError(reader.message);
   ReadEnd(&reader);
-  *orientation = Orientation(&reader);
+  image.orientation = Orientation(&reader);
   return image;
 }
 

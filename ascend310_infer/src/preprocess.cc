@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "orientation.h"
 #include "resize.h"
 
 namespace tinynets {
@@ -11,13 +12,11 @@ namespace {
 // An image this many times as long as wide loses its far ends before it is resized: whole it may not fit in memory.
 constexpr int64_t LONGEST = 8;
 
-View WithoutFarEnds(const Image &image) {
-  const int64_t longest = LONGEST * std::min(image.width, image.height);
-  const int width = static_cast<int>(std::min<int64_t>(image.width, longest));
-  const int height = static_cast<int>(std::min<int64_t>(image.height, longest));
-  const size_t stride = size_t{3} * image.width;
-  const size_t left = (image.width - width) / 2, top = (image.height - height) / 2;
-  return {image.rgb.data() + stride * top + 3 * left, stride, width, height};
+View WithoutFarEnds(const View &view) {
+  const int64_t longest = LONGEST * std::min(view.width, view.height);
+  const int width = static_cast<int>(std::min<int64_t>(view.width, longest));
+  const int height = static_cast<int>(std::min<int64_t>(view.height, longest));
+  return view.Cut((view.width - width) / 2, (view.height - height) / 2, width, height);
 }
 
 // Half of n, halves to the even number as Python's round().
@@ -39,7 +38,7 @@ Preprocess::Preprocess(const Manifest &manifest)
 }
 
 void Preprocess::operator()(const Image &image, float *tensor) const {
-  const View view = WithoutFarEnds(image);
+  const View view = WithoutFarEnds(Upright(image));
   const int64_t side = short_side_;
   const int64_t shorter = std::min(view.width, view.height);
   const int width = static_cast<int>(std::max(side, side * view.width / shorter));
@@ -47,8 +46,12 @@ void Preprocess::operator()(const Image &image, float *tensor) const {
   const auto square =
       ResizeAndCut(view, width, height, HalfToEven(width - resolution_), HalfToEven(height - resolution_), resolution_);
   const size_t plane = size() / 3;
-  for (size_t i = 0; i < plane; i++) {
-    for (size_t c = 0; c < 3; c++) tensor[plane * c + i] = value_[c][square[3 * i + c]];
+  for (int y = 0; y < resolution_; y++) {
+    for (int c = 0; c < 3; c++) {
+      const uint8_t *bytes = &square.rgb[square.stride * y + c];
+      float *values = tensor + plane * c + static_cast<size_t>(resolution_) * y;
+      for (int x = 0; x < resolution_; x++) values[x] = value_[c][bytes[3 * x]];
+    }
   }
 }
 
