@@ -31,8 +31,9 @@ class EvalTransform:
         short = math.floor(self.resolution / self.crop_ratio)
         size = (short, max(short, int(short * height / width))) if width <= height else (
             max(short, int(short * width / height)), short)
-        if image.size != size:
-            image = image.resize(size, BICUBIC)
+        for step in ((size[0], image.height), size):  # Pillow 13 would begin with the height of tall images, others not
+            if image.size != step:
+                image = image.resize(step, BICUBIC)
         left = round((size[0] - self.resolution) / 2)
         top = round((size[1] - self.resolution) / 2)
         return image.crop((left, top, left + self.resolution, top + self.resolution))
