@@ -1,5 +1,6 @@
 // What reads files of others, over many of them: hostile KIND FILE... prints "ok" or the reason for each. A crash, a
 // sanitizer's report and an exception of another kind are what tests/deploy/test_hostile.py looks for.
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -39,7 +40,9 @@ void TryImage(const std::string &file) {
 void TryManifest(const std::string &file) {
   const Preprocess preprocess(ReadManifest(file, file));
   std::vector<float> tensor(preprocess.size());
-  preprocess({5, 3, std::vector<uint8_t>(5 * 3 * 3, 200)}, tensor.data());
+  Image image(5, 3);
+  std::fill_n(image.rgb.get(), 5 * 3 * 3, uint8_t{200});
+  preprocess(image, tensor.data());
 }
 
 void TryLabels(const std::string &file) { Labels(file, CLASSES).Of("folder/" + file); }

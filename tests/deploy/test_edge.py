@@ -434,8 +434,10 @@ def test_an_interrupted_conversion_leaves_nothing_to_use(number, wrapper, tmp_pa
         time.sleep(0.01)
     os.killpg(conversion.pid, number)
     assert conversion.wait(10) != 0
-    if number != signal.SIGKILL:
-        assert list((tmp_path / 'build' / 'models').iterdir()) == []
+    deadline = time.monotonic() + 10
+    while number != signal.SIGKILL and list((tmp_path / 'build' / 'models').iterdir()):  # its shell cleans up after it
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     done = run(*command, env=environment)
     assert (done.returncode, done.stdout) == (0, 'whole\n'), done.stderr
     program(tmp_path / 'build' / 'lite_convert', 'exit 1')  # is not asked again
