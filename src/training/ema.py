@@ -6,8 +6,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from src import kernels
 from src.kernels.cells import FusedUpdate
-
-PREFIX = 'ema'
+from src.model.checkpoint_file import AVERAGE
 
 
 class WeightAverage(nn.Cell):
@@ -24,9 +23,9 @@ class WeightAverage(nn.Cell):
         self.decay = decay
         weights = [p for p in network.get_parameters() if p.dtype == ms.float32]
         self.weights = ParameterTuple(weights)
-        self.shadows = ParameterTuple([Parameter(Tensor(p.asnumpy()), name=f'{PREFIX}.{p.name}', requires_grad=False)
+        self.shadows = ParameterTuple([Parameter(Tensor(p.asnumpy()), name=f'{AVERAGE}.{p.name}', requires_grad=False)
                                        for p in weights])
-        self.updates = Parameter(Tensor([0], ms.float32), name=f'{PREFIX}_updates', requires_grad=False)
+        self.updates = Parameter(Tensor([0], ms.float32), name=f'{AVERAGE}_updates', requires_grad=False)
         self.update = ops.MultitypeFuncGraph('ema_update')
         self.map = ops.HyperMap()
         library = kernels.active()
