@@ -17,11 +17,15 @@ import yaml
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: a name of src/arch/zoo.py; `resolution` in pixels replaces the variant's own."""
+    """The network: a name of src/arch/zoo.py; `resolution` in pixels replaces the variant's own.
+
+    `pretrained` is a file of weights to start from: a .ckpt, or timm's .safetensors or .pth.
+    """
     name: str = 'tinynet_e'
     resolution: Optional[int] = None
     dropout: float = 0.2
     drop_path: float = 0.0
+    pretrained: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Sequence, Tuple
+import sys
+from typing import Callable, Optional, Sequence, Tuple
 
 from mindspore import nn
 
@@ -11,6 +12,7 @@ from src.arch.zoo import resolve
 from src import kernels
 from src.model.blocks import build_block
 from src.model.layers import FromLayers, ToLayers
+from src.model.pretrained import load_pretrained
 from src.model.weights import initialise
 
 
@@ -70,14 +72,20 @@ class FeatureExtractor(nn.Cell):
 
 
 def create_model(name: str, num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.0,
-                 drop_path: float = 0.0, resolution: int | None = None, seed: int = 0) -> Network:
+                 drop_path: float = 0.0, resolution: int | None = None, seed: int = 0,
+                 checkpoint: Optional[str] = None, say: Optional[Callable[[str], None]] = None) -> Network:
     """Build a named network, or any (r, d, w) of one (`efficientnet_b0@r=0.7,d=0.9`), with fresh weights.
 
-    `resolution` (pixels) replaces the variant's own and changes no weight's shape. The weights depend on `seed` alone.
-    Raises ValueError for an unknown name or a value out of range.
+    `resolution` (pixels) replaces the variant's own and changes no weight's shape. The weights depend on `seed` alone,
+    or come from the file `checkpoint` (.ckpt, .safetensors, .pth), except a classifier of another number of classes;
+    `say` is given a line on what came from it (default: standard error). Raises ValueError for an unknown name, a value
+    out of range or weights that do not fit, FileNotFoundError.
     """
     spec = resolve(name, num_classes=num_classes, in_channels=in_channels, dropout=dropout, drop_path=drop_path,
                    resolution=resolution)
     network = Network(expand(spec), seed)
     initialise(network, seed)
+    if checkpoint is not None:
+        line = load_pretrained(network, checkpoint)
+        say(line) if say else print(line, file=sys.stderr)
     return network

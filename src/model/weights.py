@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from typing import Dict, Mapping
+from typing import Dict, Mapping, Sequence
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -39,17 +39,22 @@ def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> None:
     Raises ValueError naming what is missing, what is left over and which shapes differ; the network is then unchanged.
     """
     params = {p.name: p for p in network.get_parameters()}
-    missing = sorted(set(params) - set(arrays))
-    extra = sorted(set(arrays) - set(params))
-    shapes = [f'{n} is {tuple(arrays[n].shape)}, the network has {tuple(params[n].shape)}'
-              for n in sorted(set(params) & set(arrays)) if tuple(arrays[n].shape) != tuple(params[n].shape)]
-    problems = [f'{title}: {", ".join(names[:3])}{" ..." if len(names) > 3 else ""} ({len(names)})'
-                for title, names in (('missing', missing), ('not in the network', extra), ('shape differs', shapes))
-                if names]
+    problems = mismatches({name: param.shape for name, param in params.items()}, arrays)
     if problems:
-        raise ValueError('weights do not fit the network; ' + '; '.join(problems))
+        raise ValueError(f'weights do not fit the network; {problems}')
     for name, param in params.items():
         _fill(param, arrays[name])
+
+
+def mismatches(shapes: Mapping[str, Sequence[int]], arrays: Mapping[str, np.ndarray], shown: int = 3) -> str:
+    """What is missing among `arrays`, left over or of another shape: up to `shown` names of each, '' where none is."""
+    missing = sorted(set(shapes) - set(arrays))
+    extra = sorted(set(arrays) - set(shapes))
+    differ = [f'{n} is {tuple(arrays[n].shape)}, the network has {tuple(shapes[n])}'
+              for n in sorted(set(shapes) & set(arrays)) if tuple(arrays[n].shape) != tuple(shapes[n])]
+    found = (('missing', missing), ('not in the network', extra), ('shape differs', differ))
+    return '; '.join(f'{title}: {", ".join(names[:shown])}{" ..." if len(names) > shown else ""} ({len(names)})'
+                     for title, names in found if names)
 
 
 _TORCH_PLACES = (  # our place in a block -> timm's, for blocks with an expansion

@@ -47,9 +47,12 @@ class Outcome:
 
 
 class Trainer:
-    """One run: network, data, step and everything that is saved. `device` is the one that is configured."""
+    """One run: network, data, step and everything that is saved. `device` is the one that is configured.
 
-    def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell):
+    A run to be resumed does without the weights that it once started from.
+    """
+
+    def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell, resuming: bool = False):
         self.config, self.say = config, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar:
@@ -58,7 +61,8 @@ class Trainer:
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
                               resolution=config.model.resolution)
-        self.network = create_model(**self.arguments, seed=config.train.seed)
+        self.network = create_model(**self.arguments, seed=config.train.seed, say=say,
+                                    checkpoint=None if resuming else config.model.pretrained)
         self.eval_network = create_model(**self.arguments).set_train(False)  # evaluates raw or averaged weights
         resolution = self.network.plan.resolution
         self.class_names = train_set.class_names
@@ -295,7 +299,7 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
           say: Callable[[str], None] = tell) -> Outcome:
     """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
     run = RunFolder.open(run_path) if resume else RunFolder.new(run_path)
-    trainer = Trainer(config, device, say)
+    trainer = Trainer(config, device, say, resuming=resume and (run.last.exists() or run.best.exists()))
     if not resume:
         run.start(config)
     with run.locked():

@@ -13,7 +13,7 @@ from PIL import Image
 from src.config import to_yaml
 from src.runtime import configure
 from src.training import checkpoint
-from src.training.loop import train
+from src.training.loop import Trainer, train
 from src.training.run import RunFolder
 
 STOP_AT = 8  # steps; an epoch of the small configuration has five
@@ -184,3 +184,30 @@ def test_one_process_a_run_folder(trained, entry):
     with RunFolder.open(str(trained)).locked():
         done = entry('train.py', '--resume', trained)
     assert done.returncode == 2 and 'another process trains in this folder' in done.stderr
+
+
+def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, trained, tmp_path, monkeypatch):
+    configure('CPU')
+    monkeypatch.setattr(Trainer, 'train', lambda self, run: self)  # built and perhaps resumed, not one step done
+    weights, path, said = tmp_path / 'weights.ckpt', tmp_path / 'run', []
+    shutil.copy(trained / 'best.ckpt', weights)
+    config = small_config(f'model.pretrained={weights}')
+    first = train(config, 'CPU', str(path), say=said.append)
+    assert f'arrays of weights from {weights}' in said[0]
+    averaged, _ = checkpoint.restore_network(checkpoint.load(str(weights)), 'ema')
+    state = first.state()
+    for param in (p for p in averaged.get_parameters() if 'counter' not in p.name):  # chance is the new run's own
+        np.testing.assert_array_equal(state[param.name], param.asnumpy())
+        np.testing.assert_array_equal(state[f'ema.{param.name}'], param.asnumpy())
+    first.save(path / 'last.ckpt')
+    weights.unlink()
+    said.clear()
+    again = train(config, 'CPU', str(path), resume=True, say=said.append).state()
+    assert set(again) == set(state) and not any('arrays of weights' in line for line in said)
+    for name, array in state.items():
+        np.testing.assert_array_equal(again[name], array, err_msg=name)
+    (path / 'last.ckpt').unlink()
+    for resume, folder in ((True, path), (False, tmp_path / 'other')):  # with nothing to go on with, it starts anew
+        with pytest.raises(FileNotFoundError, match='weights.ckpt'):
+            train(config, 'CPU', str(folder), resume)
+    assert not (tmp_path / 'other').exists()
