@@ -26,7 +26,7 @@ def main() -> None:
     from src.deploy.predict import load_predictor
     model = load_predictor(args.checkpoint)
     data = presets.whole_set(from_dict(model.config, args.checkpoint).data, args.data, args.data_dir)
-    dataset = presets.dataset(data, 'val', class_names=model.class_names)
+    dataset = model.dataset(data, 'val')
     rows = compare(args.checkpoint, dataset, data.batch_size, data.workers, not args.no_program,
                    lambda line: print(line, file=sys.stderr))
     print(table(rows))

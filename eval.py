@@ -8,7 +8,7 @@ from src.runtime import configure, run_entry
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt of train.py, a .mindir or an .onnx')
+    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt, a .mindir or an .onnx')
     parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
     parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
     parser.add_argument('--split', default='val', choices=('train', 'val'))
@@ -37,9 +37,7 @@ def main() -> None:
     data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,
                              strict=args.strict or data.strict)
     with Bar('checking images', 1) as bar:
-        dataset = presets.dataset(data, args.split, class_names=model.class_names, progress=bar)
-    if dataset.class_names != model.class_names:
-        raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model {model.class_names[:3]}...')
+        dataset = model.dataset(data, args.split, bar)
     with Bar('evaluating', len(dataset)) as bar:
         result = evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
@@ -49,7 +47,7 @@ def main() -> None:
     if args.json:
         write_json(args.json, numbers)
     if args.confusion:
-        confusion_matrix(result.confusion, model.class_names, args.confusion,
+        confusion_matrix(result.confusion, dataset.class_names, args.confusion,
                          f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")
 
 

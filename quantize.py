@@ -40,9 +40,9 @@ def main() -> None:
         files = find_files(args.images)[:args.count]
         images = (sample.image for sample in samples_of_files(files, print))
     else:
-        train = presets.dataset(dataclasses.replace(data, images=args.count), 'train', class_names=model.class_names)
+        train = model.dataset(dataclasses.replace(data, images=args.count), 'train')
         images = (train.image(i) for i in range(len(train)))
-    dataset = presets.dataset(data, 'val', class_names=model.class_names)
+    dataset = model.dataset(data, 'val')
     with Bar('scoring', len(dataset)) as bar:
         variants = quantize(args.model, out, (model.transform(image)[None] for image in images), dataset, args.max_drop,
                             args.force, args.method, data.batch_size, data.workers, bar)

@@ -73,7 +73,7 @@ def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iter
         row = model.probabilities([sample.image])[0]
         order = np.argsort(-row, kind='stable')[:topk]
         best = model.class_names[order[0]]
-        right = None if sample.label is None else best == sample.label
+        right = None if sample.label is None or not model.named else best == sample.label
         caption = f'{best} ({100 * row[order[0]]:.0f} %)' + ('' if right is not False else f'\n(is {sample.label})')
         yield Classified(sample.name, sample.image, tuple((model.class_names[i], float(row[i])) for i in order), right,
                          caption)

@@ -87,7 +87,8 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
     return {
         'format': FORMAT, 'kind': name, 'network': saved.meta['network'],
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
-        'class_names': saved.meta['class_names'], 'preprocessing': saved.meta['preprocessing'],
+        'class_names': saved.meta['class_names'], 'classes_named': saved.meta.get('classes_named', True),
+        'preprocessing': saved.meta['preprocessing'],
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
                   'dtype': 'float32'},
         'output': {'name': OUTPUT, 'shape': [batch, plan.spec.num_classes], 'dtype': 'float32'},

@@ -1,8 +1,8 @@
 """The manifest: a JSON file beside every exported model that says all a program needs to use it.
 
-`<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names, preprocessing; input
-and output (name, shape with null for a free batch, dtype); cost (counted from the plan); how far the exported file's
-logits were from the checkpoint's; the versions that wrote it.
+`<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices where not
+`classes_named`), preprocessing; input and output (name, shape with null for a free batch, dtype); cost (counted from
+the plan); how far the exported file's logits were from the checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
 

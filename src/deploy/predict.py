@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from src.data.presets import eval_transform
+from src.config import DataConfig
+from src.data import presets
 from src.data.transforms import EvalTransform
 from src.deploy.manifest import read_manifest
 
@@ -19,7 +20,8 @@ from src.deploy.manifest import read_manifest
 class Predictor:
     """`predict`: images (B, 3, R, R) float32 -> logits (B, classes); with what belongs to the model.
 
-    `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'.
+    `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. Where the classes are not `named`,
+    as in published weights, `class_names` are their indices.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -27,11 +29,26 @@ class Predictor:
     preprocessing: dict
     config: dict
     weights: str
+    named: bool = True
 
     @property
     def transform(self) -> EvalTransform:
         """RGB image -> input tensor, as the model was evaluated."""
-        return eval_transform(self.preprocessing)
+        return presets.eval_transform(self.preprocessing)
+
+    def dataset(self, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
+        """The split of a data set, in the model's classes; classes without names take those of the data set, in order.
+
+        Raises ValueError where the data set has others, or another number of them.
+        """
+        dataset = presets.dataset(data, split, class_names=self.class_names if self.named else None, progress=progress)
+        if self.named and dataset.class_names != self.class_names:
+            raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model '
+                             f'{self.class_names[:3]}...')
+        if len(dataset.class_names) != len(self.class_names):
+            raise ValueError(f'{data.name} has {len(dataset.class_names)} classes, the model {len(self.class_names)} '
+                             'that have no names: name them in order with convert_weights.py --classes')
+        return dataset
 
     def probabilities(self, images: Sequence) -> np.ndarray:
         """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""
@@ -59,7 +76,7 @@ def _checkpoint(path: str, weights: str) -> Predictor:
     network, kind = checkpoint.restore_network(saved, weights)
     meta = saved.meta
     return Predictor(lambda images: network(Tensor(images)).asnumpy(), meta['network'], tuple(meta['class_names']),
-                     meta['preprocessing'], meta['config'], kind)
+                     meta['preprocessing'], meta['config'], kind, meta.get('classes_named', True))
 
 
 def _exported(load: Callable) -> Callable[[str, str], Predictor]:
@@ -68,7 +85,7 @@ def _exported(load: Callable) -> Callable[[str, str], Predictor]:
         if weights not in ('auto', manifest['weights']):
             raise ValueError(f"{path}: holds the {manifest['weights']} weights only; leave --weights out")
         return Predictor(load(path), manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
-                         manifest['config'], manifest['weights'])
+                         manifest['config'], manifest['weights'], manifest.get('classes_named', True))
     return loader
 
 

@@ -114,7 +114,7 @@ def fill(network: nn.Cell, found: Weights) -> str:
     if channels != spec.in_channels:
         raise ValueError(f'in_channels={spec.in_channels}: {found.path} has weights for images of {channels} channels; '
                          f'build the network with in_channels={channels}')
-    classifier = [theirs for theirs, name in names.items() if name.startswith('classifier.')]
+    classifier = [theirs for theirs, name in names.items() if name.startswith('classifier.dense.')]
     classes = {arrays[n].shape[0] for n in classifier if n in arrays and arrays[n].ndim == len(shapes[n])}
     afresh = len(classes) == 1 and classes != {spec.num_classes} and all(
         n in arrays and arrays[n].shape[1:] == shapes[n][1:] for n in classifier)

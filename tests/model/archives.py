@@ -5,8 +5,21 @@ import zipfile
 
 import numpy as np
 
+from src.model import create_model
+from src.model.weights import torch_names
+from tests.golden import rule
+
 KINDS = {'float32': 'FloatStorage', 'float16': 'HalfStorage', 'float64': 'DoubleStorage', 'int64': 'LongStorage'}
 HEAD, END = b'\x80\x02', b'.'
+
+
+def state_of(model, classes):
+    """A state dictionary of a network under timm's names, by the rule, with the counters of its batch norms."""
+    net = create_model(model, num_classes=classes)
+    names = torch_names(net)
+    state = {names[p.name]: rule.weight(names[p.name], p.shape) for p in net.get_parameters()}
+    means = [title for title in state if title.endswith('running_mean')]
+    return {**state, **{title.replace('running_mean', 'num_batches_tracked'): np.array(9) for title in means}}
 
 
 def text(value):

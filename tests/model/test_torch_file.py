@@ -241,7 +241,7 @@ def test_damage_anywhere_is_an_error_of_ours_or_none(root, tmp_path, part):
     path, rng, refused = tmp_path / 'x.pth', np.random.default_rng(0), 0
     whole = (root / 'tests' / 'golden' / ('torch_legacy.pth' if part == 'file of old' else 'torch.pth')).read_bytes()
     with zipfile.ZipFile(root / 'tests' / 'golden' / 'torch.pth') as archive:
-        entries = {title.partition('data/')[2]: archive.read(title) for title in archive.namelist() if '/data/' in title}
+        entries = {t.partition('data/')[2]: archive.read(t) for t in archive.namelist() if '/data/' in t}
         whole = archive.read('torch/data.pkl') if part == 'pickle' else whole
     for _ in range(400):
         data = bytearray(whole)
