@@ -82,6 +82,8 @@ def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, state):
     refused('classifier.weight is .5, 7., the network has .5, 1280.', {**state, 'classifier.weight': np.zeros((5, 7))})
     refused('classifier.weight is .4, 1280., the network has .5, 1280.',
             {**state, 'classifier.weight': np.zeros((4, 1280), np.float32)})  # and a bias of 5
+    refused('classifier.weight is .4, 7.', {**state, 'classifier.weight': np.zeros((4, 7), np.float32),
+                                            'classifier.bias': np.zeros(4, np.float32)})  # of another network
     refused('not finite', {**state, 'bn1.bias': np.full(32, np.nan, np.float32)})
     refused('bn1.bias holds int64', {**state, 'bn1.bias': np.zeros(32, np.int64)})
     refused('is no name of a weight', {**state, 'a\x1b[2J': np.zeros(1, np.float32)})
