@@ -3,7 +3,7 @@ import argparse
 
 from src.config import from_dict
 from src.files import check_parent, write_json
-from src.runtime import configure, run_entry
+from src.runtime import configure, rank, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -31,7 +31,7 @@ def main() -> None:
     from src.deploy.predict import load_predictor
     from src.training.evaluate import evaluate
     from src.training.plots import confusion_matrix
-    from src.training.progress import Bar
+    from src.training.progress import Bar, tell
     model = load_predictor(args.checkpoint, args.weights)
     data = from_dict(model.config, args.checkpoint).data
     data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,
@@ -42,11 +42,11 @@ def main() -> None:
         result = evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
                'data': data.name, 'split': args.split, **result.summary()}
-    print(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
-          f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, {data.name} {args.split})")
-    if args.json:
+    tell(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
+         f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, {data.name} {args.split})")
+    if args.json and rank() == 0:
         write_json(args.json, numbers)
-    if args.confusion:
+    if args.confusion and rank() == 0:
         confusion_matrix(result.confusion, dataset.class_names, args.confusion,
                          f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")
 

@@ -37,7 +37,8 @@ def main() -> None:
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
                        config.train.seed, config.runtime.kernels)
     from src.training.loop import finished_text, train
-    print(finished_text(train(config, device, path, resume=args.resume is not None)))
+    from src.training.progress import tell
+    tell(finished_text(train(config, device, path, resume=args.resume is not None)))
 
 
 if __name__ == '__main__':

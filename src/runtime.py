@@ -1,13 +1,17 @@
-"""Device, mode, threads, seed and exit: the one file that knows MindSpore's versions and moods."""
+"""Device, mode, threads, seed, workers and exit: the one file that knows MindSpore's versions and moods."""
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 import warnings
 from typing import Callable, Optional
 
 USER_ERROR = 2  # the exit code of a user's mistake
 INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
+
+_rank, _size = 0, 1
 
 
 class Interrupted(Exception):
@@ -20,7 +24,8 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
     Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU. On a CPU with
     AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to
-    four times slower in these networks (docs/performance.md). Raises ValueError for a device that is not there.
+    four times slower in these networks (docs/performance.md). A process that was launched as one of several workers
+    (docs/distributed.md) joins the others here. Raises ValueError for a device that is not there.
     """
     warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one a file
     os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
@@ -29,22 +34,74 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
         os.environ['OMP_NUM_THREADS'] = str(threads)
     import mindspore as ms
 
-    from src.kernels import choose
+    from src.kernels import choose, default_threads
     if device == 'auto':
         device = 'Ascend' if _available(ms, 'Ascend') else 'CPU'
     if not _available(ms, device):
         raise ValueError(f"device {device}: not available with MindSpore {ms.__version__} on this machine; use CPU, or "
                          'see "Supported platforms" in README.md')
     if device != 'CPU':
-        ms.set_device(device, device_id)
+        _set_device(ms, device, _local_rank() if launched() else device_id)
     elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
-        ms.set_device('CPU')
+        _set_device(ms, 'CPU', 0)
+    if launched() and device == 'CPU':
+        threads = threads or default_threads()  # workers share the processors
     ms.set_context(mode=ms.GRAPH_MODE if mode == 'graph' else ms.PYNATIVE_MODE)
     if threads:
         ms.set_context(runtime_num_threads=threads)
+    if launched() and _size == 1:
+        _join()
     ms.set_seed(seed)
     choose(kernels, threads)
     return device
+
+
+def rank() -> int:
+    """Which of the workers this process is, counted from 0; worker 0 alone prints and writes."""
+    return _rank
+
+
+def size() -> int:
+    """How many workers train or evaluate together; 1 for a process of its own."""
+    return _size
+
+
+def launched() -> bool:
+    """Whether this process is to be one of several: of scripts/ or msrun, of mpirun, or of a rank table."""
+    environment = os.environ
+    table = environment.get('RANK_SIZE', '1') if environment.get('RANK_TABLE_FILE') else '1'
+    return 'MS_ROLE' in environment or int(environment.get('OMPI_COMM_WORLD_SIZE', table)) > 1
+
+
+def _join() -> None:
+    """Meet the other workers, by hccl, nccl or, on the CPU, mccl. The scheduler, who introduces them, ends here."""
+    global _rank, _size
+    from mindspore.communication import get_group_size, get_rank, init
+    if os.environ.get('MS_ROLE') == 'MS_SCHED':
+        for number in (signal.SIGINT, signal.SIGTERM):  # it goes when the workers have gone
+            signal.signal(number, signal.SIG_IGN)
+        init()
+        sys.exit(0)
+    init()
+    atexit.register(_close_stderr)
+    _rank, _size = get_rank(), get_group_size()
+
+
+def _local_rank() -> int:
+    return int(os.environ.get('DEVICE_ID') or os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK') or 0)
+
+
+def _close_stderr() -> None:
+    """MindSpore takes leave of the other workers with log lines, whatever GLOG_v says."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _set_device(ms, device: str, device_id: int) -> None:
+    if hasattr(ms, 'set_device'):
+        ms.set_device(device, device_id)
+    else:  # before 2.5
+        ms.set_context(device_target=device, device_id=device_id)
 
 
 def _available(ms, device: str) -> bool:

@@ -19,21 +19,28 @@ class TrainStream:
     augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
     uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
     the next epoch leaves out others.
+
+    Where `size` processes train together, `batch_size` is each one's; the batches of the ranks 0..size-1 at a step, one
+    after the other, are the batch of a single process with `size` times the batch size.
     """
 
-    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2):
-        if len(dataset) == 0:
-            raise ValueError('the training set is empty')
+    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2, rank: int = 0,
+                 size: int = 1):
+        if len(dataset) < size:
+            raise ValueError('the training set is empty' if not len(dataset) else
+                             f'{len(dataset)} training images are too few for {size} workers')
         self.dataset, self.transform, self.seed, self.workers = dataset, transform, seed, workers
-        self.batch_size = min(batch_size, len(dataset))
-        self.steps_per_epoch = len(dataset) // self.batch_size
+        self.rank, self.size = rank, size
+        self.batch_size = min(batch_size, len(dataset) // size)
+        self.steps_per_epoch = len(dataset) // (self.batch_size * size)
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 
     def batch(self, step: int) -> Tuple[np.ndarray, np.ndarray]:
         """Images (B, 3, R, R) float32 and labels (B,) int32 of one step."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        chosen = self._order(epoch)[position * self.batch_size:(position + 1) * self.batch_size]
+        start = (position * self.size + self.rank) * self.batch_size
+        chosen = self._order(epoch)[start:start + self.batch_size]
         samples = [self._sample(int(i), epoch) for i in chosen]
         return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
 
@@ -65,22 +72,23 @@ class TrainStream:
         raise ValueError('no training image can be read any more; is the data folder still there?')
 
 
-def eval_batches(dataset, transform: Callable, batch_size: int, workers: int = 2
+def eval_batches(dataset, transform: Callable, batch_size: int, workers: int = 2, rank: int = 0, size: int = 1
                  ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Every image once, in order: (images (B, 3, R, R), labels (b,)).
+    """Every image once, in order: (images (B, 3, R, R), labels (b,)); of `size` processes each sees every size-th.
 
     The last batch is filled up with zeros to B, so that one compiled graph serves all; its labels are the b real ones.
     """
-    size = min(batch_size, len(dataset))
+    own = range(rank, len(dataset), size)
+    length = max(1, min(batch_size, len(own)))
 
     def batch(start: int) -> Tuple[np.ndarray, np.ndarray]:
-        indices = range(start, min(start + size, len(dataset)))
+        indices = own[start:start + length]
         samples = np.stack([transform(dataset.image(i)) for i in indices])
-        if len(samples) < size:
-            samples = np.concatenate([samples, np.zeros((size - len(samples), *samples.shape[1:]), samples.dtype)])
-        return samples, dataset.labels[indices.start:indices.stop]
+        if len(samples) < length:
+            samples = np.concatenate([samples, np.zeros((length - len(samples), *samples.shape[1:]), samples.dtype)])
+        return samples, dataset.labels[indices.start:indices.stop:size]
 
-    return _ahead(batch, range(0, len(dataset), size), workers)
+    return _ahead(batch, range(0, len(own), length), workers)
 
 
 def _ahead(make: Callable, keys: Iterable, workers: int) -> Iterator:

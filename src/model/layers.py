@@ -141,18 +141,20 @@ class Uniform(nn.Cell):
 
     The framework's dropout keeps its random state inside the kernel, where no checkpoint reaches it. Here the state is
     one int32 parameter, saved like batch norm's statistics, so a resumed run draws what the uninterrupted one draws.
-    The numbers are a 32-bit integer hash (multiply and xor-shift, two rounds) of counter and position.
+    The numbers are a 32-bit integer hash (multiply and xor-shift, two rounds) of counter and position. Of several
+    workers each takes its `part` of one long draw, as if one process drew for all their images.
     """
 
     def __init__(self, name: str, seed: int = 0):
         super().__init__()
         start = zlib.crc32(f'{name}:{seed}'.encode()) >> 1
         self.counter = Parameter(Tensor(np.array([start], np.int32)), name='counter', requires_grad=False)
+        self.part = 0
         self.weyl = Tensor(np.array([-1640531527], np.int32))  # 2^32 / golden ratio as a signed integer
 
     def construct(self, count):
         counter = ops.assign_add(self.counter, ops.ones_like(self.counter))
-        x = ops.arange(0, count, 1, dtype=ms.int32) + counter * self.weyl
+        x = ops.arange(self.part * count, (self.part + 1) * count, 1, dtype=ms.int32) + counter * self.weyl
         x = self.mix(x, 16, 2146121005)
         x = self.mix(x, 15, -2073254261)
         x = self.mix(x, 16, 1)

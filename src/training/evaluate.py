@@ -7,6 +7,7 @@ from typing import Callable, Optional
 
 import numpy as np
 
+from src import runtime
 from src.data.pipeline import eval_batches
 
 
@@ -30,8 +31,8 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Ca
              workers: int = 2, progress: Optional[Callable[[int, int], None]] = None) -> Result:
     """Score `predict`, images (B, 3, R, R) -> logits (B, classes), on a whole data set.
 
-    With fewer than five classes top-5 counts all of them. Raises ValueError for an empty set or when the images
-    counted are not the images of the set.
+    With fewer than five classes top-5 counts all of them. Workers of one job score a part each and all return the
+    whole's result. Raises ValueError for an empty set or when the images counted are not the images of the set.
     """
     if len(dataset) == 0:
         raise ValueError('the evaluation set is empty')
@@ -40,7 +41,7 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Ca
     top5 = count = 0
     loss = 0.0
     start = time.perf_counter()
-    for images, labels in eval_batches(dataset, transform, batch_size, workers):
+    for images, labels in eval_batches(dataset, transform, batch_size, workers, runtime.rank(), runtime.size()):
         logits = np.asarray(predict(images), np.float64)[:len(labels)]
         shifted = logits - logits.max(axis=1, keepdims=True)
         loss += float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).sum())
@@ -49,7 +50,11 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Ca
         top5 += int((order == labels[:, None]).sum())
         count += len(labels)
         if progress:
-            progress(count, len(dataset))
+            progress(min(count * runtime.size(), len(dataset)), len(dataset))
+    if runtime.size() > 1:
+        from src.training.parallel import add_up
+        top5, count, loss = add_up(top5), add_up(count), add_up(loss)
+        confusion = add_up(confusion)
     if count != len(dataset):
         raise ValueError(f'evaluated {count} images of {len(dataset)}')
     return Result(100 * np.trace(confusion) / count, 100 * top5 / count, loss / count, count,

@@ -11,6 +11,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from src import runtime
 from src.config import Config, from_dict, to_dict
 from src.data import presets
 from src.data.pipeline import TrainStream
@@ -18,13 +19,13 @@ from src.files import write_text
 from src.model.network import create_model
 from src.model.weights import load_arrays
 from src.runtime import Interrupted, sinks_data
-from src.training import checkpoint
+from src.training import checkpoint, parallel
 from src.training.card import model_card
 from src.training.ema import WeightAverage
 from src.training.evaluate import Result, evaluate
 from src.training.optim import build_optimizer, describe_groups
 from src.training.progress import Bar, duration, tell
-from src.training.run import RunFolder
+from src.training.run import FollowedRun, RunFolder
 from src.training.schedule import table
 from src.training.step import TrainStep
 from src.training.watch import check_chance, class_balance, patience_over
@@ -55,20 +56,20 @@ class Trainer:
     def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell, resuming: bool = False):
         self.config, self.say = config, say
         data, optim = config.data, config.optim
-        with Bar('checking images', 1) as bar:
+        with Bar('checking images', 1) as bar, parallel.first_alone():
             train_set = presets.dataset(data, 'train', progress=bar)
             self.val_set = presets.dataset(data, 'val', class_names=train_set.class_names, progress=bar)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
                               resolution=config.model.resolution)
-        self.network = create_model(**self.arguments, seed=config.train.seed, say=say,
-                                    checkpoint=None if resuming else config.model.pretrained)
+        self.network = parallel.as_part(create_model(**self.arguments, seed=config.train.seed, say=say,
+                                                     checkpoint=None if resuming else config.model.pretrained))
         self.eval_network = create_model(**self.arguments).set_train(False)  # evaluates raw or averaged weights
         resolution = self.network.plan.resolution
         self.class_names = train_set.class_names
         self.preprocessing = presets.preprocessing(data, resolution)
         self.stream = TrainStream(train_set, presets.train_transform(data, resolution), data.batch_size,
-                                  config.train.seed, data.workers)
+                                  config.train.seed, data.workers, runtime.rank(), runtime.size())
         self._check_batch_norm()
         self.sinks = config.train.sink and sinks_data(device)
         self.sink_size = min(SINK_STEPS, self.stream.steps_per_epoch) if self.sinks else 1
@@ -84,13 +85,15 @@ class Trainer:
                                     optim.rms_decay, optim.epsilon, optim.nesterov)
         average = WeightAverage(self.network, config.train.ema_decay) if config.train.ema_decay else None
         loss = nn.CrossEntropyLoss(label_smoothing=config.train.label_smoothing)
-        self.step_cell = TrainStep(self.network, loss, optimizer, average, optim.clip_norm).set_train(True)
+        self.step_cell = TrainStep(self.network, loss, optimizer, average, optim.clip_norm,
+                                   parallel.mean_over_workers(self.network)).set_train(True)
         self.step, self.best, self.score = 0, {}, {}
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
         say(class_balance(train_set.labels, self.class_names))
-        say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch '
-            f'{self.stream.batch_size}; parameter groups:\n{describe_groups(self.network, optim.weight_decay)}')
+        batch = f'{self.stream.batch_size}' + (f' on each of {runtime.size()} workers' if runtime.size() > 1 else '')
+        say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch {batch}; parameter '
+            f'groups:\n{describe_groups(self.network, optim.weight_decay)}')
 
     def state(self) -> Dict[str, np.ndarray]:
         """Every array that the run's future depends on, by name; the schedule is a function of the step."""
@@ -110,12 +113,15 @@ class Trainer:
         self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score']
 
     def save(self, path) -> None:
-        """Write a checkpoint of this moment."""
-        checkpoint.save(str(path), self.state(), self._meta())
+        """Write a checkpoint of this moment; workers go on when it is there."""
+        if runtime.rank() == 0:
+            checkpoint.save(str(path), self.state(), self._meta())
+        parallel.wait_for_all()
 
     def _meta(self) -> dict:
         return {'step': self.step, 'epoch': self.step / self.steps_per_epoch, 'best': self.best, 'score': self.score,
                 'steps_per_epoch': self.steps_per_epoch, 'train_images': len(self.stream.dataset),
+                'workers': runtime.size(),
                 'network': self.arguments, 'class_names': list(self.class_names), 'preprocessing': self.preprocessing,
                 'config': to_dict(self.config), 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
 
@@ -127,6 +133,7 @@ class Trainer:
         config = {f'{section}.{key}': value for section in ('model', 'data', 'optim', 'train')
                   for key, value in meta['config'][section].items()}
         return {**{key: value for key, value in config.items() if key not in free},
+                'workers': meta.get('workers', 1),
                 **{key: meta[key] for key in ('class_names', 'train_images', 'steps_per_epoch')}}
 
     def _check_batch_norm(self) -> None:
@@ -170,7 +177,8 @@ class Trainer:
         losses, logged_step = [], self.step
 
         def speed() -> float:
-            return (self.step - logged_step) * self.stream.batch_size / max(time.monotonic() - logged_at, 1e-9)
+            images = (self.step - logged_step) * self.stream.batch_size * runtime.size()
+            return images / max(time.monotonic() - logged_at, 1e-9)
 
         def record() -> None:
             nonlocal logged_at, logged_step
@@ -188,8 +196,8 @@ class Trainer:
             saved_at = logged_at = time.monotonic()
 
         with Stop() as stop, Bar('training', self.total_steps, self.step) as bar:
-            def stop_if_asked() -> None:
-                if stop.requested:
+            def stop_if(asked: bool) -> None:
+                if asked:
                     raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, go on '
                                       f'with --resume {run.path}')
 
@@ -199,7 +207,7 @@ class Trainer:
                 if epoch % self.config.train.eval_every == 0 or self.step == self.total_steps:
                     def progress(done: int, total: int) -> None:
                         bar.update(self.step, f'evaluating {done}/{total}')
-                        stop_if_asked()
+                        stop_if(stop.requested and runtime.size() == 1)  # several agree between steps only
                     self._score(run, epoch, progress)
                     check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs)
                     save()
@@ -217,13 +225,17 @@ class Trainer:
                 if done % self.steps_per_epoch == 0:
                     save()
                     end_epoch()
-                elif stop.requested or time.monotonic() - saved_at > 60 * self.config.train.save_minutes:
-                    save()
+                    stopping = parallel.agree(stop.requested)
+                else:
+                    due = time.monotonic() - saved_at > 60 * self.config.train.save_minutes
+                    stopping, due = parallel.agree(stop.requested, due)
+                    if stopping or due:
+                        save()
                 if self._finished():
                     if done < self.total_steps:
                         self.say(f'stopped early: no better top-1 for {self.config.train.patience} epochs')
                     break
-                stop_if_asked()
+                stop_if(stopping)
         run.draw(self.title)
         return Outcome(run, self.best, self.score, time.monotonic() - begun)
 
@@ -248,8 +260,10 @@ class Trainer:
         if not self.best or result.top1 > self.best['top1']:
             self.best = self.score
             self.save(run.best)
-            write_text(run.card, model_card(str(run.best), self.network.plan, self.config, self.best, self.class_names,
-                                            len(self.stream.dataset), self.total_steps, self._meta()['versions']))
+            if runtime.rank() == 0:
+                write_text(run.card, model_card(str(run.best), self.network.plan, self.config, self.best,
+                                                self.class_names, len(self.stream.dataset), self.total_steps,
+                                                self._meta()['versions']))
         run.draw(self.title)
 
     def _diverged(self, run: RunFolder, loss: float, step: int) -> str:
@@ -298,7 +312,8 @@ class _Steps:
 def train(config: Config, device: str, run_path: str, resume: bool = False,
           say: Callable[[str], None] = tell) -> Outcome:
     """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
-    run = RunFolder.open(run_path) if resume else RunFolder.new(run_path)
+    kind = RunFolder if runtime.rank() == 0 else FollowedRun
+    run = kind.open(run_path) if resume else kind.new(run_path)
     trainer = Trainer(config, device, say, resuming=resume and (run.last.exists() or run.best.exists()))
     if not resume:
         run.start(config)

@@ -1,6 +1,7 @@
 """Progress: a bar with ETA on a terminal, a plain line now and then elsewhere."""
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -9,15 +10,21 @@ from typing import Optional
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from src import runtime
+
 
 class Bar:
-    """Counts steps `start`..`total` of one piece of work; `note` is what changes (loss, learning rate, images/s)."""
+    """Counts steps `start`..`total` of one piece of work; `note` is what changes (loss, learning rate, images/s).
+
+    Of several workers the first one speaks for all.
+    """
 
     def __init__(self, title: str, total: int, start: int = 0, every_seconds: float = 30.0):
-        self.title, self.total, self.start, self.every = title, total, start, every_seconds
+        self.title, self.total, self.start = title, total, start
+        self.every = every_seconds if runtime.rank() == 0 else math.inf
         self.begun = self.printed = time.monotonic()
         self.live: Optional[Progress] = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and runtime.rank() == 0:
             self.live = Progress(TextColumn('{task.description}'), BarColumn(bar_width=12), MofNCompleteColumn(),
                                  TimeRemainingColumn(), TextColumn('{task.fields[note]}'),
                                  console=Console(stderr=True), transient=True,
@@ -54,7 +61,12 @@ class Bar:
 
 
 def tell(line: str) -> None:
-    """Print a line at once, in order with the progress, also into a file; a reader that has gone stops no training."""
+    """Print a line at once, in order with the progress, also into a file; a reader that has gone stops no training.
+
+    Of several workers the first one speaks for all.
+    """
+    if runtime.rank() > 0:
+        return
     try:
         print(line, flush=True)
     except BrokenPipeError:
