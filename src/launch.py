@@ -1,0 +1,188 @@
+"""Start the workers of one job on this machine and end with them: `python src/launch.py train.py CONFIG [N] [options]`.
+
+Sets what MindSpore's engine reads, as its msrun does (MS_ROLE, MS_WORKER_NUM, ...: "dynamic cluster", every release
+since 2.0), or a rank table's variables where RANK_TABLE_FILE names one. Unlike under msrun, a signal lets the workers
+save what they have, the first failure ends the job at once, and the scheduler is watched too (docs/distributed.md).
+Worker 0 speaks to the terminal, the others and the scheduler to files of their own.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Dict, List, Optional, Tuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+USER_ERROR, INTERRUPTED = 2, 130  # as src/runtime.py
+PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds the others may take to end by themselves after the first
+
+
+class Job:
+    """The processes of one job on this machine."""
+
+    def __init__(self, command: List[str], logs: pathlib.Path, count: int, environment: Dict[str, str]):
+        self.logs, self.signals = logs, 0
+        nodes, node = int(environment.get('NNODES', 1)), int(environment.get('NODE_RANK', 0))
+        self.nodes, self.first, self.total = nodes, node * count, nodes * count
+        shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1'}
+        shared.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) // count)))
+        self.scheduler: Optional[subprocess.Popen] = None
+        role = {}
+        if not environment.get('RANK_TABLE_FILE'):
+            shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR', '127.0.0.1'),
+                          MS_SCHED_PORT=environment.get('MASTER_PORT') or str(_free_port() if nodes == 1 else 8118))
+            role = {'MS_ROLE': 'MS_WORKER'}
+            if node == 0:
+                self.scheduler = self._start(command, {**shared, 'MS_ROLE': 'MS_SCHED'}, self.log('scheduler'))
+        self.workers = [self._start(command, {**shared, **role, 'DEVICE_ID': str(i), 'RANK_ID': str(rank),
+                                              'MS_NODE_ID': str(rank)}, self.log(rank) if rank else None)
+                        for i, rank in enumerate(range(self.first, self.first + count))]
+
+    def log(self, rank) -> pathlib.Path:
+        """Where a process writes."""
+        return self.logs / (f'worker_{rank}.log' if isinstance(rank, int) else f'{rank}.log')
+
+    def _start(self, command: List[str], environment: Dict[str, str], log: Optional[pathlib.Path]) -> subprocess.Popen:
+        output = open(log, 'wb') if log else None
+        try:
+            return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                    start_new_session=True, preexec_fn=_end_with_parent)
+        finally:
+            if output:
+                output.close()
+
+    def on_signal(self, *_) -> None:
+        """Let the workers save and stop; a second signal ends them at once."""
+        self.signals += 1
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGTERM if self.signals == 1 else signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for the job's end, or end it when a part fails; return the exit code and say on stderr what failed."""
+        while True:
+            codes = [worker.poll() for worker in self.workers]
+            failed = next((i for i, code in enumerate(codes) if code), None)
+            if failed is not None:
+                return self._fail(failed)
+            if None not in codes:
+                if self.scheduler and self.nodes > 1:  # other machines' workers may still need it
+                    self.scheduler.wait()
+                return 0
+            if self.scheduler and self.scheduler.poll():
+                return self._say(f'the scheduler {_how(self.scheduler.returncode)}', self.log('scheduler'))
+            time.sleep(0.1)
+
+    def _fail(self, index: int) -> int:
+        code = self.workers[index].returncode
+        alone = index == 0 and self.first == 0 and code == USER_ERROR  # it has spoken, the others have nothing to add
+        until = time.monotonic() + (0 if alone else PATIENCE.get(code, 0))
+        while time.monotonic() < until and any(worker.poll() is None for worker in self.workers):
+            time.sleep(0.05)
+        rank = self.first + index
+        if code == INTERRUPTED:
+            return INTERRUPTED
+        if self.signals and code in (-signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTERM):
+            print('interrupted', file=sys.stderr)  # before the first step, or by a second signal
+            return INTERRUPTED
+        if code == USER_ERROR:
+            if not (self.first == 0 and self.workers[0].poll() == USER_ERROR):
+                print(_last_error(self.log(rank)), file=sys.stderr)
+            return USER_ERROR
+        return self._say(f'worker {rank} of {self.total} {_how(code)}', self.log(rank) if rank else None)
+
+    def _say(self, what: str, log: Optional[pathlib.Path]) -> int:
+        where = f'its log is {log}' if log else f"its messages are above, the others' logs in {self.logs}"
+        self.close()
+        print(f'error: {what}; the job is stopped, {where}', file=sys.stderr)
+        return 1
+
+    def close(self) -> None:
+        """End what is left."""
+        for process in [*self.workers, *([self.scheduler] if self.scheduler else [])]:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
+    """Script, target, number and options -> command, log folder, workers on this machine. Raises ValueError."""
+    script, *arguments = arguments or ['']
+    what = {'train.py': 'CONFIG (or the folder of a run to go on with)', 'eval.py': 'CHECKPOINT'}
+    if script not in what:
+        raise ValueError(f"script '{script}': must be one of {', '.join(what)}")
+    if arguments[:1] in (['--config'], ['--resume'], ['--checkpoint']):  # as the script itself takes it
+        del arguments[0]
+    if not arguments or arguments[0].startswith('-'):
+        raise ValueError(f'the first argument must be {what[script]}, then the number of workers on this machine, then '
+                         f'options of {script}')
+    device = os.environ.get('DEVICE', 'Ascend')
+    target, *options = arguments
+    count = int(options.pop(0)) if options and options[0].isdigit() else 2 if device == 'CPU' else 8
+    if count < 1:
+        raise ValueError(f'{count} workers: must be at least 1')
+    if script == 'eval.py':
+        folder = f'tinynets-eval-{time.strftime("%Y%m%d-%H%M%S")}-{os.getpid()}'
+        return ([str(ROOT / script), '--checkpoint', target, '--device', device, *options],
+                pathlib.Path(tempfile.gettempdir(), folder, 'logs'), count)
+    if os.path.isdir(target):
+        return [str(ROOT / script), '--resume', target, *options], pathlib.Path(target) / 'logs', count
+    if not any(option.split('=')[0] == '--run' for option in options):
+        options += ['--run', f'runs/{pathlib.Path(target).stem}-{time.strftime("%Y%m%d-%H%M%S")}']
+    place = next(i for i, option in enumerate(options) if option.split('=')[0] == '--run')
+    run = options[place].partition('=')[2] or options[place + 1]
+    return ([str(ROOT / script), '--config', target, '--set', f'runtime.device={device}', *options],
+            pathlib.Path(run) / 'logs', count)
+
+
+def main() -> int:
+    try:
+        command, logs, count = parse(sys.argv[1:])
+        made = [folder for folder in (logs, logs.parent) if not folder.exists()]
+        logs.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return USER_ERROR
+    job = Job([sys.executable, *command], logs, count, dict(os.environ))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, job.on_signal)
+    try:
+        code = job.wait()
+    finally:
+        job.close()
+    if code == USER_ERROR or code == 0 and command[0].endswith('eval.py'):  # nothing to look up, nothing half-written
+        for folder in made:
+            if folder == logs or not os.listdir(folder):
+                shutil.rmtree(folder)
+    return code
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def _how(code: int) -> str:
+    return f'was killed by {signal.Signals(-code).name}' if code < 0 else f'failed with exit code {code}'
+
+
+def _last_error(log: pathlib.Path) -> str:
+    lines = log.read_text(errors='replace').splitlines()
+    return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}')
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to send SIGTERM when the launcher has died: the workers save and stop."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
