@@ -1,0 +1,262 @@
+"""Several workers against one: what they compute, and how a job ends. Each job is two processes and a scheduler."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from src.config import to_yaml
+from src.data.pipeline import TrainStream, eval_batches
+from src.launch import parse
+from src.training import checkpoint
+from src.training.run import FollowedRun
+from tests.training import workers
+
+ENVIRONMENT = {**os.environ, 'DEVICE': 'CPU', 'OMP_NUM_THREADS': '1',
+               'PATH': f'{os.path.dirname(sys.executable)}{os.pathsep}{os.environ["PATH"]}'}
+
+
+class Job:
+    """A launched job in a session of its own; whatever happens, `with` leaves no process behind."""
+
+    def __init__(self, root, folder, *arguments):
+        self.process = subprocess.Popen([sys.executable, str(root / 'src' / 'launch.py'), *map(str, arguments)], cwd=folder,
+                                        env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        started = self.children()
+        self.process.kill()
+        self.process.wait()
+        for pid in started:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def children(self):
+        """Process ids by rank, the scheduler's under 'scheduler'."""
+        found = {}
+        task = pathlib.Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children')
+        for pid in task.read_text().split() if task.exists() else ():
+            try:
+                text = pathlib.Path(f'/proc/{pid}/environ').read_bytes().decode().split('\0')
+            except OSError:
+                continue
+            variables = dict(item.partition('=')[::2] for item in text)
+            found[int(pid)] = variables['RANK_ID'] if variables.get('MS_ROLE') == 'MS_WORKER' else 'scheduler'
+        return found
+
+    def pid(self, who):
+        return next(pid for pid, name in self.children().items() if name == who)
+
+    def wait_for(self, run, epoch):
+        """Return when an epoch has been scored."""
+        until = time.monotonic() + 240
+        while time.monotonic() < until and self.process.poll() is None:
+            if (run / 'metrics.jsonl').exists() and f'"epoch": {epoch}, ' in (run / 'metrics.jsonl').read_text():
+                return
+            time.sleep(0.02)
+        raise AssertionError(self.process.communicate(timeout=10))
+
+    def end(self):
+        """Exit code, stdout, stderr."""
+        out, err = self.process.communicate(timeout=240)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture(scope='module')
+def recipe(small_config, tmp_path_factory):
+    config = small_config('train.epochs=6', 'data.batch_size=128', 'model.dropout=0.3', 'model.drop_path=0.3')
+    path = tmp_path_factory.mktemp('recipe') / 'recipe.yaml'
+    path.write_text(to_yaml(config))
+    return path
+
+
+@pytest.fixture(scope='module')
+def together(recipe, tmp_path_factory):
+    """What two workers under msrun found: a dictionary a rank; and the folder."""
+    folder = tmp_path_factory.mktemp('together')
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    msrun = subprocess.Popen(
+        ['msrun', '--worker_num=2', '--local_worker_num=2', f'--master_port={port}', f'--log_dir={folder}/logs',
+         '--join=True', workers.__file__, str(folder), str(recipe)], cwd=folder, env=ENVIRONMENT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output = msrun.communicate(timeout=240)[0]
+    except subprocess.TimeoutExpired:
+        os.kill(msrun.pid, signal.SIGINT)  # msrun kills its workers on this signal only
+        raise
+    assert msrun.returncode == 0, output
+    return [dict(np.load(folder / f'rank_{rank}.npz')) for rank in range(2)], folder
+
+
+def test_half_batches_of_two_equal_full_batches_of_one(together):
+    """Loss, clipped gradients, optimizer, weight average and dropout's draws, over three steps."""
+    step = workers.build_step(workers.plain_network(), clip_norm=0.5)
+    losses = workers.run_steps(step, *workers.data(2 * workers.BATCH))
+    want = workers.numbers(step, 'plain.')
+    assert 'plain.ema.weight' in want
+    for found in together[0]:
+        np.testing.assert_allclose(found['plain_losses'], losses, rtol=1e-5)
+        for name, array in want.items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_batch_norm_is_each_workers_own_and_its_statistics_the_mean(together):
+    """With plain gradient descent the mean of two workers' steps is the step of the mean gradient."""
+    images, labels = workers.data(2 * workers.BATCH)
+    apart, losses = [], []
+    for part in range(2):
+        network = workers.small_network(part)
+        step = workers.build_step(network, name='sgd', rate=1.0)
+        mine = slice(part * workers.BATCH, (part + 1) * workers.BATCH)
+        losses += workers.run_steps(step, images[:1, mine], labels[:1, mine])
+        apart.append({name: a for name, a in workers.numbers(network, 'real.').items()})
+    for found in together[0]:
+        np.testing.assert_allclose(found['real_losses'], np.mean(losses), rtol=1e-5)
+        for name in apart[0]:
+            mean = (apart[0][name].astype(np.float64) + apart[1][name]) / 2
+            np.testing.assert_allclose(found[name], mean, rtol=1e-4, atol=2e-5, err_msg=name)
+    name = 'real.stem.norm.moving_mean'
+    assert np.abs(apart[0][name] - apart[1][name]).max() > 1e-3  # the workers' own differ
+
+
+def test_workers_stay_the_same_and_agree(together):
+    (first, second), folder = together
+    assert (first['rank'], second['rank'], first['size']) == (0, 1, 2)
+    assert first['state'] == second['state']
+    for found in (first, second):
+        assert found['agreed'].tolist() == [True, False]
+        assert found['added'][0] == pytest.approx(5 / 3, rel=1e-13) and found['added'][1] == 33554435
+    assert checkpoint.load(str(folder / 'run' / 'last.ckpt')).meta['workers'] == 2
+    logs = {path.name: path.read_text() for path in (folder / 'logs').iterdir()}
+    assert 'epoch   6: top-1' in logs['worker_0.log'] and 'top-1' not in logs['worker_1.log']
+    assert {path.name for path in folder.iterdir()} == {'logs', 'run', 'rank_0.npz', 'rank_1.npz'}
+
+
+def test_shared_evaluation_counts_what_one_worker_counts(together):
+    for found in together[0]:
+        np.testing.assert_allclose(found['shared_score'], found['whole_score'], rtol=1e-6)
+        assert found['shared_score'][3] == 37 and found['shared_score'][4:].sum() == 37
+
+
+def test_killed_stopped_and_finished_equals_uninterrupted(recipe, together, root, tmp_path):
+    run = tmp_path / 'run'
+    with Job(root, tmp_path, 'train.py', recipe, 2, '--run', run) as job:
+        job.wait_for(run, 1)
+        os.kill(job.pid('1'), signal.SIGKILL)
+        code, _, err = job.end()
+        last = err.strip().splitlines()[-1]
+        assert code == 1 and last.startswith('error: worker 1 of 2 was killed by SIGKILL'), err
+        assert last.endswith(f"{run / 'logs' / 'worker_1.log'}") and not job.children()
+    with Job(root, tmp_path, 'train.py', run, 2) as job:
+        job.wait_for(run, 3)
+        job.process.send_signal(signal.SIGTERM)
+        code, out, err = job.end()
+        assert code == 130 and f'--resume {run}' in err and 'resumed at step' in out, out + err
+    step = checkpoint.load(str(run / 'last.ckpt')).meta['step']
+    assert 15 <= step < 30
+    with Job(root, tmp_path, 'train.py', run, 2) as job:
+        code, out, err = job.end()
+        assert code == 0 and f'resumed at step {step} of 30' in out and err == '', out + err
+    done, want = (checkpoint.load(str(path / 'last.ckpt')) for path in (run, together[1] / 'run'))
+    assert set(done.arrays) == set(want.arrays)
+    for name, array in want.arrays.items():
+        np.testing.assert_array_equal(done.arrays[name], array, err_msg=name)
+    assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+def test_evaluation_prints_once(together, root, tmp_path):
+    best = together[1] / 'run' / 'best.ckpt'
+    with Job(root, tmp_path, 'eval.py', best, 2, '--json', 'result.json') as job:
+        code, out, err = job.end()
+    assert code == 0 and len(out.splitlines()) == 1 and err == '', out + err
+    result, want = json.loads((tmp_path / 'result.json').read_text()), checkpoint.load(str(best)).meta['best']
+    assert [result[key] for key in ('top1', 'top5', 'count')] == [want[key] for key in ('top1', 'top5', 'count')]
+    assert [path.name for path in tmp_path.iterdir()] == ['result.json']
+
+
+def test_a_mistake_is_one_line(recipe, root, tmp_path):
+    with Job(root, tmp_path, 'train.py', recipe, 2, '--set', 'model.name=resnet') as job:
+        code, out, err = job.end()
+    assert code == 2 and len(err.splitlines()) == 1 and "error: unknown model 'resnet'" in err, out + err
+    assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+
+
+class Numbered:
+    """Images that are their own index."""
+
+    def __init__(self, count):
+        self.labels, self.class_names = np.arange(count, dtype=np.int32), ('one',)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def image(self, index):
+        return index
+
+
+def as_array(image, rng=None):
+    return np.full((1, 1, 1), image, np.float32)
+
+
+@pytest.mark.parametrize('size', [1, 2, 3, 7])
+@pytest.mark.parametrize('count', [1, 2, 13, 24])
+def test_every_image_is_evaluated_once(count, size):
+    seen = []
+    for rank in range(size):
+        for images, labels in eval_batches(Numbered(count), as_array, 4, 1, rank, size):
+            assert images[:len(labels), 0, 0, 0].tolist() == labels.tolist() and len(images) <= 4
+            seen += labels.tolist()
+    assert sorted(seen) == list(range(count))
+
+
+def test_the_workers_batches_are_one_workers_batch():
+    whole = TrainStream(Numbered(29), as_array, 6, seed=3)
+    parts = [TrainStream(Numbered(29), as_array, 2, seed=3, rank=rank, size=3) for rank in range(3)]
+    assert {part.steps_per_epoch for part in parts} == {whole.steps_per_epoch} == {4}
+    for step in range(9):
+        labels = np.concatenate([part.batch(step)[1] for part in parts])
+        assert labels.tolist() == whole.batch(step)[1].tolist()
+    few = [TrainStream(Numbered(5), as_array, 128, rank=rank, size=2) for rank in range(2)]
+    assert [part.batch_size for part in few] == [2, 2] and few[0].steps_per_epoch == 1
+    with pytest.raises(ValueError, match='1 training images are too few for 2 workers'):
+        TrainStream(Numbered(1), as_array, 128, size=2)
+
+
+def test_only_the_first_worker_writes(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / 'run')
+    before = {path: path.read_bytes() for path in (tmp_path / 'run').rglob('*') if path.is_file()}
+    run = FollowedRun.open(str(tmp_path / 'run'))
+    with run.locked():
+        run.start(run.load_config())
+        run.keep_records(5)
+        run.record(kind='train', step=1)
+        run.draw('title')
+    assert before == {path: path.read_bytes() for path in (tmp_path / 'run').rglob('*') if path.is_file()}
+
+
+def test_the_launchers_arguments(monkeypatch, tmp_path):
+    monkeypatch.setenv('DEVICE', 'Ascend')
+    command, logs, count = parse(['train.py', 'a/mine.yaml', '--set', 'train.epochs=1'])
+    assert count == 8 and logs.name == 'logs' and logs.parent.name.startswith('mine-')
+    assert command[1:7] == ['--config', 'a/mine.yaml', '--set', 'runtime.device=Ascend', '--set', 'train.epochs=1']
+    assert parse(['train.py', '--resume', str(tmp_path), '4']) == parse(['train.py', str(tmp_path), '4'])
+    command, logs, count = parse(['train.py', str(tmp_path), '4'])
+    assert (command[1:], logs, count) == (['--resume', str(tmp_path)], tmp_path / 'logs', 4)
+    for arguments, words in ((['train.py'], 'must be CONFIG'), (['train.py', '--run', 'x'], 'must be CONFIG'),
+                             (['eval.py', 'x.ckpt', '0'], '0 workers'), (['export.py', 'x'], 'must be one of')):
+        with pytest.raises(ValueError, match=words):
+            parse(arguments)
