@@ -1,4 +1,4 @@
-"""Typed configuration: dataclasses <- YAML file <- `--set section.key=value`.
+"""Typed configuration: dataclasses <- YAML file (<- its `base`) <- `--set section.key=value`.
 
 Every key, its type and its default stand here. Unknown keys and wrong types are errors that name file and key. The
 resolved configuration is saved with every run.
@@ -151,23 +151,14 @@ _RANGES = {
 def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind: type = Config) -> Config:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
 
-    `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too.
+    `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too. A file
+    may say `base: other.yaml`, a path from its own folder: its keys then replace those of the other file.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
-    unknown section or key, a wrong type or a value out of range.
+    unknown section or key, a wrong type, a value out of range or files that are each other's base.
     """
-    tree: dict = {}
-    source = 'configuration'
-    if path is not None:
-        source = str(path)
-        if not pathlib.Path(path).is_file():
-            raise FileNotFoundError(f'configuration {path}: no such file; the recipes are in configs/')
-        try:
-            tree = yaml.load(pathlib.Path(path).read_text(encoding='utf-8'), _Loader)
-            tree = {} if tree is None else tree
-        except (yaml.YAMLError, ValueError) as error:
-            raise ValueError(f'{source}: not valid YAML ({" ".join(str(error).split())})') from None
-    config = _build(kind, tree, source, '')
+    source = 'configuration' if path is None else str(path)
+    config = _build(kind, {} if path is None else _read(pathlib.Path(path), kind), source, '')
     replaced = set()
     for item in overrides:
         key, equals, text = item.partition('=')
@@ -199,6 +190,29 @@ def from_dict(tree: dict, source: str, kind: type = Config) -> Config:
 def to_yaml(config: Config) -> str:
     """The configuration as YAML text, every key written out."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None)
+
+
+def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) -> dict:
+    """The sections of a YAML file over those of its base, each file checked under its own name."""
+    if not path.is_file():
+        asked = f' (the base of {above[-1]})' if above else ''
+        raise FileNotFoundError(f'configuration {path}{asked}: no such file; the recipes are in configs/')
+    if path.resolve() in [file.resolve() for file in above]:
+        raise ValueError(f'{above[-1]}: base {path.name} has this file among its own bases')
+    try:
+        tree = yaml.load(path.read_text(encoding='utf-8'), _Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f'{path}: not valid YAML ({" ".join(str(error).split())})') from None
+    base = tree.pop('base', None) if isinstance(tree, dict) else None
+    tree = {} if tree is None else tree
+    _build(kind, tree, str(path), '')
+    tree = {section: keys or {} for section, keys in tree.items()}
+    if base is None:
+        return tree
+    if not isinstance(base, str):
+        raise ValueError(f'{path}: base={base!r} must be the path of another YAML file')
+    below = _read(path.parent / base, kind, (*above, path))
+    return {section: {**below.get(section, {}), **tree.get(section, {})} for section in {**below, **tree}}
 
 
 class _Loader(yaml.SafeLoader):

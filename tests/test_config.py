@@ -5,13 +5,13 @@ import re
 import pytest
 import yaml
 
-from src.arch.zoo import resolve
+from src.arch.zoo import VARIANTS, resolve
 from src.config import (Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
                         load_config, to_dict, to_yaml)
 from src.data.classification import DATASETS
 from tests.conftest import ROOT
 
-RECIPES = sorted((ROOT / 'configs').glob('*.yaml'))
+RECIPES = sorted(p for place in ('*.yaml', 'imagenet/*.yaml') for p in (ROOT / 'configs').glob(place))
 
 
 @pytest.fixture
@@ -31,6 +31,39 @@ def test_every_recipe_loads_and_names_what_exists(path):
 
 def test_there_are_recipes():
     assert RECIPES
+
+
+@pytest.mark.parametrize('name', VARIANTS)
+def test_every_published_network_has_its_recipe(name):
+    """The defaults are the published recipe; a file adds the network, its data and drop path."""
+    config = load_config(str(ROOT / 'configs' / 'imagenet' / f'{name}.yaml'))
+    default = Config()
+    assert (config.train, config.runtime) == (default.train, default.runtime)
+    assert config.optim == dataclasses.replace(default.optim, epsilon=1e-3)
+    assert config.data == dataclasses.replace(default.data, name='image_folder', workers=16)
+    assert config.model == ModelConfig(name, None, 0.2, 0.1 if name == 'tinynet_b' else 0.0)
+
+
+def test_a_file_replaces_keys_of_its_base(tmp_path):
+    (tmp_path / 'below').mkdir()
+    (tmp_path / 'below' / 'first.yaml').write_text('train: {epochs: 5, seed: 1}\ndata: {batch_size: 3}')
+    (tmp_path / 'second.yaml').write_text('base: below/first.yaml\ntrain: {epochs: 6}\noptim:')
+    (tmp_path / 'third.yaml').write_text('base: second.yaml\nmodel: {dropout: 0.5}\ntrain: {label_smoothing: 0.0}')
+    config = load_config(str(tmp_path / 'third.yaml'), ['train.seed=2'])
+    assert config == Config(ModelConfig(dropout=0.5), DataConfig(batch_size=3),
+                            train=TrainConfig(epochs=6, seed=2, label_smoothing=0.0))
+
+
+@pytest.mark.parametrize('base, text, message', [
+    ('none.yaml', '', r'configuration {}/none.yaml \(the base of {}/top.yaml\): no such file'),
+    ('low.yaml', 'train: {epoch: 3}', "{}/low.yaml: unknown key 'train.epoch'"), ('low.yaml', 'a: [', '{}/low.yaml: not valid'),
+    ('low.yaml', '- 1', '{}/low.yaml: the file must hold'), ('[3]', '', r'{}/top.yaml: base=\[3\] must be the path'),
+    ('low.yaml', 'base: top.yaml', '{}/low.yaml: base top.yaml has this file among its own bases')])
+def test_a_mistake_in_a_base_names_that_file(base, text, message, tmp_path):
+    (tmp_path / 'top.yaml').write_text(f'base: {base}')
+    (tmp_path / 'low.yaml').write_text(text)
+    with pytest.raises((ValueError, FileNotFoundError), match='^' + message.replace('{}', re.escape(str(tmp_path)))):
+        load_config(str(tmp_path / 'top.yaml'))
 
 
 def test_defaults_are_the_published_recipe():
