@@ -51,6 +51,29 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """What else changes training images (src/data/augment.py, mixing.py); all off by default.
+
+    RandAugment: `layers` operations an image (0: off), each run with `probability`, at a magnitude of 0 to 10, normal
+    around `magnitude` with `magnitude_deviation`. Random erasing: `erase` is its chance, `erase_area` and `erase_aspect`
+    the rectangle's, `erase_with` noise or mean what fills it. `mixup` and `cutmix` are the alphas of their Beta
+    distributions (0: off), `mix_switch` the chance of cutmix where both are on, `mix_probability` of a batch to be mixed.
+    """
+    layers: int = 0
+    magnitude: float = 9.0
+    magnitude_deviation: float = 0.5
+    probability: float = 0.5
+    erase: float = 0.0
+    erase_area: Tuple[float, float] = (0.02, 1 / 3)
+    erase_aspect: Tuple[float, float] = (0.3, 3.3)
+    erase_with: str = 'noise'
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_switch: float = 0.5
+    mix_probability: float = 1.0
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """Optimizer and schedule; the defaults are the published recipe (learning rate for batch 128 a device).
 
@@ -104,6 +127,7 @@ class Config:
     """Everything a training run is made from."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -120,6 +144,18 @@ _RANGES = {
     'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
     'data.images': (lambda v: v is None or v >= 1, 'at least 1'),
     'data.holdout': (lambda v: v >= 0, 'at least 0 (0: the validation set itself)'),
+    'augment.layers': (lambda v: 0 <= v <= 15, '0 to 15 (0: no RandAugment)'),
+    'augment.magnitude': (lambda v: 0 <= v <= 10, '0 to 10'),
+    'augment.magnitude_deviation': (lambda v: v >= 0, 'at least 0'),
+    'augment.probability': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'augment.erase': (lambda v: 0 <= v <= 1, '0 to 1 (0: no erasing)'),
+    'augment.erase_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
+    'augment.erase_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
+    'augment.erase_with': (lambda v: v in ('noise', 'mean'), 'noise or mean'),
+    'augment.mixup': (lambda v: v == 0 or v >= 0.01, '0 (no mixup), or at least 0.01'),
+    'augment.cutmix': (lambda v: v == 0 or v >= 0.01, '0 (no cutmix), or at least 0.01'),
+    'augment.mix_switch': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'augment.mix_probability': (lambda v: 0 <= v <= 1, '0 to 1'),
     'model.resolution': (lambda v: v is None or v >= 1, 'at least 1 pixel'),
     'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),

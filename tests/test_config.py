@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from src.arch.zoo import VARIANTS, resolve
-from src.config import (Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
+from src.config import (AugmentConfig, Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
                         load_config, to_dict, to_yaml)
 from src.data.classification import DATASETS
 from tests.conftest import ROOT
@@ -38,7 +38,7 @@ def test_every_published_network_has_its_recipe(name):
     """The defaults are the published recipe; a file adds the network, its data and drop path."""
     config = load_config(str(ROOT / 'configs' / 'imagenet' / f'{name}.yaml'))
     default = Config()
-    assert (config.train, config.runtime) == (default.train, default.runtime)
+    assert (config.train, config.augment, config.runtime) == (default.train, default.augment, default.runtime)
     assert config.optim == dataclasses.replace(default.optim, epsilon=1e-3)
     assert config.data == dataclasses.replace(default.data, name='image_folder', workers=16)
     assert config.model == ModelConfig(name, None, 0.2, 0.1 if name == 'tinynet_b' else 0.0)
@@ -96,7 +96,7 @@ train: {epochs: 3, sink: off}
 
 
 @pytest.mark.parametrize('text, message', [
-    ('trian: {epochs: 3}', "unknown key 'trian'; did you mean train? Known here: model, data, optim, train, runtime"),
+    ('trian: {epochs: 3}', "unknown key 'trian'; did you mean train? Known here: model, data, augment, optim, train, runtime"),
     ('train: {epoch: 3}', "unknown key 'train.epoch'; did you mean train.epochs? Known here: epochs, seed"),
     ('optim: {learning-rate: 3}', "unknown key 'optim.learning-rate'; did you mean optim.learning_rate?"),
     ('epochs: 3', "unknown key 'epochs'"), ('1: 2', "unknown key '1'"), ('data: {1: 2}', "unknown key 'data.1'"),
@@ -154,6 +154,12 @@ def test_a_missing_file_is_named(tmp_path):
     ('optim.warmup_epochs', [-1], [0]), ('optim.decay_epochs', [0], [0.1]), ('optim.epsilon', [0], [1e-12]),
     ('optim.weight_decay', [-1e-9], [0]), ('optim.clip_norm', [-1], [0, 5]), ('train.epochs', [0], [1]),
     ('train.seed', [-1], [0]), ('train.eval_every', [0], [1]), ('train.label_smoothing', [-0.1, 1], [0, 0.9]),
+    ('augment.layers', [-1, 16], [0, 2]), ('augment.magnitude', [-1, 10.1], [0, 10]),
+    ('augment.magnitude_deviation', [-0.1], [0]), ('augment.probability', [-0.1, 1.1], [0, 1]),
+    ('augment.erase', [-0.1, 1.1], [0, 1]), ('augment.erase_area', [[0, 1], [0.5, 0.1], [0.5, 1.1]], [[0.1, 0.2]]),
+    ('augment.erase_aspect', [[0, 1], [2, 1]], [[0.5, 2]]), ('augment.erase_with', ['black'], ['noise', 'mean']),
+    ('augment.mixup', [-1, 0.001], [0, 0.2]), ('augment.cutmix', [-1, 0.001], [0, 1]),
+    ('augment.mix_switch', [-0.1, 1.1], [0, 1]), ('augment.mix_probability', [-0.1, 1.1], [0, 1]),
     ('train.ema_decay', [1, -0.1], [0, 0.9999]), ('train.save_minutes', [0], [0.01]),
     ('runtime.device', ['cpu', 'TPU'], ['auto', 'CPU', 'Ascend', 'GPU']),
     ('runtime.mode', ['jit'], ['graph', 'pynative']), ('runtime.threads', [-1], [0])])
@@ -208,6 +214,7 @@ OTHER = Config(
     ModelConfig('efficientnet_b0@r=0.5', 96, 0.1, 0.05),
     DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-7, 1.0, 2.0),
                (0.5, 0.75), (1.0, 1.0), 0.0, 100, 50),
+    AugmentConfig(2, 5.0, 1.0, 1.0, 0.1, (0.1, 0.2), (0.5, 2.0), 'mean', 0.2, 1.0, 0.3, 0.7),
     OptimConfig('sgd', 1e-5, 'cosine', 0.5, 0.0, 0.5, 1e16, 1e-9, 0.0, 0.1, 0.2, 1e-8, True, 5.0),
     TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, False), RuntimeConfig('Ascend', 3, 'pynative', 2, 'stock'))
 

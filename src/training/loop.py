@@ -60,8 +60,9 @@ class Trainer:
         resolution = self.network.plan.resolution
         self.class_names = train_set.class_names
         self.preprocessing = presets.preprocessing(data, resolution)
-        self.stream = TrainStream(train_set, presets.train_transform(data, resolution), data.batch_size,
-                                  config.train.seed, data.workers)
+        self.stream = TrainStream(train_set, presets.train_transform(data, resolution, config.augment),
+                                  data.batch_size, config.train.seed, data.workers,
+                                  presets.mixing(config.augment, len(self.class_names), config.train.seed))
         self._check_batch_norm()
         self.sinks = config.train.sink and sinks_data(device)
         self.sink_size = min(SINK_STEPS, self.stream.steps_per_epoch) if self.sinks else 1
@@ -115,7 +116,7 @@ class Trainer:
     def _identity(meta: dict) -> dict:
         """What must be the same for a run to go on; where data lie and how they are read may change."""
         free = {'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink'}
-        config = {f'{section}.{key}': value for section in ('model', 'data', 'optim', 'train')
+        config = {f'{section}.{key}': value for section in ('model', 'data', 'augment', 'optim', 'train')
                   for key, value in meta['config'][section].items()}
         return {**{key: value for key, value in config.items() if key not in free},
                 **{key: meta[key] for key in ('class_names', 'train_images', 'steps_per_epoch')}}
