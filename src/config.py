@@ -55,9 +55,10 @@ class AugmentConfig:
     """What else changes training images (src/data/augment.py, mixing.py); all off by default.
 
     RandAugment: `layers` operations an image (0: off), each run with `probability`, at a magnitude of 0 to 10, normal
-    around `magnitude` with `magnitude_deviation`. Random erasing: `erase` is its chance, `erase_area` and `erase_aspect`
-    the rectangle's, `erase_with` noise or mean what fills it. `mixup` and `cutmix` are the alphas of their Beta
-    distributions (0: off), `mix_switch` the chance of cutmix where both are on, `mix_probability` of a batch to be mixed.
+    around `magnitude` with `magnitude_deviation`. Random erasing: `erase` is its chance, `erase_area` and
+    `erase_aspect` the rectangle's, `erase_with` noise or mean what fills it. `mixup` and `cutmix` are the alphas of
+    their Beta distributions (0: off), `mix_switch` is the chance of cutmix where both are on, `mix_probability` a
+    batch's of being mixed.
     """
     layers: int = 0
     magnitude: float = 9.0
@@ -77,6 +78,8 @@ class AugmentConfig:
 class OptimConfig:
     """Optimizer and schedule; the defaults are the published recipe (learning rate for batch 128 a device).
 
+    `learning_rate` is for a total batch (of all devices and micro-batches) of `scale_batch` images and is scaled in
+    proportion (Goyal et al., 2017, arXiv:1706.02677); null takes it as it is.
     `name` and `schedule` are those of src/training/optim.py and schedule.py; `epsilon` null is the optimizer's own
     (rmsprop 1e-3, adamw 1e-8); `rms_decay` is rmsprop's, `momentum` rmsprop's and sgd's, `nesterov` sgd's.
     """
@@ -94,11 +97,18 @@ class OptimConfig:
     epsilon: Optional[float] = None
     nesterov: bool = False
     clip_norm: float = 0.0
+    scale_batch: Optional[int] = None
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch."""
+    """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch.
+
+    A step is one update by `accumulate` micro-batches of data.batch_size, run one after another. `teacher` is the
+    checkpoint of a network to learn from: `distill_weight` is its share of the loss, `distill_temperature` softens both
+    (src/training/distill.py). `loss_scale` is the first of a dynamic loss scale that doubles after `loss_scale_window`
+    good steps; null: 65536 where runtime.amp computes in float16, else none (src/training/precision.py).
+    """
     epochs: int = 450
     seed: int = 0
     label_smoothing: float = 0.1
@@ -106,6 +116,12 @@ class TrainConfig:
     eval_every: int = 1
     save_minutes: float = 10.0
     sink: bool = True
+    accumulate: int = 1
+    teacher: Optional[str] = None
+    distill_weight: float = 0.5
+    distill_temperature: float = 2.0
+    loss_scale: Optional[float] = None
+    loss_scale_window: int = 2000
 
 
 @dataclass(frozen=True)
@@ -114,12 +130,16 @@ class RuntimeConfig:
     for the CPU kernels OMP_NUM_THREADS or all processors.
 
     `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
+    `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
+    (float16 or bfloat16), O3 everything, auto by its lists of operators. Weights and their updates stay float32.
     """
     device: str = 'auto'
     device_id: int = 0
     mode: str = 'graph'
     threads: int = 0
     kernels: str = 'auto'
+    amp: str = 'O0'
+    amp_type: str = 'float16'
 
 
 @dataclass(frozen=True)
@@ -170,6 +190,12 @@ _RANGES = {
     'optim.epsilon': (lambda v: v is None or v > 0, "above 0, or null for the optimizer's own"),
     'optim.weight_decay': (lambda v: v >= 0, 'at least 0'),
     'optim.clip_norm': (lambda v: v >= 0, 'at least 0 (0: no clipping)'),
+    'optim.scale_batch': (lambda v: v is None or v >= 1, 'at least 1, or null for the learning rate as it is'),
+    'train.accumulate': (lambda v: 1 <= v <= 64, '1 to 64'),
+    'train.distill_weight': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'train.distill_temperature': (lambda v: v > 0, 'above 0'),
+    'train.loss_scale': (lambda v: v is None or v >= 1, "at least 1, or null for runtime.amp's"),
+    'train.loss_scale_window': (lambda v: v >= 1, 'at least 1'),
     'train.epochs': (lambda v: v >= 1, 'at least 1'),
     'train.seed': (lambda v: 0 <= v < 2**32, '0 to 2^32 - 1'),
     'train.eval_every': (lambda v: v >= 1, 'at least 1'),
@@ -180,6 +206,8 @@ _RANGES = {
     'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
     'runtime.device_id': (lambda v: v >= 0, 'at least 0'),
     'runtime.kernels': (lambda v: v in ('auto', 'stock'), 'auto or stock'),
+    'runtime.amp': (lambda v: v in ('O0', 'O2', 'O3', 'auto'), 'O0, O2, O3 or auto'),
+    'runtime.amp_type': (lambda v: v in ('float16', 'bfloat16'), 'float16 or bfloat16'),
     'runtime.threads': (lambda v: v >= 0, "at least 0 (0: the framework's choice)"),
 }
 

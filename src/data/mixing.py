@@ -18,8 +18,8 @@ class Mixing:
     same share lambda ~ Beta(alpha, alpha): x <- lambda x + (1 - lambda) x', y <- lambda y + (1 - lambda) y'.
 
     - mixup (Zhang et al., ICLR 2018), alpha `mixup`: of all pixels;
-    - cutmix (Yun et al., ICCV 2019), alpha `cutmix`: a rectangle of x' with the image's aspect and 1 - lambda of its area,
-      its centre uniform; cut off at the border, lambda becomes what is left of x.
+    - cutmix (Yun et al., ICCV 2019), alpha `cutmix`: a rectangle of x' with the image's aspect and 1 - lambda of its
+      area, its centre uniform; cut off at the border, lambda becomes what is left of x.
 
     An alpha of 0 leaves one out; with both, `switch` is the chance of cutmix. Everything is drawn from (seed, step).
     """

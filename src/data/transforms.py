@@ -47,8 +47,8 @@ class TrainTransform:
 
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
-    horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng) then
-    changes the image and `erase` (pixels, rng) the normalised pixels, see src/data/augment.py.
+    horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng)
+    then changes the image and `erase` (pixels, rng) the normalised pixels, see src/data/augment.py.
     """
     resolution: int
     mean: Sequence[float]

@@ -27,7 +27,8 @@ def equal(image, other):
     ('invert', 0, ImageOps.invert(IMAGE)),
     ('rotate', 1, IMAGE.rotate(30, Image.Resampling.BICUBIC, fillcolor=FILL)),
     ('rotate', -0.5, IMAGE.rotate(-15, Image.Resampling.BICUBIC, fillcolor=FILL)),
-    ('posterize', 0.9, ImageOps.posterize(IMAGE, 1)), ('posterize', -0.1, ImageOps.posterize(IMAGE, 4)), ('posterize', 1, ImageOps.posterize(IMAGE, 1)),
+    ('posterize', 0.9, ImageOps.posterize(IMAGE, 1)), ('posterize', -0.1, ImageOps.posterize(IMAGE, 4)),
+    ('posterize', 1, ImageOps.posterize(IMAGE, 1)),
     ('solarize', 0.5, ImageOps.solarize(IMAGE, 128)), ('solarize', 1, ImageOps.invert(IMAGE)),
     ('color', 1, ImageEnhance.Color(IMAGE).enhance(1.9)), ('color', -0.5, ImageEnhance.Color(IMAGE).enhance(0.55)),
     ('contrast', 0.5, ImageEnhance.Contrast(IMAGE).enhance(1.45)),
@@ -54,7 +55,8 @@ def test_translations_and_shears_move_pixels_and_fill():
     sheared = np.asarray(apply('shear_x', 1, Image.fromarray(stripe), (0, 0, 0)))[..., 0].astype(float)
     centres = (sheared * np.arange(61)).sum(1) / sheared.sum(1)
     assert np.polyfit(np.arange(4, 21), centres[4:], 1)[0] == pytest.approx(-0.3, abs=0.02)
-    across = np.asarray(apply('shear_y', -1, Image.fromarray(stripe.transpose(1, 0, 2)), (0, 0, 0)))[..., 0].astype(float)
+    level = Image.fromarray(stripe.transpose(1, 0, 2))
+    across = np.asarray(apply('shear_y', -1, level, (0, 0, 0)))[..., 0].astype(float)
     rows = (across * np.arange(61)[:, None]).sum(0) / across.sum(0)
     assert np.polyfit(np.arange(21), rows, 1)[0] == pytest.approx(0.3, abs=0.02)
 
