@@ -34,6 +34,9 @@ def main() -> None:
     folder = args.data_dir or config.data.dir
     if folder:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(folder)))
+    if config.train.teacher:
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train,
+                                                                       teacher=os.path.abspath(config.train.teacher)))
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
                        config.train.seed, config.runtime.kernels)
     from src.training.loop import finished_text, train

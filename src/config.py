@@ -1,4 +1,4 @@
-"""Typed configuration: dataclasses <- YAML file <- `--set section.key=value`.
+"""Typed configuration: dataclasses <- YAML file (<- its `base`) <- `--set section.key=value`.
 
 Every key, its type and its default stand here. Unknown keys and wrong types are errors that name file and key. The
 resolved configuration is saved with every run.
@@ -57,9 +57,35 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """What else changes training images (src/data/augment.py, mixing.py); all off by default.
+
+    RandAugment: `layers` operations an image (0: off), each run with `probability`, at a magnitude of 0 to 10, normal
+    around `magnitude` with `magnitude_deviation`. Random erasing: `erase` is its chance, `erase_area` and
+    `erase_aspect` the rectangle's, `erase_with` noise or mean what fills it. `mixup` and `cutmix` are the alphas of
+    their Beta distributions (0: off), `mix_switch` is the chance of cutmix where both are on, `mix_probability` a
+    batch's of being mixed.
+    """
+    layers: int = 0
+    magnitude: float = 9.0
+    magnitude_deviation: float = 0.5
+    probability: float = 0.5
+    erase: float = 0.0
+    erase_area: Tuple[float, float] = (0.02, 1 / 3)
+    erase_aspect: Tuple[float, float] = (0.3, 3.3)
+    erase_with: str = 'noise'
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_switch: float = 0.5
+    mix_probability: float = 1.0
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """Optimizer and schedule; the defaults are the published recipe (learning rate for batch 128 a device).
 
+    `learning_rate` is for a total batch (of all devices and micro-batches) of `scale_batch` images and is scaled in
+    proportion (Goyal et al., 2017, arXiv:1706.02677); null takes it as it is.
     `name` and `schedule` are those of src/training/optim.py and schedule.py; `epsilon` null is the optimizer's own
     (rmsprop 1e-3, adamw 1e-8); `rms_decay` is rmsprop's, `momentum` rmsprop's and sgd's, `nesterov` sgd's.
     """
@@ -77,6 +103,7 @@ class OptimConfig:
     epsilon: Optional[float] = None
     nesterov: bool = False
     clip_norm: float = 0.0
+    scale_batch: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +112,11 @@ class TrainConfig:
 
     `patience` ends a run whose top-1 has not risen for so many epochs (0: never); `chance_epochs` stops one that after
     so many has not come above guessing the most frequent class (0: never).
+
+    A step is one update by `accumulate` micro-batches of data.batch_size, run one after another. `teacher` is the
+    checkpoint of a network to learn from: `distill_weight` is its share of the loss, `distill_temperature` softens both
+    (src/training/distill.py). `loss_scale` is the first of a dynamic loss scale that doubles after `loss_scale_window`
+    good steps; null: 65536 where runtime.amp computes in float16, else none (src/training/precision.py).
     """
     epochs: int = 450
     seed: int = 0
@@ -95,6 +127,12 @@ class TrainConfig:
     patience: int = 0
     chance_epochs: int = 0
     sink: bool = True
+    accumulate: int = 1
+    teacher: Optional[str] = None
+    distill_weight: float = 0.5
+    distill_temperature: float = 2.0
+    loss_scale: Optional[float] = None
+    loss_scale_window: int = 2000
 
 
 @dataclass(frozen=True)
@@ -103,12 +141,16 @@ class RuntimeConfig:
     for the CPU kernels OMP_NUM_THREADS or all processors.
 
     `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
+    `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
+    (float16 or bfloat16), O3 everything, auto by its lists of operators. Weights and their updates stay float32.
     """
     device: str = 'auto'
     device_id: int = 0
     mode: str = 'graph'
     threads: int = 0
     kernels: str = 'auto'
+    amp: str = 'O0'
+    amp_type: str = 'float16'
 
 
 @dataclass(frozen=True)
@@ -116,6 +158,7 @@ class Config:
     """Everything a training run is made from."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -133,6 +176,18 @@ _RANGES = {
     'data.images': (lambda v: v is None or v >= 1, 'at least 1'),
     'data.holdout': (lambda v: v >= 0, 'at least 0 (0: the validation set itself)'),
     'data.val_share': (lambda v: 0 < v < 1, 'above 0, below 1'),
+    'augment.layers': (lambda v: 0 <= v <= 15, '0 to 15 (0: no RandAugment)'),
+    'augment.magnitude': (lambda v: 0 <= v <= 10, '0 to 10'),
+    'augment.magnitude_deviation': (lambda v: v >= 0, 'at least 0'),
+    'augment.probability': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'augment.erase': (lambda v: 0 <= v <= 1, '0 to 1 (0: no erasing)'),
+    'augment.erase_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
+    'augment.erase_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
+    'augment.erase_with': (lambda v: v in ('noise', 'mean'), 'noise or mean'),
+    'augment.mixup': (lambda v: v == 0 or v >= 0.01, '0 (no mixup), or at least 0.01'),
+    'augment.cutmix': (lambda v: v == 0 or v >= 0.01, '0 (no cutmix), or at least 0.01'),
+    'augment.mix_switch': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'augment.mix_probability': (lambda v: 0 <= v <= 1, '0 to 1'),
     'model.resolution': (lambda v: v is None or v >= 1, 'at least 1 pixel'),
     'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
@@ -147,6 +202,12 @@ _RANGES = {
     'optim.epsilon': (lambda v: v is None or v > 0, "above 0, or null for the optimizer's own"),
     'optim.weight_decay': (lambda v: v >= 0, 'at least 0'),
     'optim.clip_norm': (lambda v: v >= 0, 'at least 0 (0: no clipping)'),
+    'optim.scale_batch': (lambda v: v is None or v >= 1, 'at least 1, or null for the learning rate as it is'),
+    'train.accumulate': (lambda v: 1 <= v <= 64, '1 to 64'),
+    'train.distill_weight': (lambda v: 0 <= v <= 1, '0 to 1'),
+    'train.distill_temperature': (lambda v: v > 0, 'above 0'),
+    'train.loss_scale': (lambda v: v is None or v >= 1, "at least 1, or null for runtime.amp's"),
+    'train.loss_scale_window': (lambda v: v >= 1, 'at least 1'),
     'train.epochs': (lambda v: v >= 1, 'at least 1'),
     'train.seed': (lambda v: 0 <= v < 2**32, '0 to 2^32 - 1'),
     'train.eval_every': (lambda v: v >= 1, 'at least 1'),
@@ -159,6 +220,8 @@ _RANGES = {
     'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
     'runtime.device_id': (lambda v: v >= 0, 'at least 0'),
     'runtime.kernels': (lambda v: v in ('auto', 'stock'), 'auto or stock'),
+    'runtime.amp': (lambda v: v in ('O0', 'O2', 'O3', 'auto'), 'O0, O2, O3 or auto'),
+    'runtime.amp_type': (lambda v: v in ('float16', 'bfloat16'), 'float16 or bfloat16'),
     'runtime.threads': (lambda v: v >= 0, "at least 0 (0: the framework's choice)"),
 }
 
@@ -166,23 +229,14 @@ _RANGES = {
 def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind: type = Config) -> Config:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
 
-    `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too.
+    `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too. A file
+    may say `base: other.yaml`, a path from its own folder: its keys then replace those of the other file.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
-    unknown section or key, a wrong type or a value out of range.
+    unknown section or key, a wrong type, a value out of range or files that are each other's base.
     """
-    tree: dict = {}
-    source = 'configuration'
-    if path is not None:
-        source = str(path)
-        if not pathlib.Path(path).is_file():
-            raise FileNotFoundError(f'configuration {path}: no such file; the recipes are in configs/')
-        try:
-            tree = yaml.load(pathlib.Path(path).read_text(encoding='utf-8'), _Loader)
-            tree = {} if tree is None else tree
-        except (yaml.YAMLError, ValueError) as error:
-            raise ValueError(f'{source}: not valid YAML ({" ".join(str(error).split())})') from None
-    config = _build(kind, tree, source, '')
+    source = 'configuration' if path is None else str(path)
+    config = _build(kind, {} if path is None else _read(pathlib.Path(path), kind), source, '')
     replaced = set()
     for item in overrides:
         key, equals, text = item.partition('=')
@@ -214,6 +268,29 @@ def from_dict(tree: dict, source: str, kind: type = Config) -> Config:
 def to_yaml(config: Config) -> str:
     """The configuration as YAML text, every key written out."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None)
+
+
+def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) -> dict:
+    """The sections of a YAML file over those of its base, each file checked under its own name."""
+    if not path.is_file():
+        asked = f' (the base of {above[-1]})' if above else ''
+        raise FileNotFoundError(f'configuration {path}{asked}: no such file; the recipes are in configs/')
+    if path.resolve() in [file.resolve() for file in above]:
+        raise ValueError(f'{above[-1]}: base {path.name} has this file among its own bases')
+    try:
+        tree = yaml.load(path.read_text(encoding='utf-8'), _Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f'{path}: not valid YAML ({" ".join(str(error).split())})') from None
+    base = tree.pop('base', None) if isinstance(tree, dict) else None
+    tree = {} if tree is None else tree
+    _build(kind, tree, str(path), '')
+    tree = {section: keys or {} for section, keys in tree.items()}
+    if base is None:
+        return tree
+    if not isinstance(base, str):
+        raise ValueError(f'{path}: base={base!r} must be the path of another YAML file')
+    below = _read(path.parent / base, kind, (*above, path))
+    return {section: {**below.get(section, {}), **tree.get(section, {})} for section in {**below, **tree}}
 
 
 class _Loader(yaml.SafeLoader):

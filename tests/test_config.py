@@ -5,13 +5,13 @@ import re
 import pytest
 import yaml
 
-from src.arch.zoo import resolve
-from src.config import (Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
+from src.arch.zoo import VARIANTS, resolve
+from src.config import (AugmentConfig, Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
                         load_config, to_dict, to_yaml)
 from src.data.classification import DATASETS
 from tests.conftest import ROOT
 
-RECIPES = sorted((ROOT / 'configs').glob('*.yaml'))
+RECIPES = sorted(p for place in ('*.yaml', 'imagenet/*.yaml') for p in (ROOT / 'configs').glob(place))
 
 
 @pytest.fixture
@@ -31,6 +31,40 @@ def test_every_recipe_loads_and_names_what_exists(path):
 
 def test_there_are_recipes():
     assert RECIPES
+
+
+@pytest.mark.parametrize('name', VARIANTS)
+def test_every_published_network_has_its_recipe(name):
+    """The defaults are the published recipe; a file adds the network, its data and drop path."""
+    config = load_config(str(ROOT / 'configs' / 'imagenet' / f'{name}.yaml'))
+    default = Config()
+    assert (config.train, config.augment, config.runtime) == (default.train, default.augment, default.runtime)
+    assert config.optim == dataclasses.replace(default.optim, epsilon=1e-3)
+    assert config.data == dataclasses.replace(default.data, name='image_folder', workers=16)
+    assert config.model == ModelConfig(name, None, 0.2, 0.1 if name == 'tinynet_b' else 0.0)
+
+
+def test_a_file_replaces_keys_of_its_base(tmp_path):
+    (tmp_path / 'below').mkdir()
+    (tmp_path / 'below' / 'first.yaml').write_text('train: {epochs: 5, seed: 1}\ndata: {batch_size: 3}')
+    (tmp_path / 'second.yaml').write_text('base: below/first.yaml\ntrain: {epochs: 6}\noptim:')
+    (tmp_path / 'third.yaml').write_text('base: second.yaml\nmodel: {dropout: 0.5}\ntrain: {label_smoothing: 0.0}')
+    config = load_config(str(tmp_path / 'third.yaml'), ['train.seed=2'])
+    assert config == Config(ModelConfig(dropout=0.5), DataConfig(batch_size=3),
+                            train=TrainConfig(epochs=6, seed=2, label_smoothing=0.0))
+
+
+@pytest.mark.parametrize('base, text, message', [
+    ('none.yaml', '', r'configuration {}/none.yaml \(the base of {}/top.yaml\): no such file'),
+    ('low.yaml', 'train: {epoch: 3}', "{}/low.yaml: unknown key 'train.epoch'"),
+    ('low.yaml', 'a: [', '{}/low.yaml: not valid'),
+    ('low.yaml', '- 1', '{}/low.yaml: the file must hold'), ('[3]', '', r'{}/top.yaml: base=\[3\] must be the path'),
+    ('low.yaml', 'base: top.yaml', '{}/low.yaml: base top.yaml has this file among its own bases')])
+def test_a_mistake_in_a_base_names_that_file(base, text, message, tmp_path):
+    (tmp_path / 'top.yaml').write_text(f'base: {base}')
+    (tmp_path / 'low.yaml').write_text(text)
+    with pytest.raises((ValueError, FileNotFoundError), match='^' + message.replace('{}', re.escape(str(tmp_path)))):
+        load_config(str(tmp_path / 'top.yaml'))
 
 
 def test_defaults_are_the_published_recipe():
@@ -63,7 +97,7 @@ train: {epochs: 3, sink: off}
 
 
 @pytest.mark.parametrize('text, message', [
-    ('trian: {epochs: 3}', "unknown key 'trian'; did you mean train? Known here: model, data, optim, train, runtime"),
+    ('trian: {epochs: 3}', "unknown key 'trian'; did you mean train? Known here: model, data, augment, optim, train"),
     ('train: {epoch: 3}', "unknown key 'train.epoch'; did you mean train.epochs? Known here: epochs, seed"),
     ('optim: {learning-rate: 3}', "unknown key 'optim.learning-rate'; did you mean optim.learning_rate?"),
     ('epochs: 3', "unknown key 'epochs'"), ('1: 2', "unknown key '1'"), ('data: {1: 2}', "unknown key 'data.1'"),
@@ -121,6 +155,16 @@ def test_a_missing_file_is_named(tmp_path):
     ('optim.warmup_epochs', [-1], [0]), ('optim.decay_epochs', [0], [0.1]), ('optim.epsilon', [0], [1e-12]),
     ('optim.weight_decay', [-1e-9], [0]), ('optim.clip_norm', [-1], [0, 5]), ('train.epochs', [0], [1]),
     ('train.seed', [-1], [0]), ('train.eval_every', [0], [1]), ('train.label_smoothing', [-0.1, 1], [0, 0.9]),
+    ('augment.layers', [-1, 16], [0, 2]), ('augment.magnitude', [-1, 10.1], [0, 10]),
+    ('augment.magnitude_deviation', [-0.1], [0]), ('augment.probability', [-0.1, 1.1], [0, 1]),
+    ('augment.erase', [-0.1, 1.1], [0, 1]), ('augment.erase_area', [[0, 1], [0.5, 0.1], [0.5, 1.1]], [[0.1, 0.2]]),
+    ('augment.erase_aspect', [[0, 1], [2, 1]], [[0.5, 2]]), ('augment.erase_with', ['black'], ['noise', 'mean']),
+    ('augment.mixup', [-1, 0.001], [0, 0.2]), ('augment.cutmix', [-1, 0.001], [0, 1]),
+    ('augment.mix_switch', [-0.1, 1.1], [0, 1]), ('augment.mix_probability', [-0.1, 1.1], [0, 1]),
+    ('optim.scale_batch', [0], [None, 1]), ('train.accumulate', [0, 65], [1, 64]),
+    ('train.distill_weight', [-0.1, 1.1], [0, 1]), ('train.distill_temperature', [0], [0.5]), ('train.loss_scale', [0.5, 0], [None, 1, 65536]),
+    ('train.loss_scale_window', [0], [1]), ('runtime.amp', ['O1', 'o2'], ['O0', 'O2', 'O3', 'auto']),
+    ('runtime.amp_type', ['float32'], ['float16', 'bfloat16']),
     ('train.ema_decay', [1, -0.1], [0, 0.9999]), ('train.save_minutes', [0], [0.01]),
     ('runtime.device', ['cpu', 'TPU'], ['auto', 'CPU', 'Ascend', 'GPU']),
     ('runtime.mode', ['jit'], ['graph', 'pynative']), ('runtime.threads', [-1], [0])])
@@ -175,9 +219,12 @@ OTHER = Config(
     ModelConfig('efficientnet_b0@r=0.5', 96, 0.1, 0.05, pretrained='published.safetensors'),
     DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-7, 1.0, 2.0),
                (0.5, 0.75), (1.0, 1.0), 0.0, 100, 50, val_share=0.3),
-    OptimConfig('sgd', 1e-5, 'cosine', 0.5, 0.0, 0.5, 1e16, 1e-9, 0.0, 0.1, 0.2, 1e-8, True, 5.0),
-    TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, patience=3, chance_epochs=4, sink=False),
-    RuntimeConfig('Ascend', 3, 'pynative', 2, 'stock'))
+    AugmentConfig(2, 5.0, 1.0, 1.0, 0.1, (0.1, 0.2), (0.5, 2.0), 'mean', 0.2, 1.0, 0.3, 0.7),
+    OptimConfig('sgd', 1e-5, 'cosine', 0.5, 0.0, 0.5, 1e16, 1e-9, 0.0, 0.1, 0.2, 1e-8, True, 5.0, 256),
+    TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, patience=3, chance_epochs=4, sink=False, accumulate=4,
+                teacher='/some/best.ckpt', distill_weight=0.1, distill_temperature=4.0, loss_scale=1024.0,
+                loss_scale_window=5),
+    RuntimeConfig('Ascend', 3, 'pynative', 2, 'stock', 'O2', 'bfloat16'))
 
 
 @pytest.mark.parametrize('config', [Config(), OTHER], ids=['defaults', 'every key changed'])

@@ -5,7 +5,7 @@ import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Callable, Iterable, Iterator, Tuple
+from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
@@ -18,31 +18,32 @@ class TrainStream:
     Step s belongs to epoch s // steps_per_epoch, whose order is a permutation drawn from (seed, epoch); each image's
     augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
     uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
-    the next epoch leaves out others.
+    the next epoch leaves out others. `mix` (images, labels, step) changes whole batches, see src/data/mixing.py.
 
     Where `size` processes train together, `batch_size` is each one's; the batches of the ranks 0..size-1 at a step, one
     after the other, are the batch of a single process with `size` times the batch size.
     """
 
-    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2, rank: int = 0,
-                 size: int = 1):
+    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2,
+                 mix: Optional[Callable] = None, rank: int = 0, size: int = 1):
         if len(dataset) < size:
             raise ValueError('the training set is empty' if not len(dataset) else
                              f'{len(dataset)} training images are too few for {size} workers')
         self.dataset, self.transform, self.seed, self.workers = dataset, transform, seed, workers
-        self.rank, self.size = rank, size
+        self.mix, self.rank, self.size = mix, rank, size
         self.batch_size = min(batch_size, len(dataset) // size)
         self.steps_per_epoch = len(dataset) // (self.batch_size * size)
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 
     def batch(self, step: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Images (B, 3, R, R) float32 and labels (B,) int32 of one step."""
+        """Images (B, 3, R, R) float32 and labels (B,) int32 of one step; mixed ones are shares (B, classes) float32."""
         epoch, position = divmod(step, self.steps_per_epoch)
         start = (position * self.size + self.rank) * self.batch_size
         chosen = self._order(epoch)[start:start + self.batch_size]
         samples = [self._sample(int(i), epoch) for i in chosen]
-        return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
+        images, labels = np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
+        return (images, labels) if self.mix is None else self.mix(images, labels, step)
 
     def _permutation(self, epoch: int) -> np.ndarray:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))

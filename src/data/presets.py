@@ -4,8 +4,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Callable, Optional, Sequence
 
-from src.config import DataConfig
+from src.config import AugmentConfig, DataConfig
+from src.data.augment import RandAugment, RandomErasing
 from src.data.classification import Subset, balanced_order, has_validation, load_dataset
+from src.data.mixing import Mixing
 from src.data.transforms import EvalTransform, TrainTransform
 
 
@@ -44,9 +46,20 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
     return Subset(whole, order[:data.holdout] if split == 'val' else order[data.holdout:last])
 
 
-def train_transform(data: DataConfig, resolution: int) -> TrainTransform:
-    """The training preset at a resolution in pixels."""
-    return TrainTransform(resolution, data.mean, data.deviation, data.crop_area, data.crop_aspect, data.flip)
+def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig()) -> TrainTransform:
+    """The training preset at a resolution in pixels, with the changes that `augment` turns on."""
+    fill = tuple(min(255, max(0, round(255 * m))) for m in data.mean)
+    changes = RandAugment(augment.layers, augment.magnitude, augment.magnitude_deviation, augment.probability, fill)
+    erase = RandomErasing(augment.erase, augment.erase_area, augment.erase_aspect, augment.erase_with == 'noise')
+    return TrainTransform(resolution, data.mean, data.deviation, data.crop_area, data.crop_aspect, data.flip,
+                          changes if augment.layers else None, erase if augment.erase else None)
+
+
+def mixing(augment: AugmentConfig, num_classes: int, seed: int) -> Optional[Mixing]:
+    """Mixup and cutmix as configured, or None where both are off."""
+    if not (augment.mixup or augment.cutmix):
+        return None
+    return Mixing(num_classes, seed, augment.mixup, augment.cutmix, augment.mix_switch, augment.mix_probability)
 
 
 def preprocessing(data: DataConfig, resolution: int) -> dict:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
@@ -48,7 +48,8 @@ class TrainTransform:
 
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
-    horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well.
+    horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng)
+    then changes the image and `erase` (pixels, rng) the normalised pixels, see src/data/augment.py.
     """
     resolution: int
     mean: Sequence[float]
@@ -56,6 +57,8 @@ class TrainTransform:
     area: Tuple[float, float] = (0.08, 1.0)
     aspect: Tuple[float, float] = (0.75, 4 / 3)
     flip: float = 0.5
+    augment: Optional[Callable] = None
+    erase: Optional[Callable] = None
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
         left, top, width, height = self.crop_box(image.size, rng)
@@ -63,7 +66,10 @@ class TrainTransform:
         image = image.resize((self.resolution, self.resolution), BICUBIC)
         if rng.random() < self.flip:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return normalise(image, self.mean, self.deviation)
+        if self.augment is not None:
+            image = self.augment(image, rng)
+        pixels = normalise(image, self.mean, self.deviation)
+        return pixels if self.erase is None else self.erase(pixels, rng)
 
     def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
         """Draw (left, top, width, height) in pixels of an image of `size` (width, height)."""

@@ -105,4 +105,4 @@ def load_torch_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> Non
 
 
 def _fill(param, array) -> None:
-    param.set_data(Tensor(np.ascontiguousarray(array), dtype=param.dtype))
+    param.set_data(Tensor(np.asarray(array, order='C'), dtype=param.dtype))

@@ -6,7 +6,6 @@ the pool is gone.
 """
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import signal
@@ -79,8 +78,9 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     from src.training.checkpoint import CheckpointError, NotFinite
     from src.training.loop import Diverged, train
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),
-                     'optim': vars(config.optim), 'train': {**vars(config.train), 'seed': trial['seed']},
-                     'runtime': dataclasses.asdict(config.runtime)}, str(store.path))
+                     'augment': vars(config.augment), 'optim': vars(config.optim),
+                     'train': {**vars(config.train), 'seed': trial['seed']}, 'runtime': vars(config.runtime)},
+                    str(store.path))
     path = store.trial_folder(trial['id']) / 'run'
     resume = (path / 'last.ckpt').is_file()
     if not resume:

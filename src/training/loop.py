@@ -21,9 +21,11 @@ from src.model.weights import load_arrays
 from src.runtime import Interrupted, sinks_data
 from src.training import checkpoint, parallel
 from src.training.card import model_card
+from src.training.distill import distillation
 from src.training.ema import WeightAverage
 from src.training.evaluate import Result, evaluate
 from src.training.optim import build_optimizer, describe_groups
+from src.training.precision import check_precision, loss_scaler, mixed
 from src.training.progress import Bar, duration, tell
 from src.training.run import FollowedRun, RunFolder
 from src.training.schedule import table
@@ -68,15 +70,21 @@ class Trainer:
         resolution = self.network.plan.resolution
         self.class_names = train_set.class_names
         self.preprocessing = presets.preprocessing(data, resolution)
-        self.stream = TrainStream(train_set, presets.train_transform(data, resolution), data.batch_size,
-                                  config.train.seed, data.workers, runtime.rank(), runtime.size())
-        self._check_batch_norm()
+        check_precision(config.runtime, device, self.network.kernels is not None)
+        parts = config.train.accumulate
+        self.stream = TrainStream(train_set, presets.train_transform(data, resolution, config.augment),
+                                  data.batch_size * parts, config.train.seed, data.workers,
+                                  presets.mixing(config.augment, len(self.class_names), config.train.seed),
+                                  runtime.rank(), runtime.size())
+        self._check_batch()
         self.sinks = config.train.sink and sinks_data(device)
         self.sink_size = min(SINK_STEPS, self.stream.steps_per_epoch) if self.sinks else 1
         # whole calls an epoch: sinking leaves out the last few of its shuffled batches
         self.steps_per_epoch = self.stream.steps_per_epoch = self.stream.steps_per_epoch // self.sink_size * self.sink_size
         self.total_steps = config.train.epochs * self.steps_per_epoch
-        self.rates = table(self.total_steps, kind=optim.schedule, base=optim.learning_rate,
+        total = self.stream.batch_size * runtime.size()
+        base = optim.learning_rate * (total / optim.scale_batch if optim.scale_batch else 1.0)
+        self.rates = table(self.total_steps, kind=optim.schedule, base=base,
                            steps_per_epoch=self.steps_per_epoch, epochs=config.train.epochs,
                            warmup_epochs=optim.warmup_epochs, warmup_start=optim.warmup_start,
                            decay_rate=optim.decay_rate, decay_epochs=optim.decay_epochs,
@@ -85,14 +93,19 @@ class Trainer:
                                     optim.rms_decay, optim.epsilon, optim.nesterov)
         average = WeightAverage(self.network, config.train.ema_decay) if config.train.ema_decay else None
         loss = nn.CrossEntropyLoss(label_smoothing=config.train.label_smoothing)
-        self.step_cell = TrainStep(self.network, loss, optimizer, average, optim.clip_norm,
+        taught = distillation(config, self.class_names, self.preprocessing)
+        self.teacher = taught.digest if taught is not None else None
+        self.step_cell = TrainStep(mixed(self.network, config.runtime), loss, optimizer, average, optim.clip_norm,
+                                   parts, loss_scaler(config), taught,
                                    parallel.mean_over_workers(self.network)).set_train(True)
         self.step, self.best, self.score = 0, {}, {}
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
         say(class_balance(train_set.labels, self.class_names))
-        batch = f'{self.stream.batch_size}' + (f' on each of {runtime.size()} workers' if runtime.size() > 1 else '')
-        say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch {batch}; parameter '
+        batch = (f'{self.stream.batch_size}' + (f' in {parts} parts' if parts > 1 else '') +
+                 (f' on each of {runtime.size()} workers' if runtime.size() > 1 else ''))
+        say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch {batch}, learning rate '
+            f'{base:g}; parameter '
             f'groups:\n{describe_groups(self.network, optim.weight_decay)}')
 
     def state(self) -> Dict[str, np.ndarray]:
@@ -123,22 +136,26 @@ class Trainer:
                 'steps_per_epoch': self.steps_per_epoch, 'train_images': len(self.stream.dataset),
                 'workers': runtime.size(),
                 'network': self.arguments, 'class_names': list(self.class_names), 'preprocessing': self.preprocessing,
-                'config': to_dict(self.config), 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
+                'teacher': self.teacher, 'config': to_dict(self.config),
+                'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
 
     @staticmethod
     def _identity(meta: dict) -> dict:
         """What must be the same for a run to go on; where data lie and how they are read may change."""
         free = {'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink',
-                'train.patience', 'train.chance_epochs'}
-        config = {f'{section}.{key}': value for section in ('model', 'data', 'optim', 'train')
-                  for key, value in meta['config'][section].items()}
+                'train.patience', 'train.chance_epochs', 'train.teacher', 'runtime.device', 'runtime.device_id',
+                'runtime.mode', 'runtime.threads', 'runtime.kernels'}
+        config = {f'{section}.{key}': value for section, keys in meta['config'].items() for key, value in keys.items()}
         return {**{key: value for key, value in config.items() if key not in free},
                 'workers': meta.get('workers', 1),
-                **{key: meta[key] for key in ('class_names', 'train_images', 'steps_per_epoch')}}
+                **{key: meta.get(key) for key in ('class_names', 'train_images', 'steps_per_epoch', 'teacher')}}
 
-    def _check_batch_norm(self) -> None:
-        side = self.network.plan.classifier.in_size
-        if self.stream.batch_size * side * side < 2:
+    def _check_batch(self) -> None:
+        side, parts = self.network.plan.classifier.in_size, self.config.train.accumulate
+        if self.stream.batch_size % parts:
+            raise ValueError(f'train.accumulate={parts}: the {len(self.stream.dataset)} training images are one batch, '
+                             'which does not divide into so many; take a smaller data.batch_size or train.accumulate')
+        if self.stream.batch_size // parts * side * side < 2:
             raise ValueError(f'data.batch_size={self.config.data.batch_size} with {len(self.stream.dataset)} training '
                              f'images at {self.network.plan.resolution} px leaves batch norm one value a channel; it '
                              'needs a batch of 2 or a larger model.resolution')

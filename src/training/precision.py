@@ -1,0 +1,45 @@
+"""Mixed precision and loss scaling, both MindSpore's own (mindspore.amp)."""
+from __future__ import annotations
+
+from typing import Optional
+
+import mindspore as ms
+from mindspore import amp, nn
+
+from src.config import Config, RuntimeConfig
+
+FIRST_SCALE = 65536.0  # 2^16: float16 ends at 65504, its smallest normal number is 2^-14
+
+
+def check_precision(runtime: RuntimeConfig, device: str, compiled: bool) -> None:
+    """Raise ValueError where the device, or its `compiled` operators, cannot compute in the configured type."""
+    if runtime.amp == 'O0' or device != 'CPU':
+        return
+    if runtime.amp_type != 'float16':
+        raise ValueError(f'runtime.amp_type={runtime.amp_type}: the CPU has no operators for it; use float16, or '
+                         'runtime.amp=O0')
+    if compiled:
+        raise ValueError(f'runtime.amp={runtime.amp}: the compiled CPU operators compute in float32; set '
+                         'runtime.kernels=stock, or runtime.amp=O0, which is faster there')
+
+
+def mixed(network: nn.Cell, runtime: RuntimeConfig) -> nn.Cell:
+    """The network computing as `runtime.amp` says; its parameters are the same ones and stay float32."""
+    return amp.auto_mixed_precision(network, runtime.amp, getattr(ms, runtime.amp_type))
+
+
+def loss_scaler(config: Config) -> Optional[amp.DynamicLossScaler]:
+    """The dynamic loss scale of a configuration, or None: for float16 unless `train.loss_scale` gives one.
+
+    Gradients of less than 6e-8 are zero in float16, so the loss is multiplied before they are taken and they are
+    divided after (Micikevicius et al., ICLR 2018). The scale halves when a gradient is not finite and doubles after
+    `train.loss_scale_window` steps in which all were.
+    """
+    first = config.train.loss_scale
+    if first is None:
+        if config.runtime.amp == 'O0' or config.runtime.amp_type != 'float16':
+            return None
+        first = FIRST_SCALE
+    scaler = amp.DynamicLossScaler(first, 2, config.train.loss_scale_window)
+    scaler.scale_value.name, scaler.counter.name = 'loss_scale.value', 'loss_scale.good_steps'
+    return scaler

@@ -1,0 +1,251 @@
+"""Micro-batches, loss scale, soft targets and distillation: the step against NumPy, and a run with all of them."""
+import json
+import shutil
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn, ops
+
+from src.config import Config, RuntimeConfig, TrainConfig
+from src.model import create_model
+from src.runtime import configure
+from src.training import checkpoint
+from src.training.distill import Distillation, answering, load_teacher
+from src.training.ema import WeightAverage
+from src.training.loop import Trainer, train
+from src.training.optim import build_optimizer
+from src.training.precision import check_precision, loss_scaler, mixed
+from src.training.step import TrainStep
+from tests.conftest import SMALL
+from tests.training.test_loop import STOP_AT
+from tests.training.test_step import Linear
+
+RNG = np.random.default_rng(5)
+IMAGES = RNG.normal(0, 2, (12, 3)).astype(np.float32)
+LABELS = RNG.integers(0, 2, 12).astype(np.int32)
+SHARES = RNG.dirichlet((1, 1), 12).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def graph_mode():
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+def build(name='rmsprop', **options):
+    net = Linear()
+    optimizer = build_optimizer(name, net, [0.05] * 8, weight_decay=0.1)
+    average = WeightAverage(net, 0.5)
+    step = TrainStep(net, nn.CrossEntropyLoss(label_smoothing=0.1), optimizer, average, **options).set_train(True)
+    return net, step
+
+
+def state(step):
+    return {p.name: p.asnumpy().copy() for p in step.get_parameters()}
+
+
+def run(step, images=IMAGES, labels=LABELS):
+    return float(step(Tensor(images), Tensor(labels)).asnumpy())
+
+
+def log_softmax(z):
+    z = z - z.max(1, keepdims=True)
+    return z - np.log(np.exp(z).sum(1, keepdims=True))
+
+
+def softmax(z):
+    return np.exp(log_softmax(z))
+
+
+def test_shares_of_classes_are_targets_with_smoothing():
+    net, step = build('sgd')
+    w, b = (p.asnumpy().astype(np.float64) for p in (net.weight, net.bias))
+    z = IMAGES @ w + b
+    target = SHARES * 0.9 + 0.05
+    gradient = IMAGES.T @ (softmax(z) - target) / 12 + 0.1 * w  # and weight decay
+    assert run(step, labels=SHARES) == pytest.approx(-(target * log_softmax(z)).sum(1).mean(), rel=1e-5)
+    np.testing.assert_allclose(net.weight.asnumpy(), w - 0.05 * gradient, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('clip, labels', [(0.2, LABELS), (0.0, SHARES)], ids=['labels', 'shares'])
+def test_micro_batches_are_one_batch(clip, labels):
+    """The clip acts on the mean gradient, not on each part's."""
+    (_, whole), (_, parts) = build(clip_norm=clip), build(clip_norm=clip, micro_batches=3)
+    for _ in range(3):
+        assert run(parts, labels=labels) == pytest.approx(run(whole, labels=labels), rel=1e-5)
+    want, got = state(whole), state(parts)
+    assert got['global_step'] == want['global_step'] == 3 and got['ema_updates'] == 3
+    for name, array in want.items():
+        np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def scaled(first, window=2):
+    return loss_scaler(Config(train=TrainConfig(loss_scale=first, loss_scale_window=window)))
+
+
+@pytest.mark.parametrize('parts', [1, 2])
+def test_a_loss_scale_changes_no_bit_and_doubles_after_good_steps(parts):
+    """Powers of two, as is the share of two parts: with three the framework rounds in another order."""
+    (_, plain), (_, step) = build(clip_norm=0.2, micro_batches=parts), build(clip_norm=0.2, micro_batches=parts,
+                                                                             scaler=scaled(1024.0, 2))
+    scales = []
+    for _ in range(5):
+        assert run(step) == run(plain)
+        scales.append(float(step.loss_scale.asnumpy()))
+    assert scales == [1024, 2048, 2048, 4096, 4096]
+    got = state(step)
+    assert (got.pop('loss_scale.value'), got.pop('loss_scale.good_steps')) == (4096, 1)
+    for name, array in state(plain).items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])
+@pytest.mark.parametrize('name', ['rmsprop', 'adamw'])
+def test_an_overflow_halves_the_scale_and_leaves_everything_else(name, mode):
+    """At 2^127 and with large images the loss is finite and its scaled gradients are not."""
+    ms.set_context(mode=mode)
+    _, step = build(name, clip_norm=1.0, scaler=scaled(1024.0, 2))
+    run(step)
+    assert step.good_steps.asnumpy() == 1
+    before = state(step)
+    step.loss_scale.set_data(Tensor(2.0 ** 127, ms.float32))
+    loss = run(step, 100 * IMAGES)
+    after = state(step)
+    assert np.isfinite(loss) and after.pop('loss_scale.value') == 2.0 ** 126 and after.pop('loss_scale.good_steps') == 0
+    for key, array in after.items():
+        np.testing.assert_array_equal(array, before[key], err_msg=key)
+    step.loss_scale.set_data(Tensor(512.0, ms.float32))
+    assert run(step, 100 * IMAGES) == loss  # goes on from where it was
+    assert step.optimizer.global_step.asnumpy() == 2
+
+
+@pytest.mark.parametrize('weight, temperature', [(0.0, 1.0), (1.0, 1.0), (0.3, 4.0)])
+def test_distillation_is_the_formula_and_its_gradient(weight, temperature):
+    rng = np.random.default_rng(9)
+    teacher = nn.Dense(3, 2, Tensor(rng.normal(0, 1, (2, 3)).astype(np.float32)))
+    before = {p.name: p.asnumpy().copy() for p in teacher.get_parameters()}
+    for p in teacher.get_parameters():
+        p.name = 'teacher.' + p.name
+    net, step = build('sgd', distillation=Distillation(answering(teacher), weight, temperature))
+    w, b = (p.asnumpy().astype(np.float64) for p in (net.weight, net.bias))
+    z, t = IMAGES @ w + b, (IMAGES @ teacher.weight.asnumpy().T + teacher.bias.asnumpy()).astype(np.float64)
+    target = np.eye(2)[LABELS] * 0.9 + 0.05
+    q, p = softmax(t / temperature), softmax(z / temperature)
+    divergence = (q * (np.log(q) - np.log(p))).sum(1).mean()
+    want = (1 - weight) * -(target * log_softmax(z)).sum(1).mean() + weight * temperature ** 2 * divergence
+    assert run(step) == pytest.approx(want, rel=1e-5)
+    dz = ((1 - weight) * (softmax(z) - target) + weight * temperature * (p - q)) / 12
+    np.testing.assert_allclose(net.weight.asnumpy(), w - 0.05 * (IMAGES.T @ dz + 0.1 * w), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(net.bias.asnumpy(), b - 0.05 * dz.sum(0), rtol=1e-5, atol=1e-6)
+    for p in teacher.get_parameters():
+        np.testing.assert_array_equal(p.asnumpy(), before[p.name[len('teacher.'):]])
+    assert not [name for name in state(step) if 'teacher' in name]
+
+
+def test_no_gradient_reaches_a_teacher():
+    teacher = nn.Dense(3, 2)
+    answer = answering(teacher)
+
+    def total(x):
+        return answer(x).sum() + teacher.bias.sum()  # and one gradient that is not zero
+
+    gradients = ops.grad(total, None, teacher.trainable_params())(Tensor(IMAGES))
+    assert [float(g.abs().max().asnumpy()) for g in gradients] == [0, 1]
+
+
+@pytest.mark.parametrize('batch, parts, reference, want', [(128, 1, None, 0.5), (64, 1, 128, 0.25), (64, 4, 128, 1.0)])
+def test_the_learning_rate_follows_the_batch(batch, parts, reference, want, small_config):
+    configure('CPU', kernels='stock')
+    trainer = Trainer(small_config(f'data.batch_size={batch}', f'train.accumulate={parts}', 'optim.learning_rate=0.5',
+                                   f'optim.scale_batch={reference or "null"}', 'optim.warmup_epochs=0',
+                                   'optim.schedule=constant'), 'CPU', say=lambda line: None)
+    assert trainer.rates == [want] * trainer.total_steps
+    assert trainer.stream.batch_size == batch * parts and trainer.steps_per_epoch == 1437 // (batch * parts)
+
+
+@pytest.mark.parametrize('runtime, compiled, words', [
+    (RuntimeConfig(amp='O2'), True, 'runtime.amp=O2: the compiled CPU operators compute in float32; set'),
+    (RuntimeConfig(amp='auto', amp_type='bfloat16'), False, 'runtime.amp_type=bfloat16: the CPU has no operators')])
+def test_what_a_cpu_cannot_compute_is_refused(runtime, compiled, words):
+    with pytest.raises(ValueError, match=words):
+        check_precision(runtime, 'CPU', compiled)
+    check_precision(runtime, 'Ascend', False)
+
+
+def test_float16_keeps_weights_and_norms_in_float32_and_has_a_loss_scale(stock_kernels):
+    """O2's logits are near those of float32, but not them; parameters keep their names and type."""
+    runtime = RuntimeConfig(amp='O2')
+    assert loss_scaler(Config(runtime=runtime)).scale_value.asnumpy() == 65536
+    for other in (RuntimeConfig(), RuntimeConfig(amp='O2', amp_type='bfloat16')):
+        assert loss_scaler(Config(runtime=other)) is None
+    images = Tensor(np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32))
+    net = create_model(SMALL, num_classes=5)
+    kinds = {p.name: p.dtype for p in net.get_parameters()}
+    want = net.set_train(False)(images).asnumpy()
+    lower = mixed(net, runtime).set_train(False)
+    got = lower(images)
+    assert got.dtype == ms.float32 and {p.name: p.dtype for p in lower.get_parameters()} == kinds
+    error = np.abs(got.asnumpy() - want).max()
+    assert 0 < error < 0.02 * np.abs(want).max() + 1e-3
+
+
+def test_a_teacher_must_know_the_classes_and_the_pixels(trained):
+    path = str(trained / 'best.ckpt')
+    meta = checkpoint.load(path).meta
+    names, pixels = meta['class_names'], meta['preprocessing']
+    network = load_teacher(path, names, pixels)
+    assert {p.name.partition('.')[0] for p in network.get_parameters()} == {'teacher'} and not network.training
+    for classes, words in ((names[:-1], "10 classes, the data set has 9; class 9 is '9' there and none here"),
+                           ([*names[:3], 'x', *names[4:]], "class 3 is '3' there and 'x' here")):
+        with pytest.raises(ValueError, match=words):
+            load_teacher(path, classes, pixels)
+    with pytest.raises(ValueError, match='data.mean'):
+        load_teacher(path, names, {**pixels, 'mean': [0, 0, 0]})
+    with pytest.raises(FileNotFoundError, match='none.ckpt'):
+        load_teacher('none.ckpt', names, pixels)
+
+
+EVERYTHING = (
+    'train.epochs=3', 'data.batch_size=128', 'train.accumulate=2', 'optim.scale_batch=256', 'optim.clip_norm=1',
+    'optim.learning_rate=0.01', 'optim.name=rmsprop', 'model.dropout=0.3', 'model.drop_path=0.3', 'data.flip=0.5',
+    'train.eval_every=3', 'augment.layers=2', 'augment.erase=0.5', 'augment.mixup=0.4', 'augment.cutmix=1.0',
+    'train.loss_scale=1e38', 'train.loss_scale_window=3', 'train.save_minutes=1e-9')
+
+
+def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, tmp_path, monkeypatch):
+    """The scale starts so high that the first steps overflow, so skipped steps lie before the stop, good ones after."""
+    configure('CPU')
+    config = small_config(*EVERYTHING, f'train.teacher={trained / "best.ckpt"}')
+    whole, resumed, save = tmp_path / 'whole', tmp_path / 'resumed', Trainer.save
+
+    def keep(trainer, path):
+        save(trainer, path)
+        if trainer.step == STOP_AT:
+            shutil.copy(path, tmp_path / 'kept.ckpt')
+
+    lines = []
+    monkeypatch.setattr(Trainer, 'save', keep)
+    train(config, 'CPU', str(whole), say=lines.append)
+    assert any('batch 256 in 2 parts' in line for line in lines)
+    shutil.copytree(whole, resumed)
+    shutil.move(tmp_path / 'kept.ckpt', resumed / 'last.ckpt')
+    train(config, 'CPU', str(resumed), resume=True, say=lines.append)
+    assert any(f'resumed at step {STOP_AT} of 15' in line for line in lines)
+    want, got = (checkpoint.load(str(path / 'last.ckpt')).arrays for path in (whole, resumed))
+    assert set(want) == set(got) and 'loss_scale.value' in want and not [n for n in want if n.startswith('teacher.')]
+    for name, array in want.items():
+        np.testing.assert_array_equal(got[name], array, err_msg=name)
+    assert 0 < want['global_step'] < 15 and want['loss_scale.value'] < 1e38
+    records = [json.loads(line) for line in (whole / 'metrics.jsonl').read_text().splitlines()]
+    assert all(np.isfinite(r['loss']) for r in records)
+
+
+def test_another_teacher_is_another_run(trained, small_config, tmp_path):
+    configure('CPU')
+    path = str(tmp_path / 'x.ckpt')
+    first, other = (Trainer(small_config(f'train.teacher={trained / name}'), 'CPU', say=lambda line: None)
+                    for name in ('best.ckpt', 'last.ckpt'))
+    first.save(path)
+    first.resume(checkpoint.load(path))
+    with pytest.raises(ValueError, match='teacher was .* and is '):
+        other.resume(checkpoint.load(path))
