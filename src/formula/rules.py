@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Optional, Tuple
 
 from src.arch import Complexity, NetSpec, expand, measure, scale
-from src.arch.spec import MAX_RESOLUTION, round_repeats
+from src.arch.spec import MAX_RESOLUTION, stage_blocks
 from src.formula.budget import COSTS, Budget, amount_text, cost
 from src.formula.giant import giant
 from src.formula.tiny import Formula, Prediction, paper_width
@@ -216,7 +216,7 @@ def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optiona
 
 
 def _same_depth(base: NetSpec, one: float, other: float) -> bool:
-    return all(round_repeats(row.repeats, one) == round_repeats(row.repeats, other) for row in base.stages)
+    return all(stage_blocks(stage, one) == stage_blocks(stage, other) for stage in base.stages)
 
 
 def _widest(spec: Callable[[float], NetSpec], budget: Budget, exact: bool = True) -> Optional[NetSpec]:
