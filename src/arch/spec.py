@@ -41,11 +41,11 @@ class SqueezeSpec:
     """How a family builds squeeze-and-excitation (Hu et al., CVPR 2018).
 
     Its reduced channels are the row's se_ratio of the block's 'input' or 'inner' channels, as `of` says, rounded to a
-    multiple of `divisor`; `activation` follows them, and `gate` makes the factors.
+    multiple of `divisor`; `activation`, None the block's, follows them, and `gate` makes the factors.
     """
     of: str = 'input'
     divisor: int = 1
-    activation: str = 'silu'
+    activation: Optional[str] = None
     gate: str = 'sigmoid'
 
 
@@ -211,15 +211,15 @@ def expand(spec: NetSpec) -> NetPlan:
     def block(name: str, row: StageSpec, stride: int, drop_path: float = 0.0) -> BlockPlan:
         nonlocal size, channels, total_stride
         total_stride *= stride * row.pool
-        inner = _inner(row, channels, spec)
+        inner, activation = _inner(row, channels, spec), row.activation or spec.activation
         squeezed = row.se_ratio * (channels if spec.squeeze.of == 'input' else inner)
         plan = BlockPlan(
             name=name, kind=row.block, in_channels=channels, out_channels=_width(row, spec), in_size=size,
             out_size=conv_out_size(conv_out_size(size, stride), row.pool), kernel=row.kernel, stride=stride,
             pool=row.pool, expanded_channels=inner,
             se_channels=round_channels(squeezed, spec.squeeze.divisor) if row.se_ratio else 0,
-            se_activation=spec.squeeze.activation, se_gate=spec.squeeze.gate,
-            activation=row.activation or spec.activation, drop_path=drop_path, stride_from_input=total_stride,
+            se_activation=spec.squeeze.activation or activation, se_gate=spec.squeeze.gate,
+            activation=activation, drop_path=drop_path, stride_from_input=total_stride,
             folded=spec.folded)
         size, channels = plan.out_size, plan.out_channels
         return plan
