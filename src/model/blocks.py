@@ -1,6 +1,7 @@
 """Blocks: one cell a kind, each built from its BlockPlan. Its cost stands in src/arch/complexity.py, LAYERS.
 
-To add a block: a row in a base of src/arch/zoo.py, its layers in LAYERS there, its cell and its row in BLOCKS here.
+To add a block: a row in a base of src/arch/zoo.py, its layers in LAYERS there, its cell and its row in BLOCKS here, and
+its parameters' names in timm's networks, if there are such, in src/model/weights.py.
 """
 from __future__ import annotations
 

@@ -17,13 +17,28 @@ from src.kernels import cells, operators
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum 0.1
 
+
+class HardSigmoid(nn.Cell):
+    """relu6(x + 3) / 6, in pieces: the framework's own is not exported to ONNX, as its hard swish is not."""
+
+    def construct(self, x):
+        return ops.relu6(x + 3) * (1 / 6)
+
+
+class HardSwish(nn.Cell):
+    """x relu6(x + 3) / 6 (Howard et al., ICCV 2019), in pieces."""
+
+    def construct(self, x):
+        return x * ops.relu6(x + 3) * (1 / 6)
+
+
 ACTIVATIONS = {
     'silu': nn.SiLU,
     'relu': nn.ReLU,
     'relu6': nn.ReLU6,
-    'hswish': nn.HSwish,
+    'hswish': HardSwish,
     'sigmoid': nn.Sigmoid,
-    'hsigmoid': nn.HSigmoid,
+    'hsigmoid': HardSigmoid,
     'none': nn.Identity,
 }
 
