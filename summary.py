@@ -31,7 +31,7 @@ def describe(name: str, num_classes: int, resolution=None, per_layer: bool = Fal
 def print_table(summary: dict) -> None:
     for layer in summary.pop('layers', ()):
         shape = 'x'.join(str(n) for n in layer['shape'])
-        print(f"{layer['name']:<30} {layer['kind']:<10} {shape:>14} {layer['macs']:>14,} MACs {layer['params']:>11,} params")
+        print(f"{layer['name']:<36} {layer['kind']:<10} {shape:>14} {layer['macs']:>14,} MACs {layer['params']:>11,} params")
     units = {'resolution': 'px', 'macs': 'multiply-adds of convolutions and dense layers', 'params': 'learnable numbers',
              'activations': 'elements written by convolutions and dense layers',
              'peak_memory': 'bytes of feature maps alive at once, float32, one image',

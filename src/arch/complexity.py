@@ -13,10 +13,10 @@ Conventions, stated once:
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Dict, List, Tuple
 
-from src.arch.spec import BlockPlan, NetPlan
+from src.arch.spec import BlockPlan, NetPlan, conv_out_size
 
 BYTES = 4  # float32
 
@@ -64,8 +64,12 @@ def _squeeze_excite(block: BlockPlan, held: int) -> List[LayerCost]:
 
 
 def _conv_block(block: BlockPlan) -> List[LayerCost]:
-    return [_conv(f'{block.name}.conv', block.in_channels, block.out_channels, block.in_size, block.out_size,
-                  block.kernel, folded=block.folded)]
+    """A convolution, and the max pooling after it, which reads its map and writes another."""
+    size = conv_out_size(block.in_size, block.stride)
+    layer = _conv(f'{block.name}.conv', block.in_channels, block.out_channels, block.in_size, size, block.kernel,
+                  folded=block.folded)
+    pooled = block.out_channels * (size ** 2 + block.out_size ** 2) if block.pool > 1 else 0
+    return [replace(layer, live=max(layer.live, pooled))]
 
 
 def _mbconv(block: BlockPlan) -> List[LayerCost]:
@@ -84,11 +88,60 @@ def _mbconv(block: BlockPlan) -> List[LayerCost]:
     return layers
 
 
+def _ghost_module(name: str, cin: int, cout: int, size: int, folded: bool, held: int) -> List[LayerCost]:
+    """Half of the channels by a 1x1 convolution, the others from them by a depthwise one; they lie side by side."""
+    half = cout // 2
+    return [_conv(f'{name}.primary.conv', cin, half, size, size, folded=folded, held=held),
+            _conv(f'{name}.cheap.conv', half, half, size, size, 3, groups=half, folded=folded, held=held)]
+
+
+def _ghost(block: BlockPlan) -> List[LayerCost]:
+    """Ghost module, depthwise convolution where there is a stride, squeeze-excite, ghost module; then the shortcut."""
+    inner, folded = block.expanded_channels, block.folded
+    waiting = block.in_channels * block.in_size ** 2  # the shortcut, or what it is made from
+    # the first module's input is what waits, while its first convolution reads it
+    primary, cheap = _ghost_module(f'{block.name}.expand', block.in_channels, inner, block.in_size, folded, 0)
+    layers = [primary, replace(cheap, live=cheap.live + waiting)]
+    if block.stride > 1:
+        layers.append(_conv(f'{block.name}.depthwise.conv', inner, inner, block.in_size, block.out_size, block.kernel,
+                            groups=inner, folded=folded, held=waiting))
+    layers += _squeeze_excite(block, held=waiting)
+    layers += _ghost_module(f'{block.name}.project', inner, block.out_channels, block.out_size, folded, waiting)
+    if not block.residual:
+        held = block.out_channels * block.out_size ** 2  # the branch, to which the shortcut is added
+        layers += [_conv(f'{block.name}.shortcut.depthwise.conv', block.in_channels, block.in_channels, block.in_size,
+                         block.out_size, block.kernel, groups=block.in_channels, folded=folded, held=held),
+                   _conv(f'{block.name}.shortcut.project.conv', block.in_channels, block.out_channels, block.out_size,
+                         block.out_size, folded=folded, held=held)]
+    return layers
+
+
+def _bottleneck(block: BlockPlan) -> List[LayerCost]:
+    """1x1, 3x3 with the stride, 1x1; then the shortcut, a 1x1 convolution with the stride or the input itself."""
+    inner, folded = block.expanded_channels, block.folded
+    waiting = block.in_channels * block.in_size ** 2
+    layers = [_conv(f'{block.name}.reduce.conv', block.in_channels, inner, block.in_size, block.in_size, folded=folded),
+              _conv(f'{block.name}.spatial.conv', inner, inner, block.in_size, block.out_size, block.kernel,
+                    folded=folded, held=waiting),
+              _conv(f'{block.name}.expand.conv', inner, block.out_channels, block.out_size, block.out_size,
+                    folded=folded, held=waiting)]
+    if not block.residual:
+        layers.append(_conv(f'{block.name}.shortcut.conv', block.in_channels, block.out_channels, block.in_size,
+                            block.out_size, folded=folded, held=block.out_channels * block.out_size ** 2))
+    return layers
+
+
 def _classifier(block: BlockPlan) -> List[LayerCost]:
-    cin, classes = block.in_channels, block.out_channels
-    pooled = cin * block.in_size ** 2 + cin  # the global average pool reads the map and writes one value a channel
-    return [LayerCost(block.name, 'dense', (classes, 1, 1), macs=cin * classes, params=cin * classes + classes,
-                      activations=classes, live=max(pooled, cin + classes))]
+    """Global average pool, which reads the map and writes one value a channel; hidden layer, dense layer."""
+    features, classes, hidden = block.in_channels, block.out_channels, block.expanded_channels
+    pooled = features * block.in_size ** 2 + features
+    layers = []
+    if hidden:
+        layer = _conv(f'{block.name}.hidden', features, hidden, 1, 1, folded=True)
+        layers, features, pooled = [replace(layer, live=max(layer.live, pooled))], hidden, 0
+    return layers + [LayerCost(block.name, 'dense', (classes, 1, 1), macs=features * classes,
+                               params=features * classes + classes, activations=classes,
+                               live=max(pooled, features + classes))]
 
 
 # One row a block kind, beside the cells in src/model/blocks.py.
@@ -96,6 +149,8 @@ LAYERS: Dict[str, Callable[[BlockPlan], List[LayerCost]]] = {
     'conv': _conv_block,
     'depthwise_separable': _mbconv,
     'mbconv': _mbconv,
+    'ghost': _ghost,
+    'bottleneck': _bottleneck,
     'classifier': _classifier,
 }
 

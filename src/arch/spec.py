@@ -6,7 +6,7 @@ stride and size once, and the model builder, the cost counter and the exporter r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple, Union
 
 MAX_RESOLUTION = 4096  # larger inputs are a typing mistake in every case seen, not a network
 MAX_MULTIPLIER = 100  # as above
@@ -18,31 +18,57 @@ class StageSpec:
 
     `width` says how the channels follow the width multiplier: 'scaled' rounds channels * w, 'fixed' ignores it and
     'at_least' lets them grow but not shrink. Only 'scaled' stages follow the depth multiplier.
+
+    The channels inside a block, between its outer convolutions, are `inner` of the base, which follow w as the
+    block's own do, or, where that is 0, `expansion` times the block's input channels. `activation`: None is the
+    network's. `pool`: the stride of a 3x3 max pooling after the block, 1 where there is none.
     """
     block: str
     channels: int
     kernel: int = 3
     stride: int = 1
     repeats: int = 1
-    expansion: int = 1
+    expansion: float = 1
     se_ratio: float = 0.0
     width: str = 'scaled'
+    inner: int = 0
+    activation: Optional[str] = None
+    pool: int = 1
+
+
+@dataclass(frozen=True)
+class SqueezeSpec:
+    """How a family builds squeeze-and-excitation (Hu et al., CVPR 2018).
+
+    Its reduced channels are the row's se_ratio of the block's 'input' or 'inner' channels, as `of` says, rounded to a
+    multiple of `divisor`; `activation`, None the block's, follows them, and `gate` makes the factors.
+    """
+    of: str = 'input'
+    divisor: int = 1
+    activation: Optional[str] = None
+    gate: str = 'sigmoid'
 
 
 @dataclass(frozen=True)
 class NetSpec:
     """A base network and its multipliers: resolution r, depth d and width w (1, 1, 1 is the base itself).
 
-    `base_resolution` is the base's input side in pixels; `resolution`, when set, replaces int(base_resolution * r).
-    `folded` networks have batch norm folded into the convolutions, which then have a bias: the form that is exported.
+    A stage is one row, or several where its blocks differ. `head` is a convolution before the global pool, `hidden` the
+    channels of a layer with bias and activation between the pool and the classifier, 0 where there is none; neither
+    follows d. Channels are multiples of `divisor`. `base_resolution` is the base's input side in pixels; `resolution`,
+    when set, replaces int(base_resolution * r). `folded` networks have batch norm folded into the convolutions, which
+    then have a bias: the form that is exported.
     """
     name: str
     stem: StageSpec
-    stages: Tuple[StageSpec, ...]
+    stages: Tuple[Union[StageSpec, Tuple[StageSpec, ...]], ...]
     head: Optional[StageSpec]
+    hidden: int = 0
     base: str = ''
     base_resolution: int = 224
     activation: str = 'silu'
+    squeeze: SqueezeSpec = SqueezeSpec()
+    divisor: int = 8
     r: float = 1.0
     d: float = 1.0
     w: float = 1.0
@@ -59,7 +85,8 @@ class BlockPlan:
     """One block with everything decided. Sizes are the sides of square feature maps in pixels.
 
     `name` is the block's place in the network and the prefix of its parameters ('stem', 'stages.1.0', 'head',
-    'classifier'); `stride_from_input` is the total stride after it; `drop_path` the rate of its residual branch.
+    'classifier'); `expanded_channels` are those inside the block (a bottleneck's are fewer than outside);
+    `stride_from_input` is the total stride after it and its `pool`; `drop_path` the rate of its residual branch.
     """
     name: str
     kind: str
@@ -69,8 +96,11 @@ class BlockPlan:
     out_size: int
     kernel: int = 1
     stride: int = 1
+    pool: int = 1
     expanded_channels: int = 0
     se_channels: int = 0
+    se_activation: str = 'silu'
+    se_gate: str = 'sigmoid'
     activation: str = 'silu'
     drop_path: float = 0.0
     dropout: float = 0.0
@@ -115,8 +145,22 @@ def round_repeats(repeats: int, d: float) -> int:
     return max(1, round(repeats * d))
 
 
+def stage_blocks(stage: Union[StageSpec, Tuple[StageSpec, ...]], d: float) -> List[Tuple[StageSpec, int]]:
+    """(row, stride) of every block of a stage at depth multiplier d.
+
+    The rows' blocks together are as many as `round_repeats` says. Fewer are the first ones, which bring the stride and the
+    channels; of more, the further ones are as the last row. Rows whose width is not 'scaled' keep their repeats.
+    """
+    rows = stage if isinstance(stage, tuple) else (stage,)
+    blocks = [(row, row.stride if i == 0 else 1) for row in rows for i in range(row.repeats)]
+    if rows[0].width != 'scaled':
+        return blocks
+    count = round_repeats(len(blocks), d)
+    return blocks[:count] + [(rows[-1], 1)] * (count - len(blocks))
+
+
 def conv_out_size(size: int, stride: int) -> int:
-    """Output side of a convolution with an odd kernel and symmetric padding (kernel - 1) // 2."""
+    """Output side of a convolution or pooling with an odd kernel and symmetric padding (kernel - 1) // 2."""
     return (size - 1) // stride + 1
 
 
@@ -161,41 +205,53 @@ def expand(spec: NetSpec) -> NetPlan:
     _check(spec)
     size = resolution = input_resolution(spec)
     channels, total_stride = spec.in_channels, 1
-    repeats = [round_repeats(s.repeats, spec.d) if s.width == 'scaled' else s.repeats for s in spec.stages]
-    total, done = sum(repeats), 0
+    stages = [stage_blocks(stage, spec.d) for stage in spec.stages]
+    total, done = sum(map(len, stages)), 0
 
     def block(name: str, row: StageSpec, stride: int, drop_path: float = 0.0) -> BlockPlan:
         nonlocal size, channels, total_stride
-        total_stride *= stride
+        total_stride *= stride * row.pool
+        inner, activation = _inner(row, channels, spec), row.activation or spec.activation
+        squeezed = row.se_ratio * (channels if spec.squeeze.of == 'input' else inner)
         plan = BlockPlan(
-            name=name, kind=row.block, in_channels=channels, out_channels=_width(row, spec.w), in_size=size,
-            out_size=conv_out_size(size, stride), kernel=row.kernel, stride=stride,
-            expanded_channels=channels * row.expansion,
-            se_channels=max(1, int(row.se_ratio * channels)) if row.se_ratio else 0,
-            activation=spec.activation, drop_path=drop_path, stride_from_input=total_stride, folded=spec.folded)
+            name=name, kind=row.block, in_channels=channels, out_channels=_width(row, spec), in_size=size,
+            out_size=conv_out_size(conv_out_size(size, stride), row.pool), kernel=row.kernel, stride=stride,
+            pool=row.pool, expanded_channels=inner,
+            se_channels=round_channels(squeezed, spec.squeeze.divisor) if row.se_ratio else 0,
+            se_activation=spec.squeeze.activation or activation, se_gate=spec.squeeze.gate,
+            activation=activation, drop_path=drop_path, stride_from_input=total_stride,
+            folded=spec.folded)
         size, channels = plan.out_size, plan.out_channels
         return plan
 
     stem = block('stem', spec.stem, spec.stem.stride)
-    stages = []
-    for i, (row, n) in enumerate(zip(spec.stages, repeats)):
+    plans = []
+    for i, rows in enumerate(stages):
         blocks = []
-        for j in range(n):
+        for j, (row, stride) in enumerate(rows):
             # the rate grows linearly with the block's index, as in the authors' training code
-            blocks.append(block(f'stages.{i}.{j}', row, row.stride if j == 0 else 1, spec.drop_path * done / total))
+            blocks.append(block(f'stages.{i}.{j}', row, stride, spec.drop_path * done / total))
             done += 1
-        stages.append(tuple(blocks))
+        plans.append(tuple(blocks))
     head = block('head', spec.head, spec.head.stride) if spec.head is not None else None
     classifier = BlockPlan('classifier', 'classifier', channels, spec.num_classes, size, 1,
-                           activation=spec.activation, dropout=spec.dropout, stride_from_input=total_stride)
-    return NetPlan(spec, resolution, stem, tuple(stages), head, classifier)
+                           expanded_channels=spec.hidden, activation=spec.activation, dropout=spec.dropout,
+                           stride_from_input=total_stride)
+    return NetPlan(spec, resolution, stem, tuple(plans), head, classifier)
 
 
-def _width(row: StageSpec, w: float) -> int:
+def _width(row: StageSpec, spec: NetSpec) -> int:
     if row.width == 'fixed':
         return row.channels
-    rounded = round_channels(row.channels * w)
+    rounded = round_channels(row.channels * spec.w, spec.divisor)
     return max(row.channels, rounded) if row.width == 'at_least' else rounded
+
+
+def _inner(row: StageSpec, channels: int, spec: NetSpec) -> int:
+    """Channels inside a block whose input has `channels`."""
+    if row.inner:
+        return round_channels(row.inner * spec.w, spec.divisor)
+    return channels if row.expansion == 1 else round_channels(channels * row.expansion, spec.divisor)
 
 
 def _check(spec: NetSpec) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Optional, Tuple
 
 from src.arch import Complexity, NetSpec, expand, measure, scale
-from src.arch.spec import MAX_RESOLUTION, round_repeats
+from src.arch.spec import MAX_RESOLUTION, stage_blocks
 from src.formula.budget import COSTS, Budget, amount_text, cost
 from src.formula.giant import giant
 from src.formula.tiny import Formula, Prediction, paper_width
@@ -32,13 +32,19 @@ class Impossible(ValueError):
 
 @dataclass(frozen=True)
 class Network:
-    """What a rule made of a budget."""
+    """What a rule made of a budget; `fitted_to`: the base whose networks the tiny rule's formula was fitted to."""
     rule: str
     budget: Budget
     spec: NetSpec
     complexity: Complexity
     phi: Optional[float] = None
     prediction: Optional[Prediction] = None
+    fitted_to: str = ''
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether the formula was fitted to networks of another base than this one's."""
+        return bool(self.fitted_to) and self.fitted_to != self.spec.base
 
     @property
     def resolution(self) -> int:
@@ -73,7 +79,7 @@ class Network:
             found.update(c=round(p.c, 6), r_formula=round(p.r, 6), d_formula=round(p.d, 6),
                          r_interval=[round(v, 6) for v in p.r_interval], d_interval=[round(v, 6) for v in p.d_interval],
                          r_deviation=round(p.r_deviation, 6), d_deviation=round(p.d_deviation, 6),
-                         extrapolated=p.extrapolated)
+                         extrapolated=p.extrapolated, formula_base=self.fitted_to)
         return found
 
 
@@ -103,7 +109,10 @@ def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None, wi
 
 
 def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved') -> Network:
-    """The tiny formula. A budget in another unit than the formula's is met by the c whose network costs that much."""
+    """The tiny formula. A budget in another unit than the formula's is met by the c whose network costs that much.
+
+    c is the share of the cost of `base`, whatever base the formula was fitted to, as the paper takes each base's own C0.
+    """
     if width not in ('solved', 'paper'):
         raise ValueError(f"width '{width}': must be solved or paper")
     whole = cost(base, formula.cost)
@@ -140,7 +149,7 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
         c = _largest(fits, lowest, LARGEST_C, 1e-4)
         spec = network(c, budget)
     spec = spec or at(c)
-    return Network('tiny', budget, spec, measure(expand(spec)), prediction=formula.predict(c))
+    return Network('tiny', budget, spec, measure(expand(spec)), prediction=formula.predict(c), fitted_to=formula.base)
 
 
 def inverse_giant(base: NetSpec, budget: Budget) -> Network:
@@ -216,7 +225,7 @@ def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optiona
 
 
 def _same_depth(base: NetSpec, one: float, other: float) -> bool:
-    return all(round_repeats(row.repeats, one) == round_repeats(row.repeats, other) for row in base.stages)
+    return all(stage_blocks(stage, one) == stage_blocks(stage, other) for stage in base.stages)
 
 
 def _widest(spec: Callable[[float], NetSpec], budget: Budget, exact: bool = True) -> Optional[NetSpec]:

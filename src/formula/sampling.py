@@ -66,4 +66,4 @@ def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
 
 def blocks(plan: NetPlan) -> tuple:
     """What tells two networks apart: input size and every block's place, channels and size."""
-    return plan.resolution, tuple((b.name, b.out_channels, b.out_size) for b in plan.blocks)
+    return plan.resolution, tuple((b.name, b.expanded_channels, b.out_channels, b.out_size) for b in plan.blocks)

@@ -9,6 +9,12 @@ from src.formula.rules import Impossible, Network
 _OUTSIDE = 'lies outside the budgets that the formula was fitted to: an extrapolation'
 
 
+def _borrowed(network: Network) -> str:
+    """That a formula comes from another base, and what its budgets are shares of here."""
+    return (f'r(c) and d(c) were fitted to {network.fitted_to}; c = {network.prediction.c:.3g} is the share of '
+            f"{network.spec.base}'s own cost. fit_formula.py fits a formula to {network.spec.base}'s networks")
+
+
 def describe(network: Network) -> str:
     """A network, a fact a line."""
     summary, kind = network.summary(), network.budget.kind
@@ -24,6 +30,8 @@ def describe(network: Network) -> str:
     lines.append(('budget', f'{network.budget}, {100 * network.distance:+.2f} % {kind}'))
     if network.prediction and network.prediction.extrapolated:
         lines.append(('note', f'c = {network.prediction.c:.3g} {_OUTSIDE}'))
+    if network.borrowed:
+        lines.append(('note', _borrowed(network)))
     return '\n'.join(f'{key:<12} {value}' for key, value in lines)
 
 
@@ -39,5 +47,7 @@ def side_by_side(found: Dict[str, object]) -> str:
                      *(amount_text(getattr(network.complexity, kind)) for kind in COSTS), f'{100 * network.distance:+.2f} %'))
         if network.prediction and network.prediction.extrapolated:
             notes.append(f'{rule}: c = {network.prediction.c:.3g} {_OUTSIDE}')
+        if network.borrowed:
+            notes.append(f'{rule}: {_borrowed(network)}')
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return '\n'.join(['  '.join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows] + notes)

@@ -15,6 +15,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 ACTIVATIONS = ('none', 'silu', 'relu', 'relu6', 'hswish', 'sigmoid')  # the order of cc/activation.h
+GATES = ('sigmoid', 'hsigmoid')  # the order of cc/gate.cc
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Options:
     pooled: bool = False
     input_act: Optional[str] = None  # of an input handed on before its norm
     frozen: bool = False  # running statistics, as in evaluation
+    gate: str = 'sigmoid'  # of squeeze-and-excitation, to which `act` belongs too
 
     def __post_init__(self):
         if self.residual and self.pooled:
@@ -38,7 +40,8 @@ class Options:
         """As the operators take them."""
         input_act = -1 if self.input_act is None else ACTIVATIONS.index(self.input_act)
         return Tensor(np.array([self.stride, ACTIVATIONS.index(self.act), self.epsilon, self.momentum, self.gated,
-                                self.residual, self.pooled, input_act, self.frozen], np.float32))
+                                self.residual, self.pooled, input_act, self.frozen, GATES.index(self.gate)],
+                               np.float32))
 
 
 def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: Callable | None = None,

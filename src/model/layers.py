@@ -17,12 +17,28 @@ from src.kernels import cells, operators
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum 0.1
 
+
+class HardSigmoid(nn.Cell):
+    """relu6(x + 3) / 6, in pieces: the framework's own is not exported to ONNX, as its hard swish is not."""
+
+    def construct(self, x):
+        return ops.relu6(x + 3) * (1 / 6)
+
+
+class HardSwish(nn.Cell):
+    """x relu6(x + 3) / 6 (Howard et al., ICCV 2019), in pieces."""
+
+    def construct(self, x):
+        return x * ops.relu6(x + 3) * (1 / 6)
+
+
 ACTIVATIONS = {
     'silu': nn.SiLU,
     'relu': nn.ReLU,
     'relu6': nn.ReLU6,
-    'hswish': nn.HSwish,
+    'hswish': HardSwish,
     'sigmoid': nn.Sigmoid,
+    'hsigmoid': HardSigmoid,
     'none': nn.Identity,
 }
 
@@ -90,10 +106,11 @@ class SqueezeExcite(nn.Cell):
         self.act = activation(act)
         self.expand = conv2d(reduced, channels, bias=True)
         self.gate = activation(gate)
-        if kernels and gate != 'sigmoid':
-            raise ValueError(f"gate '{gate}': the CPU kernels have sigmoid; build it without `kernels`")
+        if kernels and gate not in operators.GATES:
+            raise ValueError(f"gate '{gate}': the CPU kernels have {', '.join(operators.GATES)}; build it without "
+                             '`kernels`')
         self.fused = operators.gate(kernels) if kernels else None
-        self.options = operators.Options(act=act).tensor()
+        self.options = operators.Options(act=act, gate=gate).tensor() if kernels else None
 
     def construct(self, means):
         if self.fused is not None:
@@ -104,14 +121,30 @@ class SqueezeExcite(nn.Cell):
 
 
 class GlobalPool(nn.Cell):
-    """The mean over a map's pixels: (N, C, H, W) -> (N, C)."""
+    """The mean over a map's pixels: (N, C, H, W) -> (N, C); `keep`: as SqueezeExcite takes it."""
 
-    def __init__(self, kernels: Optional[str] = None):
+    def __init__(self, kernels: Optional[str] = None, keep: bool = False):
         super().__init__()
+        self.keep = keep
         self.fused = operators.mean(kernels) if kernels else None
 
     def construct(self, x):
-        return self.fused(x) if self.fused is not None else ops.mean(x, (2, 3))
+        return self.fused(x) if self.fused is not None else ops.mean(x, (2, 3), self.keep)
+
+
+class MaxPool(nn.Cell):
+    """3x3 max pooling, padded by one, of a map without negative numbers: (N, C, H, W) -> (N, C, ~H / s, ~W / s).
+
+    The padding is zeros, which after a ReLU are never above the maximum of the pixels.
+    """
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.pad = nn.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
+        self.pool = nn.MaxPool2d(3, stride)
+
+    def construct(self, x):
+        return self.pool(self.pad(x))
 
 
 class ToLayers(nn.Cell):

@@ -10,7 +10,7 @@ from mindspore import nn
 from src.arch.spec import NetPlan, expand
 from src.arch.zoo import resolve
 from src import kernels
-from src.model.blocks import build_block
+from src.model.blocks import build_block, compiled
 from src.model.layers import FromLayers, ToLayers
 from src.model.pretrained import load_pretrained
 from src.model.weights import initialise
@@ -27,11 +27,12 @@ class Network(nn.Cell):
     def __init__(self, plan: NetPlan, seed: int = 0):
         super().__init__()
         self.plan = plan
-        self.kernels = None if plan.spec.folded else kernels.active()
+        self.kernels = kernels.active() if compiled(plan) and not plan.spec.folded else None
         build = functools.partial(build_block, seed=seed, kernels=self.kernels)
         self.enter = ToLayers(self.kernels)
         first = plan.stages[0][0]  # reads the stem's map once and alone, or not
-        self.stem = build(plan.stem, hands_on=first.kind == 'depthwise_separable' and not first.residual)
+        self.stem = build(plan.stem, hands_on=first.kind == 'depthwise_separable' and not first.residual
+                          and first.activation == plan.stem.activation)
         self.stages = nn.SequentialCell([nn.SequentialCell([build(block) for block in stage]) for stage in plan.stages])
         self.head = build(plan.head) if plan.head is not None else nn.Identity()
         self.classifier = build(plan.classifier)

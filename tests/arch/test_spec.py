@@ -111,6 +111,48 @@ def test_squeeze_excite_never_has_zero_channels():
     assert expand(spec).stages[0][0].se_channels == 1
 
 
+INNER = {  # channels inside the blocks of each stage, and their squeeze-excite channels, as timm 1.0 builds them
+    'mobilenetv3_large_100': (
+        [[16], [64, 72], [72, 120, 120], [240, 200, 184, 184], [480, 672], [672, 960, 960]],
+        [[0], [0, 0], [24, 32, 32], [0] * 4, [120, 168], [168, 240, 240]]),
+    'mobilenetv3_small_050': (
+        [[16], [40, 56], [64, 144, 144], [72, 72], [144, 288, 288]], [[8], [0, 0], [16, 40, 40], [24, 24], [40, 72, 72]]),
+    'ghostnet_100': (
+        [[16], [48, 72], [72, 120], [240, 200, 184, 184], [480, 672], [672] + [960] * 4],
+        [[0], [0, 0], [20, 32], [0] * 4, [120, 168], [168, 0, 240, 0, 240]]),
+    'resnet50@w=0.5': ([[32] * 3, [64] * 4, [128] * 6, [256] * 3], [[0] * 3, [0] * 4, [0] * 6, [0] * 3]),
+}
+
+
+@pytest.mark.parametrize('name', INNER)
+def test_channels_inside_the_blocks(name):
+    inner, squeezed = INNER[name]
+    plan = expand(resolve(name))
+    assert [[b.expanded_channels for b in stage] for stage in plan.stages] == inner
+    assert [[b.se_channels for b in stage] for stage in plan.stages] == squeezed
+
+
+def test_activations_are_the_rows_or_the_networks():
+    plan = expand(resolve('mobilenetv3_small_100'))
+    assert [plan.stem.activation] + [stage[0].activation for stage in plan.stages] == ['hswish'] + ['relu'] * 2 + ['hswish'] * 3
+    assert {(b.se_activation, b.se_gate) for b in plan.blocks if b.se_channels} == {('relu', 'hsigmoid')}
+    assert (plan.head.out_channels, plan.classifier.expanded_channels, plan.classifier.in_channels) == (576, 1024, 576)
+
+
+@pytest.mark.parametrize('d, inner', [
+    (0.1, [240]), (0.6, [240, 200]), (0.75, [240, 200, 184]), (1, [240, 200, 184, 184]), (1.5, [240, 200] + [184] * 4)])
+def test_depth_drops_the_last_blocks_of_a_stage_or_repeats_its_last_row(d, inner):
+    stage = expand(resolve(f'mobilenetv3_large_100@d={d}')).stages[3]
+    assert [b.expanded_channels for b in stage] == inner and [b.stride for b in stage] == [2] + [1] * (len(inner) - 1)
+
+
+def test_the_pool_of_a_stem_is_part_of_its_stride():
+    plan = expand(resolve('resnet50'))
+    assert (plan.stem.in_size, plan.stem.out_size, plan.stem.stride, plan.stem.stride_from_input) == (224, 56, 2, 4)
+    assert [stage[-1].out_size for stage in plan.stages] == [56, 28, 14, 7]
+    assert plan.head is None and plan.classifier.in_channels == 2048
+
+
 @pytest.mark.parametrize('letter', 'rdw')
 @pytest.mark.parametrize('value', [0, -0.5, float('nan'), float('inf')])
 def test_a_multiplier_that_is_not_positive_is_named(letter, value):

@@ -5,21 +5,29 @@ import sys
 import pytest
 
 from src.arch.spec import input_resolution
-from src.arch.zoo import VARIANTS, list_models, resolve
+from src.arch.zoo import BASES, VARIANTS, list_models, resolve
 
 
 @pytest.mark.parametrize('name, pixels', [
     ('efficientnet_b0', 224), ('tinynet_a', 192), ('tinynet_b', 188), ('tinynet_c', 184), ('tinynet_d', 152),
-    ('tinynet_e', 106)])
+    ('tinynet_e', 106), ('efficientnet_b-1', 189), ('efficientnet_b-4', 98), ('resnet50', 224)])
 def test_input_side_of_a_variant(name, pixels):
     assert input_resolution(resolve(name)) == pixels
 
 
 def test_list_models_is_every_row_and_every_row_resolves():
-    assert list_models() == ['efficientnet_b0'] + [f'tinynet_{letter}' for letter in 'abcde']
+    assert list_models() == ['efficientnet_b0'] + [f'tinynet_{letter}' for letter in 'abcde'] + [
+        f'efficientnet_b-{power}' for power in (1, 2, 3, 4)] + ['ghostnet_100'] + [
+        f'mobilenetv3_{size}' for size in ('large_100', 'large_075', 'small_100', 'small_075', 'small_050')] + ['resnet50']
     for name, row in VARIANTS.items():
         spec = resolve(name)
         assert (spec.name, spec.base, spec.r, spec.d, spec.w) == (name, row.base, row.r, row.d, row.w)
+
+
+@pytest.mark.parametrize('name', BASES)
+def test_a_base_is_a_name_too(name):
+    assert resolve(name) == BASES[name]
+    assert resolve(f'{name}@d=0.5,resolution=64').d == 0.5
 
 
 @pytest.mark.parametrize('name, r, d, w, pixels', [
@@ -48,7 +56,7 @@ def test_other_fields_are_replaced():
 
 @pytest.mark.parametrize('name, close', [
     ('tinynet-e', 'tinynet_'), ('TinyNet_A', 'tinynet_'), ('eficientnet_b0', 'efficientnet_b0'),
-    ('tinynt_c@r=0.5', 'tinynet_c')])
+    ('tinynt_c@r=0.5', 'tinynet_c'), ('resnet', 'resnet50')])
 def test_an_unknown_name_gets_a_suggestion(name, close):
     with pytest.raises(ValueError) as error:
         resolve(name)
@@ -56,7 +64,7 @@ def test_an_unknown_name_gets_a_suggestion(name, close):
     assert all(known in str(error.value) for known in list_models())
 
 
-@pytest.mark.parametrize('name', ['', '@r=1', 'resnet50'])
+@pytest.mark.parametrize('name', ['', '@r=1', 'vgg'])
 def test_a_name_like_none_gets_the_list(name):
     with pytest.raises(ValueError, match='unknown model') as error:
         resolve(name)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from src.arch import expand, measure, resolve, scale
+from src.arch.zoo import VARIANTS
 from src.formula import RULES, Budget, Formula, Impossible, compare, cost, design
 from src.formula.budget import amount_text, base_network, parse_amount
 from src.formula.giant import giant
@@ -111,6 +112,43 @@ def test_another_base_resolution_and_classes():
     found = design(SMALL, Budget(6e6))
     assert found.spec.num_classes == 10 and found.resolution < 60 and -0.03 < found.distance <= 0
     assert found.prediction.c == pytest.approx(6e6 / cost(SMALL))
+
+
+@pytest.mark.parametrize('name, amount', [('resnet50', 1e9), ('resnet50', 250e6), ('ghostnet', 60e6), ('ghostnet', 20e6),
+                                          ('mobilenetv3_large', 100e6), ('mobilenetv3_small', 15e6)])
+def test_other_bases_by_their_own_cost(name, amount):
+    """r and d are the curves' at the share of the base's own cost, within what may be changed to meet the budget."""
+    base = base_network(name)
+    found = compare(base, Budget(amount))
+    tiny, whole = found['tiny'], cost(base)
+    r, d = (float(curve.predict(amount / whole)[0][0]) for curve in (Formula.load().r, Formula.load().d))
+    assert tiny.prediction.c == pytest.approx(amount / whole) and tiny.borrowed and tiny.fitted_to == 'efficientnet_b0'
+    assert abs(tiny.resolution - 224 * r) <= max(1, 0.02 * 224 * r) + 0.5 and abs(tiny.spec.d - d) <= 0.0201
+    for rule, network in found.items():
+        if not isinstance(network, Impossible):
+            assert network.cost <= amount and measure(expand(resolve(network.name))) == network.complexity, rule
+    assert tiny.distance > -0.04  # few and wide steps of channels
+    assert not design(B0, Budget(1e8)).borrowed
+
+
+def test_depth_alone_ends_at_a_block_a_stage():
+    base = base_network('resnet50')
+    least = cost(scale(base, d=0.01))
+    assert [len(stage) for stage in expand(scale(base, d=0.01)).stages] == [1] * 4
+    assert design(base, Budget(least), 'depth').cost == least
+    with pytest.raises(Impossible, match='resnet50 can be brought to'):
+        design(base, Budget(least - 1), 'depth')
+    found = design(base, Budget(2.5e9), 'depth')
+    assert found.cost == largest((scale(base, d=d) for d in np.arange(0.02, 1.6, 0.002)), 2.5e9)
+
+
+def test_negative_powers_are_the_giant_formula_at_their_budgets():
+    """EfficientNet-B^-1 to B^-4 of the zoo: phi to two decimals, within two percent of the budget."""
+    for power, phi, millions in ((1, -1.19, 200), (2, -2.55, 100), (3, -3.94, 52), (4, -5.85, 24)):
+        row = VARIANTS[f'efficientnet_b-{power}']
+        assert (row.r, row.d, row.w) == pytest.approx(giant(phi), abs=5.1e-5)
+        assert cost(resolve(row.name)) / 1e6 == pytest.approx(millions, rel=0.02)
+        assert cost(scale(B0, **dict(zip('rdw', giant(phi))))) == cost(resolve(row.name))  # the digits suffice
 
 
 def test_the_drawn_width_is_that_of_the_base_that_is_drawn():

@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from src.arch import expand, measure
+from src.arch import expand, measure, scale
 from src.formula.budget import base_network
 from src.formula.sampling import Space, blocks, draw
 
@@ -25,6 +25,13 @@ def test_networks_are_in_the_space_and_each_once():
     assert len({blocks(expand(spec)) for spec in found}) == 60
     costs = [measure(expand(spec)).macs / whole for spec in found]
     assert min(costs) < 0.2 and max(costs) > 0.5
+
+
+def test_networks_that_differ_inside_their_blocks_are_told_apart():
+    base = base_network('ghostnet', 48, 10)
+    one, other = (expand(scale(base, w=w)) for w in (0.55, 0.551))
+    assert [b.out_channels for b in one.blocks] == [b.out_channels for b in other.blocks]
+    assert measure(one) != measure(other) and blocks(one) != blocks(other)
 
 
 def test_more_draws_begin_with_the_fewer():

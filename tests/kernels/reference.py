@@ -10,11 +10,12 @@ SLOPES = {  # activation -> (value, slope)
     'relu6': (lambda u: np.clip(u, 0, 6), lambda u: ((u > 0) & (u < 6)) * 1.0),
     'hswish': (lambda u: u * np.clip(u + 3, 0, 6) / 6,
                lambda u: np.where(u <= -3, 0, np.where(u < 3, u / 3 + 0.5, 1.0))),
+    'hsigmoid': (lambda u: np.clip(u + 3, 0, 6) / 6, lambda u: (np.abs(u) < 3) / 6),
     'sigmoid': (lambda u: 1 / (1 + np.exp(-u)), lambda u: np.exp(-u) / (1 + np.exp(-u)) ** 2),
 }
 
 
-KINKS = {'relu': (0,), 'relu6': (0, 6), 'hswish': (-3, 3)}  # where the slope jumps
+KINKS = {'relu': (0,), 'relu6': (0, 6), 'hswish': (-3, 3), 'hsigmoid': (-3, 3)}  # where the slope jumps
 EPS = 2.0 ** -24  # what one rounding to float32 costs, relative
 ROUNDINGS = 8  # of them a term passes through, roughly: product, sum, statistics, norm, activation
 

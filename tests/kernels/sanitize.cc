@@ -90,10 +90,11 @@ std::vector<Tensor> run(const char *name, Operator f, std::initializer_list<cons
 #define RUN(name, ...) run(#name, name, __VA_ARGS__)
 
 // Options of src/kernels/operators.py in their order.
-Tensor options(int stride, int act, bool gated, bool residual, bool pooled, int input_act = -1, bool frozen = false) {
+Tensor options(int stride, int act, bool gated, bool residual, bool pooled, int input_act = -1, bool frozen = false,
+               int gate = 0) {
   return Tensor::of({static_cast<float>(stride), static_cast<float>(act), 1e-5f, 0.9f, static_cast<float>(gated),
                      static_cast<float>(residual), static_cast<float>(pooled), static_cast<float>(input_act),
-                     static_cast<float>(frozen)});
+                     static_cast<float>(frozen), static_cast<float>(gate)});
 }
 
 Shape map(const Shape &x, int64_t channels, int64_t stride) {
@@ -161,9 +162,10 @@ void chain(const Shape &shape, int64_t c, int kernel, int stride, int deep, int 
   }
 }
 
-void gate(int64_t n, int64_t c, int64_t reduced, int act) {
+void gate(int64_t n, int64_t c, int64_t reduced, int act, int kind) {
   const Tensor means = drawn({n, c}), w1 = drawn({reduced, c, 1, 1}), w2 = drawn({c, reduced, 1, 1});
-  const Tensor b1 = drawn({reduced}), b2 = drawn({c}), told = options(1, act, false, false, false), d = drawn({n, c});
+  const Tensor b1 = drawn({reduced}), b2 = drawn({c}), d = drawn({n, c});
+  const Tensor told = options(1, act, false, false, false, -1, false, kind);
   const auto made = RUN(gate_forward, {&means, &w1, &b1, &w2, &b2, &told}, {{n, c}, {n, reduced}, {n, c}});
   RUN(gate_backward, {&d, &means, &w1, &w2, &made[1], &made[2], &told}, {{n, c}, w1.shape, {reduced}, w2.shape, {c}});
 }
@@ -203,7 +205,7 @@ void everything() {
     }
   for (const Shape &shape : shapes) layout(shape);
   layout({2, 40, 40, 2});
-  gate(1, 1, 1, 1), gate(5, 37, 3, 2), gate(19, 130, 70, 4);
+  gate(1, 1, 1, 1, 0), gate(5, 37, 3, 2, 1), gate(19, 130, 70, 4, 0);
   optimizers(1, 17), optimizers(70000, 16385);
 }
 

@@ -8,7 +8,7 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from src import kernels
-from src.arch.spec import NetSpec, StageSpec, expand
+from src.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
 from src.arch.zoo import resolve
 from src.kernels import build
 from src.model import FeatureExtractor
@@ -35,6 +35,15 @@ SPECS = {
     'plain': PLAIN,  # a stage without squeeze-excite, one with, residuals; the stem is followed by an expansion
     'separable': dataclasses.replace(PLAIN, name='separable', activation='relu6', stages=(  # the stem is handed on
         StageSpec('depthwise_separable', 10, kernel=3, stride=2), StageSpec('mbconv', 10, kernel=3, expansion=4))),
+    'hard': dataclasses.replace(  # as MobileNetV3: hard gates, a ReLU stage after a hard-swish stem, a hidden layer
+        PLAIN, name='hard', squeeze=SqueezeSpec('inner', 8, 'relu', 'hsigmoid'), hidden=12, stages=(
+            StageSpec('depthwise_separable', 8, kernel=3, stride=2, se_ratio=0.5, activation='relu'),
+            StageSpec('mbconv', 16, kernel=5, repeats=2, expansion=2.5, se_ratio=0.25))),
+    'ghost': dataclasses.replace(  # with and without stride, gate and shortcut of its own; halves are concatenated
+        PLAIN, name='ghost', activation='relu', divisor=4, squeeze=SqueezeSpec('inner', 4, 'relu', 'hsigmoid'), hidden=12,
+        drop_path=0.2, stages=(
+            (StageSpec('ghost', 12, kernel=3, stride=2, inner=20, se_ratio=0.25), StageSpec('ghost', 12, inner=16)),
+            (StageSpec('ghost', 16, kernel=5, inner=24, se_ratio=0.25), StageSpec('ghost', 16, inner=24)))),
 }
 
 
@@ -133,8 +142,8 @@ def test_same_parameters(name):
         np.testing.assert_array_equal(stock[key], fused[key], err_msg=key)
 
 
-@pytest.mark.parametrize('mode, name', [*((ms.GRAPH_MODE, name) for name in SPECS), (ms.PYNATIVE_MODE, 'tinynet'),
-                                        (ms.PYNATIVE_MODE, 'separable')])
+@pytest.mark.parametrize('mode, name', [*((ms.GRAPH_MODE, name) for name in ('tinynet', 'plain', 'separable')),
+                                        *((ms.PYNATIVE_MODE, name) for name in SPECS if name != 'plain')])
 def test_training_and_evaluation(mode, name):
     """Logits, gradients of weights and images, statistics and random counters in training; then evaluation."""
     expected = stock_outcomes(name)
@@ -229,6 +238,12 @@ def test_other_types_are_refused(mode):
     net = build_network('auto', 'separable').set_train(False)
     with pytest.raises(TypeError, match='Float16.*must all be float32; runtime.kernels=stock'):
         net(images().astype(ms.float16))
+
+
+def test_resnet_has_the_frameworks_operators():
+    kernels.choose('auto')
+    net = Network(expand(resolve('resnet50@d=0.1,w=0.1', num_classes=CLASSES)))
+    assert net.kernels is None and build_network('auto', 'ghost').kernels is not None
 
 
 def test_maps_in_the_wrong_order_are_refused():

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.kernels import build
-from src.kernels.operators import ACTIVATIONS
+from src.kernels.operators import ACTIVATIONS, GATES
 from tests.kernels.reference import EPS, ROUNDINGS, SLOPES, ConvNormAct, call, clear_of_kinks, close
 
 RESULT, GRADIENT = 1e-5, 1e-4
@@ -38,10 +38,11 @@ def all_threads(library):
     library.tinynets_set_threads(0)
 
 
-def options(stride=1, act='none', gated=False, residual=False, pooled=False, input_act=None, frozen=False):
+def options(stride=1, act='none', gated=False, residual=False, pooled=False, input_act=None, frozen=False,
+            gate='sigmoid'):
     """The numbers of src/kernels/operators.py, Options, written out."""
     return np.array([stride, ACTIVATIONS.index(act), 1e-5, 0.9, gated, residual, pooled,
-                     -1 if input_act is None else ACTIVATIONS.index(input_act), frozen])
+                     -1 if input_act is None else ACTIVATIONS.index(input_act), frozen, GATES.index(gate)])
 
 
 class Draw:
@@ -233,28 +234,30 @@ def test_convolution_handed_to_depthwise(library, n, h, w, cin, c, first, kernel
 
 
 @examples
-@given(n=st.integers(1, 40), c=st.integers(1, 200), reduced=st.integers(1, 70), act=activations, count=threads,
-       seed=seeds)
-def test_gate(library, n, c, reduced, act, count, seed):
+@given(n=st.integers(1, 40), c=st.integers(1, 200), reduced=st.integers(1, 70), act=activations,
+       gate=st.sampled_from(GATES), count=threads, seed=seeds)
+def test_gate(library, n, c, reduced, act, gate, count, seed):
     library.tinynets_set_threads(count)
     draw = Draw(seed)
     means, b1, b2 = draw(n, c), draw(reduced), draw(c)
     w1, w2 = draw(reduced, c, 1, 1, deviation=c ** -0.5), draw(c, reduced, 1, 1, deviation=reduced ** -0.5)
     b1 = clear_of_kinks((means @ w1[..., 0, 0].T)[:, None, None], b1, act, 2e-5)
-    (value, slope), (sigmoid, sigmoid_slope) = SLOPES[act], SLOPES['sigmoid']
+    (value, slope), (factor, factor_slope) = SLOPES[act], SLOPES[gate]
     first, second, one = w1[..., 0, 0], w2[..., 0, 0], ROUNDINGS * EPS
     u = means @ first.T + b1
+    b2 = clear_of_kinks((value(u) @ second.T)[:, None, None], b2, gate, 2e-5)
     v = value(u) @ second.T + b2
     # a single sum may cancel: what rounding its terms may do
     u_error = one * (np.abs(means) @ np.abs(first).T + np.abs(b1))
     v_error = one * (np.abs(value(u)) @ np.abs(second).T + np.abs(b2)) + 1.2 * u_error @ np.abs(second).T
-    _, out = call(library, 'gate_forward', [means, w1, b1, w2, b2, options(act=act)], [(n, c), (n, reduced), (n, c)])
-    close(out[0], sigmoid(v), RESULT, v_error, 'gate')
+    _, out = call(library, 'gate_forward', [means, w1, b1, w2, b2, options(act=act, gate=gate)],
+                  [(n, c), (n, reduced), (n, c)])
+    close(out[0], factor(v), RESULT, v_error, 'gate')
     close(out[1], u, RESULT, u_error, 'u')
     close(out[2], v, RESULT, v_error, 'v')
 
     dy = draw(n, c)
-    dv = dy * sigmoid_slope(v)
+    dv = dy * factor_slope(v)
     da = dv @ second
     du = da * slope(u)
     dw1, dw2 = (du.T @ means)[..., None, None], (dv.T @ value(u))[..., None, None]
@@ -263,7 +266,7 @@ def test_gate(library, n, c, reduced, act, count, seed):
     du_error = 1.2 * da_error + one * 1.2 * da_terms + da_terms * u_error
     errors = (du_error @ np.abs(first), (du_error.T @ np.abs(means))[..., None, None], du_error.sum(0),
               (dv_error.T @ np.abs(value(u)) + np.abs(dv).T @ (1.2 * u_error))[..., None, None], dv_error.sum(0))
-    _, made = call(library, 'gate_backward', [dy, means, w1, w2, out[1], out[2], options(act=act)],
+    _, made = call(library, 'gate_backward', [dy, means, w1, w2, out[1], out[2], options(act=act, gate=gate)],
                    [(n, c), w1.shape, (reduced,), w2.shape, (c,)])
     check_gradients(made, (du @ first, dw1, du.sum(0), dw2, dv.sum(0)), errors,
                     ('means', 'first weight', 'first bias', 'second weight', 'second bias'))

@@ -5,13 +5,16 @@ import pytest
 from mindspore import Tensor, nn
 
 from src.arch import expand, layer_costs, measure, resolve
+from src.arch.spec import conv_out_size
 from src.model import FeatureExtractor, create_model, list_models
-from src.model.layers import Dropout, DropPath, Uniform
+from src.model.layers import Dropout, DropPath, MaxPool, Uniform
 from src.model.weights import load_arrays
 from tests.conftest import SMALL
 
+OTHERS = ['ghostnet@d=0.4,w=0.3', 'mobilenetv3_small@d=1.6,w=0.35', 'mobilenetv3_large@d=0.3,w=0.2', 'resnet50@d=0.3,w=0.1']
 
-@pytest.mark.parametrize('name', [*list_models(), 'efficientnet_b0@r=0.3,d=2.1,w=0.33', 'tinynet_c@w=1.4'])
+
+@pytest.mark.parametrize('name', [*list_models(), 'efficientnet_b0@r=0.3,d=2.1,w=0.33', 'tinynet_c@w=1.4', *OTHERS])
 @pytest.mark.parametrize('classes, channels', [(1000, 3), (7, 1)])
 def test_parameters_are_the_counted_ones(name, classes, channels):
     net = create_model(name, num_classes=classes, in_channels=channels)
@@ -20,8 +23,9 @@ def test_parameters_are_the_counted_ones(name, classes, channels):
     assert weights == {f'{layer.name}.weight' for layer in layer_costs(net.plan) if layer.kind != 'dense'}
 
 
-def test_multiply_adds_are_those_of_the_convolutions_that_run(stock_kernels):
-    net = create_model(SMALL, num_classes=5)
+@pytest.mark.parametrize('name', [SMALL, *(f'{other},resolution=16' for other in OTHERS)])
+def test_multiply_adds_are_those_of_the_convolutions_that_run(stock_kernels, name):
+    net = create_model(name, num_classes=5)
     shapes, hooks = [], []
     ms.set_context(mode=ms.PYNATIVE_MODE)
     for _, cell in net.cells_and_names():
@@ -32,6 +36,26 @@ def test_multiply_adds_are_those_of_the_convolutions_that_run(stock_kernels):
     assert macs == measure(net.plan).macs
     assert [shape[1:] for cell, shape in shapes if isinstance(cell, nn.Conv2d)] == [
         layer.shape for layer in layer_costs(net.plan) if layer.kind != 'dense']
+
+
+@pytest.mark.parametrize('name, maps', [('resnet50@d=0.1,w=0.1', [(24, 16), (48, 8), (104, 4), (208, 2)]),
+                                        ('ghostnet@d=0.1,w=0.5', [(12, 16), (20, 8), (56, 4), (80, 2)])])
+def test_feature_taps_of_the_other_families(name, maps):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    taps = FeatureExtractor(create_model(name), (4, 8, 16, 32)).set_train(False)
+    found = taps(Tensor(np.ones((1, 3, 64, 64), np.float32)))
+    assert [m.shape for m in found] == [(1, channels, side, side) for channels, side in maps]
+
+
+@pytest.mark.parametrize('size', [5, 8])
+def test_max_pooling_is_padded_by_one(size):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    x = np.abs(np.random.default_rng(0).normal(0, 1, (2, 3, size, size))).astype(np.float32)
+    got, padded = MaxPool(2)(Tensor(x)).asnumpy(), np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    for i in range(got.shape[2]):
+        for j in range(got.shape[3]):
+            np.testing.assert_array_equal(got[:, :, i, j], padded[:, :, 2 * i:2 * i + 3, 2 * j:2 * j + 3].max((2, 3)))
+    assert got.shape[2] == conv_out_size(size, 2)
 
 
 @pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])

@@ -71,6 +71,17 @@ struct Sigmoid {
   }
 };
 
+struct HardSigmoid {  // relu6(u + 3) / 6
+  template <class V>
+  static V value(V u) {
+    return Relu6::value(u + 3.f) * (1.f / 6.f);
+  }
+  template <class V>
+  static V slope(V u) {
+    return Relu6::slope(u + 3.f) * (1.f / 6.f);
+  }
+};
+
 // The order is that of ACTIVATIONS in src/kernels/operators.py.
 template <class F>
 void with_activation(int activation, F &&f) {

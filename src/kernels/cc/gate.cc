@@ -1,11 +1,11 @@
 // Squeeze-and-excitation's two small layers (Hu et al., CVPR 2018), from the means p of each image's channels to the
 // gate:
 //
-//   u = p W1^T + b1,  a = act(u),  v = a W2^T + b2,  gate = sigmoid(v)
+//   u = p W1^T + b1,  a = act(u),  v = a W2^T + b2,  gate = f(v)
 //
-// with p, v and the gate (images, channels), u and a (images, reduced),
+// with f the sigmoid or the hard one, p, v and the gate (images, channels), u and a (images, reduced),
 //
-// and their gradients: dv = dgate sigmoid'(v), dW2 = dv^T a, da = dv W2, du = da act'(u), dW1 = du^T p, dp = du W1. The
+// and their gradients: dv = dgate f'(v), dW2 = dv^T a, da = dv W2, du = da act'(u), dW1 = du^T p, dp = du W1. The
 // means come from the convolution before (`pooled`), and the one after applies the gate (convolution.cc), so no map is
 // read here.
 #include "activation.h"
@@ -17,6 +17,13 @@ namespace tinynets {
 namespace {
 
 constexpr int ROWS_A_TASK = 16, WEIGHTS_A_TASK = 64;
+
+// The order is that of GATES in src/kernels/operators.py.
+template <class F>
+void with_gate(int gate, F &&f) {
+  if (gate == 1) return f(HardSigmoid{});
+  return f(Sigmoid{});
+}
 
 // C (rows, n) = A (rows, k) B with B[k, n] = b[k * k_stride + n * n_stride]; finish(row) after each row of C.
 template <class F>
@@ -67,13 +74,15 @@ void forward(const Call &call) {
       });
     });
   });
-  product(hidden, rows, reduced, call.in(3), 1, reduced, channels, v, [&](int r) {
-    columns(0, channels, [&](auto lane, int c) {
-      using V = decltype(lane);
-      float *at = v + static_cast<int64_t>(r) * channels + c;
-      const V sum = load<V>(at) + load<V>(b2 + c);
-      store(at, sum);
-      store(gate + static_cast<int64_t>(r) * channels + c, Sigmoid::value(sum));
+  with_gate(Options(call.in(5)).gate, [&](auto f) {
+    product(hidden, rows, reduced, call.in(3), 1, reduced, channels, v, [&](int r) {
+      columns(0, channels, [&](auto lane, int c) {
+        using V = decltype(lane);
+        float *at = v + static_cast<int64_t>(r) * channels + c;
+        const V sum = load<V>(at) + load<V>(b2 + c);
+        store(at, sum);
+        store(gate + static_cast<int64_t>(r) * channels + c, decltype(f)::value(sum));
+      });
     });
   });
 }
@@ -87,12 +96,14 @@ void backward(const Call &call) {
   float *dv = scratch(BLOCK, static_cast<size_t>(rows) * channels);
   float *hidden = scratch(BLOCK_BACK, static_cast<size_t>(rows) * reduced),
         *du = scratch(MAP, static_cast<size_t>(rows) * reduced);
-  for (int64_t i = 0; i < rows; i++)
-    columns(0, channels, [&](auto lane, int c) {
-      using V = decltype(lane);
-      store(dv + i * channels + c,
-            V(load<V>(dgate + i * channels + c) * Sigmoid::slope(load<V>(v + i * channels + c))));
-    });
+  with_gate(Options(call.in(6)).gate, [&](auto f) {
+    for (int64_t i = 0; i < rows; i++)
+      columns(0, channels, [&](auto lane, int c) {
+        using V = decltype(lane);
+        store(dv + i * channels + c,
+              V(load<V>(dgate + i * channels + c) * decltype(f)::slope(load<V>(v + i * channels + c))));
+      });
+  });
   with_activation(Options(call.in(6)).activation, [&](auto act) {
     product(dv, rows, channels, call.in(3), reduced, 1, reduced, du, [&](int r) {
       columns(0, reduced, [&](auto lane, int c) {

@@ -30,6 +30,7 @@ struct Options {
   bool gated, residual, pooled;
   int input_activation;  // of an input handed on before its norm; -1: it comes finished
   bool frozen;           // the running statistics are used, as in evaluation
+  int gate;              // of squeeze-and-excitation: gate.cc
   explicit Options(const float *p)
       : stride(static_cast<int>(p[0])),
         activation(static_cast<int>(p[1])),
@@ -39,7 +40,8 @@ struct Options {
         residual(p[5] != 0),
         pooled(p[6] != 0),
         input_activation(static_cast<int>(p[7])),
-        frozen(p[8] != 0) {}
+        frozen(p[8] != 0),
+        gate(static_cast<int>(p[9])) {}
 };
 
 constexpr int STRETCH = 128;  // values, or a few times as many, that are summed in float before double
