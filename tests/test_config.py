@@ -33,8 +33,8 @@ def test_there_are_recipes():
     assert RECIPES
 
 
-@pytest.mark.parametrize('name', VARIANTS)
-def test_every_published_network_has_its_recipe(name):
+@pytest.mark.parametrize('name', ['efficientnet_b0', *(name for name in VARIANTS if name.startswith('tinynet'))])
+def test_every_released_network_has_its_recipe(name):
     """The defaults are the published recipe; a file adds the network, its data and drop path."""
     config = load_config(str(ROOT / 'configs' / 'imagenet' / f'{name}.yaml'))
     default = Config()
