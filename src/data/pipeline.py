@@ -18,15 +18,17 @@ class TrainStream:
     Step s belongs to epoch s // steps_per_epoch, whose order is a permutation drawn from (seed, epoch); each image's
     augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
     uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
-    the next epoch leaves out others.
+    the next epoch leaves out others. `fast` hands the transform what the data set's `source` gives, else its `image`.
     """
 
-    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2):
+    def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2,
+                 fast: bool = False):
         if len(dataset) == 0:
             raise ValueError('the training set is empty')
         self.dataset, self.transform, self.seed, self.workers = dataset, transform, seed, workers
         self.batch_size = min(batch_size, len(dataset))
         self.steps_per_epoch = len(dataset) // self.batch_size
+        self._read = dataset.source if fast else dataset.image
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -51,17 +53,15 @@ class TrainStream:
         """
         for offset in range(len(self.dataset)):
             chosen = (index + offset) % len(self.dataset)
+            rng = np.random.default_rng((self.seed, epoch, chosen))
             try:
-                image = self.dataset.image(chosen)
+                return self.transform(self._read(chosen), rng), int(self.dataset.labels[chosen])
             except (ImageError, OSError) as error:
                 if getattr(self.dataset, 'strict', False):
                     raise
                 if chosen not in self._warned:
                     self._warned.add(chosen)
                     print(f'skipped, unreadable since the check: {error}', file=sys.stderr)
-                continue
-            rng = np.random.default_rng((self.seed, epoch, chosen))
-            return self.transform(image, rng), int(self.dataset.labels[chosen])
         raise ValueError('no training image can be read any more; is the data folder still there?')
 
 

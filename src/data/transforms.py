@@ -3,10 +3,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from functools import cached_property
+from typing import Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
+
+from src.data import native
+from src.data.images import Jpeg, squared
 
 BICUBIC = Image.Resampling.BICUBIC
 
@@ -45,6 +49,9 @@ class EvalTransform:
 class TrainTransform:
     """RGB image -> (3, resolution, resolution) float32, random: crop of area and aspect, resize, flip.
 
+    An image is Pillow's, pixels (H, W, 3) uint8, or an images.Jpeg, of which only what the crop needs is decoded: at half
+    the size, a quarter or an eighth where the crop then still has the resolution's pixels or more.
+
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
     horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well.
@@ -56,13 +63,33 @@ class TrainTransform:
     aspect: Tuple[float, float] = (0.75, 4 / 3)
     flip: float = 0.5
 
-    def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
-        left, top, width, height = self.crop_box(image.size, rng)
-        image = image.crop((left, top, left + width, top + height))
-        image = image.resize((self.resolution, self.resolution), BICUBIC)
-        if rng.random() < self.flip:
+    def __call__(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator) -> np.ndarray:
+        size = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+        left, top, width, height = self.crop_box(size, rng)
+        box, side = (left, top, left + width, top + height), self.resolution
+        mirrored = rng.random() < self.flip
+        tensor = None
+        if isinstance(image, Jpeg):
+            tensor = native.crop_jpeg(image.data, image.scale(box, side), box, side, mirrored, self._table)
+        elif isinstance(image, np.ndarray):
+            tensor = native.crop_pixels(image, box, side, mirrored, self._table)
+        if tensor is not None:
+            return tensor
+        if isinstance(image, Jpeg):
+            image = image.resized(box, side)
+        elif isinstance(image, np.ndarray):
+            image = squared(Image.fromarray(image[top:box[3], left:box[2]]), side)
+        else:
+            image = image.crop(box).resize((side, side), BICUBIC)
+        if mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return normalise(image, self.mean, self.deviation)
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """What `normalise` makes of each value of each channel, (3, 256)."""
+        values = np.arange(256, dtype=np.uint8)
+        return np.ascontiguousarray(normalise(np.stack([values] * 3, -1)[None], self.mean, self.deviation)[:, 0])
 
     def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
         """Draw (left, top, width, height) in pixels of an image of `size` (width, height)."""

@@ -25,6 +25,7 @@ from src.training.progress import Bar, duration, tell
 from src.training.run import RunFolder
 from src.training.schedule import table
 from src.training.step import TrainStep
+from src.training.waiting import Waiting
 
 LOG_STEPS = 50  # training records average this many steps
 SINK_STEPS = 100  # steps a call at most where the device is fed by its own queue
@@ -52,6 +53,7 @@ class Trainer:
         with Bar('checking images', 1) as bar:
             train_set = presets.dataset(data, 'train', progress=bar)
             self.val_set = presets.dataset(data, 'val', class_names=train_set.class_names, progress=bar)
+        train_set, self.val_set = presets.kept(data, train_set), presets.kept(data, self.val_set)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
                               resolution=config.model.resolution)
@@ -61,7 +63,7 @@ class Trainer:
         self.class_names = train_set.class_names
         self.preprocessing = presets.preprocessing(data, resolution)
         self.stream = TrainStream(train_set, presets.train_transform(data, resolution), data.batch_size,
-                                  config.train.seed, data.workers)
+                                  config.train.seed, data.workers, data.fast_decode)
         self._check_batch_norm()
         self.sinks = config.train.sink and sinks_data(device)
         self.sink_size = min(SINK_STEPS, self.stream.steps_per_epoch) if self.sinks else 1
@@ -79,6 +81,7 @@ class Trainer:
         loss = nn.CrossEntropyLoss(label_smoothing=config.train.label_smoothing)
         self.step_cell = TrainStep(self.network, loss, optimizer, average, optim.clip_norm).set_train(True)
         self.step, self.best, self.score = 0, {}, {}
+        self.input = Waiting()
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
         say(f'{optim.name}, {config.train.epochs} epochs of {self.steps_per_epoch} steps, batch '
@@ -134,7 +137,7 @@ class Trainer:
         if self.sinks:
             yield from self._sunk_losses()
             return
-        for images, labels in self.stream.batches(self.step, self.total_steps):
+        for images, labels in self.input.timed(self.stream.batches(self.step, self.total_steps)):
             loss = self.step_cell(Tensor(images), Tensor(labels))
             yield self.step + 1, float(loss.asnumpy())
 
@@ -159,6 +162,7 @@ class Trainer:
         """Train to the end, saving as it goes. Raises Interrupted after a stop, Diverged when the loss does."""
         begun = saved_at = logged_at = time.monotonic()
         losses, logged_step = [], self.step
+        in_record, in_epoch = self.input.watch(), self.input.watch()
 
         def speed() -> float:
             return (self.step - logged_step) * self.stream.batch_size / max(time.monotonic() - logged_at, 1e-9)
@@ -168,8 +172,9 @@ class Trainer:
             if losses:
                 run.record(kind='train', step=self.step, epoch=round(self.step / self.steps_per_epoch, 4),
                            loss=round(float(np.mean(losses)), 6), learning_rate=self.rates[self.step - 1],
-                           images_per_s=round(speed(), 1))
+                           images_per_s=round(speed(), 1), wait=in_record.share())
             losses.clear()
+            in_record.restart()
             logged_at, logged_step = time.monotonic(), self.step
 
         def save() -> None:
@@ -205,8 +210,10 @@ class Trainer:
                 if done - logged_step >= LOG_STEPS:
                     record()
                 if done % self.steps_per_epoch == 0:
+                    self.input.complain(in_epoch.share(), self.say)
                     save()
                     end_epoch()
+                    in_epoch.restart()
                 elif stop.requested or time.monotonic() - saved_at > 60 * self.config.train.save_minutes:
                     save()
                 if done < self.total_steps:
