@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from src.data import embedded, images
+from src.data.packed import PackedImages
 
 SPLITS = ('train', 'val')
 
@@ -171,10 +172,17 @@ def _image_folder(split, folder, **options):
     return ImageFolder(os.path.join(folder, split), **options)
 
 
+def _mindrecord(split, folder, class_names=None, strict=False, **options):
+    if not folder:
+        raise ValueError('mindrecord needs data.dir (--data-dir): the folder that scripts/pack_dataset.py wrote')
+    return PackedImages(os.path.join(folder, split), class_names, strict)
+
+
 DATASETS: Dict[str, Callable] = {
     'digits': _digits,
     'fashion_mnist': _fashion_mnist,
     'image_folder': _image_folder,
+    'mindrecord': _mindrecord,
 }
 
 
