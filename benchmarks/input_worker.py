@@ -1,8 +1,8 @@
 """One variant of input_pipeline.py, in a process of its own: `input_worker.py VARIANT FOLDER BATCH`.
 
-Every line on stdin, PX,WORKERS, is answered with the seconds of one pass over the folder's images, shuffled: read, decoded,
-a random crop at px x px by antialiased bicubic, flip, float32, normalised, in batches. Nothing is prepared between turns.
-In the first pass at a PX,WORKERS the variant also starts its workers, which later ones find running.
+Every line on stdin, PX,WORKERS, is answered with the seconds of one pass over the folder's images, shuffled: read,
+decoded, a random crop at px x px by antialiased bicubic, flip, float32, normalised, in batches. Nothing is prepared
+between turns. In the first pass at a PX,WORKERS the variant also starts its workers, which later ones find running.
 """
 import multiprocessing
 import os

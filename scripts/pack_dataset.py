@@ -1,6 +1,6 @@
-"""Pack a folder of class folders into MindRecord files: `python scripts/pack_dataset.py --data-dir IMAGENET --out FOLDER`.
+"""Pack a folder of class folders into MindRecord: `python scripts/pack_dataset.py --data-dir IMAGENET --out FOLDER`.
 
-Train on them with data.name=mindrecord and --data-dir FOLDER: the same images, labels and order, from a few large files.
+Train on it with data.name=mindrecord and --data-dir FOLDER: the same images, labels and order, from a few files.
 """
 import argparse
 import os
@@ -16,12 +16,13 @@ from src.training.progress import Bar, tell  # noqa: E402
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data-dir', metavar='DIR', required=True, help='holds train/<class>/<image>, val/<class>/<image>')
+    parser.add_argument('--data-dir', metavar='DIR', required=True, help='holds train/<class>/ and val/<class>/')
     parser.add_argument('--out', metavar='DIR', required=True, help='where the packed splits go; made if missing')
     parser.add_argument('--split', default='train,val', help='which to pack (default: train,val)')
     parser.add_argument('--shards', type=int, default=4, metavar='N', help='files of each split (default: 4)')
     parser.add_argument('--size', type=int, metavar='PX', help='shrink images whose shorter side is longer, as JPEG')
-    parser.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)), metavar='N', help='decoding threads')
+    parser.add_argument('--workers', type=int, metavar='N', default=len(os.sched_getaffinity(0)),
+                        help='decoding threads')
     return parser.parse_args()
 
 

@@ -32,10 +32,10 @@ class DataConfig:
     cannot be decoded. `check` decodes every file once at the start (the outcome is remembered). `crop_ratio`, `mean`
     and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
     `holdout` takes so many training images, evenly over the classes, in place of the validation set, which is then not
-    looked at; `images` trains on so many of the others only. `fast_decode` decodes of a training JPEG only what its crop
-    needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it whole, by Pillow. `cache`
-    memory keeps decoded images (which are then whole), auto does so where they take no more than `cache_mb` megabytes, of
-    the training and of the validation set each.
+    looked at; `images` trains on so many of the others only. `fast_decode` decodes of a training JPEG only what its
+    crop needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it whole, by Pillow.
+    `cache` memory keeps decoded images (which are then whole), auto does so where they take no more than `cache_mb`
+    megabytes, of the training and of the validation set each.
     """
     name: str = 'digits'
     dir: Optional[str] = None

@@ -38,8 +38,9 @@ class Cached:
 def cached(dataset, cache: str, megabytes: int):
     """Return the data set, Cached where `cache` is 'memory', or is 'auto' and its decoded images take no more.
 
-    Sizes are read from the files' headers, and only until there are too many. Data sets that are in memory anyway have no
-    `size` and stay as they are. Raises ValueError where 'memory' asks for more than the megabytes (of 10^6 bytes).
+    Sizes are read from the files' headers, and only until there are too many. Data sets that are in memory anyway
+    have no `size` and stay as they are. Raises ValueError where 'memory' asks for more than the megabytes (of 10^6
+    bytes).
     """
     if cache == 'off' or not hasattr(dataset, 'size'):
         return dataset
@@ -49,7 +50,7 @@ def cached(dataset, cache: str, megabytes: int):
         total += 3 * width * height
         if total > megabytes * 10 ** 6:
             if cache == 'memory':
-                raise ValueError(f'data.cache=memory: the first {index + 1} of {len(dataset)} decoded images alone take '
-                                 f'more than data.cache_mb={megabytes}; raise it, or leave data.cache at auto')
+                raise ValueError(f'data.cache=memory: the first {index + 1} of {len(dataset)} decoded images take more '
+                                 f'than data.cache_mb={megabytes}; raise it, or leave data.cache at auto')
             return dataset
     return Cached(dataset)

@@ -1,9 +1,9 @@
 """Classification data sets: one class each, one row in DATASETS.
 
-A data set has `class_names`, `labels` (N,) int32, `len()` and `image(i)`, an RGB Pillow image; also `source(i)`, the same
-in the form that a random crop is made from fastest: a Pillow image, pixels (H, W, 3) uint8 or an images.Jpeg. One whose
-images are decoded each time has `size(i)`, (width, height). To add one: a function (split, dir, options) -> data set, and
-its row.
+A data set has `class_names`, `labels` (N,) int32, `len()` and `image(i)`, an RGB Pillow image; also `source(i)`, the
+same in the form that a random crop is made from fastest: a Pillow image, pixels (H, W, 3) uint8 or an images.Jpeg.
+One whose images are decoded each time has `size(i)`, (width, height). To add one: a function (split, dir, options) ->
+data set, and its row.
 """
 from __future__ import annotations
 

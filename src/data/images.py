@@ -42,7 +42,7 @@ def decode(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Image
 
 
 class Jpeg:
-    """A JPEG image of which nothing but the header has been read: `size` (width, height), `data`, and `name` in errors."""
+    """A JPEG image of which only the header has been read: `size` (width, height), `data`, and `name` in errors."""
 
     def __init__(self, data: bytes, size: Tuple[int, int], name: str):
         self.data, self.size, self.name = data, size, name
@@ -73,7 +73,7 @@ class Jpeg:
 
 
 def squared(image: Image.Image, side: int, box: Optional[Tuple[float, float, float, float]] = None) -> Image.Image:
-    """An image, or its box (left, top, right, bottom), at side x side by Pillow's bicubic, first its rows, then its columns.
+    """An image, or its box (left, top, right, bottom), at side x side by Pillow's bicubic, rows first, then columns.
 
     Asked for both at once, Pillow takes the order that is faster; the order decides how a few pixels are rounded.
     """

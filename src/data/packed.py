@@ -2,10 +2,11 @@
 
     OUT/train/images.mindrecord0, images.mindrecord0.db, ...    OUT/train/pack.json    OUT/val/...
 
-MindSpore reads MindRecord as a stream (FileReader) or through a pipeline of its own (MindDataset); a training stream that
-is a function of the step asks for image i. Every MindRecord file has a SQLite index beside it, which says of each row in
-which page of the file and where in it its bytes are, and holds the fields that were declared as index: all but the image.
-So the index is read once, and an image is one read at a place in the file. MindSpore's readers read the same files.
+MindSpore reads MindRecord as a stream (FileReader) or through a pipeline of its own (MindDataset); a training stream
+that is a function of the step asks for image i. Every MindRecord file has a SQLite index beside it, which says of
+each row in which page of the file and where in it its bytes are, and holds the fields that were declared as index:
+all but the image. So the index is read once, and an image is one read at a place in the file. MindSpore's readers
+read the same files.
 
 pack.json is the set's table of contents: classes, count, and the files with their sizes. It is there only when all is.
 """
@@ -30,8 +31,8 @@ _LENGTH = 8  # bytes before a blob that hold its length
 class PackedImages:
     """A split that scripts/pack_dataset.py wrote: the images, labels and order of the folder it was made from.
 
-    `class_names`, when given (a checkpoint's), fixes the classes and their order. Raises FileNotFoundError where there is
-    no packed set and ValueError where one is damaged or has a class that is not among those given.
+    `class_names`, when given (a checkpoint's), fixes the classes and their order. Raises FileNotFoundError where
+    there is no packed set and ValueError where one is damaged or has a class that is not among those given.
     """
 
     def __init__(self, folder: str, class_names: Optional[Sequence[str]] = None, strict: bool = False):
@@ -68,8 +69,8 @@ class PackedImages:
             finally:
                 index.close()
         except (OSError, ValueError, KeyError, TypeError, OverflowError, sqlite3.Error) as error:
-            raise ValueError(f'{path}: not a MindRecord file of this package ({" ".join(str(error).split())}); pack the set '
-                             'anew') from None
+            raise ValueError(f'{path}: not a MindRecord file of this package ({" ".join(str(error).split())}); pack the '
+                             'set anew') from None
         return [(*row[:3], len(self._files) - 1, first + page * row[3] + row[4] + _LENGTH, row[5] - row[4] - _LENGTH)
                 for row in found]
 
@@ -113,7 +114,7 @@ def _contents(folder: str) -> dict:
     path = os.path.join(folder, CONTENTS)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; python scripts/pack_dataset.py --data-dir <folder> --out '
-                                f'{os.path.dirname(folder) or "."} makes a packed set of <folder>/train and <folder>/val')
+                                f'{os.path.dirname(folder) or "."} packs <folder>/train and <folder>/val')
     try:
         with open(path, encoding='utf-8') as file:
             contents = json.load(file)
@@ -126,6 +127,6 @@ def _contents(folder: str) -> dict:
         if not os.path.isfile(there):
             raise FileNotFoundError(f'{there}: missing from the packed set; copy it again, or pack the set anew')
         if os.path.getsize(there) != size:
-            raise ValueError(f'{there}: holds {os.path.getsize(there):,} bytes of {size:,}; copy it again, or pack the set '
-                             'anew')
+            raise ValueError(f'{there}: holds {os.path.getsize(there):,} bytes of {size:,}; copy it again, or pack the '
+                             'set anew')
     return {'files': sizes, 'class_names': names, 'count': count}

@@ -24,13 +24,14 @@ QUALITY = 92  # of JPEG images made smaller
 
 
 def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, workers: int = 2,
-         report: Callable[[str], None] = print, progress: Optional[Callable[[int, int], None]] = None) -> Tuple[int, int]:
+         report: Callable[[str], None] = print, progress: Optional[Callable[[int, int], None]] = None
+         ) -> Tuple[int, int]:
     """Pack a folder of class folders into the folder `target`, which is not there yet; return (images, bytes).
 
-    Encoded bytes are kept as they are, or, with `size`, images whose shorter side is longer are shrunk to it and encoded
-    as JPEG. Every image is decoded once; what can't be is named to `report` and left out. `target` appears when all is
-    written. Raises what ImageFolder raises, FileExistsError where `target` is there, and ValueError where another process
-    packs into it.
+    Encoded bytes are kept as they are, or, with `size`, images whose shorter side is longer are shrunk to it and
+    encoded as JPEG. Every image is decoded once; what can't be is named to `report` and left out. `target` appears
+    when all is written. Raises what ImageFolder raises, FileExistsError where `target` is there, and ValueError where
+    another process packs into it.
     """
     from mindspore.mindrecord import FileWriter
     if os.path.exists(target):
@@ -75,7 +76,7 @@ def _said_by_mindspore(target: str) -> Iterator[None]:
 
 
 def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tuple[str, int, bytes, str]]:
-    """(path, label, encoded bytes, why it can't be decoded or nothing) of each image in order, read ahead in threads."""
+    """(path, label, encoded bytes, why it can't be decoded or nothing) of each image in order, by threads."""
     def read(index: int) -> Tuple[str, int, bytes, str]:
         path = data.paths[index]
         try:

@@ -49,8 +49,8 @@ class EvalTransform:
 class TrainTransform:
     """RGB image -> (3, resolution, resolution) float32, random: crop of area and aspect, resize, flip.
 
-    An image is Pillow's, pixels (H, W, 3) uint8, or an images.Jpeg, of which only what the crop needs is decoded: at half
-    the size, a quarter or an eighth where the crop then still has the resolution's pixels or more.
+    An image is Pillow's, pixels (H, W, 3) uint8, or an images.Jpeg, of which only what the crop needs is decoded: at
+    half the size, a quarter or an eighth where the crop then still has the resolution's pixels or more.
 
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a

@@ -107,8 +107,8 @@ def test_a_crop_shows_what_the_whole_decode_shows(factor, by_pillow):
         size = round(side * factor)
         left, top = int(rng.integers(0, 500 - size - shift)), int(rng.integers(0, 375 - size + 1))
         box = (left, top, left + size, top + size)
-        want, off = (np.asarray(whole.crop((left + d, top, left + d + size, top + size)).resize((side, side), Image.BICUBIC),
-                                np.float64) for d in (0, shift))
+        cuts = (whole.crop((left + d, top, left + d + size, top + size)) for d in (0, shift))
+        want, off = (np.asarray(cut.resize((side, side), Image.BICUBIC), np.float64) for cut in cuts)
         got = np.asarray(image.resized(box, side), np.float64)
         assert np.abs(got - want).mean() < 2
         assert abs((got - want).mean()) < 0.5
@@ -190,7 +190,9 @@ def test_a_resumed_fast_stream_equals_the_uninterrupted_one(start, keep, album):
 
 def test_streams_are_equal_with_and_without_the_compiled_crops(album, compiled, by_pillow):
     for data in (album, Cached(album)):
-        assert equal([stream(data).batch(s) for s in range(6)], by_pillow(lambda: [stream(data).batch(s) for s in range(6)]))
+        def make():
+            return [stream(data).batch(step) for step in range(6)]
+        assert equal(make(), by_pillow(make))
 
 
 def test_kept_images_change_no_pixel_of_whole_decoding(album):
@@ -223,7 +225,7 @@ def test_what_fits_is_kept(album):
     assert isinstance(cached(album, 'auto', 1), Cached) and isinstance(cached(album, 'memory', 1), Cached)
     album.paths, album.labels = album.paths * 2, np.tile(album.labels, 2)
     assert cached(album, 'auto', 1) is album
-    with pytest.raises(ValueError, match=re.escape('data.cache=memory: the first 18 of 26 decoded images alone take more')):
+    with pytest.raises(ValueError, match=re.escape('data.cache=memory: the first 18 of 26 decoded images take more')):
         cached(album, 'memory', 1)
     part = Subset(album, np.arange(0, 26, 2))
     assert isinstance(cached(part, 'auto', 1), Cached)
