@@ -41,29 +41,24 @@ def library() -> Optional[ctypes.CDLL]:
     return loaded
 
 
-def crop_jpeg(data: bytes, scale: int, box: Tuple[int, int, int, int], side: int, mirrored: bool, table: np.ndarray
-              ) -> Optional[np.ndarray]:
-    """Return a crop of a JPEG as (3, side, side) float32, or None where Pillow must do it.
+def crop_jpeg(data: bytes, scale: int, box: Tuple[int, int, int, int], mirrored: bool, table: np.ndarray,
+              out: np.ndarray) -> bool:
+    """Write a crop of a JPEG to `out`, (3, side, side) float32, contiguous; False where Pillow must do it.
 
     `box` is (left, top, right, bottom) in pixels of the full size, of which 1/`scale` is decoded (1, 2, 4, 8); `table`
     (3, 256) float32 says what becomes of each value of each channel.
     """
     native = library()
-    if native is None:
-        return None
-    out = np.empty((3, side, side), np.float32)
-    failed = native.tinynets_crop_jpeg(data, len(data), scale, _Box(*box), side, mirrored, table.ctypes.data,
-                                       out.ctypes.data)
-    return None if failed else out
+    return native is not None and not native.tinynets_crop_jpeg(
+        data, len(data), scale, _Box(*box), out.shape[-1], mirrored, table.ctypes.data, out.ctypes.data)
 
 
-def crop_pixels(pixels: np.ndarray, box: Tuple[int, int, int, int], side: int, mirrored: bool, table: np.ndarray
-                ) -> Optional[np.ndarray]:
+def crop_pixels(pixels: np.ndarray, box: Tuple[int, int, int, int], mirrored: bool, table: np.ndarray,
+                out: np.ndarray) -> bool:
     """The same of pixels (H, W, 3) uint8, whose rows are contiguous."""
     native = library()
     if native is None:
-        return None
-    out = np.empty((3, side, side), np.float32)
-    native.tinynets_crop_pixels(pixels.ctypes.data, pixels.strides[0], _Box(*box), side, mirrored, table.ctypes.data,
-                                out.ctypes.data)
-    return out
+        return False
+    native.tinynets_crop_pixels(pixels.ctypes.data, pixels.strides[0], _Box(*box), out.shape[-1], mirrored,
+                                table.ctypes.data, out.ctypes.data)
+    return True

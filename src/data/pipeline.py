@@ -5,7 +5,7 @@ import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Callable, Iterable, Iterator, Tuple
+from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ class TrainStream:
     Step s belongs to epoch s // steps_per_epoch, whose order is a permutation drawn from (seed, epoch); each image's
     augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
     uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
-    the next epoch leaves out others. `fast` hands the transform what the data set's `source` gives, else its `image`.
+    the next epoch leaves out others. `fast` makes a TrainTransform write what the data set's `source` gives straight
+    into the batch; else the transform returns what it makes of the data set's `image`.
     """
 
     def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2,
@@ -28,7 +29,7 @@ class TrainStream:
         self.dataset, self.transform, self.seed, self.workers = dataset, transform, seed, workers
         self.batch_size = min(batch_size, len(dataset))
         self.steps_per_epoch = len(dataset) // self.batch_size
-        self._read = dataset.source if fast else dataset.image
+        self.fast = fast
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -36,8 +37,13 @@ class TrainStream:
         """Images (B, 3, R, R) float32 and labels (B,) int32 of one step."""
         epoch, position = divmod(step, self.steps_per_epoch)
         chosen = self._order(epoch)[position * self.batch_size:(position + 1) * self.batch_size]
-        samples = [self._sample(int(i), epoch) for i in chosen]
-        return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
+        if not self.fast:
+            samples = [self._sample(int(i), epoch) for i in chosen]
+            return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
+        side = self.transform.resolution
+        images = np.empty((len(chosen), 3, side, side), np.float32)
+        labels = [self._sample(int(i), epoch, out)[1] for i, out in zip(chosen, images)]
+        return images, np.array(labels, np.int32)
 
     def _permutation(self, epoch: int) -> np.ndarray:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
@@ -46,8 +52,8 @@ class TrainStream:
         """The batches of steps start..stop-1, prepared ahead by the worker threads."""
         return _ahead(self.batch, range(start, stop), self.workers)
 
-    def _sample(self, index: int, epoch: int) -> Tuple[np.ndarray, int]:
-        """One augmented image; a file that broke since the start gives way to the next readable one, and is named.
+    def _sample(self, index: int, epoch: int, out: Optional[np.ndarray] = None) -> Tuple[np.ndarray, int]:
+        """One augmented image, written to `out` where that is given; a file that broke since the start gives way to the next readable one, and is named.
 
         With a strict data set it is an error.
         """
@@ -55,7 +61,11 @@ class TrainStream:
             chosen = (index + offset) % len(self.dataset)
             rng = np.random.default_rng((self.seed, epoch, chosen))
             try:
-                return self.transform(self._read(chosen), rng), int(self.dataset.labels[chosen])
+                if out is None:
+                    out = self.transform(self.dataset.image(chosen), rng)
+                else:
+                    self.transform.write(self.dataset.source(chosen), rng, out)
+                return out, int(self.dataset.labels[chosen])
             except (ImageError, OSError) as error:
                 if getattr(self.dataset, 'strict', False):
                     raise

@@ -64,26 +64,29 @@ class TrainTransform:
     flip: float = 0.5
 
     def __call__(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator) -> np.ndarray:
+        out = np.empty((3, self.resolution, self.resolution), np.float32)
+        self.write(image, rng, out)
+        return out
+
+    def write(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator, out: np.ndarray) -> None:
+        """Put the tensor into `out`, its place in a batch."""
         size = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
         left, top, width, height = self.crop_box(size, rng)
         box, side = (left, top, left + width, top + height), self.resolution
         mirrored = rng.random() < self.flip
-        tensor = None
         if isinstance(image, Jpeg):
-            tensor = native.crop_jpeg(image.data, image.scale(box, side), box, side, mirrored, self._table)
-        elif isinstance(image, np.ndarray):
-            tensor = native.crop_pixels(image, box, side, mirrored, self._table)
-        if tensor is not None:
-            return tensor
-        if isinstance(image, Jpeg):
+            if native.crop_jpeg(image.data, image.scale(box, side), box, mirrored, self._table, out):
+                return
             image = image.resized(box, side)
         elif isinstance(image, np.ndarray):
+            if native.crop_pixels(image, box, mirrored, self._table, out):
+                return
             image = squared(Image.fromarray(image[top:box[3], left:box[2]]), side)
         else:
             image = image.crop(box).resize((side, side), BICUBIC)
         if mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return normalise(image, self.mean, self.deviation)
+        out[:] = normalise(image, self.mean, self.deviation)
 
     @cached_property
     def _table(self) -> np.ndarray:

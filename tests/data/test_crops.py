@@ -68,7 +68,8 @@ def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
         for box in boxes(width, height, 25, rng):
             side, mirrored = int(rng.integers(1, 60)), bool(rng.integers(2))
             scale = image.scale(box, side)
-            got = native.crop_jpeg(data, scale, box, side, mirrored, table)
+            got = np.empty((3, side, side), np.float32)
+            assert native.crop_jpeg(data, scale, box, mirrored, table, got)
             want = image.resized(box, side)
             want = want.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else want
             assert np.array_equal(got, normalise(want, MEAN, DEVIATION)), (width, height, box, side, scale)
@@ -83,7 +84,8 @@ def test_compiled_crops_of_pixels_equal_pillow_to_the_bit(compiled):
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         for left, top, right, bottom in boxes(width, height, 15, rng):
             side = int(rng.integers(1, 50))
-            got = native.crop_pixels(pixels, (left, top, right, bottom), side, False, table)
+            got = np.empty((3, side, side), np.float32)
+            assert native.crop_pixels(pixels, (left, top, right, bottom), False, table, got)
             cut = Image.fromarray(pixels[top:bottom, left:right])
             want = cut.resize((side, bottom - top), Image.BICUBIC).resize((side, side), Image.BICUBIC)
             assert np.array_equal(got, normalise(want, MEAN, DEVIATION))
