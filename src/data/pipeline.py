@@ -9,6 +9,7 @@ from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
+from src.data.buffers import Buffers
 from src.data.images import ImageError
 
 
@@ -30,6 +31,8 @@ class TrainStream:
         self.batch_size = min(batch_size, len(dataset))
         self.steps_per_epoch = len(dataset) // self.batch_size
         self.fast = fast
+        if fast:
+            self._buffers = Buffers((self.batch_size, 3, transform.resolution, transform.resolution))
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -40,8 +43,7 @@ class TrainStream:
         if not self.fast:
             samples = [self._sample(int(i), epoch) for i in chosen]
             return np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
-        side = self.transform.resolution
-        images = np.empty((len(chosen), 3, side, side), np.float32)
+        images = self._buffers.array()
         labels = [self._sample(int(i), epoch, out)[1] for i, out in zip(chosen, images)]
         return images, np.array(labels, np.int32)
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from src.data import images, native, presets
+from src.data.buffers import Buffers
 from src.data.cached import Cached, cached
 from src.data.classification import ImageFolder, Subset, load_dataset
 from src.config import DataConfig
@@ -205,6 +206,23 @@ def test_kept_images_change_no_pixel_of_whole_decoding(album):
     fast = [stream(album).batch(step) for step in range(6)]
     assert [labels.tolist() for _, labels in fast] == [labels.tolist() for _, labels in plain]
     assert not equal(fast, plain) and max(np.abs(a[0] - b[0]).mean() for a, b in zip(fast, plain)) < 0.05  # deviations
+
+
+def test_memory_of_a_batch_is_used_again_only_when_nothing_refers_to_it():
+    buffers = Buffers((4, 3))
+    first, second = buffers.array(), buffers.array()
+    places = [array.ctypes.data for array in (first, second)]
+    first[:], second[:] = 1, 2
+    kept = [first[1:3, 0].reshape(2, 1), memoryview(second)]
+    del first, second
+    third = buffers.array()
+    third[:] = 3
+    assert third.ctypes.data not in places
+    assert kept[0].tolist() == [[1], [1]] and np.asarray(kept[1]).tolist() == [[2] * 3] * 4
+    del kept
+    again = [buffers.array(), buffers.array()]
+    assert sorted(array.ctypes.data for array in again) == sorted(places)
+    assert again[0].shape == (4, 3) and again[0].dtype == np.float32 and again[0].flags.writeable
 
 
 def test_kept_images_are_read_once(album):
