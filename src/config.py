@@ -37,7 +37,10 @@ class DataConfig:
     and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
     `holdout` takes so many training images, evenly over the classes, in place of the validation set, which is then not
     looked at; `images` trains on so many of the others only. Where an image folder has no val/, `val_share` of its
-    images, evenly over the classes, become the validation set.
+    images, evenly over the classes, become the validation set. `fast_decode` decodes of a training JPEG only what its
+    crop needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it whole, by Pillow.
+    `cache` memory keeps decoded images (which are then whole), auto does so where they take no more than `cache_mb`
+    megabytes, of the training and of the validation set each.
     """
     name: str = 'digits'
     dir: Optional[str] = None
@@ -54,6 +57,9 @@ class DataConfig:
     images: Optional[int] = None
     holdout: int = 0
     val_share: float = 0.2
+    fast_decode: bool = True
+    cache: str = 'auto'
+    cache_mb: int = 512
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,8 @@ _RANGES = {
     'data.crop_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
     'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
     'data.images': (lambda v: v is None or v >= 1, 'at least 1'),
+    'data.cache': (lambda v: v in ('auto', 'memory', 'off'), 'auto, memory or off'),
+    'data.cache_mb': (lambda v: v >= 1, 'at least 1'),
     'data.holdout': (lambda v: v >= 0, 'at least 0 (0: the validation set itself)'),
     'data.val_share': (lambda v: 0 < v < 1, 'above 0, below 1'),
     'augment.layers': (lambda v: 0 <= v <= 15, '0 to 15 (0: no RandAugment)'),

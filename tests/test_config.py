@@ -218,7 +218,8 @@ def test_an_override_out_of_range_names_the_key():
 OTHER = Config(
     ModelConfig('efficientnet_b0@r=0.5', 96, 0.1, 0.05, pretrained='published.safetensors'),
     DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-7, 1.0, 2.0),
-               (0.5, 0.75), (1.0, 1.0), 0.0, 100, 50, val_share=0.3),
+               (0.5, 0.75), (1.0, 1.0), 0.0, 100, 50, val_share=0.3,
+               fast_decode=False, cache='memory', cache_mb=7),
     AugmentConfig(2, 5.0, 1.0, 1.0, 0.1, (0.1, 0.2), (0.5, 2.0), 'mean', 0.2, 1.0, 0.3, 0.7),
     OptimConfig('sgd', 1e-5, 'cosine', 0.5, 0.0, 0.5, 1e16, 1e-9, 0.0, 0.1, 0.2, 1e-8, True, 5.0, 256),
     TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, patience=3, chance_epochs=4, sink=False, accumulate=4,

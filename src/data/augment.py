@@ -79,9 +79,9 @@ class RandAugment:
 class RandomErasing:
     """Pixels (3, H, W) float32, normalised -> the same, with `probability` with a rectangle filled.
 
-    Random erasing (Zhong et al., AAAI 2020). The rectangle's area is uniform in `area` (share of the image), its aspect (height over width) log-uniform in
-    `aspect`; after ten draws that do not fit the image stays as it is. Filled with N(0, 1) a value, or with zeros, the
-    data set's mean, where `noise` is off. The pixels are changed in place.
+    Random erasing (Zhong et al., AAAI 2020). The rectangle's area is uniform in `area` (share of the image), its aspect
+    (height over width) log-uniform in `aspect`; after ten draws that do not fit the image stays as it is. Filled with
+    N(0, 1) a value, or with zeros, the data set's mean, where `noise` is off. The pixels are changed in place.
     """
     probability: float
     area: Tuple[float, float] = (0.02, 1 / 3)

@@ -1,18 +1,21 @@
 """Classification data sets: one class each, one row in DATASETS.
 
-A data set has `class_names`, `labels` (N,) int32, `len()` and `image(i)`, an RGB Pillow image. To add one: a function
-(split, dir, options) -> data set, and its row.
+A data set has `class_names`, `labels` (N,) int32, `len()` and `image(i)`, an RGB Pillow image; also `source(i)`, the
+same in the form that a random crop is made from fastest: a Pillow image, pixels (H, W, 3) uint8 or an images.Jpeg.
+One whose images are decoded each time has `size(i)`, (width, height). To add one: a function (split, dir, options) ->
+data set, and its row.
 """
 from __future__ import annotations
 
 import os
 import sys
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
 
 from src.data import embedded, images
+from src.data.packed import PackedImages
 
 SPLITS = ('train', 'val')
 
@@ -29,6 +32,8 @@ class ArrayDataset:
     def image(self, index: int) -> Image.Image:
         """Image `index` as RGB."""
         return Image.fromarray(self.pixels[index]).convert('RGB')
+
+    source = image
 
     def name(self, index: int) -> str:
         """What to call image `index` in a report."""
@@ -91,6 +96,14 @@ class ImageFolder:
         """Image `index` as RGB. Raises images.ImageError when the file has changed since the check."""
         return images.decode(self.paths[index])
 
+    def source(self, index: int) -> Union[images.Jpeg, Image.Image]:
+        """Image `index`, not decoded yet where it is a JPEG. Raises images.ImageError."""
+        return images.open_image(self.paths[index])
+
+    def size(self, index: int) -> Tuple[int, int]:
+        """Width and height as the file's header says; (0, 0) where it says nothing."""
+        return images.header_size(self.paths[index])
+
     def name(self, index: int) -> str:
         """The path of image `index`."""
         return self.paths[index]
@@ -103,6 +116,8 @@ class Subset:
         self.dataset, self.indices = dataset, np.sort(indices)
         self.class_names, self.labels = dataset.class_names, dataset.labels[self.indices]
         self.strict = getattr(dataset, 'strict', False)
+        if hasattr(dataset, 'size'):
+            self.size = lambda index: dataset.size(self.indices[index])
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -110,6 +125,10 @@ class Subset:
     def image(self, index: int) -> Image.Image:
         """Image `index` of the subset as RGB."""
         return self.dataset.image(self.indices[index])
+
+    def source(self, index: int):
+        """Image `index` of the subset for a random crop."""
+        return self.dataset.source(self.indices[index])
 
     def name(self, index: int) -> str:
         """What the data set calls it."""
@@ -159,10 +178,17 @@ def has_validation(name: str, folder: Optional[str]) -> bool:
     return name != 'image_folder' or not folder or os.path.isdir(os.path.join(folder, 'val'))
 
 
+def _mindrecord(split, folder, class_names=None, strict=False, **options):
+    if not folder:
+        raise ValueError('mindrecord needs data.dir (--data-dir): the folder that scripts/pack_dataset.py wrote')
+    return PackedImages(os.path.join(folder, split), class_names, strict)
+
+
 DATASETS: Dict[str, Callable] = {
     'digits': _digits,
     'fashion_mnist': _fashion_mnist,
     'image_folder': _image_folder,
+    'mindrecord': _mindrecord,
 }
 
 

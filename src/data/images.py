@@ -6,12 +6,14 @@ upright. What does not decode raises ImageError with the path and the reason.
 """
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import pathlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -25,15 +27,88 @@ class ImageError(ValueError):
     """An image that cannot be decoded; the message names the file and the reason."""
 
 
-def decode(path: Union[str, os.PathLike]) -> Image.Image:
-    """Return the image of a file, mode RGB, upright. Raises ImageError."""
-    try:
-        if os.path.getsize(path) == 0:
+def decode(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Image.Image:
+    """Return the image of a file, mode RGB, upright. Raises ImageError.
+
+    `data` is what the file holds where it has been read already; `path` then only names it.
+    """
+    with _errors_named(path):
+        if (os.path.getsize(path) if data is None else len(data)) == 0:
             raise ImageError(f'{path}: the file is empty')
-        with Image.open(path) as image:
+        with Image.open(path if data is None else io.BytesIO(data)) as image:
             image.load()
             wide = image.mode == 'I' and image.format == 'PPM'  # an eight-bit one would be mode L
             return to_rgb(ImageOps.exif_transpose(image), wide)
+
+
+class Jpeg:
+    """A JPEG image of which only the header has been read: `size` (width, height), `data`, and `name` in errors."""
+
+    def __init__(self, data: bytes, size: Tuple[int, int], name: str):
+        self.data, self.size, self.name = data, size, name
+
+    def scale(self, box: Tuple[int, int, int, int], side: int) -> int:
+        """The largest of 1, 2, 4 and 8 by which a box may be decoded smaller and is still no smaller than `side`."""
+        shorter = min(box[2] - box[0], box[3] - box[1])
+        return max(scale for scale in (1, 2, 4, 8) if scale == 1 or shorter >= scale * side)
+
+    def resized(self, box: Tuple[int, int, int, int], side: int) -> Image.Image:
+        """The box (left, top, right, bottom) at side x side by Pillow's bicubic, from the image at 1/scale.
+
+        The decoder makes the smaller image from fewer coefficients, a block of 8 x 8 pixels becoming 4 x 4, 2 x 2 or
+        one. Raises ImageError.
+        """
+        scale = self.scale(box, side)
+        with _errors_named(self.name), Image.open(io.BytesIO(self.data)) as image:
+            if scale > 1:
+                image.draft(None, (self.size[0] // scale, self.size[1] // scale))
+                if image.size != tuple(-(-length // scale) for length in self.size):
+                    raise ValueError(f'decoded at {image.size}, not at 1/{scale} of {self.size}')
+            image.load()
+            left, top = box[0] // scale, box[1] // scale
+            cut = to_rgb(image).crop((left, top, min(image.width, -(-box[2] // scale)),
+                                      min(image.height, -(-box[3] // scale))))
+        inside = (box[0] / scale - left, box[1] / scale - top, box[2] / scale - left, box[3] / scale - top)
+        return squared(cut, side, inside)
+
+
+def squared(image: Image.Image, side: int, box: Optional[Tuple[float, float, float, float]] = None) -> Image.Image:
+    """An image, or its box (left, top, right, bottom), at side x side by Pillow's bicubic, rows first, then columns.
+
+    Asked for both at once, Pillow takes the order that is faster; the order decides how a few pixels are rounded.
+    """
+    left, top, right, bottom = box or (0, 0, *image.size)
+    narrow = image.resize((side, image.height), Image.Resampling.BICUBIC, (left, 0, right, image.height))
+    return narrow.resize((side, side), Image.Resampling.BICUBIC, (0, top, side, bottom))
+
+
+def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Union[Jpeg, Image.Image]:
+    """An upright JPEG image with its size only, any other image decoded. Raises ImageError; `data` as in `decode`."""
+    with _errors_named(path):
+        if data is None:
+            with open(path, 'rb') as file:
+                data = file.read()
+        if data[:2] == b'\xff\xd8':
+            with Image.open(io.BytesIO(data)) as image:
+                if image.format == 'JPEG' and image.getexif().get(0x0112, 1) not in range(2, 9):
+                    return Jpeg(data, image.size, str(path))
+    return decode(path, data)
+
+
+def header_size(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[int, int]:
+    """Width and height as stored, from the file's header; (0, 0) where it can't be read. `data` as in `decode`."""
+    try:
+        with Image.open(path if data is None else io.BytesIO(data)) as image:
+            return image.size
+    except Exception:  # whoever decodes it says why
+        return 0, 0
+
+
+@contextlib.contextmanager
+def _errors_named(path: Union[str, os.PathLike]) -> Iterator[None]:
+    """Turn what Pillow raises into an ImageError that names the file."""
+    try:
+        yield
     except ImageError:
         raise
     except MemoryError:

@@ -9,6 +9,7 @@ from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
+from src.data.buffers import Buffers
 from src.data.images import ImageError
 
 
@@ -18,21 +19,25 @@ class TrainStream:
     Step s belongs to epoch s // steps_per_epoch, whose order is a permutation drawn from (seed, epoch); each image's
     augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
     uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
-    the next epoch leaves out others. `mix` (images, labels, step) changes whole batches, see src/data/mixing.py.
+    the next epoch leaves out others. `fast` makes a TrainTransform write what the data set's `source` gives straight
+    into the batch; else the transform returns what it makes of the data set's `image`. `mix` (images, labels, step)
+    changes whole batches, see src/data/mixing.py.
 
     Where `size` processes train together, `batch_size` is each one's; the batches of the ranks 0..size-1 at a step, one
     after the other, are the batch of a single process with `size` times the batch size.
     """
 
     def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2,
-                 mix: Optional[Callable] = None, rank: int = 0, size: int = 1):
+                 mix: Optional[Callable] = None, rank: int = 0, size: int = 1, fast: bool = False):
         if len(dataset) < size:
             raise ValueError('the training set is empty' if not len(dataset) else
                              f'{len(dataset)} training images are too few for {size} workers')
         self.dataset, self.transform, self.seed, self.workers = dataset, transform, seed, workers
-        self.mix, self.rank, self.size = mix, rank, size
+        self.mix, self.rank, self.size, self.fast = mix, rank, size, fast
         self.batch_size = min(batch_size, len(dataset) // size)
         self.steps_per_epoch = len(dataset) // (self.batch_size * size)
+        if fast:
+            self._buffers = Buffers((self.batch_size, 3, transform.resolution, transform.resolution))
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -41,8 +46,13 @@ class TrainStream:
         epoch, position = divmod(step, self.steps_per_epoch)
         start = (position * self.size + self.rank) * self.batch_size
         chosen = self._order(epoch)[start:start + self.batch_size]
-        samples = [self._sample(int(i), epoch) for i in chosen]
-        images, labels = np.stack([s[0] for s in samples]), np.array([s[1] for s in samples], np.int32)
+        if self.fast:
+            images = self._buffers.array()
+            labels = [self._sample(int(i), epoch, out)[1] for i, out in zip(chosen, images)]
+        else:
+            samples = [self._sample(int(i), epoch) for i in chosen]
+            images, labels = np.stack([image for image, _ in samples]), [label for _, label in samples]
+        labels = np.array(labels, np.int32)
         return (images, labels) if self.mix is None else self.mix(images, labels, step)
 
     def _permutation(self, epoch: int) -> np.ndarray:
@@ -52,24 +62,27 @@ class TrainStream:
         """The batches of steps start..stop-1, prepared ahead by the worker threads."""
         return _ahead(self.batch, range(start, stop), self.workers)
 
-    def _sample(self, index: int, epoch: int) -> Tuple[np.ndarray, int]:
-        """One augmented image; a file that broke since the start gives way to the next readable one, and is named.
+    def _sample(self, index: int, epoch: int, out: Optional[np.ndarray] = None) -> Tuple[np.ndarray, int]:
+        """One augmented image, written to `out` where that is given.
 
-        With a strict data set it is an error.
+        A file that broke since the start gives way to the next readable one, and is named; with a strict data set it is
+        an error.
         """
         for offset in range(len(self.dataset)):
             chosen = (index + offset) % len(self.dataset)
+            rng = np.random.default_rng((self.seed, epoch, chosen))
             try:
-                image = self.dataset.image(chosen)
+                if out is None:
+                    out = self.transform(self.dataset.image(chosen), rng)
+                else:
+                    self.transform.write(self.dataset.source(chosen), rng, out)
+                return out, int(self.dataset.labels[chosen])
             except (ImageError, OSError) as error:
                 if getattr(self.dataset, 'strict', False):
                     raise
                 if chosen not in self._warned:
                     self._warned.add(chosen)
                     print(f'skipped, unreadable since the check: {error}', file=sys.stderr)
-                continue
-            rng = np.random.default_rng((self.seed, epoch, chosen))
-            return self.transform(image, rng), int(self.dataset.labels[chosen])
         raise ValueError('no training image can be read any more; is the data folder still there?')
 
 

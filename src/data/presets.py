@@ -6,6 +6,7 @@ from typing import Callable, Optional, Sequence
 
 from src.config import AugmentConfig, DataConfig
 from src.data.augment import RandAugment, RandomErasing
+from src.data.cached import cached
 from src.data.classification import Subset, balanced_order, has_validation, load_dataset
 from src.data.mixing import Mixing
 from src.data.transforms import EvalTransform, TrainTransform
@@ -44,6 +45,11 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
     order = balanced_order(whole.labels)
     last = len(whole) if data.images is None else data.holdout + data.images
     return Subset(whole, order[:data.holdout] if split == 'val' else order[data.holdout:last])
+
+
+def kept(data: DataConfig, dataset):
+    """The data set as a training reads it again and again: in memory where the configuration says so."""
+    return cached(dataset, data.cache, data.cache_mb)
 
 
 def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig()) -> TrainTransform:

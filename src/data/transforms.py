@@ -3,10 +3,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence, Tuple
+from functools import cached_property
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
+
+from src.data import native
+from src.data.images import Jpeg, squared
 
 BICUBIC = Image.Resampling.BICUBIC
 
@@ -46,6 +50,9 @@ class EvalTransform:
 class TrainTransform:
     """RGB image -> (3, resolution, resolution) float32, random: crop of area and aspect, resize, flip.
 
+    An image is Pillow's, pixels (H, W, 3) uint8, or an images.Jpeg, of which only what the crop needs is decoded: at
+    half the size, a quarter or an eighth where the crop then still has the resolution's pixels or more.
+
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
     horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng)
@@ -60,16 +67,47 @@ class TrainTransform:
     augment: Optional[Callable] = None
     erase: Optional[Callable] = None
 
-    def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
-        left, top, width, height = self.crop_box(image.size, rng)
-        image = image.crop((left, top, left + width, top + height))
-        image = image.resize((self.resolution, self.resolution), BICUBIC)
-        if rng.random() < self.flip:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        if self.augment is not None:
-            image = self.augment(image, rng)
-        pixels = normalise(image, self.mean, self.deviation)
-        return pixels if self.erase is None else self.erase(pixels, rng)
+    def __call__(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator) -> np.ndarray:
+        out = np.empty((3, self.resolution, self.resolution), np.float32)
+        self.write(image, rng, out)
+        return out
+
+    def write(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator, out: np.ndarray) -> None:
+        """Put the tensor into `out`, its place in a batch."""
+        size = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+        left, top, width, height = self.crop_box(size, rng)
+        box = left, top, left + width, top + height
+        mirrored = rng.random() < self.flip
+        if self.augment is not None or not self._crop_natively(image, box, mirrored, out):
+            image = self._cropped(image, box)
+            if mirrored:
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            if self.augment is not None:
+                image = self.augment(image, rng)
+            out[:] = normalise(image, self.mean, self.deviation)
+        if self.erase is not None:
+            self.erase(out, rng)
+
+    def _crop_natively(self, image, box: Tuple[int, int, int, int], mirrored: bool, out: np.ndarray) -> bool:
+        """Write the tensor by compiled code; whether there is any for this image."""
+        if isinstance(image, Jpeg):
+            return native.crop_jpeg(image.data, image.scale(box, self.resolution), box, mirrored, self._table, out)
+        return isinstance(image, np.ndarray) and native.crop_pixels(image, box, mirrored, self._table, out)
+
+    def _cropped(self, image, box: Tuple[int, int, int, int]) -> Image.Image:
+        """The box of an image at the transform's resolution, by Pillow."""
+        left, top, right, bottom = box
+        if isinstance(image, Jpeg):
+            return image.resized(box, self.resolution)
+        if isinstance(image, np.ndarray):
+            return squared(Image.fromarray(image[top:bottom, left:right]), self.resolution)
+        return image.crop(box).resize((self.resolution, self.resolution), BICUBIC)
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """What `normalise` makes of each value of each channel, (3, 256)."""
+        values = np.arange(256, dtype=np.uint8)
+        return np.ascontiguousarray(normalise(np.stack([values] * 3, -1)[None], self.mean, self.deviation)[:, 0])
 
     def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
         """Draw (left, top, width, height) in pixels of an image of `size` (width, height)."""

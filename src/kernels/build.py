@@ -1,4 +1,4 @@
-"""Compiling the C++ of cc/ into a library: once a machine, kept in a cache, safe for processes that start together.
+"""Compiling a folder of C++ into a library: once a machine, kept in a cache, safe for processes that start together.
 
 The library's name holds a digest of the sources, the compiler and its version, the flags and the processor's vector
 instructions, so a change of any of them makes a new one and a cache may be shared by unlike machines.
@@ -22,7 +22,8 @@ import stat
 import subprocess
 import sys
 import tempfile
-from typing import Iterator, List
+from dataclasses import dataclass
+from typing import Iterator, List, Optional, Tuple
 
 SOURCES = pathlib.Path(__file__).parent / 'cc'
 FLAGS = ['-std=c++17', '-O3', '-fno-math-errno', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wno-psabi']
@@ -34,26 +35,36 @@ VECTORS = {  # x86-64's, widest first: flags, and NumPy's names of what the proc
 }
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a library is made of: a folder of sources, what it is called, more compiler flags, what it links with."""
+    sources: pathlib.Path
+    title: str
+    flags: Tuple[str, ...] = ()
+    links: Tuple[str, ...] = ()
+
+
 class Unavailable(Exception):
-    """The kernels can't be had here; the message says why and what would help."""
+    """The library can't be had here; the message says why and what would help."""
 
 
-def library() -> str:
-    """Return the path of the compiled library, compiling it first if it is in no cache.
+def library(part: Optional[Part] = None) -> str:
+    """Return the path of the compiled library, of the CPU kernels by default, compiling it first if it is in no cache.
 
     Raises Unavailable without a compiler, without a folder to write to, or when what was compiled does not run.
     """
     if sys.platform != 'linux':
         raise Unavailable(f'they are built on Linux only, not on {sys.platform}')
+    part = part or Part(SOURCES, 'CPU kernels')
     reason, folders = 'no folder to compile into; TINYNETS_CACHE=<folder> sets one', cache_folders()
     for vectors in usable_vectors():
-        file = name(vectors)
+        file = name(vectors, part)
         for folder in folders:
             if _loads(folder / file):
                 return str(folder / file)
         for folder in folders:
             try:
-                return str(_build_once(folder, file, vectors))
+                return str(_build_once(folder, file, vectors, part))
             except OSError as error:
                 reason = f'{folder}: {error.strerror or error}; TINYNETS_CACHE=<folder> sets another cache'
             except _Failed as error:
@@ -103,16 +114,17 @@ def _features() -> dict:
         return {}
 
 
-def name(vectors: str) -> str:
+def name(vectors: str, part: Optional[Part] = None) -> str:
     """The library's file name."""
+    part = part or Part(SOURCES, 'CPU kernels')
     digest = hashlib.sha256()
-    for path in sorted(SOURCES.iterdir()):
+    for path in sorted(part.sources.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
     try:
         version = subprocess.run([compiler(), '--version'], capture_output=True, text=True).stdout
     except OSError as error:
         raise Unavailable(f'{compiler()} does not run ({error.strerror}); install g++, or set CXX') from None
-    digest.update(repr((compiler(), version, FLAGS, VECTORS[vectors], platform.machine(),
+    digest.update(repr((compiler(), version, FLAGS, part.flags, part.links, VECTORS[vectors], platform.machine(),
                         platform.libc_ver())).encode())
     return f'tinynets-{vectors}-{digest.hexdigest()[:16]}.so'
 
@@ -140,7 +152,7 @@ def _own(folder: pathlib.Path) -> bool:
     return stat.S_ISDIR(about.st_mode) and about.st_uid in (0, os.getuid()) and not about.st_mode & 0o022
 
 
-def _build_once(folder: pathlib.Path, file: str, vectors: str) -> pathlib.Path:
+def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pathlib.Path:
     """Compile into the folder unless another process did meanwhile. Raises OSError, _Failed, Unavailable."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _own(folder):
@@ -150,9 +162,9 @@ def _build_once(folder: pathlib.Path, file: str, vectors: str) -> pathlib.Path:
         if failure.is_file():
             raise _Failed(f'{failure.read_text()}; remove {failure} to try again')
         if not path.is_file():
-            _announce(f'compiling the CPU kernels with {os.path.basename(compiler())}, once, into {folder}')
+            _announce(f'compiling the {part.title} with {os.path.basename(compiler())}, once, into {folder}')
             with tempfile.TemporaryDirectory(dir=folder, prefix='build-') as work:
-                made = compile_library(pathlib.Path(work), FLAGS + VECTORS[vectors][0])
+                made = compile_library(pathlib.Path(work), [*FLAGS, *VECTORS[vectors][0], *part.flags], part)
                 try:
                     check(made)
                 except _Failed as error:
@@ -168,9 +180,9 @@ def _announce(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
-    """Compile and link cc/ in the folder `work`; raises _Failed with the compiler's first error."""
-    sources = sorted(SOURCES.glob('*.cc'))
+def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib.Path:
+    """Compile and link in the folder `work`; raises _Failed with the compiler's first error."""
+    sources = sorted(part.sources.glob('*.cc'))
     objects = [work / f'{source.stem}.o' for source in sources]
 
     def run(command: List[str]) -> None:
@@ -183,7 +195,7 @@ def compile_library(work: pathlib.Path, flags: List[str]) -> pathlib.Path:
         list(pool.map(lambda pair: run([compiler(), *flags, '-c', str(pair[0]), '-o', str(pair[1])]),
                       zip(sources, objects)))
     made = work / 'tinynets.so'
-    run([compiler(), '-shared', '-pthread', *map(str, objects), '-o', str(made)])
+    run([compiler(), '-shared', '-pthread', *map(str, objects), *part.links, '-o', str(made)])
     return made
 
 

@@ -30,6 +30,7 @@ from src.training.progress import Bar, duration, tell
 from src.training.run import FollowedRun, RunFolder
 from src.training.schedule import table
 from src.training.step import TrainStep
+from src.training.waiting import Waiting
 from src.training.watch import check_chance, class_balance, patience_over
 
 LOG_STEPS = 50  # training records average this many steps
@@ -61,6 +62,7 @@ class Trainer:
         with Bar('checking images', 1) as bar, parallel.first_alone():
             train_set = presets.dataset(data, 'train', progress=bar)
             self.val_set = presets.dataset(data, 'val', class_names=train_set.class_names, progress=bar)
+        train_set, self.val_set = presets.kept(data, train_set), presets.kept(data, self.val_set)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
                               resolution=config.model.resolution)
@@ -75,7 +77,7 @@ class Trainer:
         self.stream = TrainStream(train_set, presets.train_transform(data, resolution, config.augment),
                                   data.batch_size * parts, config.train.seed, data.workers,
                                   presets.mixing(config.augment, len(self.class_names), config.train.seed),
-                                  runtime.rank(), runtime.size())
+                                  runtime.rank(), runtime.size(), data.fast_decode)
         self._check_batch()
         self.sinks = config.train.sink and sinks_data(device)
         self.sink_size = min(SINK_STEPS, self.stream.steps_per_epoch) if self.sinks else 1
@@ -99,6 +101,7 @@ class Trainer:
                                    parts, loss_scaler(config), taught,
                                    parallel.mean_over_workers(self.network)).set_train(True)
         self.step, self.best, self.score = 0, {}, {}
+        self.input = Waiting()
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
         say(class_balance(train_set.labels, self.class_names))
@@ -167,7 +170,7 @@ class Trainer:
         if self.sinks:
             yield from self._sunk_losses()
             return
-        for images, labels in self.stream.batches(self.step, self.total_steps):
+        for images, labels in self.input.timed(self.stream.batches(self.step, self.total_steps)):
             loss = self.step_cell(Tensor(images), Tensor(labels))
             yield self.step + 1, float(loss.asnumpy())
 
@@ -192,6 +195,7 @@ class Trainer:
         """Train to the end, saving as it goes. Raises Interrupted after a stop, Diverged when the loss does."""
         begun = saved_at = logged_at = time.monotonic()
         losses, logged_step = [], self.step
+        in_record, in_epoch = self.input.watch(), self.input.watch()
 
         def speed() -> float:
             images = (self.step - logged_step) * self.stream.batch_size * runtime.size()
@@ -202,8 +206,9 @@ class Trainer:
             if losses:
                 run.record(kind='train', step=self.step, epoch=round(self.step / self.steps_per_epoch, 4),
                            loss=round(float(np.mean(losses)), 6), learning_rate=self.rates[self.step - 1],
-                           images_per_s=round(speed(), 1))
+                           images_per_s=round(speed(), 1), wait=in_record.share())
             losses.clear()
+            in_record.restart()
             logged_at, logged_step = time.monotonic(), self.step
 
         def save() -> None:
@@ -240,8 +245,10 @@ class Trainer:
                 if done - logged_step >= LOG_STEPS:
                     record()
                 if done % self.steps_per_epoch == 0:
+                    self.input.complain(in_epoch.share(), self.say)
                     save()
                     end_epoch()
+                    in_epoch.restart()
                     stopping = parallel.agree(stop.requested)
                 else:
                     due = time.monotonic() - saved_at > 60 * self.config.train.save_minutes

@@ -1,10 +1,15 @@
 """Fixtures of the data tests."""
 import pytest
 
+from src.kernels import build
+
+LIBRARIES = str(build.cache_folders()[0])  # compiled once, not once a test
+
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path_factory, monkeypatch):
     """An empty cache folder of the test's own."""
     folder = tmp_path_factory.mktemp('cache')
+    monkeypatch.setenv('TINYNETS_CACHE', LIBRARIES)
     monkeypatch.setenv('XDG_CACHE_HOME', str(folder))
     return folder

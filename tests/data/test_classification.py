@@ -260,7 +260,7 @@ def test_progress_counts_the_files(folder):
 
 
 @pytest.mark.parametrize('name, split, message', [
-    ('imagenet', 'train', "data set 'imagenet': must be one of digits, fashion_mnist, image_folder"),
+    ('imagenet', 'train', "data set 'imagenet': must be one of digits, fashion_mnist, image_folder, mindrecord"),
     ('digits', 'test', "split 'test': must be one of train, val")])
 def test_unknown_names(name, split, message):
     with pytest.raises(ValueError, match=message):

@@ -196,7 +196,7 @@ def test_compiler_that_fails(tmp_path):
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """A compiler that takes no time, for what happens around it."""
-    def compile_library(work, flags):
+    def compile_library(work, flags, part):
         made = work / 'tinynets.so'
         made.write_text(' '.join(flags))
         return made

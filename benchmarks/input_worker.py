@@ -1,0 +1,110 @@
+"""One variant of input_pipeline.py, in a process of its own: `input_worker.py VARIANT FOLDER BATCH`.
+
+Every line on stdin, PX,WORKERS, is answered with the seconds of one pass over the folder's images, shuffled: read,
+decoded, a random crop at px x px by antialiased bicubic, flip, float32, normalised, in batches. Nothing is prepared
+between turns. In the first pass at a PX,WORKERS the variant also starts its workers, which later ones find running.
+"""
+import multiprocessing
+import os
+import pathlib
+import resource
+import sys
+import time
+
+import turns
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+AREA, ASPECT, FLIP = (0.08, 1.0), (3 / 4, 4 / 3), 0.5
+
+
+def ours(variant: str, folder: str, batch: int, px: int, workers: int):
+    """Return a function that gives the batches of one pass by this package."""
+    from src.data import native
+    from src.data.classification import ImageFolder
+    from src.data.pipeline import TrainStream
+    from src.data.transforms import TrainTransform
+    if variant == 'ours' and native.library() is None:
+        raise ValueError('the compiled crops are not available; install g++ and libjpeg-dev')
+    dataset = ImageFolder(folder, check=False)
+    stream = TrainStream(dataset, TrainTransform(px, MEAN, DEVIATION, AREA, ASPECT, FLIP), batch, 0, workers,
+                         fast=variant != 'ours_whole')
+    passes = iter(range(10 ** 6))
+
+    def batches():
+        start = next(passes) * stream.steps_per_epoch
+        return stream.batches(start, start + stream.steps_per_epoch)
+    return batches
+
+
+def torchvision(variant: str, folder: str, batch: int, px: int, workers: int):
+    """The same by torchvision's datasets and transforms and PyTorch's loader."""
+    import torch
+    from torchvision import datasets, io, transforms
+    from torchvision.transforms import v2
+    if variant == 'torchvision':
+        made, end = transforms, [transforms.ToTensor()]
+    else:
+        made = v2
+        end = [*([] if variant.endswith('tensor') else [v2.ToImage()]), v2.ToDtype(torch.float32, scale=True)]
+    transform = made.Compose([
+        made.RandomResizedCrop(px, AREA, ASPECT, made.InterpolationMode.BICUBIC, antialias=True),
+        made.RandomHorizontalFlip(FLIP), *end, made.Normalize(MEAN, DEVIATION)])
+    options = {}
+    if variant.endswith('tensor'):
+        options['loader'] = lambda path: io.decode_image(path, io.ImageReadMode.RGB)
+    loader = torch.utils.data.DataLoader(datasets.ImageFolder(folder, transform, **options), batch, shuffle=True,
+                                         num_workers=workers, drop_last=True, persistent_workers=True)
+    return lambda: iter(loader)
+
+
+def timm(variant: str, folder: str, batch: int, px: int, workers: int):
+    """The same by timm's loader as its training script makes it for a CPU, without its other augmentations."""
+    from timm.data import ImageDataset, create_loader
+    import torch
+    loader = create_loader(ImageDataset(folder), (3, px, px), batch, is_training=True, use_prefetcher=False, scale=AREA,
+                           ratio=ASPECT, hflip=FLIP, color_jitter=None, interpolation='bicubic', mean=MEAN,
+                           std=DEVIATION, num_workers=workers, device=torch.device('cpu'), persistent_workers=True)
+    return lambda: iter(loader)
+
+
+def one_pass(batches, batch: int, px: int) -> dict:
+    """Seconds, images, and what tells whether they are those meant."""
+    begun, count, total = time.perf_counter(), 0, 0.0
+    for images, _ in batches():
+        if tuple(images.shape) != (batch, 3, px, px) or not str(images.dtype).endswith('float32'):
+            raise ValueError(f'batches are {tuple(images.shape)} of {images.dtype}')
+        total += float(images[0].mean())
+        count += 1
+    seconds = time.perf_counter() - begun
+    return {'seconds': seconds, 'images': count * batch, 'mean': total / count, 'cpu': cpu_seconds()}
+
+
+def cpu_seconds() -> float:
+    """What this process, its children and those that ended used of the processors."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    total = sum(u.ru_utime + u.ru_stime for u in used)
+    for child in multiprocessing.active_children():
+        fields = pathlib.Path(f'/proc/{child.pid}/stat').read_text().rsplit(')', 1)[1].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+    return total
+
+
+def main() -> None:
+    variant, folder, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    make = ours if variant.startswith('ours') else timm if variant == 'timm' else torchvision
+    with turns.answering() as answer:
+        made = None
+        if make is not ours:
+            import torch  # noqa: F401
+        answer('ready')
+        for line in sys.stdin:
+            px, workers = map(int, line.split(','))
+            if made != (px, workers):
+                batches = None  # ends the workers of the row before
+                batches, made = make(variant, folder, batch, px, workers), (px, workers)
+            answer(one_pass(batches, batch, px))
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(turns.ROOT))
+    main()

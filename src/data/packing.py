@@ -1,0 +1,144 @@
+"""Writing a packed set (packed.py): a class-folder set into MindRecord files, whole or not at all."""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import os
+import shutil
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Iterator, List, Optional, Tuple
+
+from PIL import Image
+
+from src.data import images
+from src.data.classification import ImageFolder
+from src.data.packed import CONTENTS
+from src.files import write_json
+
+ROWS = 256  # written together
+PAGE = 2 ** 25  # bytes, the format's own default; an image must fit in one
+LARGEST_PAGE = 2 ** 28  # the format's limit
+QUALITY = 92  # of JPEG images made smaller
+
+
+def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, workers: int = 2,
+         report: Callable[[str], None] = print, progress: Optional[Callable[[int, int], None]] = None
+         ) -> Tuple[int, int]:
+    """Pack a folder of class folders into the folder `target`, which is not there yet; return (images, bytes).
+
+    Encoded bytes are kept as they are, or, with `size`, images whose shorter side is longer are shrunk to it and
+    encoded as JPEG. Every image is decoded once; what can't be is named to `report` and left out. `target` appears
+    when all is written. Raises what ImageFolder raises, FileExistsError where `target` is there, and ValueError where
+    another process packs into it.
+    """
+    from mindspore.mindrecord import FileWriter
+    if os.path.exists(target):
+        raise FileExistsError(f'{target}: is there already; remove it to pack it anew')
+    data = ImageFolder(source, check=False, report=report)
+    with _workplace(target) as work, _said_by_mindspore(target):
+        writer = FileWriter(os.path.join(work, 'images.mindrecord'), shards, overwrite=True)
+        writer.set_page_size(_page_size(data.paths) // 1024)
+        writer.add_schema({'image': {'type': 'bytes'}, 'index': {'type': 'int64'}, 'label': {'type': 'int32'},
+                           'name': {'type': 'string'}}, 'images of classes')
+        writer.add_index(['index', 'label', 'name'])
+        count, rows = 0, []
+        for done, (path, label, encoded, reason) in enumerate(_read(data, size, workers), start=1):
+            if reason:
+                report(f'left out: {reason}')
+            else:
+                name = os.path.relpath(path, source)
+                rows.append({'image': encoded, 'index': count, 'label': label, 'name': name})
+                count += 1
+            if len(rows) == ROWS:
+                writer.write_raw_data(rows)
+                rows = []
+            if progress:
+                progress(done, len(data))
+        if not count:
+            raise ValueError(f'{source}: no image that can be decoded in it')
+        if rows:
+            writer.write_raw_data(rows)
+        writer.commit()
+        sizes = {name: os.path.getsize(os.path.join(work, name)) for name in sorted(os.listdir(work))}
+        write_json(os.path.join(work, CONTENTS), {'class_names': data.class_names, 'count': count, 'files': sizes})
+    return count, sum(sizes.values())
+
+
+@contextlib.contextmanager
+def _said_by_mindspore(target: str) -> Iterator[None]:
+    """Turn the writer's RuntimeError, as of a full disk, into an OSError of one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(f'{target}: cannot be written ({" ".join(str(error).split())[:200]})') from None
+
+
+def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tuple[str, int, bytes, str]]:
+    """(path, label, encoded bytes, why it can't be decoded or nothing) of each image in order, by threads."""
+    def read(index: int) -> Tuple[str, int, bytes, str]:
+        path = data.paths[index]
+        try:
+            with open(path, 'rb') as file:
+                encoded = file.read()
+            if len(encoded) > LARGEST_PAGE // 2:
+                raise images.ImageError(f'{path}: larger than the {LARGEST_PAGE // 2:,} bytes that can be packed')
+            path.encode()  # a name that is no Unicode can't be stored
+            return path, int(data.labels[index]), _shrunk(images.decode(path, encoded), encoded, size), ''
+        except UnicodeEncodeError:
+            return path, 0, b'', f'{os.fsencode(path)!r}: the name is not UTF-8; rename it'
+        except (images.ImageError, OSError) as error:
+            return path, 0, b'', str(error)
+
+    pending: deque = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for index in range(len(data)):
+            pending.append(pool.submit(read, index))
+            if len(pending) > 4 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _shrunk(image: Image.Image, encoded: bytes, size: Optional[int]) -> bytes:
+    shorter = min(image.size)
+    if size is None or shorter <= size:
+        return encoded
+    file = io.BytesIO()
+    image.resize([max(size, round(length * size / shorter)) for length in image.size], Image.Resampling.BICUBIC).save(
+        file, 'JPEG', quality=QUALITY)
+    return file.getvalue()
+
+
+def _page_size(paths: List[str]) -> int:
+    """Bytes of a page that holds the largest file twice over."""
+    largest = max((os.path.getsize(path) for path in paths if os.path.isfile(path)), default=0)
+    page = PAGE
+    while page < min(2 * largest, LARGEST_PAGE):
+        page *= 2
+    return page
+
+
+@contextlib.contextmanager
+def _workplace(target: str) -> Iterator[str]:
+    """A hidden folder beside `target`, ours alone, that becomes `target` on success and is removed otherwise."""
+    parent, name = os.path.split(os.path.abspath(target))
+    work = os.path.join(parent, f'.{name}.packing')
+    os.makedirs(work, exist_ok=True)
+    lock = os.open(work, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f'{target}: another process packs into it; wait, or stop it') from None
+        for left in os.scandir(work):  # of a process that was killed
+            os.remove(left.path)
+        try:
+            yield work
+            os.rename(work, target)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+    finally:
+        os.close(lock)

@@ -1,0 +1,188 @@
+"""A packed set holds what the folder holds, byte for byte; what is not whole is no packed set."""
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data.classification import load_dataset
+from src.data.images import ImageError
+from src.data.pipeline import TrainStream
+from src.data.transforms import TrainTransform
+
+FILES = {'train/b/it\'s "2".jpg': 1, 'train/b/sub/é.png': 2, 'train/a c/10.jpg': 3, 'train/a c/9.jpg': 4,
+         'train/b/broken.jpg': b'<html>', 'train/ä/x.jpg': 5, 'val/b/1.jpg': 6, 'val/a c/2.png': 7}
+
+
+@pytest.fixture(scope='module')
+def pack(root):
+    """Run the command line."""
+    def run(*arguments):
+        return subprocess.run([sys.executable, str(root / 'scripts' / 'pack_dataset.py'), *map(str, arguments)],
+                              capture_output=True, text=True, timeout=120)
+    return run
+
+
+@pytest.fixture(scope='module')
+def sets(tmp_path_factory, pack):
+    """(the folder of folders, the packed one, what packing said)."""
+    base = tmp_path_factory.mktemp('sets')
+    for name, content in FILES.items():
+        path = base / 'set' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            pixels = np.random.default_rng(content).integers(0, 256, (40 + content, 60, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path)
+    said = pack('--data-dir', base / 'set', '--out', base / 'packed', '--shards', 3)
+    assert said.returncode == 0, said.stderr
+    return base / 'set', base / 'packed', said
+
+
+@pytest.fixture
+def copied(sets, tmp_path):
+    """A packed set to spoil."""
+    shutil.copytree(sets[1], tmp_path / 'packed')
+    return tmp_path / 'packed'
+
+
+def folder_set(sets, split='train'):
+    return load_dataset('image_folder', split, str(sets[0]), report=lambda line: None)
+
+
+def packed_set(place, split='train', **options):
+    return load_dataset('mindrecord', split, str(place), **options)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_bytes_labels_names_classes_and_order_are_the_folders(split, sets):
+    there, here = folder_set(sets, split), packed_set(sets[1], split)
+    assert here.class_names == there.class_names and len(here) == len(there) == {'train': 5, 'val': 2}[split]
+    assert here.labels.tolist() == there.labels.tolist() and here.labels.dtype == np.int32
+    for index, path in enumerate(there.paths):
+        with open(path, 'rb') as file:
+            assert here.encoded(index) == file.read()
+        assert here.name(index) == str(sets[1] / split / os.path.relpath(path, sets[0] / split))
+        assert here.image(index).tobytes() == there.image(index).tobytes()
+        assert here.size(index) == there.size(index) == here.image(index).size
+
+
+def test_a_training_stream_is_the_folders(sets):
+    streams = [TrainStream(data, TrainTransform(16, (0, 0, 0), (1, 1, 1)), 2, seed=1, fast=fast)
+               for fast in (True, False) for data in (folder_set(sets), packed_set(sets[1]))]
+    for step in range(6):
+        for mine, packed in (streams[:2], streams[2:]):
+            assert all(np.array_equal(a, b) for a, b in zip(mine.batch(step), packed.batch(step)))
+
+
+def test_what_cannot_be_decoded_is_named_and_left_out(sets):
+    _, packed, said = sets
+    assert said.stderr.splitlines() == [f"left out: {sets[0]}/train/b/broken.jpg: not an image that Pillow reads"]
+    assert [line.split(',')[0] for line in said.stdout.splitlines()] == [
+        f'{packed}/train: 5 images', f'{packed}/val: 2 images']
+
+
+def test_mindspore_reads_the_same_rows(sets):
+    from mindspore.mindrecord import FileReader
+    here = packed_set(sets[1])
+    rows = list(FileReader(str(sets[1] / 'train' / 'images.mindrecord0')).get_next())  # and of its sisters
+    assert len(rows) == 5
+    for row in rows:
+        assert bytes(row['image']) == here.encoded(row['index']) and row['label'] == here.labels[row['index']]
+        assert here.name(row['index']).endswith(row['name'])
+
+
+def test_given_classes_fix_the_order(sets):
+    own, here = packed_set(sets[1]), packed_set(sets[1], class_names=['b', 'z', 'ä', 'a c'])
+    assert [here.class_names[label] for label in here.labels] == [own.class_names[label] for label in own.labels]
+    with pytest.raises(ValueError, match="packed/train: class 'a c' is not one of the 2 known"):
+        packed_set(sets[1], class_names=['b', 'ä'])
+
+
+def test_a_packed_set_is_not_packed_again(sets, pack):
+    before = (sets[1] / 'train' / 'pack.json').stat().st_mtime_ns
+    again = pack('--data-dir', sets[0], '--out', sets[1], '--split', 'train')
+    assert again.returncode == 0 and again.stdout == f'{sets[1]}/train: packed already; remove it to pack it anew\n'
+    assert (sets[1] / 'train' / 'pack.json').stat().st_mtime_ns == before
+
+
+def test_shrunk_images(sets, tmp_path):
+    from src.data.packing import pack
+    count, size = pack(str(sets[0] / 'val'), str(tmp_path / 'val'), 1, size=30, report=lambda line: None)
+    small, large = packed_set(tmp_path, 'val'), folder_set(sets, 'val')
+    assert count == 2 and [small.size(i) for i in range(2)] == [(38, 30), (39, 30)]  # of 60 x 47 and 60 x 46
+    for index in range(2):
+        want = np.asarray(large.image(index).resize(small.size(index), Image.BICUBIC).convert('L'), float)
+        assert np.abs(np.asarray(small.image(index).convert('L')) - want).mean() < 5  # noise, at quality 92
+        assert Image.open(io.BytesIO(small.encoded(index))).format == 'JPEG'
+
+
+def cut(path, size):
+    with open(path, 'r+b') as file:
+        file.truncate(size)
+
+
+SPOILT = {
+    'a file cut short': (lambda p: cut(p / 'images.mindrecord1', 1000), 'images.mindrecord1: holds 1,000 bytes of '),
+    'a file missing': (lambda p: os.remove(p / 'images.mindrecord2'), 'images.mindrecord2: missing from the packed set'),
+    'an index cut short': (lambda p: cut(p / 'images.mindrecord0.db', 5000), 'images.mindrecord0.db: holds 5,000 bytes'),
+    'an index of the same size': (lambda p: (p / 'images.mindrecord0.db').write_bytes(
+        b'x' * (p / 'images.mindrecord0.db').stat().st_size), 'images.mindrecord0: not a MindRecord file'),
+    'a header of the same size': (lambda p: (p / 'images.mindrecord0').write_bytes(
+        b'\xff' * (p / 'images.mindrecord0').stat().st_size), 'images.mindrecord0: not a MindRecord file'),
+    'broken contents': (lambda p: cut(p / 'pack.json', 30), 'pack.json: not the contents of a packed set'),
+    'other contents': (lambda p: (p / 'pack.json').write_text('[]'), 'pack.json: not the contents of a packed set'),
+    'no contents': (lambda p: os.remove(p / 'pack.json'), 'pack.json: no such file; python scripts/pack_dataset.py'),
+    'another count': (lambda p: (p / 'pack.json').write_text(json.dumps(
+        {**json.loads((p / 'pack.json').read_text()), 'count': 6})), 'the index has 5 images, pack.json 6'),
+}
+
+
+@pytest.mark.parametrize('kind', SPOILT)
+def test_what_is_not_whole_is_an_error_of_one_line(kind, copied):
+    spoil, message = SPOILT[kind]
+    spoil(copied / 'train')
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        packed_set(copied)
+    assert message in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_file_that_shrinks_meanwhile_is_an_image_error(copied):
+    data = packed_set(copied)
+    for index in range(3):
+        cut(copied / 'train' / f'images.mindrecord{index}', 2 ** 24)
+    with pytest.raises(ImageError, match='train/a c/10.jpg: the packed file has become shorter'):
+        data.source(0)
+
+
+def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_path, monkeypatch):
+    from src.data import packing
+    target = tmp_path / 'out' / 'train'
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, 'write_json', lambda *_: (_ for _ in ()).throw(RuntimeError('disk full')))
+        with pytest.raises(OSError, match='out/train: cannot be written .disk full.'):
+            packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
+    assert os.listdir(tmp_path / 'out') == []
+    (tmp_path / 'out' / '.train.packing').mkdir()
+    (tmp_path / 'out' / '.train.packing' / 'images.mindrecord7').write_bytes(b'half')
+    packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
+    assert sorted(os.listdir(target)) == ['images.mindrecord', 'images.mindrecord.db', 'pack.json']
+    assert os.listdir(tmp_path / 'out') == ['train'] and len(packed_set(tmp_path / 'out')) == 5
+    with pytest.raises(FileExistsError, match='out/train: is there already'):
+        packing.pack(str(sets[0] / 'train'), str(target))
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--split', 'test'], '--split test: must be train, val or train,val'),
+    (['--shards', '0'], '--shards 0: must be 1 to 1000'),
+    (['--split', 'train'], 'train: no such folder; expected')])
+def test_mistakes_are_one_line(arguments, message, pack, tmp_path):
+    done = pack('--data-dir', tmp_path, '--out', tmp_path / 'out', *arguments)
+    assert done.returncode == 2 and done.stderr.startswith('error: ') and message in done.stderr
+    assert done.stderr.count('\n') == 1 and not (tmp_path / 'out').exists()
