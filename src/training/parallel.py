@@ -15,13 +15,32 @@ from src.model.layers import Uniform
 
 _sum: Optional['_Sum'] = None
 
+_flat = ops.MultitypeFuncGraph('flat')
+_part = ops.MultitypeFuncGraph('part')
+_assign = ops.MultitypeFuncGraph('assign')
+
+
+@_flat.register('Tensor')
+def _flattened(tensor):
+    return ops.reshape(tensor, (-1,))
+
+
+@_part.register('Tensor', 'Number', 'Number', 'Tensor')
+def _part_of(vector, start, size, like):
+    return ops.reshape(ops.slice(vector, (start,), (size,)), like.shape)
+
+
+@_assign.register('Tensor', 'Tensor')
+def _assigned(parameter, value):
+    return ops.assign(parameter, value)
+
 
 class MeanOverWorkers(nn.Cell):
-    """(loss, gradients) -> their means over all workers, by one AllReduce of everything as one vector.
+    """(loss, gradients of `network`) -> their means over all workers, by one AllReduce of everything as one vector.
 
-    Batch norm's moving statistics are averaged along: each worker normalises by its own batch, and as the moving average
-    is linear, the statistics are those of the workers' mean batch statistics. So all parameters stay the same on all
-    workers. (The mean of the variances lacks the variance between the workers' means, as in every data-parallel
+    Batch norm's moving statistics are averaged along: each worker normalises by its own batch, and as the moving
+    average is linear, the statistics are those of the workers' mean batch statistics. So all parameters stay the same
+    on all workers. (The mean of the variances lacks the variance between the workers' means, as in every data-parallel
     training without synchronised batch norm.)
     """
 
@@ -29,25 +48,19 @@ class MeanOverWorkers(nn.Cell):
         super().__init__()
         self.statistics = ParameterTuple([p for p in network.get_parameters()
                                           if p.name.endswith(('moving_mean', 'moving_variance'))])
+        self.sizes = (1, *(p.size for p in network.trainable_params()), *(p.size for p in self.statistics))
+        self.starts = tuple(sum(self.sizes[:i]) for i in range(len(self.sizes)))
         self.all_reduce = ops.AllReduce()
         self.share = 1 / runtime.size()
+        self.map = ops.HyperMap()  # compiles in half the time of a loop
 
     def construct(self, loss, gradients):
         tensors = (loss,) + gradients + self.statistics
-        flat = ()
-        for tensor in tensors:
-            flat += (ops.reshape(tensor, (-1,)),)
-        mean = self.all_reduce(ops.concat(flat)) * self.share
-        parts, start = (), 0
-        for i in range(len(tensors)):
-            end = start + flat[i].shape[0]
-            parts += (ops.reshape(mean[start:end], tensors[i].shape),)
-            start = end
+        mean = self.all_reduce(ops.concat(self.map(_flat, tensors))) * self.share
+        means = self.map(ops.partial(_part, mean), self.starts, self.sizes, tensors)
         count = len(gradients)
-        loss = parts[0]
-        for i in range(len(self.statistics)):
-            loss = ops.depend(loss, ops.assign(self.statistics[i], parts[1 + count + i]))
-        return loss, parts[1:1 + count]
+        loss = ops.depend(means[0], self.map(_assign, self.statistics, means[1 + count:]))
+        return loss, means[1:1 + count]
 
 
 def mean_over_workers(network: nn.Cell) -> Optional[MeanOverWorkers]:
