@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import atexit
+import inspect
 import os
 import signal
 import sys
@@ -52,7 +53,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if launched() and _size == 1:
         _join()
     ms.set_seed(seed)
-    choose(kernels, threads)
+    choose(kernels if hasattr(ms, 'set_device') else 'stock', threads)  # the operators are for today's graphs
     return device
 
 
@@ -111,6 +112,11 @@ def _available(ms, device: str) -> bool:
         return ms.hal.is_available(device)
     except (AttributeError, ValueError, RuntimeError):
         return False
+
+
+def crc_check(function: Callable) -> dict:
+    """The option of MindSpore's checkpoint functions that guards a file by a checksum; 2.0 has none."""
+    return {'crc_check': True} if 'crc_check' in inspect.signature(function).parameters else {}
 
 
 def sinks_data(device: str) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from mindspore import Tensor
 
 from src.files import replacing
+from src.runtime import crc_check
 
 FORMAT = 1
 AVERAGE = 'ema'  # the averaged weights stand under ema.<name>
@@ -54,7 +55,7 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
     try:
         with _quiet(), replacing(path) as temporary:
             ms.save_checkpoint([{'name': n, 'data': Tensor(a)} for n, a in arrays.items()], temporary,
-                               append_dict={'meta': text}, crc_check=True)
+                               append_dict={'meta': text}, **crc_check(ms.save_checkpoint))
             os.chmod(temporary, 0o644)  # the framework leaves it read-only
             with open(temporary, 'rb') as file:
                 os.fsync(file.fileno())
@@ -69,7 +70,7 @@ def load(path: str) -> Checkpoint:
         raise FileNotFoundError(f'checkpoint {path}: no such file')
     try:
         with _quiet():
-            loaded = ms.load_checkpoint(path, crc_check=True)
+            loaded = ms.load_checkpoint(path, **crc_check(ms.load_checkpoint))
     except Exception as error:  # the framework's reader raises many kinds on a damaged file
         raise CheckpointError(f'checkpoint {path}: cannot be read; it is damaged or no checkpoint '
                               f'({" ".join(str(error).split())[:80]})') from None
