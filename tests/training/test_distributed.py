@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -79,6 +80,11 @@ class Job:
         """Exit code, stdout, stderr."""
         out, err = self.process.communicate(timeout=240)
         return self.process.returncode, out, err
+
+
+def quiet(text):
+    """Nothing but progress, which is printed where a machine is slow."""
+    return not re.sub(r'(training|evaluating) \d+/\d+, .* left .*\n', '', text)
 
 
 @pytest.fixture(scope='module')
@@ -181,7 +187,7 @@ def test_stopped_and_resumed_equals_uninterrupted(recipe, together, root, tmp_pa
     assert 10 <= step < 30
     with Job(root, tmp_path, 'train.py', run, 2) as job:
         code, out, err = job.end()
-        assert code == 0 and f'resumed at step {step} of 30' in out and err == '', out + err
+        assert code == 0 and f'resumed at step {step} of 30' in out and quiet(err), out + err
     done, want = (checkpoint.load(str(path / 'last.ckpt')) for path in (run, together[1] / 'run'))
     assert set(done.arrays) == set(want.arrays)
     for name, array in want.arrays.items():
@@ -193,7 +199,7 @@ def test_evaluation_prints_once(together, root, tmp_path):
     best = together[1] / 'run' / 'best.ckpt'
     with Job(root, tmp_path, 'eval.py', best, 2, '--json', 'result.json') as job:
         code, out, err = job.end()
-    assert code == 0 and len(out.splitlines()) == 1 and err == '', out + err
+    assert code == 0 and len(out.splitlines()) == 1 and quiet(err), out + err
     result, want = json.loads((tmp_path / 'result.json').read_text()), checkpoint.load(str(best)).meta['best']
     assert [result[key] for key in ('top1', 'top5', 'count')] == [want[key] for key in ('top1', 'top5', 'count')]
     assert [path.name for path in tmp_path.iterdir()] == ['result.json']
