@@ -40,7 +40,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
         device = 'Ascend' if _available(ms, 'Ascend') else 'CPU'
     if not _available(ms, device):
         raise ValueError(f"device {device}: not available with MindSpore {ms.__version__} on this machine; use CPU, or "
-                         'see "Supported platforms" in README.md')
+                         'see "Environment" in README.md')
     if device != 'CPU':
         _set_device(ms, device, _local_rank() if launched() else device_id)
     elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
