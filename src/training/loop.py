@@ -354,4 +354,4 @@ def finished_text(outcome: Outcome) -> str:
     """What a run says at its end."""
     run, best = outcome.run, outcome.best
     return (f"best top-1 {best['top1']:.2f} % at epoch {best['epoch']}, trained in {duration(outcome.seconds)}\n"
-            f'results in {run.path}: {run.best.name}, {run.last.name}, {run.metrics.name}, {run.curve.name}')
+            f'results in {run.path}: {run.best.name}, {run.card.name}, {run.last.name}, {run.metrics.name}, {run.curve.name}')

@@ -6,6 +6,7 @@ from typing import Sequence
 import numpy as np
 
 UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth a word on the remedy
+LUCK = 0.02  # of top-1, as a share
 
 
 class AtChance(ValueError):
@@ -26,9 +27,12 @@ def class_balance(labels: np.ndarray, class_names: Sequence[str]) -> str:
 
 
 def chance_level(labels: np.ndarray) -> float:
-    """Top-1 in percent that guessing reaches: always the most frequent class, and two standard deviations of luck."""
+    """Top-1 in percent that guessing reaches: always the most frequent class, and some luck.
+
+    Luck is two standard deviations, but at most two points, or a network could hardly be better on a few images.
+    """
     share = np.bincount(labels).max() / len(labels)
-    return float(100 * (share + 2 * np.sqrt(share * (1 - share) / len(labels))))
+    return float(100 * (share + min(LUCK, 2 * np.sqrt(share * (1 - share) / len(labels)))))
 
 
 def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int) -> None:
