@@ -169,7 +169,7 @@ def measure_layout(layout: tuple, workers: dict, args: argparse.Namespace) -> di
         for name in [name for name in workers if 'failed' not in found[name]]:
             here = found[name]
             try:
-                answer = workers[name].ask(','.join(map(str, (*layout, args.calls))))
+                answer = workers[name].ask(','.join(map(str, (*layout, -(-args.calls // layout[2])))))
             except turns.Failed as reason:
                 found[name] = {'failed': str(reason)}
                 continue
@@ -236,15 +236,15 @@ def throughput_table(results: dict, args: argparse.Namespace) -> list:
             layout = max(speeds, key=speeds.get)
             most[engine] = speeds[layout], layout
         peer = max((e for e in FLOAT32 if e in most), key=most.get, default=None)
-        rows.append([row, *(f'{speed:.0f} ({layout.replace(",", "·")})' for speed, layout in most.values()), peer or '-',
-                     f'**{most["ours"][0] / most[peer][0]:.2f}**' if peer else '-'])
+        speeds = [f'{speed:.0f} ({layout.replace(",", "·")})' for speed, layout in most.values()]
+        rows.append([row, *speeds, peer or '-', f'**{most["ours"][0] / most[peer][0]:.2f}**' if peer else '-'])
     return rows
 
 
 def files_table(results: dict) -> list:
     """From files to logits: the parts on one thread, and images/s of the whole machine."""
-    head = ['network', 'decoding and resizing by', 'decode, ms', 'resize, ms', 'network, ms', 'all, ms', 'images/s, all cores',
-            'ours is times as fast']
+    head = ['network', 'decoding and resizing by', 'decode, ms', 'resize, ms', 'network, ms', 'all, ms',
+            'images/s, all cores', 'ours is times as fast']
     rows = [head, ['---'] * len(head)]
     for row, found in results.items():
         one, many = found['layouts'].values()
@@ -321,7 +321,7 @@ def main() -> None:
                         help='networks to measure from image files to logits')
     parser.add_argument('--engines', nargs='+', choices=ENGINES, default=ENGINES)
     parser.add_argument('--rounds', type=int, default=10)
-    parser.add_argument('--calls', type=int, default=10, help='of an engine in a round, after its warm-up')
+    parser.add_argument('--calls', type=int, default=10, help='of an engine in a round, all copies together, after its warm-up')
     parser.add_argument('--cores', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--torch-python', metavar='PATH', help='an interpreter with the peers; default: see above')
     parser.add_argument('--json', metavar='FILE', help='all results, one row a line; rows there are not repeated')
