@@ -21,6 +21,7 @@ struct Arguments {
   std::string output;
   bool logits = false;
   bool calls = false;
+  bool plain = false;
   bool force = false;
   bool check = false;
   bool help = false;

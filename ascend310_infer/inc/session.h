@@ -18,17 +18,28 @@ class Session {
   Session(const Arguments &arguments, const Manifest &manifest);
   ~Session();
 
-  // Where the next call's images go: (batch, 3, resolution, resolution), the library's own memory, to fill before Run.
+  // Where the next call's images go: (batch, 3, resolution, resolution), the library's own memory for a batch of one
+  // call; to fill before Run.
   float *Input();
 
   // The logits (batch, classes) of the images at Input(), until the next call. Throws UserError where the device fails.
   const float *Run();
 
+  // How many of the network's operators run on our kernels.
+  int own_kernels() const { return own_kernels_; }
+
  private:
+  void Load(const Arguments &arguments, const Manifest &manifest, int images, const std::string &provider);
+  float *Memory();
+  const float *Predict();
+
   std::unique_ptr<mindspore::Model> model_;
   std::vector<mindspore::MSTensor> in_, out_;
-  size_t inputs_;
-  size_t outputs_;
+  size_t calls_ = 1;      // of the library for one batch
+  size_t inputs_ = 0;     // floats of one of them
+  size_t outputs_ = 0;
+  std::vector<float> images_, logits_;  // of the batch, where it takes several calls
+  int own_kernels_ = 0;
 };
 
 }  // namespace tinynets

@@ -32,6 +32,7 @@ Classifies images by an exported network and reports how long each stage took.
   --output FILE      write everything as JSON
   --logits           with the logits of every image
   --calls            with the milliseconds of every call
+  --plain            only MindSpore Lite's own kernels, a batch a call (for comparison)
   --force            replace an output file that exists
   --check            load the model and the manifest, and stop
 
@@ -82,7 +83,8 @@ Arguments ParseArguments(int argc, char **argv) {
   };
   const std::map<std::string, bool *> flags = {
       {"--logits", &arguments.logits}, {"--calls", &arguments.calls}, {"--force", &arguments.force},
-      {"--check", &arguments.check},   {"--help", &arguments.help},   {"-h", &arguments.help},
+      {"--check", &arguments.check},   {"--plain", &arguments.plain}, {"--help", &arguments.help},
+      {"-h", &arguments.help},
   };
   for (int i = 1; i < argc; i++) {
     const std::string option = argv[i];

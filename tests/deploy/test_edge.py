@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -299,6 +300,49 @@ def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
         times = report['ms_a_call'][stage]
         assert 0 < times['p50'] <= times['p90'] <= times['p99'] and stage in done.stdout
     assert report['images_per_s'] > 0 and f"top-1 {report['accuracy']['top1']:.2f} %" in done.stdout
+
+
+def flags_of_processor():
+    try:
+        return set(re.search(r'^flags\s*:(.*)', pathlib.Path('/proc/cpuinfo').read_text(), re.M)[1].split())
+    except (OSError, TypeError):
+        return set()
+
+
+@needs_sdk
+@pytest.mark.parametrize('resolution', [58, 150])  # from 144 on, a batch goes image by image
+def test_our_kernels_give_the_librarys_logits(resolution, build, photographs, tmp_path):
+    from src.config import from_dict, to_dict
+    from src.data.presets import preprocessing
+    from src.deploy.export import export
+    from src.model import create_model
+    from src.training import checkpoint
+    name = f'tinynet_e@w=0.3,d=0.3,resolution={resolution}'
+    network = create_model(name, num_classes=10)
+    config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
+    checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
+        'network': {'name': name, 'num_classes': 10}, 'class_names': list('0123456789'), 'score': None,
+        'preprocessing': preprocessing(config.data, resolution), 'config': to_dict(config)})
+    onnx = export(str(tmp_path / 'net.ckpt'), ['ONNX'], str(tmp_path))[0].path
+    assert run(build / 'lite_convert', onnx, tmp_path / 'x.mindir').returncode == 0
+    (tmp_path / 'images.txt').write_text('\n'.join(str(path) for path in photographs[-7:]))
+
+    def infer(*options):
+        done = run(build / 'tinynet_infer', '--model', tmp_path / 'x.mindir', '--images', tmp_path / 'images.txt',
+                   '--logits', '--output', tmp_path / 'o.json', '--force', *options)
+        assert done.returncode == 0 and done.stderr == '', done.stderr
+        return logits_of(tmp_path / 'o.json'), json.loads((tmp_path / 'o.json').read_text())['own_kernels']
+
+    plain, none = infer('--plain')
+    assert none == 0 and infer('--threads', 2)[1] == 0
+    taken = os.path.isfile(f'{SDK}/version.py') and {'avx512f', 'avx512dq'} <= flags_of_processor()
+    for options, apart in (((), True), (('--batch', 3), resolution >= 144), (('--workers', 2), True)):
+        logits, count = infer(*options)
+        assert np.abs(logits - plain).max() < 1e-5 * np.abs(plain).max()
+        # A gated block: SiLU, sigmoid, mean and product of the gate, two more SiLUs (the first block has one); beyond
+        # them the stem's and the head's SiLU and the last mean.
+        blocks = sum(block.se_channels > 0 for block in network.plan.blocks)
+        assert count == (6 * blocks + 2 if taken and apart else 0)
 
 
 @needs_sdk

@@ -1,0 +1,22 @@
+// Of MindSpore Lite's schema what include/api/kernel.h names. The Python package lacks the generated header.
+#pragma once
+
+#include <cstdint>
+
+namespace mindspore::schema {
+
+struct Primitive;  // a FlatBuffers table
+enum PrimitiveType : uint8_t {
+  PrimitiveType_NONE = 0,
+  PrimitiveType_Activation = 2,
+  PrimitiveType_AvgPoolFusion = 17,
+  PrimitiveType_MulFusion = 99,
+};
+enum QuantType : int32_t { QuantType_QUANT_NONE = 0 };
+enum ActivationType : int8_t {
+  ActivationType_NO_ACTIVATION = 0,
+  ActivationType_SIGMOID = 2,
+  ActivationType_SWISH = 18,
+};
+
+}  // namespace mindspore::schema
