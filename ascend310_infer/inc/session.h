@@ -35,8 +35,8 @@ class Session {
 
   std::unique_ptr<mindspore::Model> model_;
   std::vector<mindspore::MSTensor> in_, out_;
-  size_t calls_ = 1;      // of the library for one batch
-  size_t inputs_ = 0;     // floats of one of them
+  size_t calls_ = 1;   // of the library for one batch
+  size_t inputs_ = 0;  // floats of one of them
   size_t outputs_ = 0;
   std::vector<float> images_, logits_;  // of the batch, where it takes several calls
   int own_kernels_ = 0;

@@ -339,10 +339,10 @@ def test_our_kernels_give_the_librarys_logits(resolution, build, photographs, tm
     for options, apart in (((), True), (('--batch', 3), resolution >= 144), (('--workers', 2), True)):
         logits, count = infer(*options)
         assert np.abs(logits - plain).max() < 1e-5 * np.abs(plain).max()
-        # A gated block: SiLU, sigmoid, mean and product of the gate, two more SiLUs (the first block has one); beyond
-        # them the stem's and the head's SiLU and the last mean.
+        # A gated block: its depthwise convolution; SiLU, sigmoid, mean and product of the gate; two more SiLUs (the
+        # first block has one). Beyond them the stem's and the head's SiLU and the last mean.
         blocks = sum(block.se_channels > 0 for block in network.plan.blocks)
-        assert count == (6 * blocks + 2 if taken and apart else 0)
+        assert count == (7 * blocks + 2 if taken and apart else 0)
 
 
 @needs_sdk

@@ -10,6 +10,7 @@ enum PrimitiveType : uint8_t {
   PrimitiveType_NONE = 0,
   PrimitiveType_Activation = 2,
   PrimitiveType_AvgPoolFusion = 17,
+  PrimitiveType_Conv2DFusion = 35,
   PrimitiveType_MulFusion = 99,
 };
 enum QuantType : int32_t { QuantType_QUANT_NONE = 0 };
