@@ -53,7 +53,7 @@ def build_step(network, clip_norm=0.0, workers=None, name='adamw', rate=0.05):
     from src.training.step import TrainStep
     optimizer = build_optimizer(name, network, [rate] * STEPS, weight_decay=0.01, momentum=0.0)
     loss = nn.CrossEntropyLoss(label_smoothing=0.1)
-    return TrainStep(network, loss, optimizer, WeightAverage(network, 0.5), clip_norm, workers).set_train(True)
+    return TrainStep(network, loss, optimizer, WeightAverage(network, 0.5), clip_norm, workers=workers).set_train(True)
 
 
 def numbers(cell, prefix):
