@@ -5,15 +5,9 @@
 
 #include <algorithm>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-// GCC 12 takes the header's "undefined" vectors for mistakes (its bug 105593).
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
+#include "avx512.h"
 
-#define AVX512 __attribute__((target("avx512f,avx512dq")))
+#ifdef AVX512
 
 namespace tinynets {
 namespace {
