@@ -3,8 +3,8 @@
 namespace tinynets {
 
 // Registers our kernels with MindSpore Lite, for the CPU, one thread and networks that are not resized (the library
-// would not know the shapes they make): SiLU, sigmoid, the gate of squeeze-and-excitation, the global mean. Returns the
-// provider's name by which a context asks for them; an empty one where this library or processor takes none. The
+// would not know the shapes they make): SiLU, sigmoid, the gate of squeeze-and-excitation, the global mean, depthwise
+// convolutions. Returns the provider's name by which a context asks for them; an empty one where this library or processor takes none. The
 // library keeps its own for all they do not cover.
 #ifdef OWN_KERNELS
 const char *KernelProvider();

@@ -76,9 +76,12 @@ def load(path: str) -> Checkpoint:
                               f'({" ".join(str(error).split())[:80]})') from None
     try:
         meta = json.loads(str(loaded.pop('meta')))
-    except (KeyError, ValueError):
+        described = isinstance(meta, dict) and isinstance(meta.get('network', {}), dict)
+    except (KeyError, ValueError, RecursionError):
+        described = False
+    if not described:
         raise CheckpointError(f"checkpoint {path}: holds no description of its network; it was not written by this "
-                              "package's train.py") from None
+                              "package's train.py")
     if meta.get('format') != FORMAT or meta.get('parameters') != len(loaded):
         raise CheckpointError(f"checkpoint {path}: format {meta.get('format')}, {len(loaded)} of "
                               f"{meta.get('parameters')} parameters; written by another release, or damaged")

@@ -189,61 +189,61 @@ def _unpickle(stream: BinaryIO, storages: Dict[str, Storage]) -> Any:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         if count > MAX_OPCODES:
             raise TorchFileError(f'its pickle has more than {MAX_OPCODES:,} opcodes; {RESAVE}')
-        match opcode.name:
-            case 'PROTO' | 'FRAME':
-                pass
-            case 'STOP':
-                return stack.pop()
-            case 'MARK':
-                marks.append(len(stack))
-            case 'NONE':
-                stack.append(None)
-            case 'NEWTRUE' | 'NEWFALSE':
-                stack.append(opcode.name == 'NEWTRUE')
-            case 'BININT' | 'BININT1' | 'BININT2' | 'LONG1' | 'BINFLOAT' | 'BINUNICODE' | 'SHORT_BINUNICODE':
-                stack.append(argument)
-            case 'EMPTY_DICT':
-                stack.append({})
-            case 'EMPTY_LIST':
-                stack.append([])
-            case 'EMPTY_TUPLE':
-                stack.append(())
-            case 'TUPLE':
-                stack.append(tuple(since_mark()))
-            case 'TUPLE1' | 'TUPLE2' | 'TUPLE3':
-                size = int(opcode.name[-1])
-                stack[-size:] = [tuple(stack[-size:])]
-            case 'APPEND' | 'APPENDS':
-                items = since_mark() if opcode.name == 'APPENDS' else [stack.pop()]
-                _expect(stack[-1], list).extend(items)
-            case 'SETITEM' | 'SETITEMS':
-                items = since_mark() if opcode.name == 'SETITEMS' else [stack.pop(-2), stack.pop()]
-                keys = [_expect(key, (str, int)) for key in items[::2]]  # whose hash is cheap
-                _expect(stack[-1], dict).update(zip(keys, items[1::2]))
-            case 'BINPUT' | 'LONG_BINPUT':
-                memo[argument] = stack[-1]
-            case 'MEMOIZE':
-                memo[len(memo)] = stack[-1]
-            case 'BINGET' | 'LONG_BINGET':
-                stack.append(memo[argument])
-            case 'GLOBAL':
-                stack.append(_global(argument))
-            case 'STACK_GLOBAL':
-                name, module = stack.pop(), stack.pop()
-                stack.append(_global(f'{_expect(module, str)} {_expect(name, str)}'))
-            case 'REDUCE' | 'NEWOBJ':
-                arguments = _expect(stack.pop(), tuple)
-                stack.append(CALLS[_expect(stack.pop(), Global).name](*arguments))
-            case 'BUILD':  # attributes of an OrderedDict or a Namespace, of which none is a weight
-                _expect(stack.pop(), dict)
-                _expect(stack[-1], dict)
-            case 'BINPERSID':
-                storage = _storage(*_expect(stack.pop(), tuple))
-                if storages.setdefault(storage.key, storage) != storage:
-                    raise TorchFileError(f'damaged, storage {storage.key!r} is described in two ways')
-                stack.append(storage)
-            case other:
-                raise TorchFileError(f'its pickle has the opcode {other}, which no state dictionary needs; {RESAVE}')
+        op = opcode.name
+        if op in ('PROTO', 'FRAME'):
+            pass
+        elif op == 'STOP':
+            return stack.pop()
+        elif op == 'MARK':
+            marks.append(len(stack))
+        elif op == 'NONE':
+            stack.append(None)
+        elif op in ('NEWTRUE', 'NEWFALSE'):
+            stack.append(op == 'NEWTRUE')
+        elif op in ('BININT', 'BININT1', 'BININT2', 'LONG1', 'BINFLOAT', 'BINUNICODE', 'SHORT_BINUNICODE'):
+            stack.append(argument)
+        elif op == 'EMPTY_DICT':
+            stack.append({})
+        elif op == 'EMPTY_LIST':
+            stack.append([])
+        elif op == 'EMPTY_TUPLE':
+            stack.append(())
+        elif op == 'TUPLE':
+            stack.append(tuple(since_mark()))
+        elif op in ('TUPLE1', 'TUPLE2', 'TUPLE3'):
+            size = int(op[-1])
+            stack[-size:] = [tuple(stack[-size:])]
+        elif op in ('APPEND', 'APPENDS'):
+            items = since_mark() if op == 'APPENDS' else [stack.pop()]
+            _expect(stack[-1], list).extend(items)
+        elif op in ('SETITEM', 'SETITEMS'):
+            items = since_mark() if op == 'SETITEMS' else [stack.pop(-2), stack.pop()]
+            keys = [_expect(key, (str, int)) for key in items[::2]]  # whose hash is cheap
+            _expect(stack[-1], dict).update(zip(keys, items[1::2]))
+        elif op in ('BINPUT', 'LONG_BINPUT'):
+            memo[argument] = stack[-1]
+        elif op == 'MEMOIZE':
+            memo[len(memo)] = stack[-1]
+        elif op in ('BINGET', 'LONG_BINGET'):
+            stack.append(memo[argument])
+        elif op == 'GLOBAL':
+            stack.append(_global(argument))
+        elif op == 'STACK_GLOBAL':
+            name, module = stack.pop(), stack.pop()
+            stack.append(_global(f'{_expect(module, str)} {_expect(name, str)}'))
+        elif op in ('REDUCE', 'NEWOBJ'):
+            arguments = _expect(stack.pop(), tuple)
+            stack.append(CALLS[_expect(stack.pop(), Global).name](*arguments))
+        elif op == 'BUILD':  # attributes of an OrderedDict or a Namespace, of which none is a weight
+            _expect(stack.pop(), dict)
+            _expect(stack[-1], dict)
+        elif op == 'BINPERSID':
+            storage = _storage(*_expect(stack.pop(), tuple))
+            if storages.setdefault(storage.key, storage) != storage:
+                raise TorchFileError(f'damaged, storage {storage.key!r} is described in two ways')
+            stack.append(storage)
+        else:
+            raise TorchFileError(f'its pickle has the opcode {op}, which no state dictionary needs; {RESAVE}')
     raise TorchFileError('damaged, its pickle has no end')
 
 

@@ -104,8 +104,8 @@ def main(folder, path):
     trainers = []
 
     class Watched(Trainer):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
             trainers.append(self)
     from src.training import loop
     loop.Trainer = Watched
