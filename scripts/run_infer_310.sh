@@ -15,7 +15,7 @@ build=${BUILD:-$here/build}
 if [ -f "$onnx" ] && [ -f "$onnx.json" ] &&
     ! refusal=$("$build/tinynet_infer" --check --model "$model" --device "$device" 2>&1 | tail -n 1); then
     [ -x "$build/lite_convert" ] || fail "${refusal#error: }; and this MindSpore Lite has no library that converts $onnx"
-    made=$build/models/$(cat "$onnx" "$onnx.json" "$build/lite_convert" | sha256sum | cut -c1-16)
+    made=$build/models/$(cat "$onnx" "$onnx.json" | sha256sum | cut -c1-16)
     [ -d "$made" ] || { echo "converting $onnx for this MindSpore Lite" >&2
         mkdir -p "$build/models" && convert "$made" || exit 2; }
     model=$made/model.mindir
