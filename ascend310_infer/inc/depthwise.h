@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
+#include "floats.h"
+#include "product.h"
 
 namespace tinynets {
 
@@ -16,12 +17,29 @@ class Depthwise {
   // Weights (channels, kernel, kernel) and bias (channels), or null for none; both are copied.
   Depthwise(size_t kernel, size_t stride, size_t channels, const float *weights, const float *bias);
 
+  // Output rows [begin, end) of a map of which the input's rows from `held` on are at hand.
+  struct Part {
+    size_t height, width, held, begin, end;
+  };
+
+  // x (rows from held on, width, channels), in a layout, to y (end - begin, width out, channels). No residual.
+  void operator()(const float *x, const Layout &layout, const Part &part, float *y, const Finish &finish) const;
+
   // x (height, width, channels) to y (height out, width out, channels).
-  void operator()(const float *x, size_t height, size_t width, float *y) const;
+  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish) const {
+    const Layout usual = {static_cast<ptrdiff_t>(channels_), 16};
+    (*this)(x, usual, {height, width, 0, 0, Outputs(height)}, y, finish);
+  }
+
+  size_t Outputs(size_t side) const { return (side - 1) / stride_ + 1; }
+  size_t weights() const { return kernel_ * kernel_ * channels_; }
+  size_t kernel() const { return kernel_; }
+  size_t stride() const { return stride_; }
+  size_t channels() const { return channels_; }
 
  private:
   size_t kernel_, stride_, channels_;
-  std::vector<float> packed_;  // for every 16 channels: their bias, then their weights tap by tap
+  Floats packed_;  // for every 16 channels: their bias, then their weights tap by tap
 };
 
 }  // namespace tinynets

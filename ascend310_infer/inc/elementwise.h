@@ -11,6 +11,9 @@ bool HasElementwise();
 void Silu(const float *x, float *y, size_t n);
 void Sigmoid(const float *x, float *y, size_t n);
 
+// y = x + other of n values.
+void Add(const float *x, const float *other, float *y, size_t n);
+
 // y[r][c] = x[r][c] gate[c] of `rows` rows of n values.
 void Gate(const float *x, const float *gate, float *y, size_t rows, size_t n);
 

@@ -26,7 +26,7 @@ struct Outcome {
   std::vector<Result> results;  // in the order of the images
   std::vector<Times> calls;
   double images_per_s = 0;
-  int own_kernels = 0;  // operators of a network that run on our kernels
+  size_t own_kernels = 0;  // operators of a network that run on our kernels
 };
 
 // Classifies the images by `workers` networks side by side. Throws UserError where the model or the device fails.

@@ -8,6 +8,8 @@
 #include "arguments.h"
 #include "include/api/model.h"
 #include "manifest.h"
+#include "network.h"
+#include "reader.h"
 
 namespace tinynets {
 
@@ -25,21 +27,23 @@ class Session {
   // The logits (batch, classes) of the images at Input(), until the next call. Throws UserError where the device fails.
   const float *Run();
 
-  // How many of the network's operators run on our kernels.
-  int own_kernels() const { return own_kernels_; }
+  // How many operators of the network run on our kernels: all or none.
+  size_t own_kernels() const { return network_ == nullptr ? 0 : network_->operators(); }
 
  private:
-  void Load(const Arguments &arguments, const Manifest &manifest, int images, const std::string &provider);
+  void Build(const Arguments &arguments, const Manifest &manifest, const std::string &provider);
+  void Replace(const std::vector<Node> &nodes);
+  void Resize(const Arguments &arguments, const Manifest &manifest, size_t images);
   float *Memory();
   const float *Predict();
 
-  std::unique_ptr<mindspore::Model> model_;
+  std::unique_ptr<mindspore::Model> model_;  // the library's network, or
+  std::unique_ptr<Network> network_;         // the same on our kernels
   std::vector<mindspore::MSTensor> in_, out_;
-  size_t calls_ = 1;   // of the library for one batch
-  size_t inputs_ = 0;  // floats of one of them
-  size_t outputs_ = 0;
-  std::vector<float> images_, logits_;  // of the batch, where it takes several calls
-  int own_kernels_ = 0;
+  const size_t batch_;
+  size_t a_call_ = 1;                   // images that the library takes at once
+  size_t inputs_ = 0, outputs_ = 0;     // floats of an image
+  std::vector<float> images_, logits_;  // of the batch, where it is not the library's memory
 };
 
 }  // namespace tinynets

@@ -1,11 +1,13 @@
 #include "session.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <random>
+#include <utility>
 
 #include "error.h"
 #include "include/api/context.h"
-#include "kernels.h"
 #include "library.h"
 
 namespace tinynets {
@@ -14,6 +16,8 @@ namespace {
 // From this resolution on one thread takes a batch image by image: what one image makes stays in the processor's cache,
 // which is worth more than reading the weights once (TinyNet-C at 184 pixels, 16 images: a sixth faster).
 constexpr int APART = 144;
+
+constexpr float TOLERANCE = 1e-3f;  // of our logits, of the library's largest; they are six digits alike, or wrong
 
 void Check(const mindspore::Status &status, const std::string &what) {
   if (status == mindspore::kSuccess) return;
@@ -62,79 +66,102 @@ void Expect(const std::vector<mindspore::MSTensor> &tensors, const std::string &
 
 }  // namespace
 
-Session::Session(const Arguments &arguments, const Manifest &manifest) {
+Session::Session(const Arguments &arguments, const Manifest &manifest) : batch_(arguments.batch) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(arguments.model, ignored)) {
     throw UserError(arguments.model + ": no such model file");
   }
   const CrashGuard guard;
-  const bool single = arguments.device == "cpu" && arguments.threads == 1 && !arguments.plain;
-  const bool apart = single && manifest.resolution >= APART;
-  const std::string provider = single && (apart || arguments.batch == 1) ? KernelProvider() : "";
-  if (!provider.empty()) {
-    try {
-      Load(arguments, manifest, 1, provider);
-      return;
-    } catch (const UserError &) {  // without our kernels, then; or the same error again
-    }
+  const bool own = arguments.device == "cpu" && arguments.threads == 1 && !arguments.plain;
+  const Reader reader;
+  Build(arguments, manifest, own ? reader.provider() : "");
+  if (own) Replace(reader.nodes());
+  if (network_ == nullptr) Resize(arguments, manifest, own && manifest.resolution >= APART ? 1 : batch_);
+  if (a_call_ < batch_ || network_ != nullptr) {
+    images_.resize(batch_ * inputs_);
+    logits_.resize(batch_ * outputs_);
   }
-  Load(arguments, manifest, apart ? 1 : arguments.batch, "");
-}
-
-void Session::Load(const Arguments &arguments, const Manifest &manifest, int images, const std::string &provider) {
-  const std::string &path = arguments.model;
-  const int before = KernelsMade();
-  model_ = std::make_unique<mindspore::Model>();
-  Check(model_->Build(path, mindspore::kMindIR, MakeContext(arguments, provider)),
-        path + ": does not load on " + arguments.device +
-            (arguments.device == "ascend" ? " " + std::to_string(arguments.device_id) : ""));
-  own_kernels_ = KernelsMade() - before;
-  const int64_t side = manifest.resolution, classes = static_cast<int64_t>(manifest.class_names.size());
-  auto inputs = model_->GetInputs();
-  const std::vector<int64_t> shape = {images, 3, side, side};
-  Expect(inputs, path + ": input", shape);
-  if (inputs[0].Shape()[0] < 1) {
-    throw UserError(path + ": converted with a free batch, on which MindSpore Lite crashes; convert it with one of 1");
-  }
-  if (inputs[0].Shape() != shape) {
-    Check(model_->Resize(inputs, {shape}), path + ": cannot take a batch of " + std::to_string(images));
-  }
-  calls_ = static_cast<size_t>(arguments.batch / images);
-  inputs_ = static_cast<size_t>(images) * 3 * side * side;
-  outputs_ = static_cast<size_t>(images) * classes;
-  if (calls_ > 1) {
-    images_.resize(calls_ * inputs_);
-    logits_.resize(calls_ * outputs_);
-  }
-  in_ = model_->GetInputs();
-  std::fill_n(Memory(), inputs_, 0.0f);
-  Predict();  // the output's shape is known once the network has run
-  Expect(model_->GetOutputs(), path + ": output", {images, classes});
 }
 
 Session::~Session() = default;
 
-float *Session::Input() { return calls_ > 1 ? images_.data() : Memory(); }
+void Session::Build(const Arguments &arguments, const Manifest &manifest, const std::string &provider) {
+  const std::string &path = arguments.model;
+  model_ = std::make_unique<mindspore::Model>();
+  Check(model_->Build(path, mindspore::kMindIR, MakeContext(arguments, provider)),
+        path + ": does not load on " + arguments.device +
+            (arguments.device == "ascend" ? " " + std::to_string(arguments.device_id) : ""));
+  const int64_t side = manifest.resolution;
+  in_ = model_->GetInputs();
+  Expect(in_, path + ": input", {1, 3, side, side});
+  if (in_[0].Shape()[0] < 1) {
+    throw UserError(path + ": converted with a free batch, on which MindSpore Lite crashes; convert it with one of 1");
+  }
+  inputs_ = static_cast<size_t>(3 * side * side);
+  outputs_ = manifest.class_names.size();
+}
+
+void Session::Replace(const std::vector<Node> &nodes) {
+  auto network = Network::Make(nodes);
+  if (network == nullptr || network->inputs() != inputs_ || network->outputs() != outputs_) return;
+  // What we make of the network must be what the library makes of it.
+  std::vector<float> image(inputs_), logits(outputs_);
+  std::mt19937 random;
+  for (float &value : image) value = static_cast<float>(random()) / 0x1p31f - 1;
+  std::copy(image.begin(), image.end(), Memory());
+  const float *const wanted = Predict();
+  network->Run(image.data(), 1, logits.data());
+  float largest = 0, difference = 0;
+  for (size_t i = 0; i < outputs_; i++) {
+    largest = std::max(largest, std::abs(wanted[i]));
+    difference = std::max(difference, std::abs(wanted[i] - logits[i]));
+  }
+  if (!(difference <= TOLERANCE * largest)) return;
+  network_ = std::move(network);
+  in_.clear();
+  out_.clear();
+  model_.reset();  // with its copy of the weights
+}
+
+void Session::Resize(const Arguments &arguments, const Manifest &manifest, size_t images) {
+  const auto batch = static_cast<int64_t>(images);
+  const std::vector<int64_t> shape = {batch, 3, manifest.resolution, manifest.resolution};
+  if (in_[0].Shape() != shape) {
+    Check(model_->Resize(in_, {shape}), arguments.model + ": cannot take a batch of " + std::to_string(images));
+    in_ = model_->GetInputs();
+  }
+  a_call_ = images;
+  std::fill_n(Memory(), a_call_ * inputs_, 0.0f);
+  Predict();  // the output's shape is known once the network has run
+  Expect(model_->GetOutputs(), arguments.model + ": output", {batch, static_cast<int64_t>(outputs_)});
+}
+
+float *Session::Input() { return images_.empty() ? Memory() : images_.data(); }
 
 const float *Session::Run() {
-  if (calls_ == 1) return Predict();
-  for (size_t i = 0; i < calls_; i++) {
-    std::copy_n(&images_[i * inputs_], inputs_, Memory());
-    std::copy_n(Predict(), outputs_, &logits_[i * outputs_]);
+  if (network_ != nullptr) {
+    network_->Run(images_.data(), batch_, logits_.data());
+    return logits_.data();
+  }
+  if (images_.empty()) return Predict();
+  for (size_t i = 0; i < batch_; i += a_call_) {
+    std::copy_n(&images_[i * inputs_], a_call_ * inputs_, Memory());
+    std::copy_n(Predict(), a_call_ * outputs_, &logits_[i * outputs_]);
   }
   return logits_.data();
 }
 
 float *Session::Memory() {
-  void *to = in_.empty() || in_[0].DataSize() != inputs_ * sizeof(float) ? nullptr : in_[0].MutableData();
+  const size_t size = a_call_ * inputs_ * sizeof(float);
+  void *to = in_.empty() || in_[0].DataSize() != size ? nullptr : in_[0].MutableData();
   if (to == nullptr) throw UserError("MindSpore Lite gives no input memory");
   return static_cast<float *>(to);
 }
 
 const float *Session::Predict() {
   Check(model_->Predict(in_, &out_), "the network does not run");
-  const void *from =
-      out_.size() == 1 && out_[0].DataSize() == outputs_ * sizeof(float) ? out_[0].MutableData() : nullptr;
+  const size_t size = a_call_ * outputs_ * sizeof(float);
+  const void *from = out_.size() == 1 && out_[0].DataSize() == size ? out_[0].MutableData() : nullptr;
   if (from == nullptr) {
     throw UserError("the network gives other outputs than the manifest's classes; is it another model's manifest?");
   }

@@ -9,9 +9,13 @@ struct Primitive;  // a FlatBuffers table
 enum PrimitiveType : uint8_t {
   PrimitiveType_NONE = 0,
   PrimitiveType_Activation = 2,
+  PrimitiveType_AddFusion = 5,
   PrimitiveType_AvgPoolFusion = 17,
   PrimitiveType_Conv2DFusion = 35,
+  PrimitiveType_Flatten = 61,
+  PrimitiveType_MatMulFusion = 89,
   PrimitiveType_MulFusion = 99,
+  PrimitiveType_Transpose = 162,
 };
 enum QuantType : int32_t { QuantType_QUANT_NONE = 0 };
 enum ActivationType : int8_t {

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "product.h"
+
+namespace tinynets {
+
+// A convolution of channels-last maps that is not depthwise: odd kernel, padded by half of it with zeros, so that the
+// output has (side - 1) / stride + 1 rows or columns.
+class Convolution {
+ public:
+  // Weights (outputs, kernel, kernel, inputs) and bias (outputs), or null for none; both are copied.
+  Convolution(size_t kernel, size_t stride, size_t inputs, size_t outputs, const float *weights, const float *bias);
+
+  // Distances between the values of a map in memory.
+  struct Strides {
+    ptrdiff_t row, pixel, channel;
+  };
+
+  // x (height, width, inputs), which may be laid out otherwise, to y (height out, width out, outputs).
+  void operator()(const float *x, size_t height, size_t width, const Strides &strides, float *y, const Finish &finish);
+  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish);
+
+  // Of a kernel of 1 and a stride of 1: x (pixels, inputs) to y (pixels, outputs) in a layout.
+  void Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish) const;
+
+  size_t weights() const { return product_.inputs() * product_.outputs(); }
+  bool pointwise() const { return kernel_ == 1 && stride_ == 1; }
+  size_t inputs() const { return inputs_; }
+  size_t outputs() const { return product_.outputs(); }
+  size_t Outputs(size_t side) const { return (side - 1) / stride_ + 1; }
+
+ private:
+  size_t kernel_, stride_, inputs_;
+  Product product_;
+  std::vector<float> padded_;
+};
+
+}  // namespace tinynets

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "convolution.h"
+#include "depthwise.h"
+#include "floats.h"
+
+namespace tinynets {
+
+// The first half of an inverted residual block: a pointwise convolution with or without SiLU, then a depthwise one. What
+// is between them, the widest of a network, is made some rows at a time and never leaves the processor's cache.
+class Expansion {
+ public:
+  Expansion(std::shared_ptr<const Convolution> widen, bool silu, std::shared_ptr<const Depthwise> convolve);
+
+  // x (height, width, inputs) to y (height out, width out, channels).
+  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish);
+
+ private:
+  const std::shared_ptr<const Convolution> widen_;
+  const bool silu_;
+  const std::shared_ptr<const Depthwise> convolve_;
+  Floats rows_;  // of 16 channels, then of the next
+};
+
+}  // namespace tinynets

@@ -1,0 +1,158 @@
+#include "network.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+namespace tinynets {
+namespace {
+
+constexpr size_t INPUT = 0, OUTPUT = 1, NONE = static_cast<size_t>(-1);
+
+using Makers = std::map<std::string, const Node *>;
+
+// Whether a tensor went into what an operator reads, so that it is there when the operator runs.
+bool Precedes(const Makers &makers, const std::string &tensor, const Node &node) {
+  std::set<std::string> seen;
+  std::vector<const Node *> left = {&node};
+  while (!left.empty()) {
+    const Node *const one = left.back();
+    left.pop_back();
+    for (const std::string &input : one->inputs) {
+      if (input == tensor) return true;
+      const auto maker = makers.find(input);
+      if (seen.insert(input).second && maker != makers.end()) left.push_back(maker->second);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::unique_ptr<Network> Network::Make(const std::vector<Node> &nodes) {
+  std::unique_ptr<Network> network(new Network());
+  std::set<std::string> read, made;
+  for (const Node &node : nodes) {
+    if (node.operation.kind == Operation::NONE || !made.insert(node.output).second) return nullptr;
+    read.insert(node.inputs.begin(), node.inputs.end());
+  }
+  std::vector<std::string> inputs, outputs;
+  std::set_difference(read.begin(), read.end(), made.begin(), made.end(), std::back_inserter(inputs));
+  std::set_difference(made.begin(), made.end(), read.begin(), read.end(), std::back_inserter(outputs));
+  if (inputs.size() != 1 || outputs.size() != 1) return nullptr;
+  network->Fuse(nodes);
+  network->Plan(inputs[0], outputs[0]);
+  network->operators_ = nodes.size();
+  return network;
+}
+
+void Network::Fuse(const std::vector<Node> &nodes) {
+  Makers makers;
+  std::map<std::string, std::vector<const Node *>> readers;
+  for (const Node &node : nodes) {
+    makers[node.output] = &node;
+    for (const std::string &name : node.inputs) readers[name].push_back(&node);
+  }
+  std::set<const Node *> taken;
+  for (const Node &node : nodes) {
+    if (taken.count(&node)) continue;
+    Step step(node);
+    const auto known = [&](const std::string &tensor) { return Precedes(makers, tensor, node); };
+    for (;;) {
+      const auto &next = readers[step.output()];
+      if (next.size() != 1 || !step.TakeOver(*next[0], known)) break;
+      taken.insert(next[0]);
+    }
+    for (const Node *reader : readers[step.output()]) {
+      if (!taken.count(reader) && step.TakeAlong(*reader)) taken.insert(reader);
+    }
+    steps_.push_back(std::move(step));
+  }
+}
+
+void Network::Plan(const std::string &input, const std::string &output) {
+  // Image by image until weights are more than what they work on: then they are worth reading once for all images.
+  const auto heavy = [](const Step &step) { return step.weights() > step.from() + step.to(); };
+  split_ = std::find_if(steps_.begin(), steps_.end(), heavy) - steps_.begin();
+  std::map<std::string, size_t> numbers = {{input, INPUT}, {output, OUTPUT}};
+  tensors_.resize(2);
+  const auto number = [&](const std::string &name) {
+    const auto found = numbers.emplace(name, tensors_.size());
+    if (found.second) tensors_.emplace_back();
+    return found.first->second;
+  };
+  for (size_t s = 0; s < steps_.size(); s++) {
+    Places places{{}, number(steps_[s].output()), NONE};
+    for (const std::string &name : steps_[s].reads()) {
+      places.reads.push_back(number(name));
+      Tensor &tensor = tensors_[places.reads.back()];
+      tensor.last = s;
+      tensor.whole |= s >= split_;
+    }
+    tensors_[places.reads[0]].size = steps_[s].from();
+    tensors_[places.output].size = steps_[s].to();
+    tensors_[places.output].whole |= s >= split_;
+    if (steps_[s].means() > 0) {
+      places.mean = number(steps_[s].mean());
+      tensors_[places.mean].size = steps_[s].means();
+      tensors_[places.mean].whole |= s >= split_;
+    }
+    places_.push_back(std::move(places));
+  }
+  for (size_t s = 0; s < steps_.size(); s++) {
+    Hold(places_[s].output);
+    if (places_[s].mean != NONE) Hold(places_[s].mean);
+    for (const size_t read : places_[s].reads) {
+      if (read != INPUT && read != OUTPUT && tensors_[read].last == s) buffers_[tensors_[read].buffer].free = true;
+    }
+  }
+}
+
+// Gives a tensor the free buffer that is nearest to its size, or a new one.
+void Network::Hold(size_t number) {
+  if (number == INPUT || number == OUTPUT) return;
+  Tensor &tensor = tensors_[number];
+  tensor.buffer = buffers_.size();
+  size_t difference = NONE;
+  for (size_t b = 0; b < buffers_.size(); b++) {
+    const size_t size = buffers_[b].size, here = size > tensor.size ? size - tensor.size : tensor.size - size;
+    if (!buffers_[b].free || buffers_[b].whole != tensor.whole || here >= difference) continue;
+    tensor.buffer = b;
+    difference = here;
+  }
+  if (tensor.buffer == buffers_.size()) buffers_.push_back({0, tensor.whole, true, Floats()});
+  Buffer &buffer = buffers_[tensor.buffer];
+  buffer.size = std::max(buffer.size, tensor.size);
+  buffer.free = false;
+}
+
+void Network::Run(const float *x, size_t batch, float *logits) {
+  for (Buffer &buffer : buffers_) {
+    const size_t size = buffer.size * (buffer.whole ? batch : 1);
+    if (buffer.floats.size() < size) buffer.floats = Floats(size);
+  }
+  memory_.resize(tensors_.size());
+  memory_[INPUT] = const_cast<float *>(x);  // no step writes it
+  memory_[OUTPUT] = logits;
+  for (size_t t = OUTPUT + 1; t < tensors_.size(); t++) memory_[t] = buffers_[tensors_[t].buffer].floats.data();
+  for (size_t image = 0; image < batch; image++) {
+    for (size_t s = 0; s < split_; s++) RunStep(s, 1, image);
+  }
+  for (size_t s = split_; s < steps_.size(); s++) RunStep(s, batch, 0);
+}
+
+void Network::RunStep(size_t step, size_t batch, size_t image) {
+  const auto at = [&](size_t number) {
+    const bool whole = number == INPUT || number == OUTPUT || tensors_[number].whole;
+    return memory_[number] + (whole ? image * tensors_[number].size : 0);
+  };
+  const Places &places = places_[step];
+  Step::Memory memory;
+  for (size_t i = 0; i < places.reads.size(); i++) memory.read[i] = at(places.reads[i]);
+  memory.output = at(places.output);
+  if (places.mean != NONE) memory.mean = at(places.mean);
+  steps_[step].Run(memory, batch);
+}
+
+}  // namespace tinynets
