@@ -20,7 +20,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from src.data import images
 from src.data.presets import eval_transform
@@ -164,6 +164,57 @@ def test_every_kind_of_png_gives_pythons_pixels(build, tmp_path):
         picture.save(folder / f'exif{orientation}.png', exif=exif)
     picture.save(folder / 'animated.png', save_all=True, append_images=[photograph(67, 45, 1)])
     shutil.copy(folder / 'RGB.png', folder / 'wrong_ending.jpg')
+    same_as_python(build, sorted(folder.iterdir()), tmp_path)
+
+
+def test_orientations_in_texts_of_a_png_are_pillows(build, tmp_path):
+    """ImageMagick's text of a profile and XMP, packed or not, before or after the pixels, several, and what wins."""
+    folder, picture = tmp_path / 'images', photograph(67, 45)
+    folder.mkdir()
+
+    def exif(orientation):
+        held = Image.Exif()
+        if orientation:
+            held[0x0112] = orientation
+        return held.tobytes()
+
+    def profile(orientation, upper=False):
+        digits = exif(orientation).hex()
+        lines = [digits[at:at + 72] for at in range(0, len(digits), 72)]
+        shown = [line.upper() for line in lines] if upper else lines
+        return '\n'.join(['', 'exif', f'{len(digits) // 2:8}', *shown, ''])
+
+    def packet(orientation):
+        return f'<x:xmpmeta><rdf tiff:Orientation="{orientation}"/></x:xmpmeta>'
+    raw, xmp = 'Raw profile type exif', 'XML:com.adobe.xmp'
+    element = '<tiff:Orientation>none</tiff:Orientation><tiff:Orientation>5</tiff:Orientation>'
+    files = {  # name: what Pillow makes of it, whether eXIf is there, and texts (key, text, kind of chunk)
+        'plain': (6, None, [(raw, profile(6), 'tEXt')]), 'packed': (8, None, [(raw, profile(8), 'zTXt')]),
+        'international': (3, None, [(raw, profile(3), 'iTXt')]), 'upper': (5, None, [(raw, profile(5, True), 'zTXt')]),
+        'packed international': (7, None, [(raw, profile(7), 'packed iTXt')]),
+        'last profile': (2, None, [(raw, profile(6), 'zTXt'), (raw, profile(2), 'tEXt')]),
+        'last packet': (8, None, [(xmp, packet(6), 'iTXt'), (xmp, packet(3), 'packed iTXt'), (xmp, packet(8), 'iTXt')]),
+        'packet as text': (6, None, [(xmp, packet(6), 'zTXt')]), 'element': (5, None, [(xmp, element, 'iTXt')]),
+        'profile before packet': (6, None, [(raw, profile(6), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'profile without': (8, None, [(raw, profile(0), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'chunk before profile': (3, 3, [(raw, profile(6), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'chunk without': (8, 0, [(raw, profile(6), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'after many': (6, None, [(f'n{i}', 'text', 'tEXt') for i in range(200)] + [(raw, profile(6), 'zTXt')]),
+        'other keys': (1, None, [('Raw profile type xmp', profile(6), 'zTXt'), ('comment', packet(6), 'iTXt')])}
+    for name, (wanted, chunk, texts) in files.items():
+        for after in (False, True):
+            held = PngImagePlugin.PngInfo()
+            for key, text, kind in texts:
+                if kind.endswith('iTXt'):
+                    data = text.encode()
+                    held.add(b'iTXt', key.encode() + (b'\0\1\0en\0\0' + zlib.compress(data) if 'packed' in kind
+                                                      else b'\0\0\0en\0\0' + data), after)
+                else:
+                    data = text.encode() if kind == 'tEXt' else b'\0' + zlib.compress(text.encode())
+                    held.add(kind.encode(), key.encode() + b'\0' + data, after)
+            path = folder / f'{name} {after}.png'
+            picture.save(path, pnginfo=held, **({} if chunk is None else {'exif': exif(chunk)}))
+            assert Image.open(path).getexif().get(0x0112, 1) == wanted, path
     same_as_python(build, sorted(folder.iterdir()), tmp_path)
 
 
