@@ -11,6 +11,7 @@ from typing import List, Optional, Sequence, Tuple
 import mindspore as ms
 import numpy as np
 
+from src.arch.zoo import names_resolution
 from src.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from src.data import presets
 from src.files import file_hash, replacing, write_json
@@ -27,9 +28,10 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     """Write the weights of a .safetensors or .pth file as the checkpoint `out`; return lines that say what it holds.
 
     `model` is the network's name (by default what config.json beside the file says). Preprocessing is config.json's
-    too, else the published one: bicubic, crop ratio 0.875, ImageNet's mean and deviation. Classes are named by
-    `classes`, else by config.json, else by their indices, and then `eval.py` takes the names of the data set's folders.
-    Raises ValueError with the names of all arrays that don't fit, FileNotFoundError; nothing is written then.
+    too, but for a resolution that the name says, else the published one: bicubic, crop ratio 0.875, ImageNet's mean and
+    deviation. Classes are named by `classes`, else by config.json, else by their indices, and then `eval.py` takes the
+    names of the data set's folders. Raises ValueError with the names of all arrays that don't fit, FileNotFoundError;
+    nothing is written then.
     """
     description = read_description(source)
     name = model or description.get('architecture')
@@ -41,7 +43,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
         raise ValueError(f'{source}: is a checkpoint already; --to safetensors writes it as timm\'s weights')
     data, resolution, notes = _preprocessing(description, source)
     arguments = dict(name=name, num_classes=_classes(name, found), dropout=0.0, drop_path=0.0,
-                     resolution=None if '@' in name else resolution)
+                     resolution=None if names_resolution(name) else resolution)
     network = create_model(**arguments)
     line = fill(network, found)
     count = network.plan.spec.num_classes

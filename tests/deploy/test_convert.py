@@ -107,6 +107,11 @@ def test_resolution_of_the_hub(tmp_path):
     to_safetensors(str(tmp_path / 'x.ckpt'), str(tmp_path / 'back' / 'model.safetensors'))
     back = json.loads((tmp_path / 'back' / 'config.json').read_text())
     assert back['architecture'] == 'tinynet_e' and back['pretrained_cfg']['input_size'] == [3, 96, 96]
+    for name, resolution in (('tinynet_e@w=0.1,d=0.1', 64), ('tinynet_e@w=0.1,d=0.1,r=0.2', 44)):  # int(224 * 0.2)
+        save_file(state_of(name, 3), str(tmp_path / 'model.safetensors'))
+        (tmp_path / 'config.json').write_text(json.dumps({**described, 'architecture': name}))
+        to_checkpoint(str(tmp_path / 'model.safetensors'), str(tmp_path / 'x.ckpt'))
+        assert load_predictor(str(tmp_path / 'x.ckpt')).preprocessing['resolution'] == resolution
 
 
 def test_a_run_goes_out_with_its_classes(tmp_path, trained):
