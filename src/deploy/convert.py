@@ -20,7 +20,7 @@ from src.model.pretrained import COUNTERS, Weights, fill, read_description, read
 from src.model.weights import torch_names
 from src.training import checkpoint
 
-WEIGHTS_NAME = 'model.safetensors'  # what timm looks for in a folder first
+INTERPOLATIONS = {'bicubic_antialiased': 'bicubic'}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
 
 
 def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: str = 'auto',
@@ -94,7 +94,8 @@ def description_of(network: Network, meta: dict) -> dict:
         described['label_names'] = list(meta['class_names'])
     described['pretrained_cfg'] = {
         'custom_load': False, 'input_size': [plan.spec.in_channels, preset['resolution'], preset['resolution']],
-        'fixed_input_size': False, 'interpolation': 'bicubic', 'crop_pct': preset['crop_ratio'], 'crop_mode': 'center',
+        'fixed_input_size': False, 'interpolation': INTERPOLATIONS[preset['interpolation']],
+        'crop_pct': preset['crop_ratio'], 'crop_mode': 'center',  # there is no other way to crop here
         'mean': list(preset['mean']), 'std': list(preset['deviation']), 'num_classes': plan.spec.num_classes,
         'pool_size': [plan.classifier.in_size, plan.classifier.in_size],
         'first_conv': names['stem.conv.weight'].removesuffix('.weight'),
@@ -149,6 +150,7 @@ def _preprocessing(description: dict, source: str) -> Tuple[DataConfig, Optional
     if channels != 3 or height != width:
         raise ValueError(f'config.json beside {source}: input_size {channels} x {height} x {width}; networks here are '
                          'evaluated on square images of 3 channels')
-    other = asked.get('interpolation', 'bicubic')
-    return data, height, [] if other == 'bicubic' else [
-        f'config.json asks for {other} interpolation; evaluation here is bicubic, so scores differ a little']
+    ours = INTERPOLATIONS[presets.preprocessing(data, height)['interpolation']]
+    other = asked.get('interpolation', ours)
+    return data, height, [] if other == ours else [
+        f'config.json asks for {other} interpolation; evaluation here is {ours}, so scores differ a little']
