@@ -92,7 +92,7 @@ def timm_name(spec: NetSpec) -> str:
 
 
 def load_pretrained(network: nn.Cell, path: str, weights: str = 'auto') -> str:
-    """Load the weights of a file, the classifier too where it has as many classes; return a line that says so.
+    """Load the weights of a file, the classifier too where it has as many classes; return a line that says whether.
 
     A classifier of another number of classes stays as it is in the network. Anything else that differs raises
     ValueError with the names, and the network is unchanged.
@@ -126,8 +126,9 @@ def fill(network: nn.Cell, found: Weights) -> str:
         raise ValueError(f'{found.path}: the weights{whose} do not fit {spec.name}; {problems}')
     kept = {name: p.asnumpy() for name, p in params.items()}
     load_arrays(network, {**kept, **{names[theirs]: array for theirs, array in arrays.items()}})
-    return (f'{len(arrays)} arrays of weights from {found.path}' + (f', {found.note}' if found.note else '') + (
-        f'; the classifier starts afresh: {spec.num_classes} classes, {classes.pop()} in the file' if afresh else ''))
+    classifier = (f'the classifier starts afresh: {spec.num_classes} classes, {classes.pop()} in the file' if afresh
+                  else f'the classifier of {spec.num_classes} classes is kept')
+    return f'{len(arrays)} arrays of weights from {found.path}{f", {found.note}" if found.note else ""}; {classifier}'
 
 
 def weight_names(network: nn.Cell, torch: bool) -> Dict[str, str]:
