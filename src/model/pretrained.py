@@ -17,7 +17,7 @@ from src.arch.spec import NetSpec
 from src.arch.zoo import VARIANTS
 from src.model import checkpoint_file, torch_file
 from src.model.checkpoint_file import AVERAGE
-from src.model.torch_file import BFLOAT16
+from src.model.torch_file import BFLOAT16, TorchFileError
 from src.model.weights import load_arrays, mismatches, torch_names
 
 PLACES = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
@@ -154,7 +154,11 @@ def _read_safetensors(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], s
         dtype = np.dtype(SAFETENSORS[tensor['dtype']])
         numbers = np.frombuffer(tensor['data'], dtype) if tensor['data'] else np.empty(0, dtype)
         arrays[name] = numbers.reshape(tensor['shape'])
-    return _without_counters(torch_file.without_prefixes(arrays)), read_description(path).get('architecture', '')
+    try:
+        named = torch_file.without_prefixes(arrays)
+    except TorchFileError as error:
+        raise TorchFileError(f'{path}: {error}') from None
+    return _without_counters(named), read_description(path).get('architecture', '')
 
 
 def _read_torch(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], str]:
