@@ -16,6 +16,7 @@ from PIL import Image
 
 from src.data import embedded, images
 from src.data.packed import PackedImages
+from src.runtime import printable
 
 SPLITS = ('train', 'val')
 
@@ -150,7 +151,7 @@ def balanced_order(labels: np.ndarray) -> np.ndarray:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def _digits(split, folder, **options):

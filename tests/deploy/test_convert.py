@@ -175,6 +175,24 @@ def test_from_a_pth_to_a_score(entry, tmp_path, state):
         entry('eval.py', '--checkpoint', tmp_path / 'x.ckpt', '--data-dir', tmp_path / 'data'))
 
 
+def test_names_of_others_files_cannot_steer_the_terminal(entry, tmp_path, state):
+    save_file(state, str(tmp_path / 'model.safetensors'))
+    red = '\x1b[31m'
+    described = {'architecture': SMALL, 'num_classes': CLASSES,
+                 'label_names': [f'{red}{i}\n\x9b' for i in range(CLASSES)], 'pretrained_cfg': {'interpolation': red}}
+    (tmp_path / 'config.json').write_text(json.dumps({**described, 'architecture': red}))
+    arguments = ('convert_weights.py', '--from', tmp_path / 'model.safetensors')
+    assert "unknown model '\\x1b[31m'" in one_line(entry(*arguments))
+    (tmp_path / 'config.json').write_text(json.dumps(described))
+    done = entry(*arguments)
+    assert done.returncode == 0 and 'asks for \\x1b[31m interpolation' in done.stdout, done.stderr
+    Image.new('RGB', (20, 20)).save(tmp_path / 'a.png')
+    named = entry('predict.py', '--model', tmp_path / 'model.ckpt', '--images', tmp_path / 'a.png')
+    assert named.returncode == 0 and named.stdout.count('\n') == 1, named.stderr
+    assert '\\x1b[31m' in named.stdout and '\\n\\x9b ' in named.stdout
+    assert not any(set('\x1b\x9b') & set(run.stdout + run.stderr) for run in (done, named))
+
+
 def test_refusals_are_one_line_and_write_nothing(entry, tmp_path, state):
     archives.write(tmp_path / 'bad.pth', HOSTILE['one among weights'][0], {'0': bytes(16)})
     save_file(state, str(tmp_path / 'x.safetensors'))
