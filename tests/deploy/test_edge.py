@@ -251,6 +251,19 @@ def test_bad_images_are_named_and_skipped(build, tmp_path):
                 images.decode(path)
 
 
+def test_names_cannot_steer_the_terminal(build, tmp_path):
+    for name, shown in ((b'a\x1b[2J\n\x7f.png', 'a\\x1b[2J\\x0a\\x7f.png'),
+                        (b'b\xc2\x9b\xff\xc3.png', 'b\\x9b\\xff\\xc3.png'),
+                        ('c\u00df\u2013\U0001f431.png'.encode(), 'c\u00df\u2013\U0001f431.png')):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        open(path, 'wb').close()
+        done = subprocess.run([build / 'tinynet_preprocess', write_manifest(tmp_path / 'm.json'), tmp_path / name.hex(),
+                               path], capture_output=True, timeout=120)
+        assert done.stderr.decode() == f'skipped {tmp_path}/{shown}: the file is empty\n'
+    (tmp_path / 'm.json').write_text(json.dumps({**MANIFEST, 'format': '\x9b2J'}, ensure_ascii=False), encoding='utf-8')
+    is_error(run(build / 'tinynet_preprocess', tmp_path / 'm.json', tmp_path / 'out', 'x.png'), 'format is "\\x9b2J"')
+
+
 def test_damaged_images_crash_nothing(build, photographs, tmp_path):
     rng = np.random.default_rng(0)
     files = []
@@ -437,6 +450,12 @@ def test_mistakes_are_one_line(build, deployed, tmp_path):
     refused([*usual, '--labels', folder / 'absent.csv'], 'absent.csv')
     (tmp_path / 'labels.csv').write_text('00.png,0\n01.png,eleven\n')
     refused([*usual, '--labels', tmp_path / 'labels.csv'], 'line 2')
+    names = [f'\x1b[{i}m\n' for i in range(10)]
+    manifest = json.loads(pathlib.Path(f'{model}.json').read_text())
+    manifest.update(class_names=names, network={'name': '\x9b'})
+    (tmp_path / 'names.json').write_text(json.dumps(manifest))
+    done = run(infer, '--model', model, '--images', folder / 'images' / '00.png', '--manifest', tmp_path / 'names.json')
+    assert done.returncode == 0 and re.search(r'00\.png: \\x1b\[\dm\\x0a [\d.]+ %\n\\x9b at ', done.stdout), done.stdout
     for name, change in (('classes', {'class_names': ['a', 'b']}), ('size', {'preprocessing': {
             **MANIFEST['preprocessing'], 'resolution': 48}})):
         manifest = {**json.loads(pathlib.Path(f'{model}.json').read_text()), **change}
