@@ -294,6 +294,16 @@ def damage(change):
     (damage(lambda p: p.update(resolution=0)), 'resolution'), (damage(lambda p: p.update(resolution=1e12)), 'resolution'),
     (damage(lambda p: p.update(resolution=32.5)), 'resolution'), (damage(lambda p: p.update(crop_ratio=0)), 'crop_ratio'),
     (damage(lambda p: p.update(crop_ratio=1e-9)), 'crop_ratio'), (damage(lambda p: p.update(crop_ratio='x')), 'manifest'),
+    (damage(lambda p: p.update(crop_ratio=1.001)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio=-1)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio=None)), 'manifest'),
+    (damage(lambda p: p.update(crop_ratio=5e-324)), 'too small'),
+    (damage(lambda p: p.update(crop_ratio=float('nan'))), 'not a manifest'),
+    (damage(lambda p: p.update(crop_ratio=float('inf'))), 'not a manifest'),
+    (damage(lambda p: p.update(resolution=4096, crop_ratio=0.875)), 'too small'),  # 4681 px before the cut
+    (damage(lambda p: p.update(resolution=4097, crop_ratio=1)), 'resolution'),
+    (damage(lambda p: p.update(resolution=-32)), 'resolution'),
+    (damage(lambda p: p.update(resolution=True)), 'manifest'),
     (damage(lambda p: p.update(deviation=[0, 1, 1])), 'deviation'), (damage(lambda p: p.clear()), 'not a manifest'),
     (damage(lambda p: p.update(layout='NHWC')), 'layout')], ids=lambda value: value[:20] if len(value) < 400 else '')
 def test_a_bad_manifest_is_one_line(text, word, build, tmp_path):
