@@ -548,6 +548,36 @@ def test_the_wrapper_says_why_nothing_is_converted(wrapper, tmp_path):
         assert (done.returncode, done.stdout, done.stderr) == (0, 'x.mindir', '')
 
 
+def test_the_wrapper_asks_the_device_it_is_told(wrapper, tmp_path):
+    command, environment = wrapper
+    program(tmp_path / 'build' / 'tinynet_infer', f'echo "$*" >> "{tmp_path}/asked"')
+    for options, device in (([], 0), (['--device-id', 3], 3), (['--topk', 2, '--device-id', 12, '--force'], 12),
+                            (['--device-id', 1, '--device-id', 2], 2), (['--device-id', 'one'], 0)):
+        assert run(*command, 'ascend', *options, env=environment).returncode == 0
+        check, classify = (tmp_path / 'asked').read_text().splitlines()[-2:]
+        assert check == f'--check --model {tmp_path}/x.mindir --device ascend --device-id {device}'
+        usual = f'--model {tmp_path}/x.mindir --images images --device ascend'
+        assert classify == ' '.join(map(str, [usual, *options]))
+
+
+def test_a_conversion_for_another_sdk_is_not_used(wrapper, tmp_path):
+    command, environment = wrapper
+    sdk, tools = tmp_path / 'an SDK', tmp_path / 'tools'
+    sdk.mkdir(), tools.mkdir()
+    program(tools / 'ldd', f'[ "$1" = "{tmp_path}/build/lite_convert" ] || exit 1',
+            'printf "\\t%s => %s\\n" libc.so.6 "/none (0x7)" libmindspore_none.so "not found" '
+            f'libmindspore_core.so "{sdk}/libmindspore_core.so (0x7)"')
+
+    def conversions():
+        done = run(*command, env={**environment, 'PATH': f'{tools}:{environment["PATH"]}'})
+        assert (done.returncode, done.stdout) == (0, 'whole\n'), done.stderr
+        return done.stderr == f'converting {tmp_path}/x.onnx for this MindSpore Lite\n'
+    (sdk / 'libmindspore_core.so').write_text('2.0')
+    assert [conversions(), conversions()] == [True, False]
+    (sdk / 'libmindspore_core.so').write_text('2.0.1')
+    assert [conversions(), conversions()] == [True, False]
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_conversion_leaves_nothing_to_use(number, wrapper, tmp_path):
     command, environment = wrapper
