@@ -170,6 +170,19 @@ def test_from_a_pth_to_a_score(entry, tmp_path, state):
         assert (result['top1'], result['count']) == (round(100 * right / total, 4), total)
     named = entry('predict.py', '--model', tmp_path / 'x.ckpt', '--images', tmp_path / 'data' / 'val' / 'n00' / '0.png')
     assert named.returncode == 0 and named.stdout.rpartition('0.png: ')[2].split()[0] in '01234', named.stderr
+    save_file(state, str(tmp_path / 'model.safetensors'))
+    described = {'architecture': SMALL, 'num_classes': CLASSES,
+                 'label_names': ['tench', 'goldfish', 'shark', 'ray', 'cock']}
+    (tmp_path / 'config.json').write_text(json.dumps(described))
+    (tmp_path / 'names.txt').write_text('\n'.join(wordnet))
+    convert = ('convert_weights.py', '--from', tmp_path / 'model.safetensors', '--out', tmp_path / 'y.ckpt')
+    score = ('eval.py', '--checkpoint', tmp_path / 'y.ckpt', '--data-dir', tmp_path / 'data')
+    assert entry(*convert).returncode == 0
+    line = one_line(entry(*score))
+    assert "class 'n00' is not one of the 5 known (tench, " in line
+    assert 'convert the published weights with --classes' in line
+    assert entry(*convert, '--classes', tmp_path / 'names.txt').returncode == 0
+    assert f'top-1 {100 * right / total:.2f} %' in entry(*score).stdout
     shutil.rmtree(tmp_path / 'data' / 'val' / 'n02')
     assert '4 classes, the model 5 that have no names' in one_line(
         entry('eval.py', '--checkpoint', tmp_path / 'x.ckpt', '--data-dir', tmp_path / 'data'))
