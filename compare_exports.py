@@ -3,7 +3,7 @@ import argparse
 import sys
 
 from src.files import check_parent, write_json
-from src.runtime import configure, run_entry
+from src.runtime import configure, printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -28,7 +28,7 @@ def main() -> None:
     data = presets.whole_set(from_dict(model.config, args.checkpoint).data, args.data, args.data_dir)
     dataset = model.dataset(data, 'val')
     rows = compare(args.checkpoint, dataset, data.batch_size, data.workers, not args.no_program,
-                   lambda line: print(line, file=sys.stderr))
+                   lambda line: print(printable(line), file=sys.stderr))
     print(table(rows))
     if args.json:
         write_json(args.json, [vars(row) for row in rows])

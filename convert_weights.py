@@ -5,7 +5,7 @@ Back, as a folder that timm loads: `python convert_weights.py --from runs/x/best
 import argparse
 import os
 
-from src.runtime import configure, run_entry
+from src.runtime import configure, printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def main() -> None:
     else:
         classes = read_class_names(args.classes) if args.classes else None
         lines = to_checkpoint(args.source, out, args.model, args.weights, classes)
-    print('\n'.join(lines))
+    print('\n'.join(map(printable, lines)))
 
 
 if __name__ == '__main__':

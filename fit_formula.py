@@ -7,7 +7,7 @@ from src.arch.zoo import BASES
 from src.files import check_parent
 from src.formula.budget import COSTS, Budget, parse_amount
 from src.formula.records import base_of, read
-from src.runtime import run_entry
+from src.runtime import printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,9 +37,9 @@ def main() -> None:
     table = read(args.records, base, known)
     table.require([*args.objectives, args.cost])
     for line, reason in table.problems:
-        print(f'{args.records}, line {line}: left out, {reason}', file=sys.stderr)
+        print(printable(f'{args.records}, line {line}: left out, {reason}'), file=sys.stderr)
     for remark in table.remarks + ([f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []):
-        print(f'{args.records}: {remark}', file=sys.stderr)
+        print(printable(f'{args.records}: {remark}'), file=sys.stderr)
     from src.formula.fitting import fit_records
     fit = fit_records(table.records, base, whole, args.cost, args.objectives, args.keep, args.seed)
     if args.report:

@@ -3,7 +3,7 @@ import argparse
 import sys
 
 from src.files import check_parent
-from src.runtime import configure, run_entry
+from src.runtime import configure, printable, run_entry
 
 DRAWN = 64  # images in a picture at most
 BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
@@ -49,11 +49,11 @@ def main() -> int:
         results = classify(model, samples, args.topk)
     drawn = []
     for result in results:
-        print(f"{result.name}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in result.classes)}")
+        print(printable(f"{result.name}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in result.classes)}"))
         if args.plot and len(drawn) < DRAWN:
             drawn.append(result)
     for line in bad:
-        print(f'left out: {line}', file=sys.stderr)
+        print(printable(f'left out: {line}'), file=sys.stderr)
     if drawn:
         predictions([r.image for r in drawn], [r.caption for r in drawn], [r.right for r in drawn], args.plot)
         print(f'picture of the first {len(drawn)}: {args.plot}')

@@ -33,12 +33,12 @@ def main() -> None:
     from src.deploy.classify import find_files, samples_of_files
     from src.deploy.predict import load_predictor
     from src.deploy.quantize import quantize
-    from src.training.progress import Bar
+    from src.training.progress import Bar, tell
     model = load_predictor(args.model)
     data = presets.whole_set(from_dict(model.config, args.model).data, args.data, args.data_dir)
     if args.images:
         files = find_files(args.images)[:args.count]
-        images = (sample.image for sample in samples_of_files(files, print))
+        images = (sample.image for sample in samples_of_files(files, tell))
     else:
         train = model.dataset(dataclasses.replace(data, images=args.count), 'train')
         images = (train.image(i) for i in range(len(train)))

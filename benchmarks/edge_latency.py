@@ -321,7 +321,8 @@ def main() -> None:
                         help='networks to measure from image files to logits')
     parser.add_argument('--engines', nargs='+', choices=ENGINES, default=ENGINES)
     parser.add_argument('--rounds', type=int, default=10)
-    parser.add_argument('--calls', type=int, default=10, help='of an engine in a round, all copies together, after its warm-up')
+    parser.add_argument('--calls', type=int, default=10,
+                        help='of an engine in a round, all copies together, after its warm-up')
     parser.add_argument('--cores', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--torch-python', metavar='PATH', help='an interpreter with the peers; default: see above')
     parser.add_argument('--json', metavar='FILE', help='all results, one row a line; rows there are not repeated')

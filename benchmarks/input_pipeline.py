@@ -2,11 +2,12 @@
 
 A folder of JPEG photographs of ImageNet's usual size is made; every variant turns it into batches of random crops
 (input_worker.py says what exactly), with the same number of workers: threads here, processes in PyTorch's loader. The
-variants take turns, a pass each, so that a machine whose speed drifts treats all alike. `ours` is what a training does by
-default, `ours_pillow` the same where nothing can be compiled, `ours_whole` is data.fast_decode=false. `torchvision` are its
-first transforms, `torchvision_v2` the second, both on Pillow's images; `torchvision_v2_tensor` decodes by its own decoder
-and crops tensors. PyTorch comes from .venv-benchmark, made on first use, or --torch-python. Progress goes to stderr,
-Markdown tables to stdout. The machine must be idle otherwise; what others used of it is measured and printed. Linux only.
+variants take turns, a pass each, so that a machine whose speed drifts treats all alike. `ours` is what a training does
+by default, `ours_pillow` the same where nothing can be compiled, `ours_whole` is data.fast_decode=false. `torchvision`
+are its first transforms, `torchvision_v2` the second, both on Pillow's images; `torchvision_v2_tensor` decodes by its
+own decoder and crops tensors. PyTorch comes from .venv-benchmark, made on first use, or --torch-python. Progress goes
+to stderr, Markdown tables to stdout. The machine must be idle otherwise; what others used of it is measured and
+printed. Linux only.
 """
 import argparse
 import datetime
@@ -78,12 +79,13 @@ def measure(row: str, workers: dict, args: argparse.Namespace) -> dict:
 def tables(results: list) -> str:
     """Every variant of every row, then ours beside the fastest peer; ratios are medians of the rounds' ratios."""
     lines = ['| px, workers | variant | images/s | lowest, highest | ours is times as fast |', '|---|---|---|---|---|']
-    ends = ["| px, workers | ours, images/s | fastest peer | ours is times as fast | others' CPU |", '|---|---|---|---|---|']
+    ends = ["| px, workers | ours, images/s | fastest peer | ours is times as fast | others' CPU |",
+            '|---|---|---|---|---|']
     for result in results:
         row, found = result['row'].replace(',', ', '), result['variants']
         good = {name: rates for name, rates in found.items() if isinstance(rates, list) and rates}
-        ratios = {name: f"{statistics.median(a / b for a, b in zip(good['ours'], rates)):.2f}" if 'ours' in good else '-'
-                  for name, rates in good.items()}
+        ratios = {name: f"{statistics.median(a / b for a, b in zip(good['ours'], rates)):.2f}"
+                  if 'ours' in good else '-' for name, rates in good.items()}
         for name, rates in found.items():
             if name in good:
                 lines.append(f'| {row} | {name} | {statistics.median(rates):.0f} | {min(rates):.0f}, {max(rates):.0f} '

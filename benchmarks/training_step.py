@@ -40,7 +40,8 @@ def worker(variant: str, row: str, args: argparse.Namespace) -> turns.Worker:
     """Start a variant's process."""
     env = {k: v for k, v in os.environ.items() if k != 'TINYNETS_KERNELS'}
     python = sys.executable if variant in OURS else args.torch_python
-    return turns.Worker([python, ROOT / 'benchmarks' / 'step_worker.py', variant, args.mode, row, str(args.threads)], env)
+    script = ROOT / 'benchmarks' / 'step_worker.py'
+    return turns.Worker([python, script, variant, args.mode, row, str(args.threads)], env)
 
 
 def setting(args: argparse.Namespace) -> dict:

@@ -18,7 +18,7 @@ class Failed(Exception):
 
 
 class Worker:
-    """A variant's process, that answers every line with a line of JSON; `ask` and `end` raise Failed with its reason."""
+    """A variant's process, that answers every line with one of JSON; `ask` and `end` raise Failed with its reason."""
 
     def __init__(self, command: list, env: dict | None = None):
         self.log, self.used = tempfile.TemporaryFile('w+'), 0.0

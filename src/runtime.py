@@ -4,6 +4,7 @@ from __future__ import annotations
 import atexit
 import inspect
 import os
+import re
 import signal
 import sys
 import warnings
@@ -148,9 +149,17 @@ def run_entry(main: Callable[[], Optional[int]]) -> None:
 
 
 def describe(error: Exception) -> str:
-    """One line that says what an exception is about."""
+    """One line that says what an exception is about, printable."""
     if isinstance(error, OSError) and error.strerror:
-        return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
+        return printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror)
     if isinstance(error, MemoryError):
         return 'out of memory; a smaller batch, image or network needs less'
-    return ' '.join(str(error).split()) or type(error).__name__
+    return printable(' '.join(str(error).split())) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """A line with its control characters as escapes: in names from others' files they could steer the terminal.
+
+    Surrogates, which stand for bytes of a file name that are no UTF-8, become escapes too.
+    """
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff]', lambda found: found[0].encode('unicode_escape').decode(), text)

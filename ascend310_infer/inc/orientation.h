@@ -13,6 +13,9 @@ int ExifOrientation(const uint8_t *data, size_t size);
 // The same from an XMP packet.
 int XmpOrientation(const char *data, size_t size);
 
+// The same from a PNG file, as Pillow finds it: in its eXIf chunk, else in ImageMagick's text of it, else in XMP.
+int PngOrientation(const uint8_t *file, size_t size);
+
 // The image as its orientation wants it seen.
 View Upright(const Image &image);
 

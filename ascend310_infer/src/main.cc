@@ -9,6 +9,7 @@
 #include "library.h"
 #include "manifest.h"
 #include "pipeline.h"
+#include "printable.h"
 #include "report.h"
 #include "session.h"
 
@@ -32,7 +33,7 @@ int Run(const Arguments &arguments) {
   int failed = 0;
   for (size_t i = 0; i < images.size(); i++) {
     if (!outcome.results[i].logits.empty()) continue;
-    std::fprintf(stderr, "skipped %s: %s\n", images[i].c_str(), outcome.results[i].failure.c_str());
+    std::fprintf(stderr, "skipped %s\n", Printable(images[i] + ": " + outcome.results[i].failure).c_str());
     failed = 1;
   }
   std::fputs(Table(arguments, manifest, images, labels, outcome).c_str(), stdout);
@@ -54,7 +55,7 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     std::fputs("error: out of memory; a smaller --batch or fewer --workers need less\n", stderr);
   } catch (const std::exception &error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", Printable(error.what()).c_str());
   }
   return 2;
 }

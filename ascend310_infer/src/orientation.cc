@@ -1,7 +1,7 @@
 #include "orientation.h"
 
 #include <cstring>
-#include <string>
+#include <string_view>
 
 namespace tinynets {
 namespace {
@@ -47,12 +47,12 @@ int ExifOrientation(const uint8_t *data, size_t size) {
 }
 
 int XmpOrientation(const char *data, size_t size) {
-  const std::string text(data, size);
-  for (const std::string key : {"tiff:Orientation=\"", "tiff:Orientation>"}) {
-    const size_t at = text.find(key);
-    if (at == std::string::npos || at + key.size() >= size) continue;
-    const char digit = text[at + key.size()];
-    if (digit >= '0' && digit <= '9') return digit - '0';
+  constexpr std::string_view KEY = "tiff:Orientation";
+  std::string_view rest(data, size);
+  for (size_t at; (at = rest.find(KEY)) != std::string_view::npos;) {  // an attribute or an element, the first with one
+    rest = rest.substr(at + KEY.size());
+    const size_t mark = rest.substr(0, 2) == "=\"" ? 2 : rest.substr(0, 1) == ">" ? 1 : 0;
+    if (mark > 0 && rest.size() > mark && rest[mark] >= '0' && rest[mark] <= '9') return rest[mark] - '0';
   }
   return 0;
 }

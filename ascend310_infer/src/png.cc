@@ -39,19 +39,14 @@ void Read(png_structp png, png_bytep to, size_t size) {
   reader->left -= size;
 }
 
-constexpr uint8_t WANTED[] = "eXIf\0iTXt";
-constexpr uint32_t MOST_TEXTS = 32;
-
 bool Start(Reader *reader) {
   reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, OnError, OnWarning);
   reader->info = reader->png != nullptr ? png_create_info_struct(reader->png) : nullptr;
   if (reader->info == nullptr || setjmp(png_jmpbuf(reader->png))) return false;
   png_set_read_fn(reader->png, reader, Read);
   png_set_user_limits(reader->png, 0x7fffffff, 0x7fffffff);  // CheckSize is the limit
-  // Of what a file may hold a thousand times, each a few kB that unpack to 8 MB, only texts with XMP are read.
+  // Pixels alone are read here: a file may hold thousands of other chunks, each a few kB that unpack to 8 MB.
   png_set_keep_unknown_chunks(reader->png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-  png_set_keep_unknown_chunks(reader->png, PNG_HANDLE_CHUNK_AS_DEFAULT, WANTED, 2);
-  png_set_chunk_cache_max(reader->png, MOST_TEXTS);
   png_read_info(reader->png, reader->info);
   return true;
 }
@@ -76,28 +71,6 @@ bool ReadPixels(Reader *reader, png_bytepp rows) {
   return true;
 }
 
-// What follows the pixels may hold the orientation; a file that ends before is as good as Pillow finds it.
-void ReadEnd(Reader *reader) {
-  if (setjmp(png_jmpbuf(reader->png))) return;
-  png_read_end(reader->png, reader->info);
-}
-
-int Orientation(Reader *reader) {
-  png_bytep exif = nullptr;
-  png_uint_32 size = 0;
-  if (png_get_eXIf_1(reader->png, reader->info, &size, &exif) != 0) {
-    const int found = ExifOrientation(exif, size);
-    if (found != 0) return found;
-  }
-  png_textp texts = nullptr;
-  const int count = png_get_text(reader->png, reader->info, &texts, nullptr);
-  for (int i = 0; i < count; i++) {
-    if (std::strcmp(texts[i].key, "XML:com.adobe.xmp") != 0) continue;
-    return XmpOrientation(texts[i].text, std::strlen(texts[i].text));
-  }
-  return 0;
-}
-
 }  // namespace
 
 Image DecodePng(const std::vector<uint8_t> &file) {
@@ -112,8 +85,7 @@ Image DecodePng(const std::vector<uint8_t> &file) {
   std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < height; y++) rows[y] = &image.rgb[3 * width * y];
   if (!ReadPixels(&reader, rows.data())) throw ImageError(reader.message);
-  ReadEnd(&reader);
-  image.orientation = Orientation(&reader);
+  image.orientation = PngOrientation(file.data(), file.size());
   return image;
 }
 

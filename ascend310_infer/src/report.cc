@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "printable.h"
+
 namespace tinynets {
 namespace {
 
@@ -101,16 +103,16 @@ std::string Table(const Arguments &arguments, const Manifest &manifest, const st
     if (logits.empty()) continue;
     const auto order = Order(logits);
     const auto shares = Softmax(logits);
-    text += images[i] + ":";
+    text += Printable(images[i]) + ":";
     for (int k = 0; k < arguments.topk; k++) {
-      text += (k ? ", " : " ") + manifest.class_names[order[k]] + Format(" %.1f %%", 100 * shares[order[k]]);
+      text += (k ? ", " : " ") + Printable(manifest.class_names[order[k]]) + Format(" %.1f %%", 100 * shares[order[k]]);
     }
     text += "\n";
   }
   const size_t failed = Failed(outcome);
-  text +=
-      manifest.network + Format(" at %d px, %zu classes, on %s: %zu images, %zu skipped\n", manifest.resolution,
-                                manifest.class_names.size(), arguments.device.c_str(), images.size() - failed, failed);
+  text += Printable(manifest.network);
+  text += Format(" at %d px, %zu classes, on %s: %zu images, %zu skipped\n", manifest.resolution,
+                 manifest.class_names.size(), arguments.device.c_str(), images.size() - failed, failed);
   if (outcome.calls.empty()) return text;
   text += Format("\nms a call (batch %d)     mean      p50      p90      p99\n", arguments.batch);
   for (const auto &stage : STAGES) {

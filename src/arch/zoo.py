@@ -169,6 +169,12 @@ def resolve(name: str, **changes) -> NetSpec:
     return scale(replace(BASES[row.base], name=name.strip()), **{**multipliers, **changes})
 
 
+def names_resolution(name: str) -> bool:
+    """Whether a name that `resolve` takes says its resolution itself: `x@resolution=64` and `x@r=0.7` do."""
+    tail = name.partition('@')[2]
+    return bool(tail) and not {'r', 'resolution'}.isdisjoint(_parse_multipliers(name, tail))
+
+
 def _parse_multipliers(name: str, tail: str) -> dict:
     values: dict = {}
     for item in tail.split(','):

@@ -15,7 +15,9 @@ import numpy as np
 from PIL import Image
 
 from src.data import embedded, images
+from src.data.classes import check_known
 from src.data.packed import PackedImages
+from src.runtime import printable
 
 SPLITS = ('train', 'val')
 
@@ -57,10 +59,7 @@ class ImageFolder:
         if not found:
             raise ValueError(f'{folder}: no class folders in it; expected {folder}/<class>/<image>')
         names = tuple(class_names) if class_names is not None else tuple(found)
-        unknown = [name for name in found if name not in names]
-        if unknown:
-            raise ValueError(f"{folder}: class '{unknown[0]}' is not one of the {len(names)} known "
-                             f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})")
+        check_known(folder, found, names)
         self.class_names, self.strict = names, strict
         self.paths: List[str] = []
         labels: List[int] = []
@@ -150,7 +149,7 @@ def balanced_order(labels: np.ndarray) -> np.ndarray:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def _digits(split, folder, **options):

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from src.data import images
+from src.data.classes import check_known
 
 CONTENTS = 'pack.json'
 _ROWS = 'SELECT index_0, label_0, name_0, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END FROM INDEXES'
@@ -40,10 +41,7 @@ class PackedImages:
         contents = _contents(folder)
         own = contents['class_names']
         self.class_names = tuple(own if class_names is None else class_names)
-        unknown = [name for name in own if name not in self.class_names]
-        if unknown:
-            raise ValueError(f"{folder}: class '{unknown[0]}' is not one of the {len(self.class_names)} known "
-                             f"({', '.join(self.class_names[:5])}{', ...' if len(self.class_names) > 5 else ''})")
+        check_known(folder, own, self.class_names)
         self._files: List[int] = []
         rows: List[tuple] = []
         for name in contents['files']:

@@ -11,6 +11,7 @@ import numpy as np
 
 from src.data.buffers import Buffers
 from src.data.images import ImageError
+from src.runtime import printable
 
 
 class TrainStream:
@@ -82,7 +83,7 @@ class TrainStream:
                     raise
                 if chosen not in self._warned:
                     self._warned.add(chosen)
-                    print(f'skipped, unreadable since the check: {error}', file=sys.stderr)
+                    print(printable(f'skipped, unreadable since the check: {error}'), file=sys.stderr)
         raise ValueError('no training image can be read any more; is the data folder still there?')
 
 

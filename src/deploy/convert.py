@@ -11,6 +11,7 @@ from typing import List, Optional, Sequence, Tuple
 import mindspore as ms
 import numpy as np
 
+from src.arch.zoo import names_resolution
 from src.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from src.data import presets
 from src.files import file_hash, replacing, write_json
@@ -19,7 +20,7 @@ from src.model.pretrained import COUNTERS, Weights, fill, read_description, read
 from src.model.weights import torch_names
 from src.training import checkpoint
 
-WEIGHTS_NAME = 'model.safetensors'  # what timm looks for in a folder first
+INTERPOLATIONS = {'bicubic_antialiased': 'bicubic'}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
 
 
 def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: str = 'auto',
@@ -27,9 +28,10 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     """Write the weights of a .safetensors or .pth file as the checkpoint `out`; return lines that say what it holds.
 
     `model` is the network's name (by default what config.json beside the file says). Preprocessing is config.json's
-    too, else the published one: bicubic, crop ratio 0.875, ImageNet's mean and deviation. Classes are named by
-    `classes`, else by config.json, else by their indices, and then `eval.py` takes the names of the data set's folders.
-    Raises ValueError with the names of all arrays that don't fit, FileNotFoundError; nothing is written then.
+    too, but for a resolution that the name says, else the published one: bicubic, crop ratio 0.875, ImageNet's mean and
+    deviation. Classes are named by `classes`, else by config.json, else by their indices, and then `eval.py` takes the
+    names of the data set's folders. Raises ValueError with the names of all arrays that don't fit, FileNotFoundError;
+    nothing is written then.
     """
     description = read_description(source)
     name = model or description.get('architecture')
@@ -41,7 +43,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
         raise ValueError(f'{source}: is a checkpoint already; --to safetensors writes it as timm\'s weights')
     data, resolution, notes = _preprocessing(description, source)
     arguments = dict(name=name, num_classes=_classes(name, found), dropout=0.0, drop_path=0.0,
-                     resolution=None if '@' in name else resolution)
+                     resolution=None if names_resolution(name) else resolution)
     network = create_model(**arguments)
     line = fill(network, found)
     count = network.plan.spec.num_classes
@@ -92,7 +94,8 @@ def description_of(network: Network, meta: dict) -> dict:
         described['label_names'] = list(meta['class_names'])
     described['pretrained_cfg'] = {
         'custom_load': False, 'input_size': [plan.spec.in_channels, preset['resolution'], preset['resolution']],
-        'fixed_input_size': False, 'interpolation': 'bicubic', 'crop_pct': preset['crop_ratio'], 'crop_mode': 'center',
+        'fixed_input_size': False, 'interpolation': INTERPOLATIONS[preset['interpolation']],
+        'crop_pct': preset['crop_ratio'], 'crop_mode': 'center',  # there is no other way to crop here
         'mean': list(preset['mean']), 'std': list(preset['deviation']), 'num_classes': plan.spec.num_classes,
         'pool_size': [plan.classifier.in_size, plan.classifier.in_size],
         'first_conv': names['stem.conv.weight'].removesuffix('.weight'),
@@ -147,6 +150,7 @@ def _preprocessing(description: dict, source: str) -> Tuple[DataConfig, Optional
     if channels != 3 or height != width:
         raise ValueError(f'config.json beside {source}: input_size {channels} x {height} x {width}; networks here are '
                          'evaluated on square images of 3 channels')
-    other = asked.get('interpolation', 'bicubic')
-    return data, height, [] if other == 'bicubic' else [
-        f'config.json asks for {other} interpolation; evaluation here is bicubic, so scores differ a little']
+    ours = INTERPOLATIONS[presets.preprocessing(data, height)['interpolation']]
+    other = asked.get('interpolation', ours)
+    return data, height, [] if other == ours else [
+        f'config.json asks for {other} interpolation; evaluation here is {ours}, so scores differ a little']

@@ -12,6 +12,7 @@ import numpy as np
 
 from src.config import DataConfig
 from src.data import presets
+from src.data.classes import UnknownClass
 from src.data.transforms import EvalTransform
 from src.deploy.manifest import read_manifest
 
@@ -41,7 +42,12 @@ class Predictor:
 
         Raises ValueError where the data set has others, or another number of them.
         """
-        dataset = presets.dataset(data, split, class_names=self.class_names if self.named else None, progress=progress)
+        names = self.class_names if self.named else None
+        try:
+            dataset = presets.dataset(data, split, class_names=names, progress=progress)
+        except UnknownClass as error:
+            raise ValueError(f"{error}; if these are the model's classes under other names, convert the published "
+                             "weights with --classes and a file of the folders' names, see README.md") from None
         if self.named and dataset.class_names != self.class_names:
             raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model '
                              f'{self.class_names[:3]}...')

@@ -22,7 +22,7 @@ class ConvBlock(ConvNormAct):
     def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None, hands_on: bool = False):
         super().__init__(plan.in_channels, plan.out_channels, plan.kernel, plan.stride, act=plan.activation,
                          folded=plan.folded, kernels=kernels, hands_on=hands_on)
-        self.max_pool = MaxPool(plan.pool) if plan.pool > 1 else None
+        self.max_pool = MaxPool(plan.pool, plan.activation) if plan.pool > 1 else None
 
     def construct(self, x):
         y = super().construct(x)

@@ -41,6 +41,7 @@ ACTIVATIONS = {
     'hsigmoid': HardSigmoid,
     'none': nn.Identity,
 }
+NOT_NEGATIVE = ('relu', 'relu6', 'sigmoid', 'hsigmoid')  # what these give never is
 
 
 def activation(name: str) -> nn.Cell:
@@ -133,13 +134,17 @@ class GlobalPool(nn.Cell):
 
 
 class MaxPool(nn.Cell):
-    """3x3 max pooling, padded by one, of a map without negative numbers: (N, C, H, W) -> (N, C, ~H / s, ~W / s).
+    """3x3 max pooling, padded by one, of what the activation `after` gives: (N, C, H, W) -> (N, C, ~H / s, ~W / s).
 
-    The padding is zeros, which after a ReLU are never above the maximum of the pixels.
+    The padding is zeros, which after a ReLU are never above the maximum of the pixels. Raises ValueError for an
+    activation that gives negative numbers.
     """
 
-    def __init__(self, stride: int):
+    def __init__(self, stride: int, after: str):
         super().__init__()
+        if after not in NOT_NEGATIVE:
+            raise ValueError(f"max pooling after activation '{after}': must be one without negative numbers "
+                             f'({", ".join(NOT_NEGATIVE)}), as the padding is zeros')
         self.pad = nn.Pad(((0, 0), (0, 0), (1, 1), (1, 1)))
         self.pool = nn.MaxPool2d(3, stride)
 

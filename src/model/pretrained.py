@@ -17,7 +17,7 @@ from src.arch.spec import NetSpec
 from src.arch.zoo import VARIANTS
 from src.model import checkpoint_file, torch_file
 from src.model.checkpoint_file import AVERAGE
-from src.model.torch_file import BFLOAT16
+from src.model.torch_file import BFLOAT16, TorchFileError
 from src.model.weights import load_arrays, mismatches, torch_names
 
 PLACES = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
@@ -92,7 +92,7 @@ def timm_name(spec: NetSpec) -> str:
 
 
 def load_pretrained(network: nn.Cell, path: str, weights: str = 'auto') -> str:
-    """Load the weights of a file, the classifier too where it has as many classes; return a line that says so.
+    """Load the weights of a file, the classifier too where it has as many classes; return a line that says whether.
 
     A classifier of another number of classes stays as it is in the network. Anything else that differs raises
     ValueError with the names, and the network is unchanged.
@@ -126,8 +126,9 @@ def fill(network: nn.Cell, found: Weights) -> str:
         raise ValueError(f'{found.path}: the weights{whose} do not fit {spec.name}; {problems}')
     kept = {name: p.asnumpy() for name, p in params.items()}
     load_arrays(network, {**kept, **{names[theirs]: array for theirs, array in arrays.items()}})
-    return (f'{len(arrays)} arrays of weights from {found.path}' + (f', {found.note}' if found.note else '') + (
-        f'; the classifier starts afresh: {spec.num_classes} classes, {classes.pop()} in the file' if afresh else ''))
+    classifier = (f'the classifier starts afresh: {spec.num_classes} classes, {classes.pop()} in the file' if afresh
+                  else f'the classifier of {spec.num_classes} classes is kept')
+    return f'{len(arrays)} arrays of weights from {found.path}{f", {found.note}" if found.note else ""}; {classifier}'
 
 
 def weight_names(network: nn.Cell, torch: bool) -> Dict[str, str]:
@@ -153,7 +154,11 @@ def _read_safetensors(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], s
         dtype = np.dtype(SAFETENSORS[tensor['dtype']])
         numbers = np.frombuffer(tensor['data'], dtype) if tensor['data'] else np.empty(0, dtype)
         arrays[name] = numbers.reshape(tensor['shape'])
-    return _without_counters(torch_file.without_prefixes(arrays)), read_description(path).get('architecture', '')
+    try:
+        named = torch_file.without_prefixes(arrays)
+    except TorchFileError as error:
+        raise TorchFileError(f'{path}: {error}') from None
+    return _without_counters(named), read_description(path).get('architecture', '')
 
 
 def _read_torch(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], str]:

@@ -60,15 +60,15 @@ class Bar:
         self.update(done)
 
 
-def tell(line: str) -> None:
-    """Print a line at once, in order with the progress, also into a file; a reader that has gone stops no training.
+def tell(text: str) -> None:
+    """Print text at once, in order with the progress, also into a file; a reader that has gone stops no training.
 
     Of several workers the first one speaks for all.
     """
     if runtime.rank() > 0:
         return
     try:
-        print(line, flush=True)
+        print('\n'.join(map(runtime.printable, text.split('\n'))), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

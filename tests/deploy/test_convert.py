@@ -107,6 +107,11 @@ def test_resolution_of_the_hub(tmp_path):
     to_safetensors(str(tmp_path / 'x.ckpt'), str(tmp_path / 'back' / 'model.safetensors'))
     back = json.loads((tmp_path / 'back' / 'config.json').read_text())
     assert back['architecture'] == 'tinynet_e' and back['pretrained_cfg']['input_size'] == [3, 96, 96]
+    for name, resolution in (('tinynet_e@w=0.1,d=0.1', 64), ('tinynet_e@w=0.1,d=0.1,r=0.2', 44)):  # int(224 * 0.2)
+        save_file(state_of(name, 3), str(tmp_path / 'model.safetensors'))
+        (tmp_path / 'config.json').write_text(json.dumps({**described, 'architecture': name}))
+        to_checkpoint(str(tmp_path / 'model.safetensors'), str(tmp_path / 'x.ckpt'))
+        assert load_predictor(str(tmp_path / 'x.ckpt')).preprocessing['resolution'] == resolution
 
 
 def test_a_run_goes_out_with_its_classes(tmp_path, trained):
@@ -165,9 +170,40 @@ def test_from_a_pth_to_a_score(entry, tmp_path, state):
         assert (result['top1'], result['count']) == (round(100 * right / total, 4), total)
     named = entry('predict.py', '--model', tmp_path / 'x.ckpt', '--images', tmp_path / 'data' / 'val' / 'n00' / '0.png')
     assert named.returncode == 0 and named.stdout.rpartition('0.png: ')[2].split()[0] in '01234', named.stderr
+    save_file(state, str(tmp_path / 'model.safetensors'))
+    described = {'architecture': SMALL, 'num_classes': CLASSES,
+                 'label_names': ['tench', 'goldfish', 'shark', 'ray', 'cock']}
+    (tmp_path / 'config.json').write_text(json.dumps(described))
+    (tmp_path / 'names.txt').write_text('\n'.join(wordnet))
+    convert = ('convert_weights.py', '--from', tmp_path / 'model.safetensors', '--out', tmp_path / 'y.ckpt')
+    score = ('eval.py', '--checkpoint', tmp_path / 'y.ckpt', '--data-dir', tmp_path / 'data')
+    assert entry(*convert).returncode == 0
+    line = one_line(entry(*score))
+    assert "class 'n00' is not one of the 5 known (tench, " in line
+    assert 'convert the published weights with --classes' in line
+    assert entry(*convert, '--classes', tmp_path / 'names.txt').returncode == 0
+    assert f'top-1 {100 * right / total:.2f} %' in entry(*score).stdout
     shutil.rmtree(tmp_path / 'data' / 'val' / 'n02')
     assert '4 classes, the model 5 that have no names' in one_line(
         entry('eval.py', '--checkpoint', tmp_path / 'x.ckpt', '--data-dir', tmp_path / 'data'))
+
+
+def test_names_of_others_files_cannot_steer_the_terminal(entry, tmp_path, state):
+    save_file(state, str(tmp_path / 'model.safetensors'))
+    red = '\x1b[31m'
+    described = {'architecture': SMALL, 'num_classes': CLASSES,
+                 'label_names': [f'{red}{i}\n\x9b' for i in range(CLASSES)], 'pretrained_cfg': {'interpolation': red}}
+    (tmp_path / 'config.json').write_text(json.dumps({**described, 'architecture': red}))
+    arguments = ('convert_weights.py', '--from', tmp_path / 'model.safetensors')
+    assert "unknown model '\\x1b[31m'" in one_line(entry(*arguments))
+    (tmp_path / 'config.json').write_text(json.dumps(described))
+    done = entry(*arguments)
+    assert done.returncode == 0 and 'asks for \\x1b[31m interpolation' in done.stdout, done.stderr
+    Image.new('RGB', (20, 20)).save(tmp_path / 'a.png')
+    named = entry('predict.py', '--model', tmp_path / 'model.ckpt', '--images', tmp_path / 'a.png')
+    assert named.returncode == 0 and named.stdout.count('\n') == 1, named.stderr
+    assert '\\x1b[31m' in named.stdout and '\\n\\x9b ' in named.stdout
+    assert not any(set('\x1b\x9b') & set(run.stdout + run.stderr) for run in (done, named))
 
 
 def test_refusals_are_one_line_and_write_nothing(entry, tmp_path, state):

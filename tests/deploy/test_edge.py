@@ -20,7 +20,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from src.data import images
 from src.data.presets import eval_transform
@@ -167,6 +167,57 @@ def test_every_kind_of_png_gives_pythons_pixels(build, tmp_path):
     same_as_python(build, sorted(folder.iterdir()), tmp_path)
 
 
+def test_orientations_in_texts_of_a_png_are_pillows(build, tmp_path):
+    """ImageMagick's text of a profile and XMP, packed or not, before or after the pixels, several, and what wins."""
+    folder, picture = tmp_path / 'images', photograph(67, 45)
+    folder.mkdir()
+
+    def exif(orientation):
+        held = Image.Exif()
+        if orientation:
+            held[0x0112] = orientation
+        return held.tobytes()
+
+    def profile(orientation, upper=False):
+        digits = exif(orientation).hex()
+        lines = [digits[at:at + 72] for at in range(0, len(digits), 72)]
+        shown = [line.upper() for line in lines] if upper else lines
+        return '\n'.join(['', 'exif', f'{len(digits) // 2:8}', *shown, ''])
+
+    def packet(orientation):
+        return f'<x:xmpmeta><rdf tiff:Orientation="{orientation}"/></x:xmpmeta>'
+    raw, xmp = 'Raw profile type exif', 'XML:com.adobe.xmp'
+    element = '<tiff:Orientation>none</tiff:Orientation><tiff:Orientation>5</tiff:Orientation>'
+    files = {  # name: what Pillow makes of it, whether eXIf is there, and texts (key, text, kind of chunk)
+        'plain': (6, None, [(raw, profile(6), 'tEXt')]), 'packed': (8, None, [(raw, profile(8), 'zTXt')]),
+        'international': (3, None, [(raw, profile(3), 'iTXt')]), 'upper': (5, None, [(raw, profile(5, True), 'zTXt')]),
+        'packed international': (7, None, [(raw, profile(7), 'packed iTXt')]),
+        'last profile': (2, None, [(raw, profile(6), 'zTXt'), (raw, profile(2), 'tEXt')]),
+        'last packet': (8, None, [(xmp, packet(6), 'iTXt'), (xmp, packet(3), 'packed iTXt'), (xmp, packet(8), 'iTXt')]),
+        'packet as text': (6, None, [(xmp, packet(6), 'zTXt')]), 'element': (5, None, [(xmp, element, 'iTXt')]),
+        'profile before packet': (6, None, [(raw, profile(6), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'profile without': (8, None, [(raw, profile(0), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'chunk before profile': (3, 3, [(raw, profile(6), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'chunk without': (8, 0, [(raw, profile(6), 'zTXt'), (xmp, packet(8), 'iTXt')]),
+        'after many': (6, None, [(f'n{i}', 'text', 'tEXt') for i in range(200)] + [(raw, profile(6), 'zTXt')]),
+        'other keys': (1, None, [('Raw profile type xmp', profile(6), 'zTXt'), ('comment', packet(6), 'iTXt')])}
+    for name, (wanted, chunk, texts) in files.items():
+        for after in (False, True):
+            held = PngImagePlugin.PngInfo()
+            for key, text, kind in texts:
+                if kind.endswith('iTXt'):
+                    data = text.encode()
+                    held.add(b'iTXt', key.encode() + (b'\0\1\0en\0\0' + zlib.compress(data) if 'packed' in kind
+                                                      else b'\0\0\0en\0\0' + data), after)
+                else:
+                    data = text.encode() if kind == 'tEXt' else b'\0' + zlib.compress(text.encode())
+                    held.add(kind.encode(), key.encode() + b'\0' + data, after)
+            path = folder / f'{name} {after}.png'
+            picture.save(path, pnginfo=held, **({} if chunk is None else {'exif': exif(chunk)}))
+            assert Image.open(path).getexif().get(0x0112, 1) == wanted, path
+    same_as_python(build, sorted(folder.iterdir()), tmp_path)
+
+
 def test_bad_images_are_named_and_skipped(build, tmp_path):
     folder = tmp_path / 'images'
     folder.mkdir()
@@ -200,6 +251,19 @@ def test_bad_images_are_named_and_skipped(build, tmp_path):
                 images.decode(path)
 
 
+def test_names_cannot_steer_the_terminal(build, tmp_path):
+    for name, shown in ((b'a\x1b[2J\n\x7f.png', 'a\\x1b[2J\\x0a\\x7f.png'),
+                        (b'b\xc2\x9b\xff\xc3.png', 'b\\x9b\\xff\\xc3.png'),
+                        ('c\u00df\u2013\U0001f431.png'.encode(), 'c\u00df\u2013\U0001f431.png')):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        open(path, 'wb').close()
+        done = subprocess.run([build / 'tinynet_preprocess', write_manifest(tmp_path / 'm.json'), tmp_path / name.hex(),
+                               path], capture_output=True, timeout=120)
+        assert done.stderr.decode() == f'skipped {tmp_path}/{shown}: the file is empty\n'
+    (tmp_path / 'm.json').write_text(json.dumps({**MANIFEST, 'format': '\x9b2J'}, ensure_ascii=False), encoding='utf-8')
+    is_error(run(build / 'tinynet_preprocess', tmp_path / 'm.json', tmp_path / 'out', 'x.png'), 'format is "\\x9b2J"')
+
+
 def test_damaged_images_crash_nothing(build, photographs, tmp_path):
     rng = np.random.default_rng(0)
     files = []
@@ -230,6 +294,16 @@ def damage(change):
     (damage(lambda p: p.update(resolution=0)), 'resolution'), (damage(lambda p: p.update(resolution=1e12)), 'resolution'),
     (damage(lambda p: p.update(resolution=32.5)), 'resolution'), (damage(lambda p: p.update(crop_ratio=0)), 'crop_ratio'),
     (damage(lambda p: p.update(crop_ratio=1e-9)), 'crop_ratio'), (damage(lambda p: p.update(crop_ratio='x')), 'manifest'),
+    (damage(lambda p: p.update(crop_ratio=1.001)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio=-1)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio=None)), 'manifest'),
+    (damage(lambda p: p.update(crop_ratio=5e-324)), 'too small'),
+    (damage(lambda p: p.update(crop_ratio=float('nan'))), 'not a manifest'),
+    (damage(lambda p: p.update(crop_ratio=float('inf'))), 'not a manifest'),
+    (damage(lambda p: p.update(resolution=4096, crop_ratio=0.875)), 'too small'),  # 4681 px before the cut
+    (damage(lambda p: p.update(resolution=4097, crop_ratio=1)), 'resolution'),
+    (damage(lambda p: p.update(resolution=-32)), 'resolution'),
+    (damage(lambda p: p.update(resolution=True)), 'manifest'),
     (damage(lambda p: p.update(deviation=[0, 1, 1])), 'deviation'), (damage(lambda p: p.clear()), 'not a manifest'),
     (damage(lambda p: p.update(layout='NHWC')), 'layout')], ids=lambda value: value[:20] if len(value) < 400 else '')
 def test_a_bad_manifest_is_one_line(text, word, build, tmp_path):
@@ -386,6 +460,12 @@ def test_mistakes_are_one_line(build, deployed, tmp_path):
     refused([*usual, '--labels', folder / 'absent.csv'], 'absent.csv')
     (tmp_path / 'labels.csv').write_text('00.png,0\n01.png,eleven\n')
     refused([*usual, '--labels', tmp_path / 'labels.csv'], 'line 2')
+    names = [f'\x1b[{i}m\n' for i in range(10)]
+    manifest = json.loads(pathlib.Path(f'{model}.json').read_text())
+    manifest.update(class_names=names, network={'name': '\x9b'})
+    (tmp_path / 'names.json').write_text(json.dumps(manifest))
+    done = run(infer, '--model', model, '--images', folder / 'images' / '00.png', '--manifest', tmp_path / 'names.json')
+    assert done.returncode == 0 and re.search(r'00\.png: \\x1b\[\dm\\x0a [\d.]+ %\n\\x9b at ', done.stdout), done.stdout
     for name, change in (('classes', {'class_names': ['a', 'b']}), ('size', {'preprocessing': {
             **MANIFEST['preprocessing'], 'resolution': 48}})):
         manifest = {**json.loads(pathlib.Path(f'{model}.json').read_text()), **change}
@@ -466,6 +546,36 @@ def test_the_wrapper_says_why_nothing_is_converted(wrapper, tmp_path):
         (tmp_path / name).unlink()
         done = run(*command, env=environment)
         assert (done.returncode, done.stdout, done.stderr) == (0, 'x.mindir', '')
+
+
+def test_the_wrapper_asks_the_device_it_is_told(wrapper, tmp_path):
+    command, environment = wrapper
+    program(tmp_path / 'build' / 'tinynet_infer', f'echo "$*" >> "{tmp_path}/asked"')
+    for options, device in (([], 0), (['--device-id', 3], 3), (['--topk', 2, '--device-id', 12, '--force'], 12),
+                            (['--device-id', 1, '--device-id', 2], 2), (['--device-id', 'one'], 0)):
+        assert run(*command, 'ascend', *options, env=environment).returncode == 0
+        check, classify = (tmp_path / 'asked').read_text().splitlines()[-2:]
+        assert check == f'--check --model {tmp_path}/x.mindir --device ascend --device-id {device}'
+        usual = f'--model {tmp_path}/x.mindir --images images --device ascend'
+        assert classify == ' '.join(map(str, [usual, *options]))
+
+
+def test_a_conversion_for_another_sdk_is_not_used(wrapper, tmp_path):
+    command, environment = wrapper
+    sdk, tools = tmp_path / 'an SDK', tmp_path / 'tools'
+    sdk.mkdir(), tools.mkdir()
+    program(tools / 'ldd', f'[ "$1" = "{tmp_path}/build/lite_convert" ] || exit 1',
+            'printf "\\t%s => %s\\n" libc.so.6 "/none (0x7)" libmindspore_none.so "not found" '
+            f'libmindspore_core.so "{sdk}/libmindspore_core.so (0x7)"')
+
+    def conversions():
+        done = run(*command, env={**environment, 'PATH': f'{tools}:{environment["PATH"]}'})
+        assert (done.returncode, done.stdout) == (0, 'whole\n'), done.stderr
+        return done.stderr == f'converting {tmp_path}/x.onnx for this MindSpore Lite\n'
+    (sdk / 'libmindspore_core.so').write_text('2.0')
+    assert [conversions(), conversions()] == [True, False]
+    (sdk / 'libmindspore_core.so').write_text('2.0.1')
+    assert [conversions(), conversions()] == [True, False]
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from tests.conftest import ROOT
 from tests.deploy.test_edge import MANIFEST, json_reader, photograph, skip_where_unbuildable
@@ -97,6 +97,15 @@ def hostile_pngs():
         'unended packet': png(header(), chunk(b'iTXt', b'XML:com.adobe.xmp\0\0\0\0\0tiff:Orientation="'), PIXELS, END),
         'half packet': png(header(), chunk(b'iTXt', b'XML:com.adobe.xmp'), PIXELS, END)})
     files.update({f'exif {name}': png(header(), chunk(b'eXIf', data), PIXELS, END) for name, data in exifs().items()})
+    raw = b'Raw profile type exif'
+    files.update({f'exif text {name}': png(header(), chunk(b'zTXt', raw + b'\0\0' + zlib.compress(
+        b'\nexif\n%8d\n%s\n' % (len(data), data.hex().encode()))), PIXELS, END) for name, data in exifs().items()})
+    files.update({f'exif text{i}': png(header(), PIXELS, chunk(kind, data), END) for i, (kind, data) in enumerate([
+        (kind, raw + rest) for kind in (b'tEXt', b'zTXt', b'iTXt') for rest in (
+            b'', b'\0', b'\0\0', b'\0\1', b'\0\1\0', b'\0\1\0\0', b'\0\1\0\0\0', b'\0\0\0\0\0', b'\0\0' + bomb,
+            b'\0\1\0\0\0' + bomb, b'\0\0' + bomb[:99], b'\0\n\n\n', b'\0\n\n\n4', b'\0\n\n\n4 9\xff', b'\0\n\n\n\0')])})
+    files['exif many texts'] = png(header(), chunk(b'zTXt', raw + b'\0\0' + bomb) * 500, PIXELS, END)
+    files['cut text'] = png(header(), PIXELS, chunk(b'zTXt', raw + b'\0\0' + bomb, length=2 ** 32 - 1))
     return {f'{name}.png': data for name, data in files.items()}
 
 
@@ -177,10 +186,14 @@ def mutated(seed):
                encoded(picture.convert('CMYK'), 'JPEG')]
     for i in range(300):
         files[f'mutated{i}.jpg'] = flip(sources[i % 3], 1 + i % 7)
-    sources = [encoded(picture, 'PNG', exif=exif), encoded(picture.quantize(16), 'PNG', transparency=bytes(16)),
+    text = PngImagePlugin.PngInfo()
+    text.add_text('Raw profile type exif', f'\nexif\n{36:8}\n{exif.tobytes().hex()}\n', zip=True)
+    text.add_itxt('XML:com.adobe.xmp', 'tiff:Orientation="6"', zip=True)
+    sources = [encoded(picture, 'PNG', exif=exif), encoded(picture, 'PNG', pnginfo=text),
+               encoded(picture.quantize(16), 'PNG', transparency=bytes(16)),
                encoded(picture.convert('LA'), 'PNG')]
     for i in range(200):
-        data, at = sources[i % 3], 8
+        data, at = sources[i % 4], 8
         chunks = []
         while at < len(data):
             size = struct.unpack('>I', data[at:at + 4])[0]

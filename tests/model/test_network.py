@@ -1,4 +1,6 @@
 """The cells: parameters against the counted ones, feature taps, dropout and drop path, initialisation."""
+import dataclasses
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from mindspore import Tensor, nn
 from src.arch import expand, layer_costs, measure, resolve
 from src.arch.spec import conv_out_size
 from src.model import FeatureExtractor, create_model, list_models
-from src.model.layers import Dropout, DropPath, MaxPool, Uniform
+from src.model.layers import ACTIVATIONS, Dropout, DropPath, MaxPool, Uniform, activation
+from src.model.network import Network
 from src.model.weights import load_arrays
 from tests.conftest import SMALL
 
@@ -51,11 +54,23 @@ def test_feature_taps_of_the_other_families(name, maps):
 def test_max_pooling_is_padded_by_one(size):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     x = np.abs(np.random.default_rng(0).normal(0, 1, (2, 3, size, size))).astype(np.float32)
-    got, padded = MaxPool(2)(Tensor(x)).asnumpy(), np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    got = MaxPool(2, 'relu')(Tensor(x)).asnumpy()
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     for i in range(got.shape[2]):
         for j in range(got.shape[3]):
             np.testing.assert_array_equal(got[:, :, i, j], padded[:, :, 2 * i:2 * i + 3, 2 * j:2 * j + 3].max((2, 3)))
     assert got.shape[2] == conv_out_size(size, 2)
+
+
+@pytest.mark.parametrize('act', ACTIVATIONS)
+def test_max_pooling_refuses_what_its_zeros_would_change(act):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    spec = dataclasses.replace(resolve('resnet50@d=0.1,w=0.1'), activation=act)
+    if activation(act)(Tensor(np.linspace(-8, 8, 99, dtype=np.float32))).asnumpy().min() < 0:
+        with pytest.raises(ValueError, match=f"activation '{act}': must be one without negative numbers"):
+            Network(expand(spec))
+    else:
+        Network(expand(spec))
 
 
 @pytest.mark.parametrize('mode', [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=['graph', 'pynative'])

@@ -43,7 +43,7 @@ def test_every_kind_of_file_holds_the_same(tmp_path, state, kind):
     assert len([name for name in loaded if 'counter' in name]) == len(loaded) - len(wanted) == 1
     for name, array in wanted.items():
         np.testing.assert_array_equal(loaded[name], array, err_msg=name)
-    assert said == [f'{len(wanted)} arrays of weights from {path}']
+    assert said == [f'{len(wanted)} arrays of weights from {path}; the classifier of {CLASSES} classes is kept']
 
 
 def test_another_number_of_classes_leaves_the_classifier_alone(tmp_path, state, capsys):
@@ -87,7 +87,8 @@ def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, state):
     refused('not finite', {**state, 'bn1.bias': np.full(32, np.nan, np.float32)})
     refused('bn1.bias holds int64', {**state, 'bn1.bias': np.zeros(32, np.int64)})
     refused('is no name of a weight', {**state, 'a\x1b[2J': np.zeros(1, np.float32)})
-    refused('differ by a prefix', {**state, 'module.bn1.bias': np.zeros(32, np.float32)})
+    refused('x.safetensors: two of its names differ by a prefix',
+            {**state, 'module.bn1.bias': np.zeros(32, np.float32)})
     refused('in_channels=3: .* images of 1 channels', {**state, 'conv_stem.weight': state['conv_stem.weight'][:, :1]})
 
 

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+
+namespace tinynets {
+
+// A line with its control characters, and bytes that are no UTF-8, as escapes (\x1b): in names from others' files they
+// could steer the terminal.
+std::string Printable(const std::string &text);
+
+}  // namespace tinynets

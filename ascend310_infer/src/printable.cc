@@ -1,0 +1,46 @@
+#include "printable.h"
+
+#include <cstdint>
+#include <cstdio>
+
+namespace tinynets {
+namespace {
+
+// The bytes of the UTF-8 character that starts at `at`; 0 where none does.
+size_t Length(const std::string &text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = byte(at);
+  const size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  if (text.size() - at < length) return 0;
+  for (size_t i = 1; i < length; i++) {
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  }
+  return length;
+}
+
+std::string Escape(uint8_t value) {
+  char escape[8];
+  std::snprintf(escape, sizeof escape, "\\x%02x", value);
+  return escape;
+}
+
+}  // namespace
+
+std::string Printable(const std::string &text) {
+  std::string shown;
+  for (size_t at = 0, length = 0; at < text.size(); at += length) {
+    length = Length(text, at);
+    const uint8_t first = static_cast<uint8_t>(text[at]);
+    if (length == 0 || (length == 1 && (first < 0x20 || first == 0x7f))) {
+      shown += Escape(first);
+      length = 1;
+    } else if (length == 2 && first == 0xc2 && static_cast<uint8_t>(text[at + 1]) < 0xa0) {  // U+0080 to U+009F
+      shown += Escape(static_cast<uint8_t>(text[at + 1]));
+    } else {
+      shown.append(text, at, length);
+    }
+  }
+  return shown;
+}
+
+}  // namespace tinynets
