@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
+#include "floats.h"
 #include "product.h"
 
 namespace tinynets {
@@ -19,12 +19,13 @@ class Convolution {
     ptrdiff_t row, pixel, channel;
   };
 
-  // x (height, width, inputs), which may be laid out otherwise, to y (height out, width out, outputs).
-  void operator()(const float *x, size_t height, size_t width, const Strides &strides, float *y, const Finish &finish);
-  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish);
+  // x (height, width, inputs), which may be laid out otherwise, to y (height out, width out, outputs), or a share of it.
+  void operator()(const float *x, size_t height, size_t width, const Strides &strides, float *y, const Finish &finish,
+                  const Share &share, Scratch *scratch) const;
 
   // Of a kernel of 1 and a stride of 1: x (pixels, inputs) to y (pixels, outputs) in a layout.
-  void Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish) const;
+  void Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish,
+              const Share &share = {}) const;
 
   size_t weights() const { return product_.inputs() * product_.outputs(); }
   bool pointwise() const { return kernel_ == 1 && stride_ == 1; }
@@ -35,7 +36,6 @@ class Convolution {
  private:
   size_t kernel_, stride_, inputs_;
   Product product_;
-  std::vector<float> padded_;
 };
 
 }  // namespace tinynets

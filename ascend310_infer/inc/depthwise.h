@@ -25,10 +25,12 @@ class Depthwise {
   // x (rows from held on, width, channels), in a layout, to y (end - begin, width out, channels). No residual.
   void operator()(const float *x, const Layout &layout, const Part &part, float *y, const Finish &finish) const;
 
-  // x (height, width, channels) to y (height out, width out, channels).
-  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish) const {
+  // x (height, width, channels) to y (height out, width out, channels), or a share of it.
+  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish, const Share &share,
+                  Scratch *) const {
     const Layout usual = {static_cast<ptrdiff_t>(channels_), 16};
-    (*this)(x, usual, {height, width, 0, 0, Outputs(height)}, y, finish);
+    const Part part = {height, width, 0, share.Begin(Outputs(height)), share.End(Outputs(height))};
+    (*this)(x, usual, part, y + part.begin * Outputs(width) * channels_, finish);
   }
 
   size_t Outputs(size_t side) const { return (side - 1) / stride_ + 1; }

@@ -15,14 +15,14 @@ class Expansion {
  public:
   Expansion(std::shared_ptr<const Convolution> widen, bool silu, std::shared_ptr<const Depthwise> convolve);
 
-  // x (height, width, inputs) to y (height out, width out, channels).
-  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish);
+  // x (height, width, inputs) to y (height out, width out, channels), or a share of it.
+  void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish, const Share &share,
+                  Scratch *scratch) const;
 
  private:
   const std::shared_ptr<const Convolution> widen_;
   const bool silu_;
   const std::shared_ptr<const Depthwise> convolve_;
-  Floats rows_;  // of 16 channels, then of the next
 };
 
 }  // namespace tinynets

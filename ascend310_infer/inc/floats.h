@@ -31,4 +31,24 @@ class Floats {
   size_t size_ = 0;
 };
 
+// Memory that one thread uses while it computes.
+struct Scratch {
+  Floats values, totals;
+
+  // Room for some floats; what was there is lost where it must grow.
+  static float *Room(Floats *floats, size_t size) {
+    if (floats->size() < size) *floats = Floats(size);
+    return floats->data();
+  }
+};
+
+// A part of the work, of as many parts as threads share it.
+struct Share {
+  size_t part = 0, parts = 1;
+
+  // Where it begins in `whole` pieces of work; it ends where the next one begins.
+  size_t Begin(size_t whole) const { return whole * part / parts; }
+  size_t End(size_t whole) const { return whole * (part + 1) / parts; }
+};
+
 }  // namespace tinynets

@@ -1,25 +1,35 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "floats.h"
 #include "step.h"
+#include "team.h"
 
 namespace tinynets {
 
-// A network that runs on our kernels alone, for one thread at a time.
+// A network that runs on our kernels alone; the same for any number of threads, which have memories of their own.
 class Network {
  public:
   // Of operators in the order in which they run. Null where one is none of ours, or the network has not one input and
   // one output.
-  static std::unique_ptr<Network> Make(const std::vector<Node> &nodes);
+  static std::shared_ptr<const Network> Make(const std::vector<Node> &nodes);
+
+  // What one run of the network works in.
+  struct Memory {
+    std::vector<Floats> buffers;
+    std::vector<float *> tensors;
+    std::vector<Scratch> scratch;  // of each thread
+  };
 
   // x (batch, channels, height, width) to logits (batch, classes).
-  void Run(const float *x, size_t batch, float *logits);
+  void Run(const float *x, size_t batch, float *logits, Memory *memory) const;
+
+  // The same by a team, which shares every step.
+  void Run(const float *x, size_t batch, float *logits, Memory *memory, Team *team) const;
 
   // Values that it takes and gives for an image.
   size_t inputs() const { return tensors_[0].size; }
@@ -30,15 +40,14 @@ class Network {
 
  private:
   struct Tensor {
-    size_t size = 0;    // values for one image
-    size_t buffer = 0;  // that holds it
-    bool whole = false; // for all images of a batch, or for one at a time
-    size_t last = 0;    // step that reads it
+    size_t size = 0;     // values for one image
+    size_t buffer = 0;   // that holds it
+    bool whole = false;  // for all images of a batch, or for one at a time
+    size_t last = 0;     // step that reads it
   };
   struct Buffer {
     size_t size = 0;
     bool whole = false, free = false;
-    Floats floats;
   };
   struct Places {  // of a step's tensors
     std::vector<size_t> reads;
@@ -49,14 +58,14 @@ class Network {
   void Fuse(const std::vector<Node> &nodes);
   void Plan(const std::string &input, const std::string &output);
   void Hold(size_t tensor);
-  void RunStep(size_t step, size_t batch, size_t image);
+  void Prepare(const float *x, size_t batch, float *logits, size_t threads, Memory *memory) const;
+  Step::Memory Tensors(const Memory &memory, size_t step, size_t image) const;
 
   std::vector<Step> steps_;
   std::vector<Places> places_;
-  size_t split_ = 0;  // steps before it run image by image
+  size_t split_ = 0;             // steps before it run image by image
   std::vector<Tensor> tensors_;  // the network's input and output first
   std::vector<Buffer> buffers_;
-  std::vector<float *> memory_;  // of the tensors, for the batch that runs
   size_t operators_ = 0;
 };
 

@@ -29,7 +29,7 @@ struct Operation {
   };
 
   Kind kind = NONE;
-  std::shared_ptr<Convolution> convolution = nullptr;
+  std::shared_ptr<const Convolution> convolution = nullptr;
   std::shared_ptr<const Depthwise> depthwise = nullptr;
 
   // How many inputs the network computes; constants come after them.

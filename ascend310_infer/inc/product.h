@@ -34,8 +34,8 @@ class Product {
     ptrdiff_t run;          // from one to the next
   };
 
-  // All rows to y, one line after the other. No totals.
-  void operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish) const;
+  // All rows to y, one line after the other; of the outputs only a share. No totals.
+  void operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish, const Share &share = {}) const;
 
   size_t inputs() const { return inputs_; }
   size_t outputs() const { return outputs_; }

@@ -16,8 +16,9 @@ namespace tinynets {
 // One network on one device, for one thread at a time.
 class Session {
  public:
-  // Throws UserError where the model does not load, is not the manifest's, or the device is not there.
-  Session(const Arguments &arguments, const Manifest &manifest);
+  // Throws UserError where the model does not load, is not the manifest's, or the device is not there. `other`, of the
+  // same model, shares its weights where it can; or null.
+  Session(const Arguments &arguments, const Manifest &manifest, const Session *other = nullptr);
   ~Session();
 
   // Where the next call's images go: (batch, 3, resolution, resolution), the library's own memory for a batch of one
@@ -33,12 +34,15 @@ class Session {
  private:
   void Build(const Arguments &arguments, const Manifest &manifest, const std::string &provider);
   void Replace(const std::vector<Node> &nodes);
+  void RunNetwork();
   void Resize(const Arguments &arguments, const Manifest &manifest, size_t images);
   float *Memory();
   const float *Predict();
 
   std::unique_ptr<mindspore::Model> model_;  // the library's network, or
-  std::unique_ptr<Network> network_;         // the same on our kernels
+  std::shared_ptr<const Network> network_;   // the same on our kernels
+  std::vector<Network::Memory> memories_;    // of those that run a part of a batch each
+  std::unique_ptr<Team> team_;
   std::vector<mindspore::MSTensor> in_, out_;
   const size_t batch_;
   size_t a_call_ = 1;                   // images that the library takes at once

@@ -36,18 +36,27 @@ class Step {
   const std::string &output() const { return output_; }
   const std::string &mean() const { return mean_; }
 
-  // Values of a tensor that it reads or writes, for one image, and values of its weights.
+  // Values of the first tensor that it reads and of the one that it writes, for one image.
   size_t from() const { return Values(from_); }
   size_t to() const { return Values(to_); }
-  size_t weights() const;
   size_t means() const { return mean_.empty() ? 0 : static_cast<size_t>(to_.back()); }
+
+  // Whether its weights are more than the maps that they work on: then they are worth reading once for many images.
+  bool IsHeavy() const;
 
   // Where its tensors are: of reads() in that order, of output() and of mean(), if there is one.
   struct Memory {
     const float *read[3] = {};
     float *output = nullptr, *mean = nullptr;
   };
-  void Run(const Memory &memory, size_t batch);
+  // A share of the work on a batch, in the thread's scratch memory.
+  void Run(const Memory &memory, size_t batch, const Share &share, Scratch *scratch) const;
+
+  // Whether the work is worth more than one thread.
+  bool IsShared() const;
+
+  // The mean of one image from the totals that all threads have in their scratch memory after its share of Run.
+  void Average(const std::vector<Scratch> &scratch, float *mean) const;
 
  private:
   static size_t Values(const Shape &shape);
@@ -56,23 +65,25 @@ class Step {
   void Take(const Node &next, const std::string &residual);
   bool silu() const { return expansion_ == nullptr ? silu_ : silu_after_; }
 
-  void RunConvolution(const float *x, size_t batch, float *y, const float *residual);
-  void RunChannelsLast(const float *x, size_t batch, float *y);
-  void RunGate(const float *x, const float *gate, size_t batch, float *y, const float *residual);
+  void RunConvolution(const float *x, size_t batch, float *y, const float *residual, const Share &share,
+                      Scratch *scratch) const;
+  void RunChannelsLast(const float *x, size_t batch, float *y, const Share &share, Scratch *scratch) const;
+  void RunGate(const float *x, const float *gate, size_t batch, float *y, const float *residual, const Share &share,
+               Scratch *scratch) const;
   template <typename Convolve>
-  void RunDepthwise(Convolve &convolve, const float *x, size_t batch, float *y, float *mean);
+  void RunDepthwise(const Convolve &convolve, const float *x, size_t batch, float *y, float *mean, const Share &share,
+                    Scratch *scratch) const;
 
-  const Operation operation_;
+  Operation operation_;
   std::vector<std::string> inputs_;
   std::string output_, residual_, mean_;
-  const Shape from_;  // of the first input, for a batch of one
+  Shape from_;  // of the first input, for a batch of one
   Shape to_;
   Shape map_;  // of the last convolution's input
-  std::shared_ptr<Convolution> convolution_;
+  std::shared_ptr<const Convolution> convolution_;
   std::shared_ptr<const Depthwise> depthwise_;
-  std::unique_ptr<Expansion> expansion_;
+  std::shared_ptr<const Expansion> expansion_;
   bool silu_ = false, silu_after_ = false;
-  std::vector<float> gated_, totals_;
 };
 
 }  // namespace tinynets

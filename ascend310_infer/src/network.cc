@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -30,8 +31,8 @@ bool Precedes(const Makers &makers, const std::string &tensor, const Node &node)
 
 }  // namespace
 
-std::unique_ptr<Network> Network::Make(const std::vector<Node> &nodes) {
-  std::unique_ptr<Network> network(new Network());
+std::shared_ptr<const Network> Network::Make(const std::vector<Node> &nodes) {
+  std::shared_ptr<Network> network(new Network());
   std::set<std::string> read, made;
   for (const Node &node : nodes) {
     if (node.operation.kind == Operation::NONE || !made.insert(node.output).second) return nullptr;
@@ -72,9 +73,8 @@ void Network::Fuse(const std::vector<Node> &nodes) {
 }
 
 void Network::Plan(const std::string &input, const std::string &output) {
-  // Image by image until weights are more than what they work on: then they are worth reading once for all images.
-  const auto heavy = [](const Step &step) { return step.weights() > step.from() + step.to(); };
-  split_ = std::find_if(steps_.begin(), steps_.end(), heavy) - steps_.begin();
+  const auto heavy = std::find_if(steps_.begin(), steps_.end(), [](const Step &step) { return step.IsHeavy(); });
+  split_ = static_cast<size_t>(heavy - steps_.begin());
   std::map<std::string, size_t> numbers = {{input, INPUT}, {output, OUTPUT}};
   tensors_.resize(2);
   const auto number = [&](const std::string &name) {
@@ -121,38 +121,62 @@ void Network::Hold(size_t number) {
     tensor.buffer = b;
     difference = here;
   }
-  if (tensor.buffer == buffers_.size()) buffers_.push_back({0, tensor.whole, true, Floats()});
+  if (tensor.buffer == buffers_.size()) buffers_.push_back({0, tensor.whole, true});
   Buffer &buffer = buffers_[tensor.buffer];
   buffer.size = std::max(buffer.size, tensor.size);
   buffer.free = false;
 }
 
-void Network::Run(const float *x, size_t batch, float *logits) {
-  for (Buffer &buffer : buffers_) {
-    const size_t size = buffer.size * (buffer.whole ? batch : 1);
-    if (buffer.floats.size() < size) buffer.floats = Floats(size);
+void Network::Prepare(const float *x, size_t batch, float *logits, size_t threads, Memory *memory) const {
+  memory->buffers.resize(buffers_.size());
+  memory->tensors.resize(tensors_.size());
+  memory->scratch.resize(threads);
+  for (size_t b = 0; b < buffers_.size(); b++) {
+    Scratch::Room(&memory->buffers[b], buffers_[b].size * (buffers_[b].whole ? batch : 1));
   }
-  memory_.resize(tensors_.size());
-  memory_[INPUT] = const_cast<float *>(x);  // no step writes it
-  memory_[OUTPUT] = logits;
-  for (size_t t = OUTPUT + 1; t < tensors_.size(); t++) memory_[t] = buffers_[tensors_[t].buffer].floats.data();
-  for (size_t image = 0; image < batch; image++) {
-    for (size_t s = 0; s < split_; s++) RunStep(s, 1, image);
+  memory->tensors[INPUT] = const_cast<float *>(x);  // no step writes it
+  memory->tensors[OUTPUT] = logits;
+  for (size_t t = OUTPUT + 1; t < tensors_.size(); t++) {
+    memory->tensors[t] = memory->buffers[tensors_[t].buffer].data();
   }
-  for (size_t s = split_; s < steps_.size(); s++) RunStep(s, batch, 0);
 }
 
-void Network::RunStep(size_t step, size_t batch, size_t image) {
+Step::Memory Network::Tensors(const Memory &memory, size_t step, size_t image) const {
   const auto at = [&](size_t number) {
     const bool whole = number == INPUT || number == OUTPUT || tensors_[number].whole;
-    return memory_[number] + (whole ? image * tensors_[number].size : 0);
+    return memory.tensors[number] + (whole ? image * tensors_[number].size : 0);
   };
   const Places &places = places_[step];
-  Step::Memory memory;
-  for (size_t i = 0; i < places.reads.size(); i++) memory.read[i] = at(places.reads[i]);
-  memory.output = at(places.output);
-  if (places.mean != NONE) memory.mean = at(places.mean);
-  steps_[step].Run(memory, batch);
+  Step::Memory tensors;
+  for (size_t i = 0; i < places.reads.size(); i++) tensors.read[i] = at(places.reads[i]);
+  tensors.output = at(places.output);
+  if (places.mean != NONE) tensors.mean = at(places.mean);
+  return tensors;
+}
+
+void Network::Run(const float *x, size_t batch, float *logits, Memory *memory) const {
+  Prepare(x, batch, logits, 1, memory);
+  Scratch *const scratch = memory->scratch.data();
+  for (size_t image = 0; image < batch; image++) {
+    for (size_t s = 0; s < split_; s++) steps_[s].Run(Tensors(*memory, s, image), 1, {}, scratch);
+  }
+  for (size_t s = split_; s < steps_.size(); s++) steps_[s].Run(Tensors(*memory, s, 0), batch, {}, scratch);
+}
+
+void Network::Run(const float *x, size_t batch, float *logits, Memory *memory, Team *team) const {
+  Prepare(x, batch, logits, team->size(), memory);
+  for (size_t image = 0; image < batch; image++) {
+    for (size_t s = 0; s < steps_.size(); s++) {
+      const Step &step = steps_[s];
+      const Step::Memory tensors = Tensors(*memory, s, image);
+      if (!step.IsShared()) {
+        step.Run(tensors, 1, {}, memory->scratch.data());
+        continue;
+      }
+      team->Run([&](size_t part) { step.Run(tensors, 1, {part, team->size()}, &memory->scratch[part]); });
+      if (tensors.mean != nullptr) step.Average(memory->scratch, tensors.mean);
+    }
+  }
 }
 
 }  // namespace tinynets

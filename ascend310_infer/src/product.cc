@@ -127,12 +127,18 @@ Product::Product(size_t inputs, size_t outputs, const float *weights, const floa
   }
 }
 
-void Product::operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish) const {
+void Product::operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish,
+                         const Share &share) const {
   const size_t vectors = Parts(outputs_, LANES);
   const float *panel = packed_.data();
   const bool whole = layout.block != static_cast<ptrdiff_t>(LANES);
-  for (size_t v = 0, width; v < vectors; v += width) {
+  const size_t begin = share.Begin(vectors), end = share.End(vectors);
+  for (size_t v = 0, width; v < end; v += width) {
     width = Vectors(vectors - v);
+    if (v < begin) {  // the panel is another's, to whom it begins
+      panel += (1 + inputs_) * width * LANES;
+      continue;
+    }
     const size_t count = Parts(rows.count, Parts(rows.count, MOST[width])), from = v * LANES;
     const size_t last = whole ? LANES : std::min(LANES, outputs_ - from - (width - 1) * LANES);
     const Function make = MakeOf(width, count);
@@ -159,7 +165,7 @@ void Product::operator()(const Rows &rows, float *y, const Layout &layout, const
 namespace tinynets {
 
 Product::Product(size_t inputs, size_t outputs, const float *, const float *) : inputs_(inputs), outputs_(outputs) {}
-void Product::operator()(const Rows &, float *, const Layout &, const Finish &) const {}
+void Product::operator()(const Rows &, float *, const Layout &, const Finish &, const Share &) const {}
 
 }  // namespace tinynets
 

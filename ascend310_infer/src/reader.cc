@@ -94,11 +94,11 @@ Operation FindConvolution(const Primitive *primitive, const Tensors &inputs, con
   if (const auto weights = Constant(inputs[1], {channels, k, k, 1});
       weights != nullptr && outputs == channels && Depthwise::Covers(k, s)) {
     found.kind = Operation::DEPTHWISE;
-    found.depthwise = std::make_shared<Depthwise>(k, s, channels, static_cast<const float *>(weights.get()), b);
+    found.depthwise = std::make_shared<const Depthwise>(k, s, channels, static_cast<const float *>(weights.get()), b);
   } else if (const auto all = Constant(inputs[1], {outputs, k, k, channels}); all != nullptr) {
     found.kind = Operation::CONVOLUTION;
     found.convolution =
-        std::make_shared<Convolution>(k, s, channels, outputs, static_cast<const float *>(all.get()), b);
+        std::make_shared<const Convolution>(k, s, channels, outputs, static_cast<const float *>(all.get()), b);
   }
   return found;
 }
@@ -113,7 +113,7 @@ Operation FindMatrix(const Primitive *primitive, const Tensors &inputs, const Sh
   const auto bias = inputs.size() == 3 ? Constant(inputs[2], {output[1]}) : nullptr;
   if (weights == nullptr || (inputs.size() == 3 && bias == nullptr)) return {};
   Operation found{Operation::CONVOLUTION};
-  found.convolution = std::make_shared<Convolution>(1, 1, inputs[0].Shape()[1], output[1],
+  found.convolution = std::make_shared<const Convolution>(1, 1, inputs[0].Shape()[1], output[1],
                                                     static_cast<const float *>(weights.get()),
                                                     static_cast<const float *>(bias.get()));
   return found;

@@ -66,18 +66,31 @@ void Expect(const std::vector<mindspore::MSTensor> &tensors, const std::string &
 
 }  // namespace
 
-Session::Session(const Arguments &arguments, const Manifest &manifest) : batch_(arguments.batch) {
+Session::Session(const Arguments &arguments, const Manifest &manifest, const Session *other)
+    : batch_(arguments.batch) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(arguments.model, ignored)) {
     throw UserError(arguments.model + ": no such model file");
   }
   const CrashGuard guard;
-  const bool own = arguments.device == "cpu" && arguments.threads == 1 && !arguments.plain;
-  const Reader reader;
-  Build(arguments, manifest, own ? reader.provider() : "");
-  if (own) Replace(reader.nodes());
-  if (network_ == nullptr) Resize(arguments, manifest, own && manifest.resolution >= APART ? 1 : batch_);
-  if (a_call_ < batch_ || network_ != nullptr) {
+  const bool own = arguments.device == "cpu" && !arguments.plain;
+  if (other != nullptr && other->network_ != nullptr) {
+    network_ = other->network_;
+    inputs_ = other->inputs_;
+    outputs_ = other->outputs_;
+  } else {
+    const Reader reader;
+    Build(arguments, manifest, own ? reader.provider() : "");
+    if (own) Replace(reader.nodes());
+  }
+  const bool apart = own && arguments.threads == 1 && manifest.resolution >= APART;
+  if (network_ == nullptr) {
+    Resize(arguments, manifest, apart ? 1 : batch_);
+  } else {
+    team_ = std::make_unique<Team>(arguments.threads);
+    memories_.resize(team_->size());
+  }
+  if (network_ != nullptr || a_call_ < batch_) {
     images_.resize(batch_ * inputs_);
     logits_.resize(batch_ * outputs_);
   }
@@ -110,7 +123,8 @@ void Session::Replace(const std::vector<Node> &nodes) {
   for (float &value : image) value = static_cast<float>(random()) / 0x1p31f - 1;
   std::copy(image.begin(), image.end(), Memory());
   const float *const wanted = Predict();
-  network->Run(image.data(), 1, logits.data());
+  Network::Memory memory;
+  network->Run(image.data(), 1, logits.data(), &memory);
   float largest = 0, difference = 0;
   for (size_t i = 0; i < outputs_; i++) {
     largest = std::max(largest, std::abs(wanted[i]));
@@ -140,7 +154,7 @@ float *Session::Input() { return images_.empty() ? Memory() : images_.data(); }
 
 const float *Session::Run() {
   if (network_ != nullptr) {
-    network_->Run(images_.data(), batch_, logits_.data());
+    RunNetwork();
     return logits_.data();
   }
   if (images_.empty()) return Predict();
@@ -149,6 +163,20 @@ const float *Session::Run() {
     std::copy_n(Predict(), a_call_ * outputs_, &logits_[i * outputs_]);
   }
   return logits_.data();
+}
+
+// A thread takes whole images where there is one for each, else all share each image.
+void Session::RunNetwork() {
+  const float *const images = images_.data();
+  float *const logits = logits_.data();
+  const size_t threads = team_->size();
+  if (threads == 1) return network_->Run(images, batch_, logits, &memories_[0]);
+  if (batch_ < threads) return network_->Run(images, batch_, logits, &memories_[0], team_.get());
+  team_->Run([&](size_t part) {
+    const Share share = {part, threads};
+    const size_t begin = share.Begin(batch_), count = share.End(batch_) - begin;
+    network_->Run(images + begin * inputs_, count, logits + begin * outputs_, &memories_[part]);
+  });
 }
 
 float *Session::Memory() {

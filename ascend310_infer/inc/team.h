@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tinynets {
+
+// Threads that do the parts of one work after the other together, the caller among them.
+class Team {
+ public:
+  // Fewer where the system gives no more.
+  explicit Team(size_t threads);
+  ~Team();
+
+  size_t size() const { return threads_.size() + 1; }
+
+  // Does all parts, [0, size()), and returns when they are done. Throws what one of them has thrown.
+  void Run(const std::function<void(size_t part)> &work);
+
+ private:
+  void Wait(size_t part);
+  void Do(size_t part);
+
+  std::vector<std::thread> threads_;
+  const std::function<void(size_t)> *work_ = nullptr;
+  std::atomic<size_t> begun_{0};  // works so far
+  std::atomic<size_t> left_{0};   // parts of the last one that are not done
+  std::atomic<bool> over_{false};
+  std::mutex sleeping_;
+  std::condition_variable woken_;
+  std::exception_ptr error_;
+};
+
+}  // namespace tinynets
