@@ -21,8 +21,7 @@ class Session {
   Session(const Arguments &arguments, const Manifest &manifest, const Session *other = nullptr);
   ~Session();
 
-  // Where the next call's images go: (batch, 3, resolution, resolution), the library's own memory for a batch of one
-  // call; to fill before Run.
+  // Where the next call's images go: (batch, 3, resolution, resolution); to fill before Run.
   float *Input();
 
   // The logits (batch, classes) of the images at Input(), until the next call. Throws UserError where the device fails.
@@ -34,8 +33,7 @@ class Session {
  private:
   void Build(const Arguments &arguments, const Manifest &manifest, const std::string &provider);
   void Replace(const std::vector<Node> &nodes);
-  void RunNetwork();
-  void Resize(const Arguments &arguments, const Manifest &manifest, size_t images);
+  void Resize(const Arguments &arguments, const Manifest &manifest);
   float *Memory();
   const float *Predict();
 
@@ -45,9 +43,9 @@ class Session {
   std::unique_ptr<Team> team_;
   std::vector<mindspore::MSTensor> in_, out_;
   const size_t batch_;
-  size_t a_call_ = 1;                   // images that the library takes at once
+  size_t built_ = 1;                    // images that the library takes
   size_t inputs_ = 0, outputs_ = 0;     // floats of an image
-  std::vector<float> images_, logits_;  // of the batch, where it is not the library's memory
+  std::vector<float> images_, logits_;  // of the batch on our kernels
 };
 
 }  // namespace tinynets

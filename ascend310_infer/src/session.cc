@@ -13,10 +13,6 @@
 namespace tinynets {
 namespace {
 
-// From this resolution on one thread takes a batch image by image: what one image makes stays in the processor's cache,
-// which is worth more than reading the weights once (TinyNet-C at 184 pixels, 16 images: a sixth faster).
-constexpr int APART = 144;
-
 constexpr float TOLERANCE = 1e-3f;  // of our logits, of the library's largest; they are six digits alike, or wrong
 
 void Check(const mindspore::Status &status, const std::string &what) {
@@ -83,17 +79,14 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
     Build(arguments, manifest, own ? reader.provider() : "");
     if (own) Replace(reader.nodes());
   }
-  const bool apart = own && arguments.threads == 1 && manifest.resolution >= APART;
   if (network_ == nullptr) {
-    Resize(arguments, manifest, apart ? 1 : batch_);
-  } else {
-    team_ = std::make_unique<Team>(arguments.threads);
-    memories_.resize(team_->size());
+    Resize(arguments, manifest);
+    return;
   }
-  if (network_ != nullptr || a_call_ < batch_) {
-    images_.resize(batch_ * inputs_);
-    logits_.resize(batch_ * outputs_);
-  }
+  team_ = std::make_unique<Team>(arguments.threads);
+  memories_.resize(team_->size());
+  images_.resize(batch_ * inputs_);
+  logits_.resize(batch_ * outputs_);
 }
 
 Session::~Session() = default;
@@ -137,50 +130,41 @@ void Session::Replace(const std::vector<Node> &nodes) {
   model_.reset();  // with its copy of the weights
 }
 
-void Session::Resize(const Arguments &arguments, const Manifest &manifest, size_t images) {
-  const auto batch = static_cast<int64_t>(images);
+void Session::Resize(const Arguments &arguments, const Manifest &manifest) {
+  const auto batch = static_cast<int64_t>(batch_);
   const std::vector<int64_t> shape = {batch, 3, manifest.resolution, manifest.resolution};
   if (in_[0].Shape() != shape) {
-    Check(model_->Resize(in_, {shape}), arguments.model + ": cannot take a batch of " + std::to_string(images));
+    Check(model_->Resize(in_, {shape}), arguments.model + ": cannot take a batch of " + std::to_string(batch_));
     in_ = model_->GetInputs();
   }
-  a_call_ = images;
-  std::fill_n(Memory(), a_call_ * inputs_, 0.0f);
+  built_ = batch_;
+  std::fill_n(Memory(), built_ * inputs_, 0.0f);
   Predict();  // the output's shape is known once the network has run
   Expect(model_->GetOutputs(), arguments.model + ": output", {batch, static_cast<int64_t>(outputs_)});
 }
 
-float *Session::Input() { return images_.empty() ? Memory() : images_.data(); }
-
-const float *Session::Run() {
-  if (network_ != nullptr) {
-    RunNetwork();
-    return logits_.data();
-  }
-  if (images_.empty()) return Predict();
-  for (size_t i = 0; i < batch_; i += a_call_) {
-    std::copy_n(&images_[i * inputs_], a_call_ * inputs_, Memory());
-    std::copy_n(Predict(), a_call_ * outputs_, &logits_[i * outputs_]);
-  }
-  return logits_.data();
-}
+float *Session::Input() { return network_ == nullptr ? Memory() : images_.data(); }
 
 // A thread takes whole images where there is one for each, else all share each image.
-void Session::RunNetwork() {
+const float *Session::Run() {
+  if (network_ == nullptr) return Predict();
   const float *const images = images_.data();
   float *const logits = logits_.data();
   const size_t threads = team_->size();
-  if (threads == 1) return network_->Run(images, batch_, logits, &memories_[0]);
-  if (batch_ < threads) return network_->Run(images, batch_, logits, &memories_[0], team_.get());
+  if (threads > 1 && batch_ < threads) {
+    network_->Run(images, batch_, logits, &memories_[0], team_.get());
+    return logits;
+  }
   team_->Run([&](size_t part) {
     const Share share = {part, threads};
     const size_t begin = share.Begin(batch_), count = share.End(batch_) - begin;
     network_->Run(images + begin * inputs_, count, logits + begin * outputs_, &memories_[part]);
   });
+  return logits;
 }
 
 float *Session::Memory() {
-  const size_t size = a_call_ * inputs_ * sizeof(float);
+  const size_t size = built_ * inputs_ * sizeof(float);
   void *to = in_.empty() || in_[0].DataSize() != size ? nullptr : in_[0].MutableData();
   if (to == nullptr) throw UserError("MindSpore Lite gives no input memory");
   return static_cast<float *>(to);
@@ -188,7 +172,7 @@ float *Session::Memory() {
 
 const float *Session::Predict() {
   Check(model_->Predict(in_, &out_), "the network does not run");
-  const size_t size = a_call_ * outputs_ * sizeof(float);
+  const size_t size = built_ * outputs_ * sizeof(float);
   const void *from = out_.size() == 1 && out_[0].DataSize() == size ? out_[0].MutableData() : nullptr;
   if (from == nullptr) {
     throw UserError("the network gives other outputs than the manifest's classes; is it another model's manifest?");
