@@ -29,6 +29,7 @@ class Team {
 
   std::vector<std::thread> threads_;
   const std::function<void(size_t)> *work_ = nullptr;
+  int processor_ = -1;            // that the caller was on, where the system tells
   std::atomic<size_t> begun_{0};  // works so far
   std::atomic<size_t> left_{0};   // parts of the last one that are not done
   std::atomic<bool> over_{false};
