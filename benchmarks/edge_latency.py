@@ -258,15 +258,12 @@ def files_table(results: dict) -> list:
     return rows
 
 
-def peak(torch_python: str, repeats: int = 30) -> float:
-    """Practical peak of one thread: GFLOP/s of a large float32 matrix product by NumPy or PyTorch, the best of some."""
-    code = ('import time, {0}\na = {0}.ones((1024, 1024), dtype={0}.float32)\nt = []\n'
-            f'for _ in range({repeats}):\n b = time.perf_counter(); a @ a; t.append(time.perf_counter() - b)\n'
-            'print(2 * 1024 ** 3 / min(t) / 1e9)')
-    env = {**os.environ, **{name: '1' for name in ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS')}}
-    return max(float(subprocess.run([python, '-c', code.replace('{0}', name)], env=env, capture_output=True,
-                                    check=True).stdout) for python, name in ((sys.executable, 'numpy'),
-                                                                             (torch_python, 'torch')))
+def peak() -> float:
+    """GFLOP/s of a thread that does nothing but multiply and add float32 vectors in registers (peak.cc)."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, 'peak')
+        run([os.environ.get('CXX', 'c++'), '-O3', '-march=native', turns.ROOT / 'benchmarks' / 'peak.cc', '-o', program])
+        return float(subprocess.run([program], capture_output=True, text=True, check=True).stdout)
 
 
 def setting(args: argparse.Namespace) -> dict:
@@ -294,7 +291,7 @@ def measure(args: argparse.Namespace) -> None:
     rows = [*args.networks, *(f'{network},files' for network in args.files)]
     on_file = turns.records(args.json, lambda r: r['setting'] == here)
     results = {r['row']: r['found'] for r in on_file if r['row'] in rows}
-    args.peak = peak(args.torch_python)
+    args.peak = peak()
     progress = turns.Progress(len(rows) - len(results))
     for row in rows:
         if row in results:
@@ -305,7 +302,7 @@ def measure(args: argparse.Namespace) -> None:
             with open(args.json, 'a') as file:
                 file.write(json.dumps({'row': row, 'setting': here, 'found': results[row]}) + '\n')
     print('\n'.join(f'- {key}: {value}' for key, value in {'date': datetime.date.today(), **here}.items()))
-    print(f'- practical peak of a thread: {args.peak:.0f} GFLOP/s (matrix product of NumPy or PyTorch, the faster)')
+    print(f'- practical peak of a thread: {args.peak:.0f} GFLOP/s (vectors multiplied and added in registers)')
     worst = max(found['others'] for found in results.values())
     print(f"- others' use of the processors: {100 * worst:.0f} % at most{' (too much)' if worst > turns.QUIET else ''}")
     networks = {row: found for row, found in results.items() if not row.endswith('files')}
