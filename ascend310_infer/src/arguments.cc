@@ -32,7 +32,7 @@ Classifies images by an exported network and reports how long each stage took.
   --output FILE      write everything as JSON
   --logits           with the logits of every image
   --calls            with the milliseconds of every call
-  --plain            only MindSpore Lite's own kernels, a batch a call (for comparison)
+  --plain            only MindSpore Lite's own kernels (for comparison)
   --force            replace an output file that exists
   --check            load the model and the manifest, and stop
 

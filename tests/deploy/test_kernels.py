@@ -13,11 +13,11 @@ def run(tmp_path_factory):
     """A function from cases in bytes to the program's float32s."""
     if not shutil.which('c++'):
         pytest.skip('no c++')
-    edge, program = ROOT / 'ascend310_infer', tmp_path_factory.mktemp('kernels') / 'kernels'
-    sources = [ROOT / 'tests/deploy/kernels_main.cc', *(edge / f'src/{name}.cc' for name in (
+    network, program = ROOT / 'ascend310_infer' / 'network', tmp_path_factory.mktemp('kernels') / 'kernels'
+    sources = [ROOT / 'tests/deploy/kernels_main.cc', *(network / f'{name}.cc' for name in (
         'convolution', 'depthwise', 'elementwise', 'expansion', 'product'))]
     # The sanitizer sees what is read or written beyond a map, masked lanes aside.
-    subprocess.run(['c++', '-std=c++17', '-O1', '-fsanitize=address', '-Wall', '-Wextra', '-Werror', '-I', edge / 'inc',
+    subprocess.run(['c++', '-std=c++17', '-O1', '-fsanitize=address', '-Wall', '-Wextra', '-Werror', '-I', network,
                     *sources, '-o', program], check=True)
 
     def answer(sent):
