@@ -119,6 +119,12 @@ def crc_check(function: Callable) -> dict:
     return {'crc_check': True} if 'crc_check' in inspect.signature(function).parameters else {}
 
 
+def chooses_precision() -> bool:
+    """Whether mixed precision takes a type and the level auto, as releases after 2.0 do."""
+    from mindspore import amp
+    return 'dtype' in inspect.signature(amp.auto_mixed_precision).parameters
+
+
 def sinks_data(device: str) -> bool:
     """Whether the device runs many steps a call, its data fed by a queue on the device."""
     return device in ('Ascend', 'GPU')
