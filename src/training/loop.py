@@ -60,8 +60,7 @@ class Trainer:
         self.config, self.say = config, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar, parallel.first_alone():
-            train_set = presets.dataset(data, 'train', progress=bar)
-            self.val_set = presets.dataset(data, 'val', class_names=train_set.class_names, progress=bar)
+            train_set, self.val_set = presets.splits(data, bar)
         train_set, self.val_set = presets.kept(data, train_set), presets.kept(data, self.val_set)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,

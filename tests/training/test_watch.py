@@ -90,6 +90,23 @@ def test_a_folder_without_val_gives_some_of_its_images(random_labels, small_conf
     assert {moved.name(i).rsplit('/', 2)[-1] for i in range(len(moved))} == {n.rsplit('/', 2)[-1] for n in names['val']}
 
 
+def test_an_undivided_folder_is_read_once_and_its_holdout_stays_apart(random_labels, small_config, capsys):
+    from src.data import presets
+    (random_labels / 'one' / 'broken.png').write_bytes(b'')
+    set_up = ['data.name=image_folder', f'data.dir={random_labels}']
+    data = small_config(*set_up, 'data.val_share=0.25').data
+    train_set, val_set = presets.splits(data)
+    assert capsys.readouterr().err.count('left out: ') == 1
+    for split, part in (('train', train_set), ('val', val_set)):
+        alone = presets.dataset(data, split)
+        assert [part.name(i) for i in range(len(part))] == [alone.name(i) for i in range(len(alone))]
+    train_set, val_set = presets.splits(small_config(*set_up, 'data.holdout=5').data)
+    again = presets.dataset(presets.whole_set(small_config(*set_up, 'data.holdout=5').data), 'val')
+    assert [again.name(i) for i in range(len(again))] == [val_set.name(i) for i in range(5)]  # none was trained on
+    with pytest.raises(ValueError, match='data.val_share=0.995 and data.images=None: the training set has 60'):
+        presets.splits(small_config(*set_up, 'data.val_share=0.995').data)
+
+
 def events_of(folder):
     """(tag, step) -> value, by the format's own framing: length, its check sum, the event, its check sum."""
     from tensorboardX.proto.event_pb2 import Event
