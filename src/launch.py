@@ -29,7 +29,7 @@ class Job:
 
     def __init__(self, command: List[str], logs: pathlib.Path, count: int, environment: Dict[str, str]):
         self.logs, self.signals = logs, 0
-        nodes, node = int(environment.get('NNODES', 1)), int(environment.get('NODE_RANK', 0))
+        nodes, node = machines(environment)
         self.nodes, self.first, self.total = nodes, node * count, nodes * count
         shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1'}
         shared.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) // count)))
@@ -112,6 +112,20 @@ class Job:
             process.wait()
 
 
+def machines(environment: Dict[str, str]) -> Tuple[int, int]:
+    """How many machines the job has and which of them this is, counted from 0. Raises ValueError."""
+    nodes, node = (environment.get(name) or default for name, default in (('NNODES', '1'), ('NODE_RANK', '')))
+    if not nodes.isdigit() or int(nodes) < 1:
+        raise ValueError(f'NNODES={nodes}: must be the number of machines')
+    if int(nodes) == 1:
+        return 1, 0
+    if not node.isdigit() or int(node) >= int(nodes):
+        raise ValueError(f'NODE_RANK={node} with NNODES={nodes}: must be 0 to {int(nodes) - 1}, one a machine')
+    if not (environment.get('MASTER_ADDR') or environment.get('RANK_TABLE_FILE')):
+        raise ValueError(f'NNODES={nodes} needs MASTER_ADDR: the address of machine 0, the same on all')
+    return int(nodes), int(node)
+
+
 def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
     """Script, target, number and options -> command, log folder, workers on this machine. Raises ValueError."""
     script, *arguments = arguments or ['']
@@ -137,7 +151,9 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
     if not any(option.split('=')[0] == '--run' for option in options):
         options += ['--run', f'runs/{pathlib.Path(target).stem}-{time.strftime("%Y%m%d-%H%M%S")}']
     place = next(i for i, option in enumerate(options) if option.split('=')[0] == '--run')
-    run = options[place].partition('=')[2] or options[place + 1]
+    run = options[place].partition('=')[2] or ''.join(options[place + 1:place + 2])
+    if not run or run.startswith('-'):
+        raise ValueError('--run needs the folder of the run')
     return ([str(ROOT / script), '--config', target, '--set', f'runtime.device={device}', *options],
             pathlib.Path(run) / 'logs', count)
 
@@ -145,6 +161,7 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
 def main() -> int:
     try:
         command, logs, count = parse(sys.argv[1:])
+        machines(dict(os.environ))
         made = [folder for folder in (logs, logs.parent) if not folder.exists()]
         logs.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:

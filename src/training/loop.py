@@ -1,9 +1,11 @@
 """The training loop, top to bottom: build, resume, step, evaluate, save, stop."""
 from __future__ import annotations
 
+import json
 import math
 import signal
 import time
+import zlib
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, Tuple
 
@@ -101,6 +103,7 @@ class Trainer:
                                    parallel.mean_over_workers(self.network)).set_train(True)
         self.step, self.best, self.score = 0, {}, {}
         self.input = Waiting()
+        self._check_workers()
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
         say(class_balance(train_set.labels, self.class_names))
@@ -151,6 +154,14 @@ class Trainer:
         return {**{key: value for key, value in config.items() if key not in free},
                 'workers': meta.get('workers', 1),
                 **{key: meta.get(key) for key in ('class_names', 'train_images', 'steps_per_epoch', 'teacher')}}
+
+    def _check_workers(self) -> None:
+        """Raise ValueError where the workers, on several machines perhaps, have not all been given the same."""
+        labels = [self.stream.dataset.labels, self.val_set.labels]
+        parallel.check_same('training and validation images, and a check sum of their classes', *map(len, labels),
+                            zlib.crc32(np.concatenate(labels).tobytes()))
+        identity = json.dumps(self._identity(self._meta()), sort_keys=True)
+        parallel.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))
 
     def _check_batch(self) -> None:
         side, parts = self.network.plan.classifier.in_size, self.config.train.accumulate
