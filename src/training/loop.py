@@ -356,7 +356,7 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
         if saved:
             trainer.resume(checkpoint.load(str(saved)))
             say(f'resumed at step {trainer.step} of {trainer.total_steps}, from {saved.name}')
-        run.keep_records(trainer.step)
+        run.keep_records(trainer.step, trainer.score.get('step', 0))
         return trainer.train(run)
 
 
