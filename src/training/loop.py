@@ -241,7 +241,8 @@ class Trainer:
                         bar.update(self.step, f'evaluating {done}/{total}')
                         stop_if(stop.requested and runtime.size() == 1)  # several agree between steps only
                     self._score(run, epoch, progress)
-                    check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs)
+                    check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs,
+                                 self.step)
                     save()
 
             if self.step and self.step % self.steps_per_epoch == 0 and self.score.get('step') != self.step:
@@ -277,7 +278,7 @@ class Trainer:
         """Whether all steps are done, or an epoch has ended and the best one is too long ago."""
         epoch, rest = divmod(self.step, self.steps_per_epoch)
         return self.step >= self.total_steps or (
-            not rest and patience_over(self.best, epoch, self.config.train.patience))
+            not rest and patience_over(self.best, epoch, self.config.train.patience, self.step))
 
     @property
     def title(self) -> str:

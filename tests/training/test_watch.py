@@ -29,18 +29,22 @@ def test_chance_is_the_frequent_class_and_luck():
     watch.check_chance(90, labels, 10, 3)
     watch.check_chance(50, labels, 2, 3)
     watch.check_chance(50, labels, 10, 0)
+    watch.check_chance(50, labels, 33, 3, steps=99)  # three updates an epoch
     with pytest.raises(watch.AtChance, match='50.00 % after 3 epochs'):
-        watch.check_chance(50, labels, 3, 3)
+        watch.check_chance(50, labels, 3, 3, steps=100)
 
 
 @pytest.mark.parametrize('epoch, patience, over', [(9, 5, False), (10, 5, True), (99, 0, False)])
 def test_patience(epoch, patience, over):
     assert watch.patience_over({'epoch': 5}, epoch, patience) is over
+    assert watch.patience_over({'epoch': 5}, epoch, patience, steps=100) is over
+    assert not watch.patience_over({'epoch': 5}, epoch, patience, steps=99)
     assert not watch.patience_over({}, epoch, patience)
 
 
-def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(small_config, tmp_path):
+def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(small_config, tmp_path, monkeypatch):
     configure('CPU')
+    monkeypatch.setattr(watch, 'SETTLED', 1)
     config = small_config('train.epochs=9', 'train.patience=2', 'optim.learning_rate=1e-12', 'optim.schedule=constant',
                           'optim.warmup_start=1e-12', 'train.ema_decay=0', 'data.batch_size=1024')
     lines = []
@@ -64,8 +68,9 @@ def random_labels(tmp_path):
     return tmp_path / 'noise'
 
 
-def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, small_config, tmp_path):
+def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, small_config, tmp_path, monkeypatch):
     configure('CPU')
+    monkeypatch.setattr(watch, 'SETTLED', 2)
     run = tmp_path / 'run'
     config = small_config('data.name=image_folder', f'data.dir={random_labels}', 'data.batch_size=48', 'train.epochs=9',
                           'train.chance_epochs=2', 'optim.learning_rate=1e-9', 'optim.warmup_start=0')
