@@ -31,7 +31,9 @@ class Job:
         self.logs, self.signals = logs, 0
         nodes, node = machines(environment)
         self.nodes, self.first, self.total = nodes, node * count, nodes * count
-        shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1'}
+        self.terminal = os.dup(1), os.dup(2)
+        shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1',
+                  'TINYNETS_TERMINAL': '{},{}'.format(*self.terminal)}
         shared.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) // count)))
         self.scheduler: Optional[subprocess.Popen] = None
         role = {}
@@ -53,7 +55,7 @@ class Job:
         output = open(log, 'wb') if log else None
         try:
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                    start_new_session=True, preexec_fn=_end_with_parent)
+                                    pass_fds=self.terminal, start_new_session=True, preexec_fn=_end_with_parent)
         finally:
             if output:
                 output.close()
@@ -94,7 +96,9 @@ class Job:
             return INTERRUPTED
         if code == USER_ERROR:
             if not (self.first == 0 and self.workers[0].poll() == USER_ERROR):
-                print(_last_error(self.log(rank)), file=sys.stderr)
+                said = _last_error(self.log(rank))
+                if said:
+                    print(said, file=sys.stderr)
             return USER_ERROR
         return self._say(f'worker {rank} of {self.total} {_how(code)}', self.log(rank) if rank else None)
 
@@ -192,8 +196,9 @@ def _how(code: int) -> str:
 
 
 def _last_error(log: pathlib.Path) -> str:
+    """The error at a log's end; nothing of an empty log, whose worker spoke to the terminal (see src/runtime.py)."""
     lines = log.read_text(errors='replace').splitlines()
-    return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}')
+    return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}' if lines else '')
 
 
 def _end_with_parent() -> None:

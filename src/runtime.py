@@ -86,6 +86,15 @@ def _join() -> None:
     init()
     atexit.register(_close_stderr)
     _rank, _size = get_rank(), get_group_size()
+    if _rank == 0:
+        _speak_to_terminal()
+
+
+def _speak_to_terminal() -> None:
+    """Where the launcher let another worker speak: MindSpore 2.0 numbers workers as they arrive, not as it is told."""
+    if os.environ.get('RANK_ID', '0') != '0' and os.environ.get('TINYNETS_TERMINAL'):
+        for number, terminal in enumerate(os.environ['TINYNETS_TERMINAL'].split(','), start=1):
+            os.dup2(int(terminal), number)
 
 
 def _local_rank() -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from src.config import to_yaml
 from src.data.pipeline import TrainStream, eval_batches
-from src.launch import machines, parse
+from src.launch import _last_error, machines, parse
 from src.runtime import configure
 from src.training import checkpoint, parallel
 from src.training.loop import Trainer
@@ -307,3 +307,24 @@ def test_workers_with_other_data_are_refused(small_config, monkeypatch):
     images, recipes = said[::2], said[1::2]
     assert images[0] == images[1] == images[2] and images[0][:2] == (1437, 360)
     assert len({*images[2:]}) == 3 and recipes[0] == recipes[1] and len({*recipes[1:]}) == 4
+
+
+@pytest.mark.parametrize('rank, place', [('0', 'log'), ('1', 'terminal')])
+def test_the_first_worker_speaks_to_the_terminal_whatever_its_number_was_to_be(rank, place, root, tmp_path):
+    """MindSpore 2.0 numbers workers as they arrive: the first may be one that was started to speak to a log."""
+    with open(tmp_path / 'terminal', 'wb') as terminal, open(tmp_path / 'log', 'wb') as log:
+        number = terminal.fileno()
+        done = subprocess.run([sys.executable, '-c', 'import sys\nfrom src import runtime\n'
+                               'runtime._speak_to_terminal()\nprint("out")\nprint("err", file=sys.stderr)'],
+                              cwd=root, stdout=log, stderr=log, pass_fds=[number],
+                              env={**os.environ, 'RANK_ID': rank, 'PYTHONUNBUFFERED': '1',
+                                   'TINYNETS_TERMINAL': f'{number},{number}'})
+    assert done.returncode == 0
+    assert {name: (tmp_path / name).read_text() for name in ('terminal', 'log')} == {
+        'terminal': '', 'log': '', place: 'out\nerr\n'}
+
+
+def test_a_log_without_a_word_adds_no_line(tmp_path):
+    for text, want in (('', ''), ('x\nerror: a\nb\n', 'error: a'), ('x\n', f'error: see {tmp_path / "log"}')):
+        (tmp_path / 'log').write_text(text)
+        assert _last_error(tmp_path / 'log') == want
