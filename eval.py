@@ -1,5 +1,6 @@
 """Evaluate a checkpoint (or an exported model): `python eval.py --checkpoint runs/x/best.ckpt`."""
 import argparse
+import sys
 
 from src.config import from_dict
 from src.files import check_parent, write_json
@@ -30,14 +31,18 @@ def main() -> None:
     from src.data import presets
     from src.deploy.predict import load_predictor
     from src.training.evaluate import evaluate
+    from src.training.parallel import first_alone
     from src.training.plots import confusion_matrix
     from src.training.progress import Bar, tell
     model = load_predictor(args.checkpoint, args.weights)
     data = from_dict(model.config, args.checkpoint).data
     data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,
                              strict=args.strict or data.strict)
-    with Bar('checking images', 1) as bar:
+    with Bar('checking images', 1) as bar, first_alone():
         dataset = model.dataset(data, args.split, bar)
+    if args.split == 'val' and not presets.has_validation(data.name, data.dir) and rank() == 0:
+        print(f'{data.dir} has no val/: evaluated are the {len(dataset):,} of its images that a training keeps for '
+              'validation. To evaluate all, give a folder in which val/ holds the classes', file=sys.stderr)
     with Bar('evaluating', len(dataset)) as bar:
         result = evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,

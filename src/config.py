@@ -117,7 +117,7 @@ class TrainConfig:
     """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch.
 
     `patience` ends a run whose top-1 has not risen for so many epochs (0: never); `chance_epochs` stops one that after
-    so many has not come above guessing the most frequent class (0: never).
+    so many has not come above guessing the most frequent class (0: never). Neither does before 100 updates.
 
     A step is one update by `accumulate` micro-batches of data.batch_size, run one after another. `teacher` is the
     checkpoint of a network to learn from: `distill_weight` is its share of the loss, `distill_temperature` softens both

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import glob
 import hashlib
 import json
@@ -39,6 +40,39 @@ def write_text(path, text: str) -> None:
     with replacing(path) as temporary:
         with open(temporary, 'w', encoding='utf-8') as file:
             file.write(text)
+
+
+def create_text(path, text: str) -> None:
+    """Write a small text file that is not there yet, whole at once. Raises FileExistsError."""
+    folder, name = os.path.split(os.path.abspath(path))
+    stem, ending = os.path.splitext(name)
+    temporary = os.path.join(folder, f'.{stem}.{os.getpid()}{ending}')
+    try:
+        with open(temporary, 'w', encoding='utf-8') as file:
+            file.write(text)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with open(path, 'x', encoding='utf-8') as file:
+                file.write(text)
+    finally:
+        _remove(glob.escape(temporary))
+
+
+def lock(file) -> bool:
+    """Lock an open file (or its number) until it is closed; False where another process holds it.
+
+    NFS locks only what is open for writing. A file system without locks takes everyone for alone.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def write_json(path, value) -> None:

@@ -29,9 +29,11 @@ class Job:
 
     def __init__(self, command: List[str], logs: pathlib.Path, count: int, environment: Dict[str, str]):
         self.logs, self.signals = logs, 0
-        nodes, node = int(environment.get('NNODES', 1)), int(environment.get('NODE_RANK', 0))
+        nodes, node = machines(environment)
         self.nodes, self.first, self.total = nodes, node * count, nodes * count
-        shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1'}
+        self.terminal = os.dup(1), os.dup(2)
+        shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1',
+                  'TINYNETS_TERMINAL': '{},{}'.format(*self.terminal)}
         shared.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) // count)))
         self.scheduler: Optional[subprocess.Popen] = None
         role = {}
@@ -53,7 +55,7 @@ class Job:
         output = open(log, 'wb') if log else None
         try:
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                    start_new_session=True, preexec_fn=_end_with_parent)
+                                    pass_fds=self.terminal, start_new_session=True, preexec_fn=_end_with_parent)
         finally:
             if output:
                 output.close()
@@ -94,7 +96,9 @@ class Job:
             return INTERRUPTED
         if code == USER_ERROR:
             if not (self.first == 0 and self.workers[0].poll() == USER_ERROR):
-                print(_last_error(self.log(rank)), file=sys.stderr)
+                said = _last_error(self.log(rank))
+                if said:
+                    print(said, file=sys.stderr)
             return USER_ERROR
         return self._say(f'worker {rank} of {self.total} {_how(code)}', self.log(rank) if rank else None)
 
@@ -110,6 +114,20 @@ class Job:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def machines(environment: Dict[str, str]) -> Tuple[int, int]:
+    """How many machines the job has and which of them this is, counted from 0. Raises ValueError."""
+    nodes, node = (environment.get(name) or default for name, default in (('NNODES', '1'), ('NODE_RANK', '')))
+    if not nodes.isdigit() or int(nodes) < 1:
+        raise ValueError(f'NNODES={nodes}: must be the number of machines')
+    if int(nodes) == 1:
+        return 1, 0
+    if not node.isdigit() or int(node) >= int(nodes):
+        raise ValueError(f'NODE_RANK={node} with NNODES={nodes}: must be 0 to {int(nodes) - 1}, one a machine')
+    if not (environment.get('MASTER_ADDR') or environment.get('RANK_TABLE_FILE')):
+        raise ValueError(f'NNODES={nodes} needs MASTER_ADDR: the address of machine 0, the same on all')
+    return int(nodes), int(node)
 
 
 def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
@@ -137,7 +155,9 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
     if not any(option.split('=')[0] == '--run' for option in options):
         options += ['--run', f'runs/{pathlib.Path(target).stem}-{time.strftime("%Y%m%d-%H%M%S")}']
     place = next(i for i, option in enumerate(options) if option.split('=')[0] == '--run')
-    run = options[place].partition('=')[2] or options[place + 1]
+    run = options[place].partition('=')[2] or ''.join(options[place + 1:place + 2])
+    if not run or run.startswith('-'):
+        raise ValueError('--run needs the folder of the run')
     return ([str(ROOT / script), '--config', target, '--set', f'runtime.device={device}', *options],
             pathlib.Path(run) / 'logs', count)
 
@@ -145,6 +165,7 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
 def main() -> int:
     try:
         command, logs, count = parse(sys.argv[1:])
+        machines(dict(os.environ))
         made = [folder for folder in (logs, logs.parent) if not folder.exists()]
         logs.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
@@ -175,8 +196,9 @@ def _how(code: int) -> str:
 
 
 def _last_error(log: pathlib.Path) -> str:
+    """The error at a log's end; nothing of an empty log, whose worker spoke to the terminal (see src/runtime.py)."""
     lines = log.read_text(errors='replace').splitlines()
-    return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}')
+    return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}' if lines else '')
 
 
 def _end_with_parent() -> None:

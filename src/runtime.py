@@ -87,6 +87,15 @@ def _join() -> None:
     init()
     atexit.register(_close_stderr)
     _rank, _size = get_rank(), get_group_size()
+    if _rank == 0:
+        _speak_to_terminal()
+
+
+def _speak_to_terminal() -> None:
+    """Where the launcher let another worker speak: MindSpore 2.0 numbers workers as they arrive, not as it is told."""
+    if os.environ.get('RANK_ID', '0') != '0' and os.environ.get('TINYNETS_TERMINAL'):
+        for number, terminal in enumerate(os.environ['TINYNETS_TERMINAL'].split(','), start=1):
+            os.dup2(int(terminal), number)
 
 
 def _local_rank() -> int:
@@ -118,6 +127,12 @@ def _available(ms, device: str) -> bool:
 def crc_check(function: Callable) -> dict:
     """The option of MindSpore's checkpoint functions that guards a file by a checksum; 2.0 has none."""
     return {'crc_check': True} if 'crc_check' in inspect.signature(function).parameters else {}
+
+
+def chooses_precision() -> bool:
+    """Whether mixed precision takes a type and the level auto, as releases after 2.0 do."""
+    from mindspore import amp
+    return 'dtype' in inspect.signature(amp.auto_mixed_precision).parameters
 
 
 def sinks_data(device: str) -> bool:

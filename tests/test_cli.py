@@ -93,6 +93,10 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     scored = entry('eval.py', '--checkpoint', run / 'best.ckpt', '--json', tmp_path / 'e.json', **options)
     result = json.loads((tmp_path / 'e.json').read_text())
     assert scored.returncode == 0 and result['count'] == 8 and result['top5'] == 100.0 and result['weights'] == 'raw'
+    assert 'has no val/' not in scored.stderr
+    part = entry('eval.py', '--checkpoint', run / 'best.ckpt', '--data-dir', tmp_path / 'data' / 'train', **options)
+    assert part.returncode == 0 and '  5 images  ' in part.stdout
+    assert 'train has no val/: evaluated are the 5 of its images' in part.stderr
     exported = entry('export.py', '--checkpoint', run / 'best.ckpt', '--format', 'onnx', **options)
     assert exported.returncode == 0 and 'maximum difference' in exported.stdout, exported.stderr
     model = next((run / 'export').glob('*.onnx'))

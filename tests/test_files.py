@@ -1,9 +1,11 @@
 """Files that are whole or not there."""
+import errno
+import fcntl
 import os
 
 import pytest
 
-from src.files import check_parent, remove_leftovers, replacing, write_text
+from src.files import check_parent, create_text, lock, remove_leftovers, replacing, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -23,6 +25,31 @@ def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
         (tmp_path / name).write_text('x')
     remove_leftovers(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ['.gitignore', '.hidden', 'a.123.txt', 'last.ckpt']
+
+
+@pytest.mark.parametrize('links', [True, False])
+def test_a_file_is_created_once(links, tmp_path, monkeypatch):
+    if not links:
+        def link(source, target):
+            raise FileExistsError(target) if os.path.exists(target) else PermissionError(errno.EPERM, 'no links here')
+        monkeypatch.setattr(os, 'link', link)
+    path = tmp_path / 'a.yaml'
+    create_text(path, 'first')
+    with pytest.raises(FileExistsError):
+        create_text(path, 'second')
+    assert path.read_text() == 'first' and os.listdir(tmp_path) == ['a.yaml']
+
+
+def test_a_lock_is_refused_only_where_another_holds_it(tmp_path, monkeypatch):
+    (tmp_path / 'a').write_text('')
+    with open(tmp_path / 'a') as first, open(tmp_path / 'a') as second:
+        assert lock(first) and not lock(second)
+    for number in (errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP):  # file systems that do not lock
+        def flock(file, operation):
+            raise OSError(number, os.strerror(number))
+        monkeypatch.setattr(fcntl, 'flock', flock)
+        with open(tmp_path / 'a') as file:
+            assert lock(file)
 
 
 def test_a_missing_folder_is_named_before_the_work(tmp_path):

@@ -137,9 +137,15 @@ def to_rgb(image: Image.Image, wide: bool = False) -> Image.Image:
 
 
 def find_images(folder: str) -> List[str]:
-    """The image files of a folder and its subfolders by their endings, sorted; hidden files and folders are passed over."""
+    """The image files of a folder and its subfolders by their endings, sorted, without hidden files and folders.
+
+    Raises OSError for a folder that cannot be read: its images would be missing without a word.
+    """
+    def fail(error: OSError) -> None:
+        raise error
+
     found = []
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith('.')]
         found += [os.path.join(base, name) for name in names
                   if not name.startswith('.') and name.lower().endswith(SUFFIXES)]

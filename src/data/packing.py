@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
 import shutil
@@ -15,7 +14,7 @@ from PIL import Image
 from src.data import images
 from src.data.classification import ImageFolder
 from src.data.packed import CONTENTS
-from src.files import write_json
+from src.files import lock, write_json
 
 ROWS = 256  # written together
 PAGE = 2 ** 25  # bytes, the format's own default; an image must fit in one
@@ -126,12 +125,10 @@ def _workplace(target: str) -> Iterator[str]:
     parent, name = os.path.split(os.path.abspath(target))
     work = os.path.join(parent, f'.{name}.packing')
     os.makedirs(work, exist_ok=True)
-    lock = os.open(work, os.O_RDONLY)
+    held = os.open(work, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f'{target}: another process packs into it; wait, or stop it') from None
+        if not lock(held):
+            raise ValueError(f'{target}: another process packs into it; wait, or stop it')
         for left in os.scandir(work):  # of a process that was killed
             os.remove(left.path)
         try:
@@ -141,4 +138,4 @@ def _workplace(target: str) -> Iterator[str]:
             shutil.rmtree(work, ignore_errors=True)
             raise
     finally:
-        os.close(lock)
+        os.close(held)

@@ -15,10 +15,13 @@ from src.data.transforms import EvalTransform, TrainTransform
 def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str] = None, **changes) -> DataConfig:
     """The configuration of a whole data set, whatever part of it a training or a study looked at.
 
-    `name` is another data set than the configuration's, which lies in `folder`; `changes` replace other keys.
+    `name` is another data set than the configuration's, which lies in `folder`; `changes` replace other keys. A folder
+    without val/ keeps the `holdout` of its training, or that training's images would be validated on.
     """
     folder = folder or (None if name else data.dir)
-    return dataclasses.replace(data, name=name or data.name, dir=folder, holdout=0, images=None, **changes)
+    divided = name in (None, data.name) and not has_validation(data.name, folder)
+    return dataclasses.replace(data, name=name or data.name, dir=folder, holdout=data.holdout if divided else 0,
+                               images=None, **changes)
 
 
 def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] = None,
@@ -28,23 +31,41 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
     An image folder without val/ gives `val_share` of its images to it, the same ones at every call. Raises ValueError
     where more images are asked for than there are.
     """
-    def load(name: str):
-        return load_dataset(data.name, name, data.dir, class_names=class_names, strict=data.strict, check=data.check,
-                            workers=data.workers, progress=progress)
-    shared = not data.holdout and not has_validation(data.name, data.dir)
-    if split == 'val' and not data.holdout and not shared:
-        return load('val')
-    whole = load('train')
-    if shared:
-        data = dataclasses.replace(data, holdout=max(1, round(data.val_share * len(whole))))
-    if not data.holdout and data.images is None:
+    if split == 'val' and not _divides(data):
+        return _load(data, 'val', class_names, progress)
+    return _part(data, _load(data, 'train', class_names, progress), split)
+
+
+def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = None) -> tuple:
+    """(train, val) as `dataset` gives them, val in the training set's classes; what both are part of is read once."""
+    whole = _load(data, 'train', None, progress)
+    val = _part(data, whole, 'val') if _divides(data) else _load(data, 'val', whole.class_names, progress)
+    return _part(data, whole, 'train'), val
+
+
+def _divides(data: DataConfig) -> bool:
+    """Whether the validation set is a part of the training set."""
+    return data.holdout > 0 or not has_validation(data.name, data.dir)
+
+
+def _load(data: DataConfig, split: str, class_names: Optional[Sequence[str]],
+          progress: Optional[Callable[[int, int], None]]):
+    return load_dataset(data.name, split, data.dir, class_names=class_names, strict=data.strict, check=data.check,
+                        workers=data.workers, progress=progress)
+
+
+def _part(data: DataConfig, whole, split: str):
+    """The part of the training set that a split is."""
+    share = _divides(data) and not data.holdout
+    holdout = max(1, round(data.val_share * len(whole))) if share else data.holdout
+    if not holdout and data.images is None:
         return whole
-    if data.holdout + (data.images or 1) > len(whole):
-        raise ValueError(f'data.holdout={data.holdout} and data.images={data.images}: the training set has {len(whole)} '
-                         'images')
+    if holdout + (data.images or 1) > len(whole):
+        asked = f'data.val_share={data.val_share:g}' if share else f'data.holdout={holdout}'
+        raise ValueError(f'{asked} and data.images={data.images}: the training set has {len(whole)} images')
     order = balanced_order(whole.labels)
-    last = len(whole) if data.images is None else data.holdout + data.images
-    return Subset(whole, order[:data.holdout] if split == 'val' else order[data.holdout:last])
+    last = len(whole) if data.images is None else holdout + data.images
+    return Subset(whole, order[:holdout] if split == 'val' else order[holdout:last])
 
 
 def kept(data: DataConfig, dataset):

@@ -1,9 +1,11 @@
 """The training loop, top to bottom: build, resume, step, evaluate, save, stop."""
 from __future__ import annotations
 
+import json
 import math
 import signal
 import time
+import zlib
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, Tuple
 
@@ -60,8 +62,7 @@ class Trainer:
         self.config, self.say = config, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar, parallel.first_alone():
-            train_set = presets.dataset(data, 'train', progress=bar)
-            self.val_set = presets.dataset(data, 'val', class_names=train_set.class_names, progress=bar)
+            train_set, self.val_set = presets.splits(data, bar)
         train_set, self.val_set = presets.kept(data, train_set), presets.kept(data, self.val_set)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
@@ -102,6 +103,7 @@ class Trainer:
                                    parallel.mean_over_workers(self.network)).set_train(True)
         self.step, self.best, self.score = 0, {}, {}
         self.input = Waiting()
+        self._check_workers()
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
         say(class_balance(train_set.labels, self.class_names))
@@ -152,6 +154,14 @@ class Trainer:
         return {**{key: value for key, value in config.items() if key not in free},
                 'workers': meta.get('workers', 1),
                 **{key: meta.get(key) for key in ('class_names', 'train_images', 'steps_per_epoch', 'teacher')}}
+
+    def _check_workers(self) -> None:
+        """Raise ValueError where the workers, on several machines perhaps, have not all been given the same."""
+        labels = [self.stream.dataset.labels, self.val_set.labels]
+        parallel.check_same('training and validation images, and a check sum of their classes', *map(len, labels),
+                            zlib.crc32(np.concatenate(labels).tobytes()))
+        identity = json.dumps(self._identity(self._meta()), sort_keys=True)
+        parallel.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))
 
     def _check_batch(self) -> None:
         side, parts = self.network.plan.classifier.in_size, self.config.train.accumulate
@@ -231,7 +241,8 @@ class Trainer:
                         bar.update(self.step, f'evaluating {done}/{total}')
                         stop_if(stop.requested and runtime.size() == 1)  # several agree between steps only
                     self._score(run, epoch, progress)
-                    check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs)
+                    check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs,
+                                 self.step)
                     save()
 
             if self.step and self.step % self.steps_per_epoch == 0 and self.score.get('step') != self.step:
@@ -267,7 +278,7 @@ class Trainer:
         """Whether all steps are done, or an epoch has ended and the best one is too long ago."""
         epoch, rest = divmod(self.step, self.steps_per_epoch)
         return self.step >= self.total_steps or (
-            not rest and patience_over(self.best, epoch, self.config.train.patience))
+            not rest and patience_over(self.best, epoch, self.config.train.patience, self.step))
 
     @property
     def title(self) -> str:
@@ -346,7 +357,7 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
         if saved:
             trainer.resume(checkpoint.load(str(saved)))
             say(f'resumed at step {trainer.step} of {trainer.total_steps}, from {saved.name}')
-        run.keep_records(trainer.step)
+        run.keep_records(trainer.step, trainer.score.get('step', 0))
         return trainer.train(run)
 
 

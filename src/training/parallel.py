@@ -96,6 +96,21 @@ def agree(*flags: bool):
     return flags if len(flags) > 1 else flags[0]
 
 
+def check_same(what: str, *numbers: float) -> None:
+    """Raise ValueError, on all workers, where the numbers of one are not the first one's: they would drift apart.
+
+    Whole numbers below 2^48 are compared exactly.
+    """
+    if runtime.size() == 1:
+        return
+    table = _by_rank(*numbers)
+    other = next((rank for rank, row in enumerate(table) if (row != table[0]).any()), None)
+    if other is not None:
+        ours, theirs = (', '.join(f'{number:.0f}' for number in table[rank]) for rank in (0, other))
+        raise ValueError(f'{what}: {ours} on worker 0 and {theirs} on worker {other}; all need the same data and '
+                         'configuration')
+
+
 def wait_for_all() -> None:
     """Go on when every worker has come here."""
     agree(False)

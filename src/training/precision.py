@@ -7,13 +7,20 @@ import mindspore as ms
 from mindspore import amp, nn
 
 from src.config import Config, RuntimeConfig
+from src.runtime import chooses_precision
 
 FIRST_SCALE = 65536.0  # 2^16: float16 ends at 65504, its smallest normal number is 2^-14
 
 
 def check_precision(runtime: RuntimeConfig, device: str, compiled: bool) -> None:
-    """Raise ValueError where the device, or its `compiled` operators, cannot compute in the configured type."""
-    if runtime.amp == 'O0' or device != 'CPU':
+    """Raise ValueError where the release, the device, or its `compiled` operators cannot compute as configured."""
+    if runtime.amp == 'O0':
+        return
+    if runtime.amp == 'auto' or runtime.amp_type != 'float16':
+        if not chooses_precision():
+            raise ValueError(f'runtime.amp={runtime.amp}, runtime.amp_type={runtime.amp_type}: MindSpore '
+                             f'{ms.__version__} has float16 by the levels O2 and O3 only')
+    if device != 'CPU':
         return
     if runtime.amp_type != 'float16':
         raise ValueError(f'runtime.amp_type={runtime.amp_type}: the CPU has no operators for it; use float16, or '
@@ -25,6 +32,10 @@ def check_precision(runtime: RuntimeConfig, device: str, compiled: bool) -> None
 
 def mixed(network: nn.Cell, runtime: RuntimeConfig) -> nn.Cell:
     """The network computing as `runtime.amp` says; its parameters are the same ones and stay float32."""
+    if runtime.amp == 'O0':
+        return network
+    if runtime.amp_type == 'float16':  # the default, and all that 2.0 knows
+        return amp.auto_mixed_precision(network, runtime.amp)
     return amp.auto_mixed_precision(network, runtime.amp, getattr(ms, runtime.amp_type))
 
 

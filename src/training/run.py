@@ -11,13 +11,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import pathlib
 from typing import Iterator, List, Optional
 
 from src.config import Config, load_config, to_yaml
-from src.files import remove_leftovers, write_text
+from src.files import create_text, lock, remove_leftovers, write_text
 from src.training.events import Events
 from src.training.plots import training_curve
 
@@ -40,7 +39,7 @@ class RunFolder:
         """The folder of a new run, not made yet. Raises ValueError where there is a run already."""
         run = cls(path)
         if any(file.exists() for file in (run.config, run.metrics, run.last, run.best)):
-            raise ValueError(f'{path}: holds a run already; go on with --resume {path}, or choose another --run folder')
+            raise run._taken()
         return run
 
     @classmethod
@@ -52,18 +51,23 @@ class RunFolder:
         return run
 
     def start(self, config: Config) -> None:
-        """Make the folder and save the resolved configuration."""
+        """Make the folder and save the resolved configuration. Raises ValueError where another process was faster."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.config, to_yaml(config))
+        try:
+            create_text(self.config, to_yaml(config))
+        except FileExistsError:
+            raise self._taken() from None
+
+    def _taken(self) -> ValueError:
+        return ValueError(f'{self.path}: holds a run already; go on with --resume {self.path}, or choose another --run '
+                          'folder')
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process. Raises ValueError where another one trains in it."""
-        with open(self.config, encoding='utf-8') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ValueError(f'{self.path}: another process trains in this folder; wait, or stop it') from None
+        with open(self.config, 'r+', encoding='utf-8') as file:
+            if not lock(file):
+                raise ValueError(f'{self.path}: another process trains in this folder; wait, or stop it')
             remove_leftovers(self.path)
             try:
                 yield
@@ -94,9 +98,13 @@ class RunFolder:
                 continue
         return found
 
-    def keep_records(self, up_to_step: int) -> None:
-        """Drop the records after a step: the resumed run writes them again."""
-        kept = [r for r in self.records() if r['step'] <= up_to_step and up_to_step > 0]
+    def keep_records(self, up_to_step: int, scored_step: Optional[int] = None) -> None:
+        """Drop the records after a step, and the scores after a step of their own: the resumed run writes them again.
+
+        A run that ends between a score and the next checkpoint evaluates that step once more.
+        """
+        last = {'train': up_to_step, 'eval': up_to_step if scored_step is None else scored_step}
+        kept = [r for r in self.records() if 0 < r['step'] <= last[r['kind']]]
         write_text(self.metrics, ''.join(json.dumps(r) + '\n' for r in kept))
         self.events = Events(self.path / 'events', kept)
 
@@ -123,7 +131,7 @@ class FollowedRun(RunFolder):
     def record(self, **fields) -> None:
         pass
 
-    def keep_records(self, up_to_step: int) -> None:
+    def keep_records(self, up_to_step: int, scored_step: Optional[int] = None) -> None:
         pass
 
     def draw(self, title: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth a word on the remedy
 LUCK = 0.02  # of top-1, as a share
+SETTLED = 100  # updates; a good run from random weights is at chance for up to 40, many epochs of a few images
 
 
 class AtChance(ValueError):
@@ -35,16 +36,19 @@ def chance_level(labels: np.ndarray) -> float:
     return float(100 * (share + min(LUCK, 2 * np.sqrt(share * (1 - share) / len(labels)))))
 
 
-def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int) -> None:
-    """Raise AtChance where after `epochs` epochs the best top-1, in percent, is still no more than guessing's."""
+def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int, steps: int = SETTLED) -> None:
+    """Raise AtChance where after `epochs` epochs the best top-1, in percent, is still no more than guessing's.
+
+    `steps` is how many updates there were; before SETTLED of them it is too early to say.
+    """
     level = chance_level(labels)
-    if epochs and epoch >= epochs and best_top1 <= level:
+    if epochs and epoch >= epochs and steps >= SETTLED and best_top1 <= level:
         raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, no more than guessing reaches ({level:.2f} %): '
                        'nothing is learnt. Look at a few images and their classes, then try a lower optim.learning_rate, a '
                        'longer optim.warmup_epochs or a milder data.crop_area; to go on regardless set '
                        'train.chance_epochs to 0 in config.yaml of the run and --resume')
 
 
-def patience_over(best: dict, epoch: int, patience: int) -> bool:
-    """Whether the best evaluation is `patience` epochs or more ago."""
-    return bool(patience and best and epoch - best['epoch'] >= patience)
+def patience_over(best: dict, epoch: int, patience: int, steps: int = SETTLED) -> bool:
+    """Whether the best evaluation is `patience` epochs or more ago; not before SETTLED of the `steps`, the updates."""
+    return bool(patience and best and epoch - best['epoch'] >= patience and steps >= SETTLED)

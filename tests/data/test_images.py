@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.images import ImageError, decode, find_undecodable
+from src.data.images import ImageError, decode, find_images, find_undecodable
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 COLOUR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -202,6 +202,23 @@ def check(paths, **options):
 
 
 BAD_NAMES = ['text file.jpg', 'truncated jpeg file.jpg']
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    """Else a training would begin without the images in it."""
+    for name in ('open', 'closed'):
+        (tmp_path / name).mkdir()
+        Image.new('RGB', (4, 4)).save(tmp_path / name / '0.png')
+    assert len(find_images(str(tmp_path))) == 2
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == 'closed':
+            raise PermissionError(13, 'Permission denied', path)
+        return scandir(path)
+    monkeypatch.setattr(os, 'scandir', refusing)
+    with pytest.raises(PermissionError, match='closed'):
+        find_images(str(tmp_path))
 
 
 @pytest.mark.parametrize('workers', [1, 4])

@@ -15,8 +15,10 @@ import pytest
 
 from src.config import to_yaml
 from src.data.pipeline import TrainStream, eval_batches
-from src.launch import parse
-from src.training import checkpoint
+from src.launch import _last_error, machines, parse
+from src.runtime import configure
+from src.training import checkpoint, parallel
+from src.training.loop import Trainer
 from src.training.run import FollowedRun
 from tests.training import workers
 
@@ -154,6 +156,8 @@ def test_workers_stay_the_same_and_agree(together):
         assert found['agreed'].tolist() == [True, False]
         assert found['added'][0] == pytest.approx(5 / 3, rel=1e-13) and found['added'][1] == 33554435
     assert checkpoint.load(str(folder / 'run' / 'last.ckpt')).meta['workers'] == 2
+    for found in (first, second):
+        assert str(found['refused']).startswith('images: 4294967295, 37 on worker 0 and 4294967294, 37 on worker 1')
     logs = {path.name: path.read_text() for path in (folder / 'logs').iterdir()}
     assert 'epoch   6: top-1' in logs['worker_0.log'] and 'top-1' not in logs['worker_1.log']
     assert {path.name for path in folder.iterdir()} == {'logs', 'run', 'rank_0.npz', 'rank_1.npz'}
@@ -274,6 +278,53 @@ def test_the_launchers_arguments(monkeypatch, tmp_path):
     command, logs, count = parse(['train.py', str(tmp_path), '4'])
     assert (command[1:], logs, count) == (['--resume', str(tmp_path)], tmp_path / 'logs', 4)
     for arguments, words in ((['train.py'], 'must be CONFIG'), (['train.py', '--run', 'x'], 'must be CONFIG'),
-                             (['eval.py', 'x.ckpt', '0'], '0 workers'), (['export.py', 'x'], 'must be one of')):
+                             (['eval.py', 'x.ckpt', '0'], '0 workers'), (['export.py', 'x'], 'must be one of'),
+                             (['train.py', 'a.yaml', '2', '--run'], '--run needs the folder'),
+                             (['train.py', 'a.yaml', '--run', '--set'], '--run needs the folder')):
         with pytest.raises(ValueError, match=words):
             parse(arguments)
+
+
+def test_the_launchers_machines():
+    assert machines({}) == machines({'NNODES': '1', 'NODE_RANK': ''}) == (1, 0)
+    assert machines({'NNODES': '3', 'NODE_RANK': '2', 'MASTER_ADDR': 'first'}) == (3, 2)
+    assert machines({'NNODES': '2', 'NODE_RANK': '0', 'RANK_TABLE_FILE': 'table.json'}) == (2, 0)
+    for environment, words in (({'NNODES': 'two'}, 'NNODES=two'), ({'NNODES': '0'}, 'NNODES=0'),
+                               ({'NNODES': '2', 'MASTER_ADDR': 'first'}, 'NODE_RANK= with NNODES=2: must be 0 to 1'),
+                               ({'NNODES': '2', 'NODE_RANK': '2', 'MASTER_ADDR': 'first'}, 'NODE_RANK=2'),
+                               ({'NNODES': '2', 'NODE_RANK': '1'}, 'needs MASTER_ADDR')):
+        with pytest.raises(ValueError, match=words):
+            machines(environment)
+
+
+def test_workers_with_other_data_are_refused(small_config, monkeypatch):
+    """A trainer tells the others its data and its configuration; where nothing differs, the same numbers."""
+    said = []
+    monkeypatch.setattr(parallel, 'check_same', lambda what, *numbers: said.append(numbers))
+    configure('CPU')
+    for change in ('train.seed=0', 'data.workers=1', 'train.seed=1', 'data.images=1436', 'data.holdout=1'):
+        Trainer(small_config(change), 'CPU', say=lambda line: None)
+    images, recipes = said[::2], said[1::2]
+    assert images[0] == images[1] == images[2] and images[0][:2] == (1437, 360)
+    assert len({*images[2:]}) == 3 and recipes[0] == recipes[1] and len({*recipes[1:]}) == 4
+
+
+@pytest.mark.parametrize('rank, place', [('0', 'log'), ('1', 'terminal')])
+def test_the_first_worker_speaks_to_the_terminal_whatever_its_number_was_to_be(rank, place, root, tmp_path):
+    """MindSpore 2.0 numbers workers as they arrive: the first may be one that was started to speak to a log."""
+    with open(tmp_path / 'terminal', 'wb') as terminal, open(tmp_path / 'log', 'wb') as log:
+        number = terminal.fileno()
+        done = subprocess.run([sys.executable, '-c', 'import sys\nfrom src import runtime\n'
+                               'runtime._speak_to_terminal()\nprint("out")\nprint("err", file=sys.stderr)'],
+                              cwd=root, stdout=log, stderr=log, pass_fds=[number],
+                              env={**os.environ, 'RANK_ID': rank, 'PYTHONUNBUFFERED': '1',
+                                   'TINYNETS_TERMINAL': f'{number},{number}'})
+    assert done.returncode == 0
+    assert {name: (tmp_path / name).read_text() for name in ('terminal', 'log')} == {
+        'terminal': '', 'log': '', place: 'out\nerr\n'}
+
+
+def test_a_log_without_a_word_adds_no_line(tmp_path):
+    for text, want in (('', ''), ('x\nerror: a\nb\n', 'error: a'), ('x\n', f'error: see {tmp_path / "log"}')):
+        (tmp_path / 'log').write_text(text)
+        assert _last_error(tmp_path / 'log') == want

@@ -1,4 +1,5 @@
 """The run as a user sees it: stopping and going on, divergence, records, refusals."""
+import fcntl
 import json
 import os
 import shutil
@@ -184,6 +185,39 @@ def test_one_process_a_run_folder(trained, entry):
     with RunFolder.open(str(trained)).locked():
         done = entry('train.py', '--resume', trained)
     assert done.returncode == 2 and 'another process trains in this folder' in done.stderr
+
+
+def test_two_runs_that_start_at_once_do_not_share_a_folder(small_config, tmp_path):
+    """Both found the folder empty; the second to begin is refused, and the first one's configuration stays."""
+    first, second = RunFolder.new(str(tmp_path / 'run')), RunFolder.new(str(tmp_path / 'run'))
+    first.start(small_config('train.seed=1'))
+    with first.locked():
+        with pytest.raises(ValueError, match='holds a run already'):
+            second.start(small_config('train.seed=2'))
+        assert second.load_config().train.seed == 1
+        with pytest.raises(ValueError, match='another process trains'), second.locked():
+            pass
+
+
+def test_a_run_folder_on_nfs_can_be_locked(trained, monkeypatch):
+    """NFS refuses an exclusive lock of a file that is open for reading only."""
+    seen = []
+    monkeypatch.setattr(fcntl, 'flock', lambda file, operation: seen.append(file.writable()))
+    config = (trained / 'config.yaml').read_bytes()
+    with RunFolder.open(str(trained)).locked():
+        pass
+    assert seen == [True] and (trained / 'config.yaml').read_bytes() == config
+
+
+def test_a_score_without_its_checkpoint_stands_once(trained, tmp_path):
+    """A kill after an evaluation was recorded and before it was saved: the resumed run evaluates the step again."""
+    run = RunFolder.open(shutil.copytree(trained, tmp_path / 'run'))
+    with run.locked():
+        run.keep_records(10, scored_step=5)
+    assert [(r['kind'], r['step']) for r in run.records()] == [('train', 5), ('eval', 5), ('train', 10)]
+    with run.locked():
+        run.keep_records(0, scored_step=0)
+    assert run.records() == []
 
 
 def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, trained, tmp_path, monkeypatch):

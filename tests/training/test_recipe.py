@@ -172,6 +172,23 @@ def test_what_a_cpu_cannot_compute_is_refused(runtime, compiled, words):
     check_precision(runtime, 'Ascend', False)
 
 
+def test_the_release_before_types_of_precision(monkeypatch):
+    """MindSpore 2.0 takes network and level alone, and knows neither bfloat16 nor the level auto."""
+    network, levels = nn.ReLU(), []
+
+    def old(network, amp_level='O0'):
+        levels.append(amp_level)
+        return network
+    monkeypatch.setattr(ms.amp, 'auto_mixed_precision', old)
+    for level in ('O0', 'O2', 'O3'):
+        check_precision(RuntimeConfig(amp=level), 'GPU', False)
+        assert mixed(network, RuntimeConfig(amp=level)) is network
+    assert levels == ['O2', 'O3']
+    for lacking in (RuntimeConfig(amp='auto'), RuntimeConfig(amp='O2', amp_type='bfloat16')):
+        with pytest.raises(ValueError, match='float16 by the levels O2 and O3 only'):
+            check_precision(lacking, 'GPU', False)
+
+
 def test_float16_keeps_weights_and_norms_in_float32_and_has_a_loss_scale(stock_kernels):
     """O2's logits are near those of float32, but not them; parameters keep their names and type."""
     runtime = RuntimeConfig(amp='O2')

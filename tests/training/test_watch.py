@@ -29,18 +29,22 @@ def test_chance_is_the_frequent_class_and_luck():
     watch.check_chance(90, labels, 10, 3)
     watch.check_chance(50, labels, 2, 3)
     watch.check_chance(50, labels, 10, 0)
+    watch.check_chance(50, labels, 33, 3, steps=99)  # three updates an epoch
     with pytest.raises(watch.AtChance, match='50.00 % after 3 epochs'):
-        watch.check_chance(50, labels, 3, 3)
+        watch.check_chance(50, labels, 3, 3, steps=100)
 
 
 @pytest.mark.parametrize('epoch, patience, over', [(9, 5, False), (10, 5, True), (99, 0, False)])
 def test_patience(epoch, patience, over):
     assert watch.patience_over({'epoch': 5}, epoch, patience) is over
+    assert watch.patience_over({'epoch': 5}, epoch, patience, steps=100) is over
+    assert not watch.patience_over({'epoch': 5}, epoch, patience, steps=99)
     assert not watch.patience_over({}, epoch, patience)
 
 
-def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(small_config, tmp_path):
+def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(small_config, tmp_path, monkeypatch):
     configure('CPU')
+    monkeypatch.setattr(watch, 'SETTLED', 1)
     config = small_config('train.epochs=9', 'train.patience=2', 'optim.learning_rate=1e-12', 'optim.schedule=constant',
                           'optim.warmup_start=1e-12', 'train.ema_decay=0', 'data.batch_size=1024')
     lines = []
@@ -64,8 +68,9 @@ def random_labels(tmp_path):
     return tmp_path / 'noise'
 
 
-def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, small_config, tmp_path):
+def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, small_config, tmp_path, monkeypatch):
     configure('CPU')
+    monkeypatch.setattr(watch, 'SETTLED', 2)
     run = tmp_path / 'run'
     config = small_config('data.name=image_folder', f'data.dir={random_labels}', 'data.batch_size=48', 'train.epochs=9',
                           'train.chance_epochs=2', 'optim.learning_rate=1e-9', 'optim.warmup_start=0')
@@ -88,6 +93,23 @@ def test_a_folder_without_val_gives_some_of_its_images(random_labels, small_conf
         shutil.move(random_labels / name, random_labels / 'train' / name)
     moved = presets.dataset(data, 'val')
     assert {moved.name(i).rsplit('/', 2)[-1] for i in range(len(moved))} == {n.rsplit('/', 2)[-1] for n in names['val']}
+
+
+def test_an_undivided_folder_is_read_once_and_its_holdout_stays_apart(random_labels, small_config, capsys):
+    from src.data import presets
+    (random_labels / 'one' / 'broken.png').write_bytes(b'')
+    set_up = ['data.name=image_folder', f'data.dir={random_labels}']
+    data = small_config(*set_up, 'data.val_share=0.25').data
+    train_set, val_set = presets.splits(data)
+    assert capsys.readouterr().err.count('left out: ') == 1
+    for split, part in (('train', train_set), ('val', val_set)):
+        alone = presets.dataset(data, split)
+        assert [part.name(i) for i in range(len(part))] == [alone.name(i) for i in range(len(alone))]
+    train_set, val_set = presets.splits(small_config(*set_up, 'data.holdout=5').data)
+    again = presets.dataset(presets.whole_set(small_config(*set_up, 'data.holdout=5').data), 'val')
+    assert [again.name(i) for i in range(len(again))] == [val_set.name(i) for i in range(5)]  # none was trained on
+    with pytest.raises(ValueError, match='data.val_share=0.995 and data.images=None: the training set has 60'):
+        presets.splits(small_config(*set_up, 'data.val_share=0.995').data)
 
 
 def events_of(folder):

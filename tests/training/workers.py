@@ -101,6 +101,12 @@ def main(folder, path):
     found['agreed'] = parallel.agree(rank == 1, False)
     found['added'] = parallel.add_up(1 / 3 + rank), parallel.add_up(16777217 + rank)
 
+    parallel.check_same('images', 2 ** 32 - 1, 37)
+    try:
+        parallel.check_same('images', 2 ** 32 - 1 - rank, 37)
+    except ValueError as error:
+        found['refused'] = str(error)
+
     trainers = []
 
     class Watched(Trainer):
