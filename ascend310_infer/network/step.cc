@@ -53,7 +53,7 @@ bool Step::CanTakeOver(const Node &next) const {
     case Operation::DEPTHWISE:
       return plain && kind == Operation::CONVOLUTION && convolution_->pointwise();
     case Operation::ADD:
-      return plain && !silu_;
+      return plain && !silu_ && kind != Operation::TO_CHANNELS_LAST;
     default:
       return false;
   }
@@ -142,19 +142,20 @@ void Step::RunConvolution(const float *x, size_t batch, float *y, const float *r
     const Layout layout = {static_cast<ptrdiff_t>(convolution_->outputs()), LANES};
     return convolution_->Pixels(x, batch * from() / convolution_->inputs(), y, layout, finish, share);
   }
+  const auto row = static_cast<ptrdiff_t>(map_[2]) * inputs;
   for (size_t i = 0; i < batch; i++) {
     Finish part = finish;
     if (residual != nullptr) part.residual += i * to();
-    (*convolution_)(x + i * from(), map_[1], map_[2], {map_[2] * inputs, inputs, 1}, y + i * to(), part, share, scratch);
+    (*convolution_)(x + i * from(), map_[1], map_[2], {row, inputs, 1}, y + i * to(), part, share, scratch);
   }
 }
 
 void Step::RunChannelsLast(const float *x, size_t batch, float *y, const Share &share, Scratch *scratch) const {
   const size_t channels = from_[1], pixels = from_[2] * from_[3];
+  const Convolution::Strides strides = {static_cast<ptrdiff_t>(from_[3]), 1, static_cast<ptrdiff_t>(pixels)};
   for (size_t i = 0; i < batch; i++, x += from(), y += to()) {
     if (convolution_ != nullptr) {
-      (*convolution_)(x, map_[1], map_[2], {from_[3], 1, static_cast<ptrdiff_t>(pixels)}, y, {silu_, nullptr, nullptr},
-                      share, scratch);
+      (*convolution_)(x, map_[1], map_[2], strides, y, {silu_, nullptr, nullptr}, share, scratch);
       continue;
     }
     for (size_t c = 0; c < channels; c++) {
