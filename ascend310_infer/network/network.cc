@@ -33,17 +33,20 @@ bool Precedes(const Makers &makers, const std::string &tensor, const Node &node)
 
 std::shared_ptr<const Network> Network::Make(const std::vector<Node> &nodes) {
   std::shared_ptr<Network> network(new Network());
-  std::set<std::string> read, made;
+  std::set<std::string> read, made, inputs;
   for (const Node &node : nodes) {
-    if (node.operation.kind == Operation::NONE || !made.insert(node.output).second) return nullptr;
-    read.insert(node.inputs.begin(), node.inputs.end());
+    for (const std::string &name : node.inputs) {
+      read.insert(name);
+      if (!made.count(name)) inputs.insert(name);
+    }
+    const bool early = inputs.count(node.output) != 0;  // it was read before it is made
+    if (node.operation.kind == Operation::NONE || early || !made.insert(node.output).second) return nullptr;
   }
-  std::vector<std::string> inputs, outputs;
-  std::set_difference(read.begin(), read.end(), made.begin(), made.end(), std::back_inserter(inputs));
+  std::vector<std::string> outputs;
   std::set_difference(made.begin(), made.end(), read.begin(), read.end(), std::back_inserter(outputs));
   if (inputs.size() != 1 || outputs.size() != 1) return nullptr;
   network->Fuse(nodes);
-  network->Plan(inputs[0], outputs[0]);
+  network->Plan(*inputs.begin(), outputs[0]);
   network->operators_ = nodes.size();
   return network;
 }
