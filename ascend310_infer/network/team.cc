@@ -1,7 +1,6 @@
 #include "team.h"
 
 #include <chrono>
-#include <system_error>
 #include <utility>
 
 #ifdef __linux__
@@ -41,9 +40,10 @@ void Move(int, size_t) {}
 }  // namespace
 
 Team::Team(size_t threads) {
+  threads_.reserve(threads);  // what is thrown while some run already must be caught
   try {
     for (size_t part = 1; part < threads; part++) threads_.emplace_back(&Team::Wait, this, part);
-  } catch (const std::system_error &) {  // those there are share the work
+  } catch (const std::exception &) {  // no more threads, or no memory for them: those there are share the work
   }
 }
 
