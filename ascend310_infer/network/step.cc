@@ -46,7 +46,7 @@ bool Step::CanTakeOver(const Node &next) const {
   const bool plain = convolution_ != nullptr && expansion_ == nullptr && residual_.empty();
   switch (next.operation.kind) {
     case Operation::CONVOLUTION:
-      if (convolution_ != nullptr || next.inputs[0] != output_) return false;
+      if (convolution_ != nullptr) return false;
       return kind == Operation::TO_CHANNELS_LAST || (kind == Operation::GATE && next.operation.convolution->pointwise());
     case Operation::SILU:
       return residual_.empty() && !silu() && (convolution_ != nullptr || depthwise_ != nullptr);

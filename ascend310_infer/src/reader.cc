@@ -126,7 +126,7 @@ bool SameOrder(Shape a, Shape b) {
 }
 
 Operation FindFlattening(const Primitive *, const Tensors &inputs, const Shape &output) {
-  return {!output.empty() && SameOrder(inputs[0].Shape(), output) ? Operation::COPY : Operation::NONE};
+  return {SameOrder(inputs[0].Shape(), output) ? Operation::COPY : Operation::NONE};
 }
 
 Operation FindTransposition(const Primitive *, const Tensors &inputs, const Shape &output) {

@@ -384,7 +384,7 @@ def flags_of_processor():
 
 
 @needs_sdk
-@pytest.mark.parametrize('resolution', [58, 150])  # from 144 on, a batch goes image by image
+@pytest.mark.parametrize('resolution', [58, 150])
 def test_our_kernels_give_the_librarys_logits(resolution, build, photographs, tmp_path):
     from src.config import from_dict, to_dict
     from src.data.presets import preprocessing
