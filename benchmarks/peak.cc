@@ -4,21 +4,14 @@
 #include <chrono>
 #include <cstdio>
 
-#if defined(__AVX512F__)
-constexpr int BYTES = 64;
-#elif defined(__AVX__)
-constexpr int BYTES = 32;
-#else
-constexpr int BYTES = 16;
-#endif
-typedef float Vector __attribute__((vector_size(BYTES)));
+#include "../src/kernels/cc/vec.h"
 
 int main() {
-  constexpr int SUMS = 12, STEPS = 1000000, FLOATS = BYTES / sizeof(float);
+  constexpr int SUMS = 12, STEPS = 1000000, FLOATS = tinynets::LANES;
   double best = 0;
   volatile float used = 0;
   for (int attempt = 0; attempt < 30; attempt++) {
-    Vector sum[SUMS] = {}, scale = {};
+    tinynets::Full sum[SUMS] = {}, scale = {};
     scale += 0.5f;
     for (int i = 0; i < SUMS; i++) sum[i] += static_cast<float>(i);  // or they are all the same
     const auto begun = std::chrono::steady_clock::now();
@@ -27,7 +20,7 @@ int main() {
       for (int i = 0; i < SUMS; i++) sum[i] = sum[i] * scale + scale;
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    for (const Vector &one : sum) used = used + one[0];  // or the compiler leaves the work out
+    for (const tinynets::Full &one : sum) used = used + one[0];  // or the compiler leaves the work out
     best = std::max(best, 2.0 * SUMS * STEPS * FLOATS / seconds / 1e9);
   }
   std::printf("%.1f\n", best);

@@ -17,15 +17,15 @@ class Reader {
   // The name by which the network's context asks us; empty where this library offers nothing.
   const char *provider() const;
 
-  // The operators of the network that was built since, in the order in which they run.
-  std::vector<Node> nodes() const;
+  // Hands over the operators of the network that was built since, in the order in which they run.
+  std::vector<Node> Take();
 
  private:
   struct State;
   std::shared_ptr<State> state_;
 #else  // built for a MindSpore Lite that was not tried
   const char *provider() const { return ""; }
-  std::vector<Node> nodes() const { return {}; }
+  std::vector<Node> Take() { return {}; }
 #endif
 };
 

@@ -114,8 +114,8 @@ Operation FindMatrix(const Primitive *primitive, const Tensors &inputs, const Sh
   if (weights == nullptr || (inputs.size() == 3 && bias == nullptr)) return {};
   Operation found{Operation::CONVOLUTION};
   found.convolution = std::make_shared<const Convolution>(1, 1, inputs[0].Shape()[1], output[1],
-                                                    static_cast<const float *>(weights.get()),
-                                                    static_cast<const float *>(bias.get()));
+                                                          static_cast<const float *>(weights.get()),
+                                                          static_cast<const float *>(bias.get()));
   return found;
 }
 
@@ -174,7 +174,7 @@ struct Reader::State {
   const std::string provider = "tinynets" + std::to_string(networks++);
   std::vector<Node> nodes;
 
-  void Take(PrimitiveType type, const Tensors &inputs, const Tensors &outputs, const Primitive *primitive) {
+  void Add(PrimitiveType type, const Tensors &inputs, const Tensors &outputs, const Primitive *primitive) {
     Node node;
     node.operation = Find(type, primitive, inputs, outputs);
     if (node.operation.kind != Operation::NONE) {
@@ -194,7 +194,7 @@ Reader::Reader() {
   const auto take = [&](int type) {
     const auto tell = [=](const Tensors &inputs, const Tensors &outputs, const Primitive *primitive,
                           const mindspore::Context *) {
-      state->Take(static_cast<PrimitiveType>(type), inputs, outputs, primitive);
+      state->Add(static_cast<PrimitiveType>(type), inputs, outputs, primitive);
       return nullptr;
     };
     return mindspore::registry::RegisterKernel::RegKernel(device, provider, mindspore::DataType::kNumberTypeFloat32,
@@ -207,7 +207,7 @@ Reader::Reader() {
 
 const char *Reader::provider() const { return state_ == nullptr ? "" : state_->provider.c_str(); }
 
-std::vector<Node> Reader::nodes() const {
+std::vector<Node> Reader::Take() {
   std::vector<Node> nodes;
   if (state_ != nullptr) nodes.swap(state_->nodes);
   return nodes;

@@ -74,10 +74,12 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
     network_ = other->network_;
     inputs_ = other->inputs_;
     outputs_ = other->outputs_;
+  } else if (own) {
+    Reader reader;
+    Build(arguments, manifest, reader.provider());
+    Replace(reader.Take());
   } else {
-    const Reader reader;
-    Build(arguments, manifest, own ? reader.provider() : "");
-    if (own) Replace(reader.nodes());
+    Build(arguments, manifest, "");
   }
   if (network_ == nullptr) {
     Resize(arguments, manifest);
