@@ -11,6 +11,7 @@ struct Arguments {
   std::string device = "cpu";
   int device_id = 0;
   std::string precision = "preferred_fp32";  // Ascend's precision mode
+  std::string kernels = "best";
   int threads = 1;                           // of one worker
   int workers = 1;
   int batch = 1;
@@ -21,7 +22,6 @@ struct Arguments {
   std::string output;
   bool logits = false;
   bool calls = false;
-  bool plain = false;
   bool force = false;
   bool check = false;
   bool help = false;

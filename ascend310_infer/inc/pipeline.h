@@ -26,6 +26,7 @@ struct Outcome {
   std::vector<Result> results;  // in the order of the images
   std::vector<Times> calls;
   double images_per_s = 0;
+  std::string kernels;     // an instruction set of ours, or the library
   size_t own_kernels = 0;  // operators of a network that run on our kernels
 };
 

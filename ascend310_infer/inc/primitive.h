@@ -13,6 +13,9 @@ namespace tinynets {
 // One of a single byte.
 int Attribute(const mindspore::schema::Primitive *primitive, int index);
 
+// Whether the file has it.
+bool HasAttribute(const mindspore::schema::Primitive *primitive, int index);
+
 // One of a list of integers.
 std::vector<int64_t> Integers(const mindspore::schema::Primitive *primitive, int index);
 

@@ -12,7 +12,7 @@ namespace tinynets {
 class Reader {
  public:
 #ifdef OWN_KERNELS
-  Reader();
+  explicit Reader(const Kernels &kernels);
 
   // The name by which the network's context asks us; empty where this library offers nothing.
   const char *provider() const;
@@ -24,6 +24,7 @@ class Reader {
   struct State;
   std::shared_ptr<State> state_;
 #else  // built for a MindSpore Lite that was not tried
+  explicit Reader(const Kernels &) {}
   const char *provider() const { return ""; }
   std::vector<Node> Take() { return {}; }
 #endif

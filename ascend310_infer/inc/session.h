@@ -30,15 +30,19 @@ class Session {
   // How many operators of the network run on our kernels: all or none.
   size_t own_kernels() const { return network_ == nullptr ? 0 : network_->operators(); }
 
+  // The instruction set of our kernels, or "library".
+  const std::string &kernels() const { return kernels_; }
+
  private:
   void Build(const Arguments &arguments, const Manifest &manifest, const std::string &provider);
-  void Replace(const std::vector<Node> &nodes);
+  void Replace(const Kernels &kernels, const std::vector<Node> &nodes);
   void Resize(const Arguments &arguments, const Manifest &manifest);
   float *Memory();
   const float *Predict();
 
   std::unique_ptr<mindspore::Model> model_;  // the library's network, or
   std::shared_ptr<const Network> network_;   // the same on our kernels
+  std::string kernels_ = "library";
   std::vector<Network::Memory> memories_;    // of those that run a part of a batch each
   std::unique_ptr<Team> team_;
   std::vector<mindspore::MSTensor> in_, out_;

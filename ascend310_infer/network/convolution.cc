@@ -10,9 +10,12 @@ constexpr size_t FEW = 8;         // pixels that are not worth a thread
 
 }  // namespace
 
-Convolution::Convolution(size_t kernel, size_t stride, size_t inputs, size_t outputs, const float *weights,
-                         const float *bias)
-    : kernel_(kernel), stride_(stride), inputs_(inputs), product_(kernel * kernel * inputs, outputs, weights, bias) {}
+Convolution::Convolution(const Kernels &kernels, size_t kernel, size_t stride, size_t inputs, size_t outputs,
+                         const float *weights, const float *bias)
+    : kernel_(kernel),
+      stride_(stride),
+      inputs_(inputs),
+      product_(kernels, kernel * kernel * inputs, outputs, weights, bias) {}
 
 void Convolution::Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish,
                          const Share &share) const {
@@ -30,7 +33,7 @@ void Convolution::Pixels(const float *x, size_t pixels, float *y, const Layout &
 
 void Convolution::operator()(const float *x, size_t height, size_t width, const Strides &strides, float *y,
                              const Finish &finish, const Share &share, Scratch *scratch) const {
-  const Layout layout = {static_cast<ptrdiff_t>(outputs()), 16};
+  const Layout layout = {static_cast<ptrdiff_t>(outputs()), LANES};
   const bool joined = strides.channel == 1 && strides.pixel == static_cast<ptrdiff_t>(inputs_);
   if (pointwise() && joined && strides.row == static_cast<ptrdiff_t>(width) * strides.pixel) {
     return Pixels(x, height * width, y, layout, finish, share);

@@ -12,7 +12,8 @@ namespace tinynets {
 class Convolution {
  public:
   // Weights (outputs, kernel, kernel, inputs) and bias (outputs), or null for none; both are copied.
-  Convolution(size_t kernel, size_t stride, size_t inputs, size_t outputs, const float *weights, const float *bias);
+  Convolution(const Kernels &kernels, size_t kernel, size_t stride, size_t inputs, size_t outputs, const float *weights,
+              const float *bias);
 
   // Distances between the values of a map in memory.
   struct Strides {
@@ -27,6 +28,7 @@ class Convolution {
   void Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish,
               const Share &share = {}) const;
 
+  const Kernels &kernels() const { return product_.kernels(); }
   size_t weights() const { return product_.inputs() * product_.outputs(); }
   bool pointwise() const { return kernel_ == 1 && stride_ == 1; }
   size_t inputs() const { return inputs_; }

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstddef>
+
 #include "floats.h"
-#include "product.h"
+#include "kernels.h"
 
 namespace tinynets {
 
-// A depthwise convolution of channels-last maps with AVX-512 (HasElementwise): odd kernel, padded by half of it with
-// zeros, so that the output has (side - 1) / stride + 1 rows or columns.
+// A depthwise convolution of channels-last maps: odd kernel, padded by half of it with zeros, so that the output has
+// (side - 1) / stride + 1 rows or columns.
 class Depthwise {
  public:
   static bool Covers(size_t kernel, size_t stride) {
@@ -15,7 +16,8 @@ class Depthwise {
   }
 
   // Weights (channels, kernel, kernel) and bias (channels), or null for none; both are copied.
-  Depthwise(size_t kernel, size_t stride, size_t channels, const float *weights, const float *bias);
+  Depthwise(const Kernels &kernels, size_t kernel, size_t stride, size_t channels, const float *weights,
+            const float *bias);
 
   // Output rows [begin, end) of a map of which the input's rows from `held` on are at hand.
   struct Part {
@@ -28,7 +30,7 @@ class Depthwise {
   // x (height, width, channels) to y (height out, width out, channels), or a share of it.
   void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish, const Share &share,
                   Scratch *) const {
-    const Layout usual = {static_cast<ptrdiff_t>(channels_), 16};
+    const Layout usual = {static_cast<ptrdiff_t>(channels_), LANES};
     const Part part = {height, width, 0, share.Begin(Outputs(height)), share.End(Outputs(height))};
     (*this)(x, usual, part, y + part.begin * Outputs(width) * channels_, finish);
   }
@@ -40,6 +42,7 @@ class Depthwise {
   size_t channels() const { return channels_; }
 
  private:
+  const Kernels &kernels_;
   size_t kernel_, stride_, channels_;
   Floats packed_;  // for every 16 channels: their bias, then their weights tap by tap
 };

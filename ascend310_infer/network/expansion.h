@@ -9,11 +9,12 @@
 
 namespace tinynets {
 
-// The first half of an inverted residual block: a pointwise convolution with or without SiLU, then a depthwise one. What
+// The first half of an inverted residual block: a pointwise convolution, its activation, a depthwise one. What
 // is between them, the widest of a network, is made some rows at a time and never leaves the processor's cache.
 class Expansion {
  public:
-  Expansion(std::shared_ptr<const Convolution> widen, bool silu, std::shared_ptr<const Depthwise> convolve);
+  Expansion(std::shared_ptr<const Convolution> widen, Activation activation,
+            std::shared_ptr<const Depthwise> convolve);
 
   // x (height, width, inputs) to y (height out, width out, channels), or a share of it.
   void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish, const Share &share,
@@ -21,7 +22,7 @@ class Expansion {
 
  private:
   const std::shared_ptr<const Convolution> widen_;
-  const bool silu_;
+  const Activation activation_;
   const std::shared_ptr<const Depthwise> convolve_;
 };
 

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "simplify.h"
+
 namespace tinynets {
 namespace {
 
@@ -31,7 +33,7 @@ bool Precedes(const Makers &makers, const std::string &tensor, const Node &node)
 
 }  // namespace
 
-std::shared_ptr<const Network> Network::Make(const std::vector<Node> &nodes) {
+std::shared_ptr<const Network> Network::Make(const Kernels &kernels, const std::vector<Node> &nodes) {
   std::shared_ptr<Network> network(new Network());
   std::set<std::string> read, made, inputs;
   for (const Node &node : nodes) {
@@ -45,13 +47,13 @@ std::shared_ptr<const Network> Network::Make(const std::vector<Node> &nodes) {
   std::vector<std::string> outputs;
   std::set_difference(made.begin(), made.end(), read.begin(), read.end(), std::back_inserter(outputs));
   if (inputs.size() != 1 || outputs.size() != 1) return nullptr;
-  network->Fuse(nodes);
+  network->Fuse(kernels, Simplify(nodes));
   network->Plan(*inputs.begin(), outputs[0]);
   network->operators_ = nodes.size();
   return network;
 }
 
-void Network::Fuse(const std::vector<Node> &nodes) {
+void Network::Fuse(const Kernels &kernels, const std::vector<Node> &nodes) {
   Makers makers;
   std::map<std::string, std::vector<const Node *>> readers;
   for (const Node &node : nodes) {
@@ -61,7 +63,7 @@ void Network::Fuse(const std::vector<Node> &nodes) {
   std::set<const Node *> taken;
   for (const Node &node : nodes) {
     if (taken.count(&node)) continue;
-    Step step(node);
+    Step step(kernels, node);
     const auto known = [&](const std::string &tensor) { return Precedes(makers, tensor, node); };
     for (;;) {
       const auto &next = readers[step.output()];

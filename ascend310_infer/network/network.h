@@ -16,7 +16,7 @@ class Network {
  public:
   // Of operators in the order in which they run. Null where one is none of ours or reads what a later one makes, or the
   // network has not one input and one output.
-  static std::shared_ptr<const Network> Make(const std::vector<Node> &nodes);
+  static std::shared_ptr<const Network> Make(const Kernels &kernels, const std::vector<Node> &nodes);
 
   // What one run of the network works in.
   struct Memory {
@@ -55,7 +55,7 @@ class Network {
   };
 
   Network() = default;
-  void Fuse(const std::vector<Node> &nodes);
+  void Fuse(const Kernels &kernels, const std::vector<Node> &nodes);
   void Plan(const std::string &input, const std::string &output);
   void Hold(size_t tensor);
   void Prepare(const float *x, size_t batch, float *logits, size_t threads, Memory *memory) const;

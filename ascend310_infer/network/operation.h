@@ -16,12 +16,15 @@ using Shape = std::vector<int64_t>;
 // What an operator computes of channels-last maps; convolutions with their weights.
 struct Operation {
   enum Kind {
-    NONE,  // something else
-    SILU,
-    SIGMOID,
+    NONE,         // something else
+    AFFINE,       // scale x + shift
     ADD,
+    MULTIPLY,     // of maps of one shape
     GATE,         // the product of a map with a value for every channel
     MEAN,         // of all pixels
+    PAD,          // with zeros, by as many rows and columns on every side
+    LARGEST,      // of the pixels under a window
+    CONCATENATE,  // the channels of two maps
     COPY,         // the same values in another shape
     TO_CHANNELS_LAST,
     CONVOLUTION,  // or a product by a matrix
@@ -29,11 +32,19 @@ struct Operation {
   };
 
   Kind kind = NONE;
+  Activation activation = Activation::NONE;  // of what an affine one, a sum or a convolution gives
   std::shared_ptr<const Convolution> convolution = nullptr;
   std::shared_ptr<const Depthwise> depthwise = nullptr;
+  float scale = 1, shift = 0;
+  size_t kernel = 0, stride = 0;  // of a window
 
   // How many inputs the network computes; constants come after them.
-  size_t computed() const { return kind == GATE || kind == ADD ? 2 : 1; }
+  size_t computed() const {
+    return kind == ADD || kind == MULTIPLY || kind == GATE || kind == CONCATENATE ? 2 : 1;
+  }
+
+  // Whether it is an activation and nothing else.
+  bool IsActivation() const { return kind == AFFINE && scale == 1 && shift == 0; }
 };
 
 // An operator of a network, whose tensors have names.

@@ -2,26 +2,25 @@
 
 #include <algorithm>
 
-#include "elementwise.h"
-
 namespace tinynets {
 namespace {
 
-constexpr size_t LANES = 16;
 constexpr size_t SMALL = 20000;   // multiplications that are not worth a second thread
 constexpr size_t CACHED = 32768;  // gated values that are used before the next ones are made
 
 }  // namespace
 
-Step::Step(const Node &node)
-    : operation_(node.operation),
+Step::Step(const Kernels &kernels, const Node &node)
+    : kernels_(kernels),
+      operation_(node.operation),
       inputs_(node.inputs),
       output_(node.output),
       from_(node.from),
       to_(node.to),
       map_(node.from),
       convolution_(node.operation.convolution),
-      depthwise_(node.operation.depthwise) {}
+      depthwise_(node.operation.depthwise),
+      activation_(node.operation.activation) {}
 
 size_t Step::Values(const Shape &shape) {
   size_t values = 1;
@@ -48,33 +47,38 @@ bool Step::CanTakeOver(const Node &next) const {
     case Operation::CONVOLUTION:
       if (convolution_ != nullptr) return false;
       return kind == Operation::TO_CHANNELS_LAST || (kind == Operation::GATE && next.operation.convolution->pointwise());
-    case Operation::SILU:
-      return residual_.empty() && !silu() && (convolution_ != nullptr || depthwise_ != nullptr);
+    case Operation::AFFINE:
+      if (!next.operation.IsActivation() || (convolution_ == nullptr && depthwise_ == nullptr)) return false;
+      return (residual_.empty() ? activation_ : last_) == Activation::NONE;
     case Operation::DEPTHWISE:
       return plain && kind == Operation::CONVOLUTION && convolution_->pointwise();
     case Operation::ADD:
-      return plain && !silu_ && kind != Operation::TO_CHANNELS_LAST;
+      return plain && kind != Operation::TO_CHANNELS_LAST;
     default:
       return false;
   }
 }
 
 void Step::Take(const Node &next, const std::string &residual) {
+  const Activation activation = next.operation.activation;
   switch (next.operation.kind) {
     case Operation::CONVOLUTION:
       convolution_ = next.operation.convolution;
+      activation_ = activation;
       map_ = next.from;
       break;
-    case Operation::SILU:
-      (expansion_ == nullptr ? silu_ : silu_after_) = true;
+    case Operation::AFFINE:
+      (residual_.empty() ? activation_ : last_) = activation;
       break;
     case Operation::DEPTHWISE:
       depthwise_ = next.operation.depthwise;
-      expansion_ = std::make_shared<const Expansion>(convolution_, silu_, depthwise_);
+      expansion_ = std::make_shared<const Expansion>(convolution_, activation_, depthwise_);
+      activation_ = activation;
       map_ = next.from;
       break;
     default:
       residual_ = residual;
+      last_ = activation;
   }
   output_ = next.output;
   to_ = next.to;
@@ -106,18 +110,24 @@ void Step::Run(const Memory &memory, size_t batch, const Share &share, Scratch *
   const size_t size = from(), channels = from_.back();
   const size_t begin = share.Begin(batch * size), values = share.End(batch * size) - begin;
   switch (operation_.kind) {
-    case Operation::SILU:
-      return Silu(x + begin, y + begin, values);
-    case Operation::SIGMOID:
-      return Sigmoid(x + begin, y + begin, values);
+    case Operation::AFFINE:
+      return kernels_.affine(x + begin, operation_.scale, operation_.shift, activation_, y + begin, values);
     case Operation::ADD:
-      return Add(x + begin, second + begin, y + begin, values);
+      return kernels_.add(x + begin, second + begin, activation_, y + begin, values);
+    case Operation::MULTIPLY:
+      return kernels_.multiply(x + begin, second + begin, y + begin, values);
+    case Operation::CONCATENATE:
+      return RunConcatenation(x, second, batch, y, share);
+    case Operation::PAD:
+      return RunPadding(x, batch, y, share);
+    case Operation::LARGEST:
+      return RunLargest(x, batch, y, share);
     case Operation::COPY:
       std::copy_n(x + begin, values, y + begin);
       return;
     case Operation::MEAN:
       for (size_t i = share.Begin(batch); i < share.End(batch); i++) {
-        Mean(x + i * size, y + i * channels, size / channels, channels);
+        kernels_.mean(x + i * size, y + i * channels, size / channels, channels);
       }
       return;
     case Operation::GATE:
@@ -136,7 +146,7 @@ void Step::Run(const Memory &memory, size_t batch, const Share &share, Scratch *
 
 void Step::RunConvolution(const float *x, size_t batch, float *y, const float *residual, const Share &share,
                           Scratch *scratch) const {
-  const Finish finish = {silu_, residual, nullptr};
+  const Finish finish = {activation_, residual, last_, nullptr};
   const auto inputs = static_cast<ptrdiff_t>(convolution_->inputs());
   if (convolution_->pointwise()) {
     const Layout layout = {static_cast<ptrdiff_t>(convolution_->outputs()), LANES};
@@ -150,12 +160,40 @@ void Step::RunConvolution(const float *x, size_t batch, float *y, const float *r
   }
 }
 
+void Step::RunConcatenation(const float *x, const float *other, size_t batch, float *y, const Share &share) const {
+  const size_t first = from_.back(), all = to_.back(), second = all - first, pixels = batch * from() / first;
+  for (size_t p = share.Begin(pixels); p < share.End(pixels); p++) {
+    std::copy_n(x + p * first, first, y + p * all);
+    std::copy_n(other + p * second, second, y + p * all + first);
+  }
+}
+
+void Step::RunPadding(const float *x, size_t batch, float *y, const Share &share) const {
+  const size_t from_row = from_[2] * from_[3], row = to_[2] * to_[3], half = (to_[1] - from_[1]) / 2;
+  const size_t rows = to_[1], last = rows - half;
+  for (size_t i = 0; i < batch; i++, x += from(), y += to()) {
+    for (size_t r = share.Begin(rows); r < share.End(rows); r++) {
+      std::fill_n(y + r * row, row, 0.f);
+      if (r >= half && r < last) std::copy_n(x + (r - half) * from_row, from_row, y + r * row + half * to_[3]);
+    }
+  }
+}
+
+void Step::RunLargest(const float *x, size_t batch, float *y, const Share &share) const {
+  const size_t width = from_[2], channels = from_[3], rows = to_[1], begin = share.Begin(rows);
+  const Window window = {operation_.kernel, operation_.stride, width, channels};
+  for (size_t i = 0; i < batch; i++) {
+    kernels_.largest(x + i * from() + begin * window.stride * width * channels, window,
+                     y + i * to() + begin * to_[2] * channels, share.End(rows) - begin);
+  }
+}
+
 void Step::RunChannelsLast(const float *x, size_t batch, float *y, const Share &share, Scratch *scratch) const {
   const size_t channels = from_[1], pixels = from_[2] * from_[3];
   const Convolution::Strides strides = {static_cast<ptrdiff_t>(from_[3]), 1, static_cast<ptrdiff_t>(pixels)};
   for (size_t i = 0; i < batch; i++, x += from(), y += to()) {
     if (convolution_ != nullptr) {
-      (*convolution_)(x, map_[1], map_[2], strides, y, {silu_, nullptr, nullptr}, share, scratch);
+      (*convolution_)(x, map_[1], map_[2], strides, y, {activation_, nullptr, Activation::NONE, nullptr}, share, scratch);
       continue;
     }
     for (size_t c = 0; c < channels; c++) {
@@ -171,7 +209,7 @@ void Step::RunGate(const float *x, const float *gate, size_t batch, float *y, co
   for (size_t i = 0; i < batch; i++, gate += channels) {
     const float *const image = x + i * from();
     if (convolution_ == nullptr) {
-      Gate(image + begin * channels, gate, y + i * from() + begin * channels, end - begin, channels);
+      kernels_.gate(image + begin * channels, gate, y + i * from() + begin * channels, end - begin, channels);
       continue;
     }
     const size_t outputs = convolution_->outputs(), most = std::max<size_t>(64, CACHED / channels);
@@ -179,9 +217,9 @@ void Step::RunGate(const float *x, const float *gate, size_t batch, float *y, co
     float *const gated = Scratch::Room(&scratch->values, std::min(most, pixels) * channels);
     for (size_t begun = begin; begun < end; begun += most) {
       const size_t here = std::min(most, end - begun), at = (i * pixels + begun) * outputs;
-      Gate(image + begun * channels, gate, gated, here, channels);
+      kernels_.gate(image + begun * channels, gate, gated, here, channels);
       convolution_->Pixels(gated, here, y + at, layout,
-                           {silu_, residual == nullptr ? nullptr : residual + at, nullptr});
+                           {activation_, residual == nullptr ? nullptr : residual + at, last_, nullptr});
     }
   }
 }
@@ -193,7 +231,7 @@ void Step::RunDepthwise(const Convolve &convolve, const float *x, size_t batch, 
   float *const totals = mean == nullptr ? nullptr : Scratch::Room(&scratch->totals, whole);
   for (size_t i = 0; i < batch; i++) {
     if (totals != nullptr) std::fill_n(totals, whole, 0.f);
-    convolve(x + i * from(), map_[1], map_[2], y + i * to(), {silu(), nullptr, totals}, share, scratch);
+    convolve(x + i * from(), map_[1], map_[2], y + i * to(), {activation_, nullptr, Activation::NONE, totals}, share, scratch);
     for (size_t c = 0; totals != nullptr && share.parts == 1 && c < channels; c++) {
       mean[i * channels + c] = totals[c] * static_cast<float>(channels) / static_cast<float>(to());
     }

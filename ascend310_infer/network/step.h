@@ -14,7 +14,7 @@ namespace tinynets {
 // stays in the processor's nearest cache.
 class Step {
  public:
-  explicit Step(const Node &node);
+  Step(const Kernels &kernels, const Node &node);
 
   // Whether it can do the work of `next`, which alone reads what it writes, and does it from now on. `known` says of a
   // tensor whether it is there when this step runs.
@@ -63,10 +63,12 @@ class Step {
   std::string Residual(const Node &next) const;
   bool CanTakeOver(const Node &next) const;
   void Take(const Node &next, const std::string &residual);
-  bool silu() const { return expansion_ == nullptr ? silu_ : silu_after_; }
 
   void RunConvolution(const float *x, size_t batch, float *y, const float *residual, const Share &share,
                       Scratch *scratch) const;
+  void RunConcatenation(const float *x, const float *other, size_t batch, float *y, const Share &share) const;
+  void RunPadding(const float *x, size_t batch, float *y, const Share &share) const;
+  void RunLargest(const float *x, size_t batch, float *y, const Share &share) const;
   void RunChannelsLast(const float *x, size_t batch, float *y, const Share &share, Scratch *scratch) const;
   void RunGate(const float *x, const float *gate, size_t batch, float *y, const float *residual, const Share &share,
                Scratch *scratch) const;
@@ -74,6 +76,7 @@ class Step {
   void RunDepthwise(const Convolve &convolve, const float *x, size_t batch, float *y, float *mean, const Share &share,
                     Scratch *scratch) const;
 
+  const Kernels &kernels_;
   Operation operation_;
   std::vector<std::string> inputs_;
   std::string output_, residual_, mean_;
@@ -83,7 +86,8 @@ class Step {
   std::shared_ptr<const Convolution> convolution_;
   std::shared_ptr<const Depthwise> depthwise_;
   std::shared_ptr<const Expansion> expansion_;
-  bool silu_ = false, silu_after_ = false;
+  Activation activation_;                 // of what a convolution, the last of two, gives
+  Activation last_ = Activation::NONE;  // of its sum with a residual
 };
 
 }  // namespace tinynets

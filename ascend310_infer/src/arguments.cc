@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "error.h"
 
@@ -32,7 +33,8 @@ Classifies images by an exported network and reports how long each stage took.
   --output FILE      write everything as JSON
   --logits           with the logits of every image
   --calls            with the milliseconds of every call
-  --plain            only MindSpore Lite's own kernels (for comparison)
+  --kernels NAME     cpu: avx512, avx2, library (MindSpore Lite's own), or the best for the network and the processor
+                     (default: best)
   --force            replace an output file that exists
   --check            load the model and the manifest, and stop
 
@@ -69,7 +71,7 @@ Arguments ParseArguments(int argc, char **argv) {
   const std::map<std::string, std::string *> texts = {
       {"--model", &arguments.model},         {"--manifest", &arguments.manifest}, {"--images", &arguments.images},
       {"--device", &arguments.device},       {"--labels", &arguments.labels},     {"--output", &arguments.output},
-      {"--precision", &arguments.precision},
+      {"--precision", &arguments.precision}, {"--kernels", &arguments.kernels},
   };
   struct Number {
     int *value;
@@ -83,8 +85,7 @@ Arguments ParseArguments(int argc, char **argv) {
   };
   const std::map<std::string, bool *> flags = {
       {"--logits", &arguments.logits}, {"--calls", &arguments.calls}, {"--force", &arguments.force},
-      {"--check", &arguments.check},   {"--plain", &arguments.plain}, {"--help", &arguments.help},
-      {"-h", &arguments.help},
+      {"--check", &arguments.check},   {"--help", &arguments.help},   {"-h", &arguments.help},
   };
   for (int i = 1; i < argc; i++) {
     const std::string option = argv[i];
@@ -106,6 +107,10 @@ Arguments ParseArguments(int argc, char **argv) {
   if (arguments.images.empty() && !arguments.check) throw UserError("--images is needed; --help lists the options");
   if (arguments.device != "cpu" && arguments.device != "ascend") {
     throw UserError("--device '" + arguments.device + "': must be cpu or ascend");
+  }
+  const std::set<std::string> kernels = {"best", "avx512", "avx2", "library"};
+  if (!kernels.count(arguments.kernels)) {
+    throw UserError("--kernels '" + arguments.kernels + "': must be best, avx512, avx2 or library");
   }
   constexpr int MOST = 1024;
   if (arguments.threads > MOST || arguments.workers > MOST) {

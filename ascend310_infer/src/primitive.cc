@@ -36,6 +36,8 @@ const uint8_t *Find(const Primitive *primitive, int index) {
 
 }  // namespace
 
+bool HasAttribute(const Primitive *primitive, int index) { return Find(primitive, index) != nullptr; }
+
 int Attribute(const Primitive *primitive, int index) {
   const uint8_t *const byte = Find(primitive, index);
   return byte == nullptr ? 0 : static_cast<int8_t>(*byte);

@@ -136,6 +136,7 @@ std::string Json(const Arguments &arguments, const Manifest &manifest, const std
                       {"device", arguments.device},    {"workers", arguments.workers},   {"threads", arguments.threads},
                       {"batch", arguments.batch},      {"repeat", arguments.repeat},     {"warmup", arguments.warmup},
                       {"calls", outcome.calls.size()}, {"images", images.size()},        {"skipped", Failed(outcome)}};
+  all["kernels"] = outcome.kernels;
   all["own_kernels"] = outcome.own_kernels;
   if (!outcome.calls.empty()) {
     for (const auto &stage : STAGES) {

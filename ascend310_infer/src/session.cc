@@ -60,6 +60,15 @@ void Expect(const std::vector<mindspore::MSTensor> &tensors, const std::string &
   }
 }
 
+// Null for the library's.
+const Kernels *Choose(const std::string &name) {
+  if (name == "best") return FindKernels();
+  if (name == "library") return nullptr;
+  const Kernels *const found = FindKernels(name);
+  if (found == nullptr) throw UserError("--kernels " + name + ": this processor has no such instructions; try best");
+  return found;
+}
+
 }  // namespace
 
 Session::Session(const Arguments &arguments, const Manifest &manifest, const Session *other)
@@ -69,15 +78,16 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
     throw UserError(arguments.model + ": no such model file");
   }
   const CrashGuard guard;
-  const bool own = arguments.device == "cpu" && !arguments.plain;
+  const Kernels *const kernels = arguments.device == "cpu" ? Choose(arguments.kernels) : nullptr;
   if (other != nullptr && other->network_ != nullptr) {
     network_ = other->network_;
+    kernels_ = other->kernels_;
     inputs_ = other->inputs_;
     outputs_ = other->outputs_;
-  } else if (own) {
-    Reader reader;
+  } else if (kernels != nullptr) {
+    Reader reader(*kernels);
     Build(arguments, manifest, reader.provider());
-    Replace(reader.Take());
+    Replace(*kernels, reader.Take());
   } else {
     Build(arguments, manifest, "");
   }
@@ -109,8 +119,8 @@ void Session::Build(const Arguments &arguments, const Manifest &manifest, const 
   outputs_ = manifest.class_names.size();
 }
 
-void Session::Replace(const std::vector<Node> &nodes) {
-  auto network = Network::Make(nodes);
+void Session::Replace(const Kernels &kernels, const std::vector<Node> &nodes) {
+  auto network = Network::Make(kernels, nodes);
   if (network == nullptr || network->inputs() != inputs_ || network->outputs() != outputs_) return;
   // What we make of the network must be what the library makes of it.
   std::vector<float> image(inputs_), logits(outputs_);
@@ -126,6 +136,7 @@ void Session::Replace(const std::vector<Node> &nodes) {
     if (!(std::abs(wanted[i] - logits[i]) <= TOLERANCE * largest)) return;  // a difference that is nan is one
   }
   network_ = std::move(network);
+  kernels_ = kernels.name;
   in_.clear();
   out_.clear();
   model_.reset();  // with its copy of the weights

@@ -383,42 +383,85 @@ def flags_of_processor():
         return set()
 
 
-@needs_sdk
-@pytest.mark.parametrize('resolution', [58, 150])
-def test_our_kernels_give_the_librarys_logits(resolution, build, photographs, tmp_path):
-    from src.config import from_dict, to_dict
-    from src.data.presets import preprocessing
-    from src.deploy.export import export
-    from src.model import create_model
-    from src.training import checkpoint
-    name = f'tinynet_e@w=0.3,d=0.5,resolution={resolution}'
-    network = create_model(name, num_classes=10)
-    config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
-    checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
-        'network': {'name': name, 'num_classes': 10}, 'class_names': list('0123456789'), 'score': None,
-        'preprocessing': preprocessing(config.data, resolution), 'config': to_dict(config)})
-    onnx = export(str(tmp_path / 'net.ckpt'), ['ONNX'], str(tmp_path))[0].path
-    assert run(build / 'lite_convert', onnx, tmp_path / 'x.mindir').returncode == 0
+@pytest.fixture
+def lite_model(build, tmp_path):
+    """A function from a network's name to its plan and its file for MindSpore Lite, with fresh weights and ten classes."""
+    def make(name):
+        from src.config import from_dict, to_dict
+        from src.data.presets import preprocessing
+        from src.deploy.export import export
+        from src.model import create_model
+        from src.training import checkpoint
+        network = create_model(name, num_classes=10)
+        config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
+        checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
+            'network': {'name': name, 'num_classes': 10}, 'class_names': list('0123456789'), 'score': None,
+            'preprocessing': preprocessing(config.data, network.plan.resolution), 'config': to_dict(config)})
+        onnx = export(str(tmp_path / 'net.ckpt'), ['ONNX'], str(tmp_path))[0].path
+        assert run(build / 'lite_convert', onnx, tmp_path / 'x.mindir').returncode == 0
+        return network.plan, tmp_path / 'x.mindir'
+    return make
+
+
+@pytest.fixture
+def infer(build, photographs, tmp_path):
+    """A function from a model and options to the report on seven photographs and their logits."""
     (tmp_path / 'images.txt').write_text('\n'.join(str(path) for path in photographs[-7:]))
 
-    def infer(*options):
-        done = run(build / 'tinynet_infer', '--model', tmp_path / 'x.mindir', '--images', tmp_path / 'images.txt',
-                   '--logits', '--output', tmp_path / 'o.json', '--force', *options)
+    def answer(model, *options):
+        done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images.txt', '--logits', '--output',
+                   tmp_path / 'o.json', '--force', *options)
         assert done.returncode == 0 and done.stderr == '', done.stderr
-        return logits_of(tmp_path / 'o.json'), json.loads((tmp_path / 'o.json').read_text())['own_kernels']
+        return json.loads((tmp_path / 'o.json').read_text()), logits_of(tmp_path / 'o.json')
+    return answer
 
-    plain, none = infer('--plain')
-    assert none == 0
-    taken = os.path.isfile(f'{SDK}/version.py') and {'avx512f', 'avx512dq'} <= flags_of_processor()
-    for options in ((), ('--batch', 3), ('--workers', 2), ('--threads', 2), ('--threads', 2, '--batch', 7)):
-        logits, count = infer(*options)
+
+def own_kernels():
+    """Those that this processor and this SDK can use, the best first."""
+    flags = flags_of_processor() if os.path.isfile(f'{SDK}/version.py') else set()
+    needs = {'avx512': {'avx512f', 'avx512dq'}, 'avx2': {'avx2', 'fma'}}
+    return [name for name in needs if needs[name] <= flags]
+
+
+@needs_sdk
+@pytest.mark.parametrize('resolution', [58, 150])
+def test_our_kernels_give_the_librarys_logits(resolution, lite_model, infer):
+    plan, model = lite_model(f'tinynet_e@w=0.3,d=0.5,resolution={resolution}')
+    report, plain = infer(model, '--kernels', 'library')
+    assert (report['kernels'], report['own_kernels']) == ('library', 0)
+    best = (own_kernels() or ['library'])[0]
+    runs = [(best, options) for options in ((), ('--batch', 3), ('--workers', 2), ('--threads', 2),
+                                            ('--threads', 2, '--batch', 7))]
+    runs += [(name, ('--kernels', name)) for name in own_kernels()]
+    for kernels, options in runs:
+        report, logits = infer(model, *options)
         assert np.abs(logits - plain).max() < 1e-5 * np.abs(plain).max()
         # A block: three convolutions (the first has two), two SiLUs (one), six operators of squeeze-and-excitation, the
         # sum where its shape stays. Beyond them the stem's and the head's convolution and SiLU, the last mean, the
         # classifier, two changes of layout and a flattening.
-        blocks = [block for block in network.plan.blocks if block.se_channels]
+        blocks = [block for block in plan.blocks if block.se_channels]
         operators = sum(9 + 2 * (block.kind == 'mbconv') + block.residual for block in blocks) + 9
-        assert count == (operators if taken else 0)
+        assert (report['kernels'], report['own_kernels']) == (kernels, operators if own_kernels() else 0)
+
+
+@needs_sdk
+@pytest.mark.parametrize('name', ['mobilenetv3_small@w=0.5,resolution=65', 'ghostnet@w=0.4,d=0.5,resolution=65',
+                                  'resnet50@w=0.25,d=0.5,resolution=65', 'resnet50@w=0.25,resolution=64'])
+def test_other_bases_run_on_our_kernels_as_well(name, lite_model, infer):
+    _, model = lite_model(name)
+    _, plain = infer(model, '--kernels', 'library')
+    for kernels in own_kernels():
+        for options in ((), ('--threads', 2), ('--batch', 4)):
+            report, logits = infer(model, '--kernels', kernels, *options)
+            assert report['kernels'] == kernels and report['own_kernels'] > 50
+            assert np.abs(logits - plain).max() < 1e-4 * np.abs(plain).max()
+
+
+@needs_sdk
+def test_unknown_kernels_are_one_line(build, tmp_path):
+    done = run(build / 'tinynet_infer', '--model', tmp_path / 'absent', '--images', tmp_path, '--kernels', 'sse')
+    assert done.returncode == 2
+    assert done.stderr == "error: --kernels 'sse': must be best, avx512, avx2 or library\n"
 
 
 @needs_sdk

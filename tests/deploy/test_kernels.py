@@ -1,6 +1,7 @@
 """The edge program's kernels against NumPy: convolutions' borders, strides, remainders of tiles; networks, whose operators
 are fused and share buffers, against their operators one by one.
 """
+import functools
 import shutil
 import subprocess
 
@@ -26,10 +27,10 @@ def program(tmp_path_factory):
         subprocess.run([*COMPILE, '-I', network, ROOT / f'tests/deploy/{name}.cc', *folder.glob('*.o'), '-o', folder / name],
                        check=True)
 
-        def answer(sent):
-            done = subprocess.run([folder / name], input=sent, stdout=subprocess.PIPE)
+        def answer(kernels, sent):
+            done = subprocess.run([folder / name, kernels], input=sent, stdout=subprocess.PIPE)
             if done.returncode == 3:
-                pytest.skip('no AVX-512')
+                pytest.skip(f'no {kernels}')
             assert done.returncode == 0
             return np.frombuffer(done.stdout, np.float32)
         return answer
@@ -37,13 +38,23 @@ def program(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def run(program):
+def kernels_main(program):
     return program('kernels_main')
 
 
 @pytest.fixture(scope='module')
-def run_network(program):
+def network_main(program):
     return program('network_main')
+
+
+@pytest.fixture(params=['avx512', 'avx2'])
+def run(kernels_main, request):
+    return functools.partial(kernels_main, request.param)
+
+
+@pytest.fixture(params=['avx512', 'avx2'])
+def run_network(network_main, request):
+    return functools.partial(network_main, request.param)
 
 
 def padded(x, kernel):
@@ -66,8 +77,13 @@ def depthwise(x, weights, bias, stride):
                       for r in range(kernel) for t in range(kernel))
 
 
-def silu(x):
-    return x / (1 + np.exp(-x))
+# Activation, ascend310_infer/network/kernels.h
+NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH = range(6)
+
+
+def activate(activation, x):
+    return [lambda: x, lambda: np.maximum(x, 0), lambda: np.clip(x, 0, 6), lambda: 1 / (1 + np.exp(-x)),
+            lambda: x / (1 + np.exp(-x)), lambda: x * np.clip(x + 3, 0, 6) / 6][activation]()
 
 
 def compare(run, cases):
@@ -97,13 +113,12 @@ def test_convolutions_are_shifted_products(run):
         weights, bias, x = random(rng, (outputs, kernel, kernel, inputs), outputs, (height, width, inputs))
         weights /= np.float32(np.sqrt(inputs) * kernel)
         y = convolution(x, weights, bias, stride)
-        activated, added, arrays = i % 2, i // 2 % 2, [weights, bias, x]
-        if activated:
-            y = silu(y)
-        if added:
+        activation, last, arrays = i % 6, i // 2 % 7 - 1, [weights, bias, x]
+        y = activate(activation, y)
+        if last >= 0:
             arrays += random(rng, y.shape)
-            y = y + arrays[-1]
-        cases.append(((0, kernel, stride, inputs, outputs, height, width, activated, added, 0), arrays, y))
+            y = activate(last, y + arrays[-1])
+        cases.append(((0, kernel, stride, inputs, outputs, height, width, activation, last, 0), arrays, y))
     compare(run, cases)
 
 
@@ -117,8 +132,8 @@ def test_depthwise_convolutions_are_shifted_sums(run):
                     channels = int(rng.integers(1, 70))
                     weights, bias, x = random(rng, (channels, kernel, kernel), channels, (height, width, channels))
                     y = depthwise(x, weights, bias, stride)
-                    y = silu(y) if i % 2 else y
-                    numbers = (1, kernel, stride, channels, channels, height, width, i % 2, 0, height % 2)
+                    numbers = (1, kernel, stride, channels, channels, height, width, i % 6, -1, height % 2)
+                    y = activate(i % 6, y)
                     cases.append((numbers, [weights, bias, x], y))
     compare(run, cases)
 
@@ -132,15 +147,22 @@ def test_expansions_are_both_convolutions_one_after_the_other(run):
                 inputs = int(rng.integers(1, 30))
                 widen, first, weights, bias, x = random(rng, (channels, 1, 1, inputs), channels,
                                                         (channels, kernel, kernel), channels, (height, width, inputs))
-                y = depthwise(silu(convolution(x, widen, first, 1)), weights, bias, stride)
-                y = silu(y) if height % 2 else y
-                numbers = (2, kernel, stride, inputs, channels, height, width, height % 2, 0, width % 2)
+                y = depthwise(activate(SILU, convolution(x, widen, first, 1)), weights, bias, stride)
+                activation = SILU if height % 2 else NONE
+                y = activate(activation, y)
+                numbers = (2, kernel, stride, inputs, channels, height, width, activation, -1, width % 2)
                 cases.append((numbers, [widen, first, weights, bias, x], y))
     compare(run, cases)
 
 
 # Operation::Kind, ascend310_infer/network/operation.h
-SILU, SIGMOID, ADD, GATE, MEAN, COPY, TO_CHANNELS_LAST, CONVOLUTION, DEPTHWISE = range(1, 10)
+(AFFINE, ADD, MULTIPLY, GATE, MEAN, PAD, LARGEST, CONCATENATE, COPY, TO_CHANNELS_LAST, CONVOLUTION,
+ DEPTHWISE) = range(1, 13)
+
+
+def largest(x, kernel, stride):
+    """Of x (images, height, width, channels) under a window."""
+    return np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (1, 2))[:, ::stride, ::stride].max((-2, -1))
 
 
 class Graph:
@@ -151,9 +173,9 @@ class Graph:
         self.values = random(rng, (images, *shape))  # of tensors: the input, then one of each operator
         self.sent, self.read = [], set()
 
-    def add(self, kind, *inputs, kernel=1, stride=1, outputs=None):
+    def add(self, kind, *inputs, kernel=1, stride=1, outputs=None, activation=NONE, scale=1, shift=0):
         """Adds an operator that reads tensors by their numbers; the number of the one it makes."""
-        x = self.values[inputs[0]]
+        x, *others = (self.values[i] for i in inputs)
         channels, arrays = x.shape[-1], []
         if kind == CONVOLUTION:
             arrays = random(self.rng, (outputs, kernel, kernel, channels), outputs)
@@ -163,15 +185,26 @@ class Graph:
             arrays = random(self.rng, (channels, kernel, kernel), channels)
             arrays[0] /= np.float32(kernel)
             y = np.stack([depthwise(image, *arrays, stride) for image in x])
+        elif kind == AFFINE:
+            y = scale * x + shift
+        elif kind == LARGEST:
+            y = largest(x, kernel, stride)
         else:
-            y = {SILU: silu, SIGMOID: lambda x: 1 / (1 + np.exp(-x)), ADD: np.add, GATE: np.multiply,
-                 MEAN: lambda x: x.mean((1, 2), keepdims=True), COPY: np.array,
-                 TO_CHANNELS_LAST: lambda x: x.transpose(0, 2, 3, 1)}[kind](*(self.values[i] for i in inputs))
-        numbers = kind, *inputs, *[-1] * (2 - len(inputs)), kernel, stride, *y.shape[1:]
+            y = {ADD: np.add, MULTIPLY: np.multiply, GATE: np.multiply, COPY: np.array,
+                 PAD: lambda x: np.pad(x, [(0, 0), (2, 2), (2, 2), (0, 0)]),
+                 CONCATENATE: lambda *both: np.concatenate(both, -1), MEAN: lambda x: x.mean((1, 2), keepdims=True),
+                 TO_CHANNELS_LAST: lambda x: x.transpose(0, 2, 3, 1)}[kind](x, *others)
+        y = activate(activation, y)
+        numbers = kind, *inputs, *[-1] * (2 - len(inputs)), kernel, stride, activation, *y.shape[1:]
+        arrays = [np.array([scale, shift], np.float32), *arrays]
         self.sent.append(np.array(numbers, np.int32).tobytes() + b''.join(array.tobytes() for array in arrays))
         self.values.append(y)
         self.read.update(inputs)
         return len(self.values) - 1
+
+    def hard_swish(self, x):
+        """As exporters write it."""
+        return self.add(AFFINE, self.add(MULTIPLY, x, self.add(AFFINE, x, shift=3, activation=RELU6)), scale=1 / 6)
 
     def like(self, shape):
         """The tensors of a shape."""
@@ -197,20 +230,38 @@ def random_graph(rng, operators):
         last = len(graph.values) - 1
         at = last if rng.random() < 0.8 else int(rng.integers(last + 1))
         shape = graph.values[at].shape[1:]
-        kind = int(rng.choice([SILU, SILU, SIGMOID, ADD, ADD, GATE, MEAN, COPY, TO_CHANNELS_LAST, CONVOLUTION, CONVOLUTION,
-                               CONVOLUTION, DEPTHWISE, DEPTHWISE]))
-        if kind == ADD:
-            graph.add(ADD, *rng.permutation([at, int(rng.choice(graph.like(shape)))]).tolist())
+        kind = int(rng.choice([AFFINE, AFFINE, AFFINE, ADD, ADD, MULTIPLY, GATE, MEAN, PAD, LARGEST, CONCATENATE, COPY,
+                               TO_CHANNELS_LAST, *[CONVOLUTION] * 4, *[DEPTHWISE] * 3]))
+        activation = int(rng.choice([NONE, NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH]))
+        if kind == AFFINE and rng.random() < 0.3:
+            graph.hard_swish(at)
+        elif kind == AFFINE:
+            scale, shift = ((1, 0), (1, 0), (0.5, 0), (1, -0.25))[rng.integers(4)]
+            graph.add(AFFINE, at, activation=activation, scale=scale, shift=shift)
+        elif kind in (ADD, MULTIPLY):
+            both = rng.permutation([at, int(rng.choice(graph.like(shape)))]).tolist()
+            graph.add(kind, *both, activation=activation if kind == ADD else NONE)
         elif kind == GATE:
             gates = graph.like((1, 1, shape[-1]))
             if gates:
-                gate = graph.add(SIGMOID, int(rng.choice(gates)))
+                gate = graph.add(AFFINE, int(rng.choice(gates)), activation=SIGMOID)
                 graph.add(GATE, at, gate)
+        elif kind == CONCATENATE:
+            others = [i for i, value in enumerate(graph.values) if value.shape[1:3] == shape[:2]]
+            if shape[-1] < 100:
+                graph.add(CONCATENATE, at, int(rng.choice(others)))
+        elif kind == PAD:
+            if max(shape[:2]) < 20:
+                graph.add(PAD, at)
+        elif kind == LARGEST:
+            kernel = int(rng.integers(1, 4))
+            if min(shape[:2]) >= kernel:
+                graph.add(LARGEST, at, kernel=kernel, stride=int(rng.integers(1, 3)))
         elif kind == CONVOLUTION:
             graph.add(kind, at, kernel=int(rng.choice([1, 1, 1, 3])), stride=int(rng.choice([1, 1, 1, 2])),
-                      outputs=int(rng.choice([16, 16, 24, 50])))
+                      outputs=int(rng.choice([16, 16, 24, 50])), activation=activation)
         elif kind == DEPTHWISE:
-            graph.add(kind, at, kernel=int(rng.choice([3, 5])), stride=int(rng.choice([1, 1, 2])))
+            graph.add(kind, at, kernel=int(rng.choice([3, 5])), stride=int(rng.choice([1, 1, 2])), activation=activation)
         else:
             graph.add(kind, at)
     ends = [graph.add(CONVOLUTION, graph.add(MEAN, i), outputs=4)
@@ -233,28 +284,51 @@ def test_a_sum_behind_a_change_of_layout(run_network):
     graph.compare(run_network(graph.bytes()))
 
 
+def test_sums_before_and_behind_activations(run_network):
+    graph = Graph(np.random.default_rng(0), (7, 9, 20))
+    first = graph.add(CONVOLUTION, 0, outputs=20, activation=RELU)
+    second = graph.add(AFFINE, graph.add(ADD, graph.add(CONVOLUTION, first, outputs=20), first), activation=RELU)
+    third = graph.add(ADD, graph.add(CONVOLUTION, second, outputs=20, activation=SILU), second, activation=RELU6)
+    graph.add(AFFINE, third, activation=SIGMOID)
+    graph.compare(run_network(graph.bytes()))
+
+
+def test_hard_swish_is_one_operator_only_where_nothing_else_reads_its_parts(run_network):
+    for part in range(3):
+        graph = Graph(np.random.default_rng(part), (5, 5, 20))
+        graph.hard_swish(graph.add(CONVOLUTION, 0, outputs=20))
+        if part:
+            graph.add(ADD, 4, 1 + part)
+        graph.compare(run_network(graph.bytes()))
+    for scale, shift in ((1 / 6, 2), (1 / 5, 3)):  # alike, but another function
+        graph = Graph(np.random.default_rng(0), (5, 5, 20))
+        clipped = graph.add(AFFINE, 0, shift=shift, activation=RELU6)
+        graph.add(AFFINE, graph.add(MULTIPLY, clipped, 0), scale=scale)
+        graph.compare(run_network(graph.bytes()))
+
+
 def test_sigmoids_are_exact_to_half_a_millionth(run_network):
-    for kind in (SIGMOID, SILU):
+    for activation in (SIGMOID, SILU):
         graph = Graph(np.random.default_rng(0), (10, 10, 41), 2)
         graph.values[0][:] = np.linspace(-20, 20, graph.values[0].size, dtype=np.float32).reshape(2, 10, 10, 41)
         x = graph.values[0].ravel().astype(np.float64)
-        graph.add(kind, 0)
-        wanted = 1 / (1 + np.exp(-x)) * (x if kind == SILU else 1)
+        graph.add(AFFINE, 0, activation=activation)
+        wanted = 1 / (1 + np.exp(-x)) * (x if activation == SILU else 1)
         np.testing.assert_allclose(run_network(graph.bytes())[1:1 + x.size], wanted, rtol=5e-7, atol=0)
 
 
 def test_networks_that_cannot_run_as_they_stand_are_refused(run_network):
     def graph():
         made = Graph(np.random.default_rng(0), (4, 4, 8))
-        made.add(SILU, 0)
-        made.add(SIGMOID, 1)
+        made.add(AFFINE, 0, activation=SILU)
+        made.add(AFFINE, 1, activation=SIGMOID)
         return made
 
     def operator(kind, reads):
-        return np.array([kind, reads, -1, 1, 1, 4, 4, 8], np.int32).tobytes()
+        return np.array([kind, reads, -1, 1, 1, NONE, 4, 4, 8], np.int32).tobytes() + np.float32([1, 0]).tobytes()
     early, two, none = graph(), graph(), graph()
-    early.sent = [operator(SILU, 2), operator(SIGMOID, 0)]
-    two.add(SILU, 1)  # beside the other output
+    early.sent = [operator(AFFINE, 2), operator(AFFINE, 0)]
+    two.add(AFFINE, 1)  # beside the other output
     none.sent[1] = operator(0, 1)
     for refused in (early, two, none):
         assert run_network(refused.bytes()).tolist() == [0]

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace tinynets {
+
+constexpr size_t LANES = 16;  // values of a vector, in one register or in several
+
+enum class Activation { NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH };
+
+// Where the values of a channels-last map are: channel c of pixel p is at p * pixel + c / 16 * block + c % 16. As usual
+// (pixel: the channels, block: 16), or 16 channels after the other (pixel: 16), where a block's last channels may be none.
+struct Layout {
+  ptrdiff_t pixel, block;
+};
+
+// What becomes of a convolution's sums, in this order.
+struct Finish {
+  Activation activation = Activation::NONE;
+  const float *residual = nullptr;     // then added, laid out as the output; or null
+  Activation last = Activation::NONE;  // of that sum
+  float *total = nullptr;              // then added up over the pixels, per channel, in whole 16s of channels; or null
+};
+
+// Some rows of a matrix by the weights of a panel: some vectors of outputs.
+struct Tile {
+  const float *x;
+  float *y;
+  const float *panel;  // a bias for every output, then weights for every output, input by input
+  ptrdiff_t row, run;  // from one row to the next, and from one run of its values to the next
+  size_t runs, length;
+  Layout layout;       // of y
+  size_t last;         // outputs of the panel's last vector
+  const float *ahead;  // to be fetched into the cache, a line for every input
+  Finish finish;       // its residual as y
+};
+
+// A row of a depthwise convolution, of at most 16 channels.
+struct Row {
+  const float *x;  // the pixel under the first output's first tap, at column 0
+  float *y;
+  const float *packed;        // a bias for every channel, then weights for every channel, tap by tap
+  ptrdiff_t width, from, to;  // columns of x, and from one pixel to the next in x and in y
+  int first, last;            // kernel rows within the map
+  size_t read, lanes;         // channels of x and of y
+  Activation activation;
+  float *total;  // or null
+};
+
+// A window on a channels-last map.
+struct Window {
+  size_t kernel, stride, width, channels;
+};
+
+// What is compiled for an instruction set. Lengths n and channels may be any.
+struct Kernels {
+  const char *name;
+
+  // For a number of vectors of a panel and rows of a tile; there are `rows[v]` rows at most of 1 <= v <= `vectors`.
+  size_t vectors, rows[4];
+  using MakeTile = void (*)(const Tile &);
+  MakeTile (*tile)(size_t vectors, size_t rows);
+
+  // For a kernel of 3 or 5, a stride of 1 or 2 and a number of outputs at once, `outputs` at most; of so many columns.
+  size_t outputs;
+  using MakeRow = void (*)(const Row &, ptrdiff_t columns);
+  MakeRow (*row)(size_t kernel, size_t stride, size_t outputs);
+
+  // y = activation(scale x + shift) of n values; sigmoids to 5e-7 relative where |x| <= 20.
+  void (*affine)(const float *x, float scale, float shift, Activation activation, float *y, size_t n);
+
+  // y = activation(x + other), x * other of n values.
+  void (*add)(const float *x, const float *other, Activation activation, float *y, size_t n);
+  void (*multiply)(const float *x, const float *other, float *y, size_t n);
+
+  // y[r][c] = x[r][c] gate[c] of `rows` rows of n values.
+  void (*gate)(const float *x, const float *gate, float *y, size_t rows, size_t n);
+
+  // mean[c] = the mean of x[r][c] over the rows.
+  void (*mean)(const float *x, float *mean, size_t rows, size_t n);
+
+  // y (rows, (width - kernel) / stride + 1, channels) = the largest values of x (any height, width, channels) under a
+  // window.
+  void (*largest)(const float *x, const Window &window, float *y, size_t rows);
+};
+
+// The kernels by an instruction set, or null where this processor has it not.
+const Kernels *Avx512();
+const Kernels *Avx2();
+
+// Those of the name of an instruction set, or the fastest there are; null where there are none.
+inline const Kernels *FindKernels(const std::string &name = "") {
+  for (const Kernels *kernels : {Avx512(), Avx2()}) {
+    if (kernels != nullptr && (name.empty() || name == kernels->name)) return kernels;
+  }
+  return nullptr;
+}
+
+}  // namespace tinynets
