@@ -35,7 +35,7 @@ class Session {
 
  private:
   void Build(const Arguments &arguments, const Manifest &manifest, const std::string &provider);
-  void Replace(const Kernels &kernels, const std::vector<Node> &nodes);
+  bool Agrees(const Network &network);
   void Resize(const Arguments &arguments, const Manifest &manifest);
   float *Memory();
   const float *Predict();

@@ -30,6 +30,7 @@ class Convolution {
 
   const Kernels &kernels() const { return product_.kernels(); }
   size_t weights() const { return product_.inputs() * product_.outputs(); }
+  size_t kernel() const { return kernel_; }
   bool pointwise() const { return kernel_ == 1 && stride_ == 1; }
   size_t inputs() const { return inputs_; }
   size_t outputs() const { return product_.outputs(); }

@@ -49,8 +49,22 @@ std::shared_ptr<const Network> Network::Make(const Kernels &kernels, const std::
   if (inputs.size() != 1 || outputs.size() != 1) return nullptr;
   network->Fuse(kernels, Simplify(nodes));
   network->Plan(*inputs.begin(), outputs[0]);
-  network->operators_ = nodes.size();
+  network->Count(nodes);
   return network;
+}
+
+void Network::Count(const std::vector<Node> &nodes) {
+  operators_ = nodes.size();
+  double all = 0, spatial = 0;
+  for (const Node &node : nodes) {
+    if (node.operation.kind != Operation::CONVOLUTION) continue;  // depthwise ones are few
+    const Convolution &convolution = *node.operation.convolution;
+    double work = static_cast<double>(convolution.weights());
+    for (size_t side = 1; side + 1 < node.to.size(); side++) work *= static_cast<double>(node.to[side]);
+    all += work;
+    spatial += convolution.kernel() > 1 ? work : 0;
+  }
+  spatial_ = all > 0 ? spatial / all : 0;
 }
 
 void Network::Fuse(const Kernels &kernels, const std::vector<Node> &nodes) {

@@ -35,6 +35,9 @@ class Network {
   size_t inputs() const { return tensors_[0].size; }
   size_t outputs() const { return tensors_[1].size; }
 
+  // Which share of its multiplications is in convolutions that sum up over both channels and pixels.
+  double spatial() const { return spatial_; }
+
   // Of how many operators it is made.
   size_t operators() const { return operators_; }
 
@@ -55,6 +58,7 @@ class Network {
   };
 
   Network() = default;
+  void Count(const std::vector<Node> &nodes);
   void Fuse(const Kernels &kernels, const std::vector<Node> &nodes);
   void Plan(const std::string &input, const std::string &output);
   void Hold(size_t tensor);
@@ -67,6 +71,7 @@ class Network {
   std::vector<Tensor> tensors_;  // the network's input and output first
   std::vector<Buffer> buffers_;
   size_t operators_ = 0;
+  double spatial_ = 0;
 };
 
 }  // namespace tinynets

@@ -13,6 +13,8 @@
 namespace tinynets {
 namespace {
 
+// Of a network's multiplications in dense convolutions of 3 pixels, as ResNets': the library needs fewer for them (Winograd).
+constexpr double SPATIAL = 0.33;
 constexpr float TOLERANCE = 1e-3f;  // of our logits, of the library's largest; they are six digits alike, or wrong
 
 void Check(const mindspore::Status &status, const std::string &what) {
@@ -87,7 +89,15 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
   } else if (kernels != nullptr) {
     Reader reader(*kernels);
     Build(arguments, manifest, reader.provider());
-    Replace(*kernels, reader.Take());
+    const auto network = Network::Make(*kernels, reader.Take());
+    const bool best = network != nullptr && (arguments.kernels != "best" || network->spatial() < SPATIAL);
+    if (best && Agrees(*network)) {
+      network_ = network;
+      kernels_ = kernels->name;
+      in_.clear();
+      out_.clear();
+      model_.reset();  // with its copy of the weights
+    }
   } else {
     Build(arguments, manifest, "");
   }
@@ -119,27 +129,22 @@ void Session::Build(const Arguments &arguments, const Manifest &manifest, const 
   outputs_ = manifest.class_names.size();
 }
 
-void Session::Replace(const Kernels &kernels, const std::vector<Node> &nodes) {
-  auto network = Network::Make(kernels, nodes);
-  if (network == nullptr || network->inputs() != inputs_ || network->outputs() != outputs_) return;
-  // What we make of the network must be what the library makes of it.
+// Whether what we make of the network is what the library makes of it.
+bool Session::Agrees(const Network &network) {
+  if (network.inputs() != inputs_ || network.outputs() != outputs_) return false;
   std::vector<float> image(inputs_), logits(outputs_);
   std::mt19937 random;
   for (float &value : image) value = static_cast<float>(random()) / 0x1p31f - 1;
   std::copy(image.begin(), image.end(), Memory());
   const float *const wanted = Predict();
   Network::Memory memory;
-  network->Run(image.data(), 1, logits.data(), &memory);
+  network.Run(image.data(), 1, logits.data(), &memory);
   float largest = 0;
   for (size_t i = 0; i < outputs_; i++) largest = std::max(largest, std::abs(wanted[i]));
   for (size_t i = 0; i < outputs_; i++) {
-    if (!(std::abs(wanted[i] - logits[i]) <= TOLERANCE * largest)) return;  // a difference that is nan is one
+    if (!(std::abs(wanted[i] - logits[i]) <= TOLERANCE * largest)) return false;  // a difference that is nan is one
   }
-  network_ = std::move(network);
-  kernels_ = kernels.name;
-  in_.clear();
-  out_.clear();
-  model_.reset();  // with its copy of the weights
+  return true;
 }
 
 void Session::Resize(const Arguments &arguments, const Manifest &manifest) {

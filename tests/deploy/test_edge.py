@@ -458,6 +458,14 @@ def test_other_bases_run_on_our_kernels_as_well(name, lite_model, infer):
 
 
 @needs_sdk
+@pytest.mark.parametrize('name, best', [('resnet50@w=0.25,resolution=64', 'library'), ('ghostnet@w=0.4,d=0.5,resolution=65', 'ours')])
+def test_the_best_kernels_of_dense_spatial_convolutions_are_the_librarys(name, best, lite_model, infer):
+    _, model = lite_model(name)
+    report, _ = infer(model)
+    assert report['kernels'] == ('library' if best == 'library' or not own_kernels() else own_kernels()[0])
+
+
+@needs_sdk
 def test_unknown_kernels_are_one_line(build, tmp_path):
     done = run(build / 'tinynet_infer', '--model', tmp_path / 'absent', '--images', tmp_path, '--kernels', 'sse')
     assert done.returncode == 2
