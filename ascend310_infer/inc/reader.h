@@ -7,8 +7,8 @@
 
 namespace tinynets {
 
-// Reads the operators of a network as MindSpore Lite builds it: the library offers every operator to those who registered
-// a kernel for it, with its attributes and weights. None is taken.
+// Reads the operators of a network as MindSpore Lite builds it: the library offers every operator to those who
+// registered a kernel for it, with its attributes and weights. None is taken.
 class Reader {
  public:
 #ifdef OWN_KERNELS

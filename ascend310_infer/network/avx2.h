@@ -61,10 +61,8 @@ TARGET inline Vector Smaller(Vector limit, Vector x) {
   return {_mm256_min_ps(limit.low, x.low), _mm256_min_ps(limit.high, x.high)};
 }
 
-// 1 / (1 + e^-x), with e^-x = 2^(k/8) 2^t: k/8 is -x / ln 2 rounded to eighths (by adding 1.5 * 2^20), t what is left, of
-// whose power a polynomial of degree 4 is enough. k << 20 puts the whole part of k/8 into a float's exponent and the
-// rest, j, into its fraction; a table turns that fraction into the one of 2^(j/8). Then one Newton step on the
-// processor's guess of the reciprocal. |x| is cut at 86: the sigmoid has long settled there, and nothing overflows.
+// As with AVX-512 (avx512.h), but in eighths: the table has eight entries, and t is up to twice as large, so that its
+// power needs a polynomial of degree 4.
 TARGET inline __m256 SigmoidOf(__m256 x) {
   const __m256i table = _mm256_setr_epi32(0x3F800000, 0x3F7B95C2, 0x3F7837F0, 0x3F75FED7, 0x3F7504F3, 0x3F75672A,
                                           0x3F7744FD, 0x3F7AC0C7);

@@ -20,7 +20,7 @@ class Convolution {
     ptrdiff_t row, pixel, channel;
   };
 
-  // x (height, width, inputs), which may be laid out otherwise, to y (height out, width out, outputs), or a share of it.
+  // x (height, width, inputs), which may be laid out otherwise, to y (height out, width out, outputs), or a share.
   void operator()(const float *x, size_t height, size_t width, const Strides &strides, float *y, const Finish &finish,
                   const Share &share, Scratch *scratch) const;
 

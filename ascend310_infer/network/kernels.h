@@ -10,7 +10,7 @@ constexpr size_t LANES = 16;  // values of a vector, in one register or in sever
 enum class Activation { NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH };
 
 // Where the values of a channels-last map are: channel c of pixel p is at p * pixel + c / 16 * block + c % 16. As usual
-// (pixel: the channels, block: 16), or 16 channels after the other (pixel: 16), where a block's last channels may be none.
+// (pixel: the channels, block: 16), or 16 channels after the other (pixel: 16), the last of which may be none.
 struct Layout {
   ptrdiff_t pixel, block;
 };

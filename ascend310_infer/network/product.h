@@ -23,7 +23,8 @@ class Product {
   };
 
   // All rows to y, one line after the other; of the outputs only a share. No totals.
-  void operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish, const Share &share = {}) const;
+  void operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish,
+                  const Share &share = {}) const;
 
   const Kernels &kernels() const { return kernels_; }
   size_t inputs() const { return inputs_; }

@@ -46,7 +46,8 @@ bool Step::CanTakeOver(const Node &next) const {
   switch (next.operation.kind) {
     case Operation::CONVOLUTION:
       if (convolution_ != nullptr) return false;
-      return kind == Operation::TO_CHANNELS_LAST || (kind == Operation::GATE && next.operation.convolution->pointwise());
+      return kind == Operation::TO_CHANNELS_LAST ||
+             (kind == Operation::GATE && next.operation.convolution->pointwise());
     case Operation::AFFINE:
       if (!next.operation.IsActivation() || (convolution_ == nullptr && depthwise_ == nullptr)) return false;
       return (residual_.empty() ? activation_ : last_) == Activation::NONE;
@@ -190,10 +191,11 @@ void Step::RunLargest(const float *x, size_t batch, float *y, const Share &share
 
 void Step::RunChannelsLast(const float *x, size_t batch, float *y, const Share &share, Scratch *scratch) const {
   const size_t channels = from_[1], pixels = from_[2] * from_[3];
+  const Finish finish = {activation_, nullptr, Activation::NONE, nullptr};
   const Convolution::Strides strides = {static_cast<ptrdiff_t>(from_[3]), 1, static_cast<ptrdiff_t>(pixels)};
   for (size_t i = 0; i < batch; i++, x += from(), y += to()) {
     if (convolution_ != nullptr) {
-      (*convolution_)(x, map_[1], map_[2], strides, y, {activation_, nullptr, Activation::NONE, nullptr}, share, scratch);
+      (*convolution_)(x, map_[1], map_[2], strides, y, finish, share, scratch);
       continue;
     }
     for (size_t c = 0; c < channels; c++) {
@@ -229,9 +231,10 @@ void Step::RunDepthwise(const Convolve &convolve, const float *x, size_t batch, 
                         const Share &share, Scratch *scratch) const {
   const size_t channels = depthwise_->channels(), whole = (channels + LANES - 1) / LANES * LANES;
   float *const totals = mean == nullptr ? nullptr : Scratch::Room(&scratch->totals, whole);
+  const Finish finish = {activation_, nullptr, Activation::NONE, totals};
   for (size_t i = 0; i < batch; i++) {
     if (totals != nullptr) std::fill_n(totals, whole, 0.f);
-    convolve(x + i * from(), map_[1], map_[2], y + i * to(), {activation_, nullptr, Activation::NONE, totals}, share, scratch);
+    convolve(x + i * from(), map_[1], map_[2], y + i * to(), finish, share, scratch);
     for (size_t c = 0; totals != nullptr && share.parts == 1 && c < channels; c++) {
       mean[i * channels + c] = totals[c] * static_cast<float>(channels) / static_cast<float>(to());
     }

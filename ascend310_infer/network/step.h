@@ -86,7 +86,7 @@ class Step {
   std::shared_ptr<const Convolution> convolution_;
   std::shared_ptr<const Depthwise> depthwise_;
   std::shared_ptr<const Expansion> expansion_;
-  Activation activation_;                 // of what a convolution, the last of two, gives
+  Activation activation_;               // of what the last operator but a sum gives
   Activation last_ = Activation::NONE;  // of its sum with a residual
 };
 

@@ -13,6 +13,7 @@
 #include "include/registry/converter_context.h"
 #include "library.h"
 #include "manifest.h"
+#include "printable.h"
 
 #if __has_include("include/converter.h")
 #include "include/converter.h"
@@ -75,7 +76,7 @@ int main(int argc, char **argv) {
     Convert(argv[1], argv[2]);
     return 0;
   } catch (const std::exception &error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", tinynets::Printable(error.what()).c_str());
     return 2;
   }
 }

@@ -42,7 +42,8 @@ std::optional<float> Scalar(const MSTensor &tensor) {
 }
 
 std::vector<int32_t> ConstantIntegers(const MSTensor &tensor, const Shape &shape) {
-  if (!tensor.IsConst() || tensor.DataType() != mindspore::DataType::kNumberTypeInt32 || tensor.Shape() != shape) return {};
+  const bool integers = tensor.IsConst() && tensor.DataType() == mindspore::DataType::kNumberTypeInt32;
+  if (!integers || tensor.Shape() != shape) return {};
   const auto data = tensor.Data();
   const auto *const begin = static_cast<const int32_t *>(data.get());
   return data == nullptr ? std::vector<int32_t>() : std::vector<int32_t>(begin, begin + tensor.ElementNum());

@@ -458,7 +458,8 @@ def test_other_bases_run_on_our_kernels_as_well(name, lite_model, infer):
 
 
 @needs_sdk
-@pytest.mark.parametrize('name, best', [('resnet50@w=0.25,resolution=64', 'library'), ('ghostnet@w=0.4,d=0.5,resolution=65', 'ours')])
+@pytest.mark.parametrize('name, best', [('resnet50@w=0.25,resolution=64', 'library'),
+                                        ('ghostnet@w=0.4,d=0.5,resolution=65', 'ours')])
 def test_the_best_kernels_of_dense_spatial_convolutions_are_the_librarys(name, best, lite_model, infer):
     _, model = lite_model(name)
     report, _ = infer(model)
