@@ -29,6 +29,7 @@ PINS = ['torch==2.14.1', 'torchvision==0.29.1', 'timm==1.0.31', 'numpy<2.3', 'on
         'openvino==2026.4.1', 'opencv-python-headless==5.0.0.93', 'pillow==13.0.0']
 NETWORKS = ['tinynet_a', 'tinynet_b', 'tinynet_c', 'tinynet_d', 'tinynet_e', 'efficientnet_b0']
 ENGINES = ['ours', 'onnxruntime', 'openvino', 'openvino_bf16', 'torch_eager', 'torch_compiled']
+KERNELS = {'ours': 'best', 'ours_avx2': 'avx2', 'ours_library': 'library'}  # of our program; the others where asked for
 DECODERS = ['ours', 'pillow', 'opencv', 'torchvision']
 FLOAT32 = [engine for engine in ENGINES if engine not in ('ours', 'openvino_bf16')]
 BATCHES = [1, 16]
@@ -40,8 +41,8 @@ STAGES = ('decode', 'preprocess', 'inference', 'total')
 class Program:
     """Our C++ program as a worker: a process a turn, which loads, warms up and makes the calls."""
 
-    def __init__(self, row: str, prepared: dict, folder: pathlib.Path):
-        self.whole, self.prepared, self.folder = row.endswith('files'), prepared, folder
+    def __init__(self, row: str, kernels: str, prepared: dict, folder: pathlib.Path):
+        self.whole, self.kernels, self.prepared, self.folder = row.endswith('files'), kernels, prepared, folder
 
     def ask(self, line: str) -> dict:
         """As edge_worker.py answers; in place of `seconds` what the calls of all workers took, nothing between them."""
@@ -52,7 +53,8 @@ class Program:
         done = subprocess.run(
             [program('tinynet_infer'), '--model', self.prepared['mindir'], '--images', images, '--batch', str(batch),
              '--threads', str(threads), '--workers', str(workers), '--repeat', str(repeat), '--output', out, '--force',
-             '--calls', '--logits', '--warmup', str(max(3, 20 // batch))], capture_output=True, text=True)
+             '--calls', '--logits', '--warmup', str(max(3, 20 // batch)), '--kernels', self.kernels],
+            capture_output=True, text=True)
         if done.returncode:
             raise turns.Failed(done.stderr.strip()[:200])
         found = json.loads(out.read_text())
@@ -148,7 +150,7 @@ def measure_row(row: str, args: argparse.Namespace) -> dict:
         found = {'macs': prepared['macs'], 'layouts': {}}
         try:
             for name in names:
-                workers[name] = Program(row, prepared, folder) if name == 'ours' else turns.Worker(
+                workers[name] = Program(row, KERNELS[name], prepared, folder) if name in KERNELS else turns.Worker(
                     [args.torch_python, turns.ROOT / 'benchmarks' / 'edge_worker.py', name, network, folder,
                      str(prepared['px']), str(prepared['crop'])])
             others = turns.Others(lambda: sum(w.cpu_seconds() for w in workers.values()))
@@ -318,7 +320,8 @@ def main() -> None:
     parser.add_argument('--networks', nargs='*', default=NETWORKS, metavar='NAME')
     parser.add_argument('--files', nargs='*', default=['tinynet_e', 'tinynet_a'], metavar='NAME',
                         help='networks to measure from image files to logits')
-    parser.add_argument('--engines', nargs='+', choices=ENGINES, default=ENGINES)
+    parser.add_argument('--engines', nargs='+', choices=[*ENGINES, *(name for name in KERNELS if name != 'ours')],
+                        default=ENGINES, help="default: all but our program's own other kernels")
     parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--calls', type=int, default=10,
                         help='of an engine in a round, all copies together, after its warm-up')

@@ -39,7 +39,7 @@ void Move(int, size_t) {}
 
 }  // namespace
 
-Team::Team(size_t threads) {
+Team::Team(size_t threads) : claimed_(threads) {
   threads_.reserve(threads);  // what is thrown while some run already must be caught
   try {
     for (size_t part = 1; part < threads; part++) threads_.emplace_back(&Team::Wait, this, part);
@@ -59,15 +59,24 @@ Team::~Team() {
 void Team::Run(const std::function<void(size_t)> &work) {
   work_ = &work;
   processor_ = Processor();
-  left_ = threads_.size();
+  left_ = size();
+  const size_t number = begun_ + 1;
   {
     const std::lock_guard<std::mutex> lock(sleeping_);  // none falls asleep between its last look and this
-    begun_++;
+    begun_ = number;
   }
   woken_.notify_all();
-  Do(0);
+  for (size_t part = 0; part < size(); part++) {
+    if (Claim(part, number)) Do(part);
+  }
   while (left_ > 0) std::this_thread::yield();
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+// Whether the caller is the first who wants to do a part of a work; the works before it are done.
+bool Team::Claim(size_t part, size_t work) {
+  size_t last = work - 1;
+  return claimed_[part].compare_exchange_strong(last, work);
 }
 
 void Team::Do(size_t part) {
@@ -77,10 +86,11 @@ void Team::Do(size_t part) {
     const std::lock_guard<std::mutex> lock(sleeping_);
     error_ = std::current_exception();
   }
+  left_--;
 }
 
 void Team::Wait(size_t part) {
-  for (size_t done = 0;; done++) {
+  for (size_t done = 0;;) {
     const auto patience = std::chrono::steady_clock::now() + AWAKE;
     while (begun_ == done && !over_ && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
     if (begun_ == done) {
@@ -88,9 +98,10 @@ void Team::Wait(size_t part) {
       woken_.wait(lock, [&] { return begun_ != done || over_; });
     }
     if (over_) return;
+    done = begun_;
+    if (!Claim(part, done)) continue;
     if (processor_ >= 0 && Processor() == processor_) Move(processor_, part);
     Do(part);
-    left_--;
   }
 }
 

@@ -11,7 +11,8 @@
 
 namespace tinynets {
 
-// Threads that do the parts of one work after the other together, the caller among them.
+// Threads that do the parts of one work after the other together, the caller among them, who also does the parts of those
+// that the system lets wait.
 class Team {
  public:
   // Fewer where the system gives no more.
@@ -25,13 +26,15 @@ class Team {
 
  private:
   void Wait(size_t part);
+  bool Claim(size_t part, size_t work);
   void Do(size_t part);
 
   std::vector<std::thread> threads_;
   const std::function<void(size_t)> *work_ = nullptr;
   int processor_ = -1;            // that the caller was on, where the system tells
-  std::atomic<size_t> begun_{0};  // works so far
-  std::atomic<size_t> left_{0};   // parts of the last one that are not done
+  std::atomic<size_t> begun_{0};              // works so far
+  std::vector<std::atomic<size_t>> claimed_;  // the last work of which someone does the part
+  std::atomic<size_t> left_{0};               // parts of the last one that are not done
   std::atomic<bool> over_{false};
   std::mutex sleeping_;
   std::condition_variable woken_;
