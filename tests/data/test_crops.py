@@ -61,7 +61,7 @@ def boxes(width, height, count, rng):
                                      {'progressive': True}, {'restart_marker_rows': 2}], ids=str)
 def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
     rng = np.random.default_rng(1)
-    table = TrainTransform(1, MEAN, DEVIATION)._table
+    factors = TrainTransform(1, MEAN, DEVIATION)._factors
     scales = set()
     for width, height in ((331, 203), (48, 160), (17, 23), (96, 64)):
         data = jpeg(photograph(width, height), **options)
@@ -70,7 +70,7 @@ def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
             side, mirrored = int(rng.integers(1, 60)), bool(rng.integers(2))
             scale = image.scale(box, side)
             got = np.empty((3, side, side), np.float32)
-            assert native.crop_jpeg(data, scale, box, mirrored, table, got)
+            assert native.crop_jpeg(data, scale, box, mirrored, factors, got)
             want = image.resized(box, side)
             want = want.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else want
             assert np.array_equal(got, normalise(want, MEAN, DEVIATION)), (width, height, box, side, scale)
@@ -80,13 +80,13 @@ def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
 
 def test_compiled_crops_of_pixels_equal_pillow_to_the_bit(compiled):
     rng = np.random.default_rng(2)
-    table = TrainTransform(1, MEAN, DEVIATION)._table
+    factors = TrainTransform(1, MEAN, DEVIATION)._factors
     for width, height in ((90, 70), (3, 40), (1, 1), (33, 32)):
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         for left, top, right, bottom in boxes(width, height, 15, rng):
             side = int(rng.integers(1, 50))
             got = np.empty((3, side, side), np.float32)
-            assert native.crop_pixels(pixels, (left, top, right, bottom), False, table, got)
+            assert native.crop_pixels(pixels, (left, top, right, bottom), False, factors, got)
             cut = Image.fromarray(pixels[top:bottom, left:right])
             want = cut.resize((side, bottom - top), Image.BICUBIC).resize((side, side), Image.BICUBIC)
             assert np.array_equal(got, normalise(want, MEAN, DEVIATION))
