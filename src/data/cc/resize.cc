@@ -27,11 +27,10 @@ double Bicubic(double x) {
   return 0.0;
 }
 
-// The weights of two taps, each in two halves of 16 bits: the lower one as a signed number, and the upper one, which is
-// one more where the lower is negative.
+// The weights of two taps in halves of 16 bits, the first tap's at the bottom: the lower halves as signed numbers, the
+// upper ones one more where the lower is negative.
 struct Pair {
-  int32_t low, high;  // the first tap's in the lower 16 bits
-  int32_t Weight(int i) const { return static_cast<int16_t>(high >> 16 * i) * 65536 + static_cast<int16_t>(low >> 16 * i); }
+  int32_t low, high;
 };
 
 // For each output pixel the input pixels it is made of, and their weights. A pair is of the taps k and k + apart; there
@@ -91,8 +90,8 @@ using Bytes = __m128i;
 constexpr size_t GROUP = sizeof(Bytes);
 constexpr int ROWS = GROUP / 16;  // that a register holds four pixels of
 
-// One instruction multiplies sixteen bits by sixteen and adds two neighbours. The sums of either half of the weights may
-// wrap, what they add up to does not.
+// One instruction multiplies sixteen bits by sixteen and adds two neighbours. The sums of either half of the weights
+// may wrap, what they add up to does not.
 struct Sums {
   Bytes low = V(set1_epi32)(HALF), high = WHOLE(setzero)();
 
@@ -168,6 +167,10 @@ void ResizeColumns(const uint8_t *in, size_t stride, const Pair *pairs, int coun
 
 constexpr size_t GROUP = 16;
 
+int32_t Weight(const Pair &pair, int tap) {
+  return static_cast<int16_t>(pair.high >> 16 * tap) * 65536 + static_cast<int16_t>(pair.low >> 16 * tap);
+}
+
 uint8_t Clip(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> PRECISION, 0, 255)); }
 
 void ResizeRows(const uint8_t *rows, size_t stride, const Taps &taps, uint8_t *out, size_t out_stride) {
@@ -177,7 +180,7 @@ void ResizeRows(const uint8_t *rows, size_t stride, const Taps &taps, uint8_t *o
       int32_t sums[4] = {HALF, HALF, HALF, HALF};
       for (int k = 0; k < taps.spans[i].pairs; k++, at += k % 2 ? 4 : 12) {
         const Pair &pair = taps.pairs[taps.stride * i + k];
-        for (int c = 0; c < 4; c++) sums[c] += at[c] * pair.Weight(0) + at[c + 8] * pair.Weight(1);
+        for (int c = 0; c < 4; c++) sums[c] += at[c] * Weight(pair, 0) + at[c + 8] * Weight(pair, 1);
       }
       for (int c = 0; c < 4; c++) out[4 * i + c] = Clip(sums[c]);
     }
@@ -190,7 +193,7 @@ void ResizeColumns(const uint8_t *in, size_t stride, const Pair *pairs, int coun
     std::fill_n(sums, GROUP, HALF);
     for (int k = 0; k < count; k++) {
       const uint8_t *a = in + stride * (2 * k) + at, *b = a + stride;
-      for (size_t x = 0; x < GROUP; x++) sums[x] += a[x] * pairs[k].Weight(0) + b[x] * pairs[k].Weight(1);
+      for (size_t x = 0; x < GROUP; x++) sums[x] += a[x] * Weight(pairs[k], 0) + b[x] * Weight(pairs[k], 1);
     }
     for (size_t x = 0; x < GROUP; x++) out[at + x] = Clip(sums[x]);
   }
@@ -202,7 +205,8 @@ void ResizeColumns(const uint8_t *in, size_t stride, const Pair *pairs, int coun
 
 bool ResizeToTensor(const Source &source, const float *box, int side, bool mirrored, const float *factors, float *out) {
   // Horizontally first, as Pillow does; a row more than there are may be read, with a weight of 0.
-  const Taps across(source.width, box[0], box[2], side, 2, mirrored), down(source.height, box[1], box[3], side, 1, false);
+  const Taps across(source.width, box[0], box[2], side, 2, mirrored);
+  const Taps down(source.height, box[1], box[3], side, 1, false);
   const size_t stride = RoundUp(size_t{4} * side, GROUP);
   thread_local std::vector<uint8_t> narrow;
   narrow.resize(std::max(narrow.size(), stride * (RoundUp(source.height, FOUR) + 1)));

@@ -18,8 +18,9 @@ struct Source {
   std::function<const uint8_t *(int y)> rows;
 };
 
-// Writes (3, side, side) float32: the box (left, top, right, bottom; in pixels of the source, fractions allowed) at side
-// x side, mirrored or not, each value v of channel c as v * factors[c] - factors[3 + c]. False where the source fails.
+// Writes (3, side, side) float32: the box (left, top, right, bottom; in pixels of the source, fractions allowed) at
+// side x side, mirrored or not, each value v of channel c as v * factors[c] - factors[3 + c], every operation rounded.
+// False where the source fails.
 bool ResizeToTensor(const Source &source, const float *box, int side, bool mirrored, const float *factors, float *out);
 
 }  // namespace tinynets
