@@ -83,8 +83,8 @@ def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
 @pytest.mark.parametrize('vectors, flags', [('avx2', ()), ('baseline', ()), ('baseline', ('-U__SSE2__',))],
                          ids=['avx2', 'baseline', 'portable'])
 def test_all_instruction_sets_give_the_same_bits(vectors, flags, compiled, monkeypatch):
-    if vectors not in build.usable_vectors():
-        pytest.skip(f'this processor has no {vectors}')
+    if vectors not in build.usable_vectors()[0 if flags else 1:]:
+        pytest.skip(f'{vectors} is not narrower than what is used here')
     rng = np.random.default_rng(4)
     factors, data = TrainTransform(1, MEAN, DEVIATION)._factors, jpeg(photograph(211, 149))
     wanted = [(box, int(rng.integers(1, 80))) for box in boxes(211, 149, 20, rng)]

@@ -99,11 +99,13 @@ class Decoder {
   size_t offset_ = 0;  // bytes from the start of a row to the crop
 };
 
-// This thread's memory for four rows; what it holds does not matter.
+// This thread's memory for four rows; what it holds does not matter. No row begins at a multiple of four bytes: those
+// at multiples of 16 or 32 libjpeg-turbo writes past the caches, although they are read at once.
 uint8_t *FourRows(size_t stride) {
+  constexpr int ASKEW = 2;
   thread_local std::vector<uint8_t> rows;
-  rows.resize(std::max(rows.size(), stride * FOUR + 16));
-  return rows.data();
+  rows.resize(std::max(rows.size(), ASKEW + stride * FOUR + 16));
+  return rows.data() + ASKEW;
 }
 
 }  // namespace
