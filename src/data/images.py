@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pathlib
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -21,6 +22,10 @@ from PIL import Image, ImageOps
 from src.files import write_text
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+
+# Markers of a JPEG header, by their second byte: coefficients follow; the size; JFIF, Adobe, tables and comments
+_SCAN, _FRAMES, _PLAIN = 0xda, (0xc0, 0xc1, 0xc2), (0xe0, 0xee, 0xdb, 0xc4, 0xdd, 0xfe)
+_MOST_PIXELS = 2 ** 26  # Pillow warns of larger ones, or refuses them
 
 
 class ImageError(ValueError):
@@ -86,13 +91,37 @@ def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> U
     """An upright JPEG image with its size only, any other image decoded. Raises ImageError; `data` as in `decode`."""
     with _errors_named(path):
         if data is None:
-            with open(path, 'rb') as file:
+            with open(path, 'rb', buffering=0) as file:
                 data = file.read()
         if data[:2] == b'\xff\xd8':
+            size = _plain_size(data)
+            if size is not None:
+                return Jpeg(data, size, str(path))
             with Image.open(io.BytesIO(data)) as image:
                 if image.format == 'JPEG' and image.getexif().get(0x0112, 1) not in range(2, 9):
                     return Jpeg(data, image.size, str(path))
     return decode(path, data)
+
+
+def _plain_size(data: bytes) -> Optional[Tuple[int, int]]:
+    """Width and height of a JPEG of eight bits and three components whose header has nothing beside what decodes it.
+
+    None for any other, as those with EXIF data: Pillow says what they are, in several times as long.
+    """
+    at, size = 2, None
+    while at + 10 <= len(data) and data[at] == 0xff:
+        kind = data[at + 1]
+        if kind == _SCAN:
+            return size
+        if kind in _FRAMES and size is None:
+            height, width = struct.unpack_from('>HH', data, at + 5)
+            if data[at + 4] != 8 or data[at + 9] != 3 or not 0 < width * height <= _MOST_PIXELS:
+                return None
+            size = width, height
+        elif kind not in _PLAIN:
+            return None
+        at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
+    return None
 
 
 def header_size(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[int, int]:

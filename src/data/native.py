@@ -41,24 +41,24 @@ def library() -> Optional[ctypes.CDLL]:
     return loaded
 
 
-def crop_jpeg(data: bytes, scale: int, box: Tuple[int, int, int, int], mirrored: bool, table: np.ndarray,
+def crop_jpeg(data: bytes, scale: int, box: Tuple[int, int, int, int], mirrored: bool, factors: np.ndarray,
               out: np.ndarray) -> bool:
     """Write a crop of a JPEG to `out`, (3, side, side) float32, contiguous; False where Pillow must do it.
 
-    `box` is (left, top, right, bottom) in pixels of the full size, of which 1/`scale` is decoded (1, 2, 4, 8); `table`
-    (3, 256) float32 says what becomes of each value of each channel.
+    `box` is (left, top, right, bottom) in pixels of the full size, of which 1/`scale` is decoded (1, 2, 4, 8); a
+    value v of channel c becomes v * factors[0, c] - factors[1, c]; `factors` is (2, 3) float32, contiguous.
     """
     native = library()
     return native is not None and not native.tinynets_crop_jpeg(
-        data, len(data), scale, _Box(*box), out.shape[-1], mirrored, table.ctypes.data, out.ctypes.data)
+        data, len(data), scale, _Box(*box), out.shape[-1], mirrored, factors.ctypes.data, out.ctypes.data)
 
 
-def crop_pixels(pixels: np.ndarray, box: Tuple[int, int, int, int], mirrored: bool, table: np.ndarray,
+def crop_pixels(pixels: np.ndarray, box: Tuple[int, int, int, int], mirrored: bool, factors: np.ndarray,
                 out: np.ndarray) -> bool:
     """The same of pixels (H, W, 3) uint8, whose rows are contiguous."""
     native = library()
     if native is None:
         return False
     native.tinynets_crop_pixels(pixels.ctypes.data, pixels.strides[0], _Box(*box), out.shape[-1], mirrored,
-                                table.ctypes.data, out.ctypes.data)
+                                factors.ctypes.data, out.ctypes.data)
     return True

@@ -91,8 +91,8 @@ class TrainTransform:
     def _crop_natively(self, image, box: Tuple[int, int, int, int], mirrored: bool, out: np.ndarray) -> bool:
         """Write the tensor by compiled code; whether there is any for this image."""
         if isinstance(image, Jpeg):
-            return native.crop_jpeg(image.data, image.scale(box, self.resolution), box, mirrored, self._table, out)
-        return isinstance(image, np.ndarray) and native.crop_pixels(image, box, mirrored, self._table, out)
+            return native.crop_jpeg(image.data, image.scale(box, self.resolution), box, mirrored, self._factors, out)
+        return isinstance(image, np.ndarray) and native.crop_pixels(image, box, mirrored, self._factors, out)
 
     def _cropped(self, image, box: Tuple[int, int, int, int]) -> Image.Image:
         """The box of an image at the transform's resolution, by Pillow."""
@@ -104,10 +104,8 @@ class TrainTransform:
         return image.crop(box).resize((self.resolution, self.resolution), BICUBIC)
 
     @cached_property
-    def _table(self) -> np.ndarray:
-        """What `normalise` makes of each value of each channel, (3, 256)."""
-        values = np.arange(256, dtype=np.uint8)
-        return np.ascontiguousarray(normalise(np.stack([values] * 3, -1)[None], self.mean, self.deviation)[:, 0])
+    def _factors(self) -> np.ndarray:
+        return np.stack(factors(self.mean, self.deviation))
 
     def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
         """Draw (left, top, width, height) in pixels of an image of `size` (width, height)."""
@@ -136,9 +134,14 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
     return image.crop((left, top, min(width, left + longest), min(height, top + longest)))
 
 
+def factors(mean: Sequence[float], deviation: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
+    """What a channel's values are multiplied by, and what is then subtracted, to be normalised: (3,) float32 each."""
+    deviation = np.asarray(deviation, np.float32)
+    return 1 / (255 * deviation), np.asarray(mean, np.float32) / deviation
+
+
 def normalise(image: Image.Image, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
     """(value / 255 - mean) / deviation, channels first, float32."""
-    scale = 1 / (255 * np.asarray(deviation, np.float32))
-    shift = np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
+    scale, shift = factors(mean, deviation)
     pixels = np.asarray(image, np.float32) * scale - shift
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -1,4 +1,5 @@
 """Crops decoded in part: the compiled ones and Pillow's agree to the bit, and show what the whole image shows."""
+import dataclasses
 import io
 import re
 
@@ -13,6 +14,7 @@ from src.data.classification import ImageFolder, Subset, load_dataset
 from src.config import DataConfig
 from src.data.pipeline import TrainStream
 from src.data.transforms import TrainTransform, normalise
+from src.kernels import build
 from tests.golden.generate_transforms import picture
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -61,7 +63,7 @@ def boxes(width, height, count, rng):
                                      {'progressive': True}, {'restart_marker_rows': 2}], ids=str)
 def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
     rng = np.random.default_rng(1)
-    table = TrainTransform(1, MEAN, DEVIATION)._table
+    factors = TrainTransform(1, MEAN, DEVIATION)._factors
     scales = set()
     for width, height in ((331, 203), (48, 160), (17, 23), (96, 64)):
         data = jpeg(photograph(width, height), **options)
@@ -70,7 +72,7 @@ def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
             side, mirrored = int(rng.integers(1, 60)), bool(rng.integers(2))
             scale = image.scale(box, side)
             got = np.empty((3, side, side), np.float32)
-            assert native.crop_jpeg(data, scale, box, mirrored, table, got)
+            assert native.crop_jpeg(data, scale, box, mirrored, factors, got)
             want = image.resized(box, side)
             want = want.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else want
             assert np.array_equal(got, normalise(want, MEAN, DEVIATION)), (width, height, box, side, scale)
@@ -78,18 +80,63 @@ def test_compiled_crops_equal_pillow_to_the_bit(options, compiled):
     assert scales == {1, 2, 4, 8}
 
 
+@pytest.mark.parametrize('vectors, flags', [('avx2', ()), ('baseline', ()), ('baseline', ('-U__SSE2__',))],
+                         ids=['avx2', 'baseline', 'portable'])
+def test_all_instruction_sets_give_the_same_bits(vectors, flags, compiled, monkeypatch):
+    if vectors not in build.usable_vectors()[0 if flags else 1:]:
+        pytest.skip(f'{vectors} is not narrower than what is used here')
+    rng = np.random.default_rng(4)
+    factors, data = TrainTransform(1, MEAN, DEVIATION)._factors, jpeg(photograph(211, 149))
+    wanted = [(box, int(rng.integers(1, 80))) for box in boxes(211, 149, 20, rng)]
+
+    def make():
+        made = [np.empty((3, side, side), np.float32) for _, side in wanted]
+        assert all(native.crop_jpeg(data, 1, box, True, factors, out) for (box, _), out in zip(wanted, made))
+        return made
+    widest = make()
+    monkeypatch.setenv('TINYNETS_VECTORS', vectors)
+    monkeypatch.setattr(native, 'PART', dataclasses.replace(native.PART, flags=(*native.PART.flags, *flags)))
+    narrower = native.library.__wrapped__()
+    assert narrower._name != native.library()._name
+    monkeypatch.setattr(native, 'library', lambda: narrower)
+    assert all(np.array_equal(a, b) for a, b in zip(make(), widest, strict=True))
+
+
 def test_compiled_crops_of_pixels_equal_pillow_to_the_bit(compiled):
     rng = np.random.default_rng(2)
-    table = TrainTransform(1, MEAN, DEVIATION)._table
+    factors = TrainTransform(1, MEAN, DEVIATION)._factors
     for width, height in ((90, 70), (3, 40), (1, 1), (33, 32)):
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         for left, top, right, bottom in boxes(width, height, 15, rng):
             side = int(rng.integers(1, 50))
             got = np.empty((3, side, side), np.float32)
-            assert native.crop_pixels(pixels, (left, top, right, bottom), False, table, got)
+            assert native.crop_pixels(pixels, (left, top, right, bottom), False, factors, got)
             cut = Image.fromarray(pixels[top:bottom, left:right])
             want = cut.resize((side, bottom - top), Image.BICUBIC).resize((side, side), Image.BICUBIC)
             assert np.array_equal(got, normalise(want, MEAN, DEVIATION))
+
+
+def test_only_plain_jpeg_headers_are_read_without_pillow():
+    """What they say is what Pillow says; of all others, and of broken ones, nothing is said."""
+    def size(**options):
+        return images._plain_size(jpeg(photograph(37, 21), **options))
+    for options in ({}, {'progressive': True}, {'subsampling': 0}, {'restart_marker_rows': 1}, {'comment': b'\xff\xda'},
+                    {'keep_rgb': True}, {'dpi': (300, 300)}):
+        assert size(**options) == (37, 21), options
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert size(exif=exif) is size(icc_profile=b'x' * 70000) is size(xmp=b'<x/>') is None
+    assert images._plain_size(jpeg(photograph(37, 21)[..., 0])) is None  # grey
+    data = jpeg(photograph(37, 21))
+    scan, frame = data.index(b'\xff\xda'), data.index(b'\xff\xc0')
+    late = data[:scan] + b'\xff\xe1\0\4\0\0' + data[scan:]  # EXIF data may follow the size
+    assert images._plain_size(late) is None
+    huge = data[:frame + 5] + b'\xff' * 4 + data[frame + 9:]
+    twelve = data[:frame + 4] + b'\x0c' + data[frame + 5:]
+    empty = data[:frame + 5] + bytes(4) + data[frame + 9:]
+    twice = data[:scan] + data[frame:frame + 19] + data[scan:]
+    for broken in (huge, twelve, empty, twice, *(data[:n] for n in range(scan))):
+        assert images._plain_size(broken) is None
 
 
 @pytest.mark.parametrize('side, scale', [(26, 8), (27, 4), (51, 4), (53, 4), (54, 2), (107, 2), (108, 1), (300, 1)])

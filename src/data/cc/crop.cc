@@ -42,91 +42,114 @@ struct Side {
         begin(static_cast<float>(from) / scale - first), end(static_cast<float>(to) / scale - first) {}
 };
 
-// Fills `pixels` with the rows of the crop and says where in them the crop begins; false where it can't. Everything
-// that needs a destructor lives outside: an error of libjpeg jumps out of here.
-bool Decode(const uint8_t *data, size_t size, int scale, const int *crop, std::vector<uint8_t> &pixels, View &view,
-            float *box) {
-  jpeg_decompress_struct jpeg;
-  Errors errors;
-  jpeg.err = jpeg_std_error(&errors.manager);
-  errors.manager.error_exit = Leave;
-  errors.manager.emit_message = LeaveOnWarning;
-  errors.manager.output_message = Silent;
-  if (setjmp(errors.leave)) {
-    jpeg_destroy_decompress(&jpeg);
-    return false;
+// The rows of a crop. Everything that needs a destructor lives outside of the calls: an error of libjpeg jumps out.
+class Decoder {
+ public:
+  Decoder() {
+    jpeg_.err = jpeg_std_error(&errors_.manager);
+    errors_.manager.error_exit = Leave;
+    errors_.manager.emit_message = LeaveOnWarning;
+    errors_.manager.output_message = Silent;
   }
-  jpeg_create_decompress(&jpeg);
-  jpeg_mem_src(&jpeg, data, size);
-  jpeg_read_header(&jpeg, TRUE);
-  if (jpeg.num_components != 3 || jpeg.jpeg_color_space != JCS_YCbCr || jpeg.data_precision != 8 ||
-      crop[2] > static_cast<int>(jpeg.image_width) || crop[3] > static_cast<int>(jpeg.image_height)) {
-    Leave(reinterpret_cast<j_common_ptr>(&jpeg));
+  ~Decoder() { jpeg_destroy_decompress(&jpeg_); }  // the rows below are nobody's business
+  Decoder(const Decoder &) = delete;
+
+  // Begins; says how many pixels the crop has and where in them it begins. False where it can't.
+  bool Start(const uint8_t *data, size_t size, int scale, const int *crop, Source *source, float *box) {
+    if (setjmp(errors_.leave)) return false;
+    jpeg_create_decompress(&jpeg_);
+    jpeg_mem_src(&jpeg_, data, size);
+    jpeg_read_header(&jpeg_, TRUE);
+    if (jpeg_.num_components != 3 || jpeg_.jpeg_color_space != JCS_YCbCr || jpeg_.data_precision != 8 ||
+        crop[2] > static_cast<int>(jpeg_.image_width) || crop[3] > static_cast<int>(jpeg_.image_height)) {
+      return false;
+    }
+    jpeg_.out_color_space = JCS_EXT_RGBX;
+    jpeg_.scale_denom = scale;
+    jpeg_start_decompress(&jpeg_);
+    const int width = jpeg_.output_width, height = jpeg_.output_height;
+    const Side across(crop[0], crop[2], scale, width), down(crop[1], crop[3], scale, height);
+    // Two columns more on each side, since the chroma of a border column is made without its neighbour.
+    JDIMENSION left = std::max(0, across.first - 2);
+    JDIMENSION columns = std::min(width, across.last + 2) - left;
+    jpeg_crop_scanline(&jpeg_, &left, &columns);
+    if (down.first > 0) jpeg_skip_scanlines(&jpeg_, down.first);
+    source->width = across.last - across.first;
+    source->height = down.last - down.first;
+    source->stride = size_t{4} * jpeg_.output_width;
+    offset_ = size_t{4} * (across.first - left);
+    const float found[] = {across.begin, down.begin, across.end, down.end};
+    std::copy(found, found + 4, box);
+    return true;
   }
-  jpeg.out_color_space = JCS_EXT_RGBX;
-  jpeg.scale_denom = scale;
-  jpeg_start_decompress(&jpeg);
-  const int width = jpeg.output_width, height = jpeg.output_height;
-  const Side across(crop[0], crop[2], scale, width), down(crop[1], crop[3], scale, height);
-  // Two columns more on each side, since the chroma of a border column is made without its neighbour.
-  JDIMENSION left = std::max(0, across.first - 2);
-  JDIMENSION columns = std::min(width, across.last + 2) - left;
-  jpeg_crop_scanline(&jpeg, &left, &columns);
-  if (down.first > 0) jpeg_skip_scanlines(&jpeg, down.first);
-  const int rows = down.last - down.first;
-  view.stride = size_t{4} * jpeg.output_width;
-  pixels.resize(view.stride * rows);
-  for (int y = 0; y < rows; y++) {
-    JSAMPROW row = &pixels[view.stride * y];
-    if (jpeg_read_scanlines(&jpeg, &row, 1) != 1) Leave(reinterpret_cast<j_common_ptr>(&jpeg));
+
+  // Reads the next `count` rows into memory of FOUR; null where it can't.
+  const uint8_t *Read(int count, uint8_t *pixels) {
+    if (setjmp(errors_.leave)) return nullptr;
+    for (int y = 0; y < count; y++) {
+      JSAMPROW row = pixels + size_t{4} * jpeg_.output_width * y;
+      if (jpeg_read_scanlines(&jpeg_, &row, 1) != 1) return nullptr;
+    }
+    return pixels + offset_;
   }
-  view.pixels = &pixels[size_t{4} * (across.first - left)];
-  view.width = across.last - across.first;
-  view.height = rows;
-  const float found[] = {across.begin, down.begin, across.end, down.end};
-  std::copy(found, found + 4, box);
-  jpeg_destroy_decompress(&jpeg);  // the rows below are nobody's business
-  return true;
+
+ private:
+  jpeg_decompress_struct jpeg_{};
+  Errors errors_;
+  size_t offset_ = 0;  // bytes from the start of a row to the crop
+};
+
+// This thread's memory for four rows; what it holds does not matter. No row begins at a multiple of four bytes: those
+// at multiples of 16 or 32 libjpeg-turbo writes past the caches, although they are read at once.
+uint8_t *FourRows(size_t stride) {
+  constexpr int ASKEW = 2;
+  thread_local std::vector<uint8_t> rows;
+  rows.resize(std::max(rows.size(), ASKEW + stride * FOUR + 16));
+  return rows.data() + ASKEW;
 }
 
 }  // namespace
 
 // Crop (left, top, right, bottom) in pixels of the full size -> (3, side, side); 0, or 1 where Pillow must do it.
 EXPORT int tinynets_crop_jpeg(const uint8_t *data, size_t size, int scale, const int *crop, int side, int mirrored,
-                              const float *table, float *out) {
-  thread_local std::vector<uint8_t> pixels;
-  View view;
+                              const float *factors, float *out) {
+  Decoder decoder;
+  Source source;
   float box[4];
-  if (!Decode(data, size, scale, crop, pixels, view, box)) return 1;
-  ResizeToTensor(view, box, side, mirrored, table, out);
-  return 0;
+  if (!decoder.Start(data, size, scale, crop, &source, box)) return 1;
+  source.rows = [&, rows = FourRows(source.stride)](int y) {
+    return decoder.Read(std::min(FOUR, source.height - y), rows);
+  };
+  return !ResizeToTensor(source, box, side, mirrored, factors, out);
 }
 
 // The same of (height, width, 3) bytes, rows `stride` bytes apart.
 EXPORT void tinynets_crop_pixels(const uint8_t *pixels, size_t stride, const int *crop, int side, int mirrored,
-                                 const float *table, float *out) {
+                                 const float *factors, float *out) {
   const int width = crop[2] - crop[0], height = crop[3] - crop[1];
-  thread_local std::vector<uint8_t> four;
-  four.resize(size_t{4} * width * height);
-  uint8_t *to = four.data();
-  for (int y = 0; y < height; y++) {
-    const uint8_t *in = pixels + stride * (crop[1] + y) + size_t{3} * crop[0];
-    for (int x = 0; x < width; x++, in += 3, to += 4) {
-      to[0] = in[0], to[1] = in[1], to[2] = in[2], to[3] = 0;
+  uint8_t *const four = FourRows(size_t{4} * width);
+  const auto rows = [&](int first) {
+    uint8_t *to = four;
+    for (int y = first; y < std::min(first + FOUR, height); y++) {
+      const uint8_t *in = pixels + stride * (crop[1] + y) + size_t{3} * crop[0];
+      for (int x = 0; x < width; x++, in += 3, to += 4) {
+        to[0] = in[0], to[1] = in[1], to[2] = in[2], to[3] = 0;
+      }
     }
-  }
+    return four;
+  };
   const float box[] = {0, 0, static_cast<float>(width), static_cast<float>(height)};
-  ResizeToTensor({four.data(), size_t{4} * width, width, height}, box, side, mirrored, table, out);
+  ResizeToTensor({width, height, size_t{4} * width, rows}, box, side, mirrored, factors, out);
 }
 
 // A known result, run once on every new build: one colour stays itself.
 EXPORT int tinynets_check() {
   constexpr int SIDE = 9;
   std::vector<uint8_t> grey(20 * 20 * 3, 77);
-  std::vector<float> table(768), out(3 * SIDE * SIDE);
-  for (int i = 0; i < 768; i++) table[i] = static_cast<float>(i);
+  std::vector<float> out(3 * SIDE * SIDE);
   const int crop[] = {3, 2, 18, 20};
-  tinynets_crop_pixels(grey.data(), 60, crop, SIDE, 1, table.data(), out.data());
+  const float factors[] = {1, 1, 1, 0, -256, -512};
+  tinynets_crop_pixels(grey.data(), 60, crop, SIDE, 1, factors, out.data());
   for (int i = 0; i < 3 * SIDE * SIDE; i++) {
     if (out[i] != static_cast<float>(256 * (i / (SIDE * SIDE)) + 77)) return 1;
   }

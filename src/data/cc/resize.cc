@@ -5,6 +5,10 @@
 #include <cstring>
 #include <vector>
 
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 namespace tinynets {
 namespace {
 
@@ -12,17 +16,8 @@ namespace {
 constexpr int PRECISION = 32 - 8 - 2;
 constexpr int32_t HALF = 1 << (PRECISION - 1);
 constexpr double SUPPORT = 2.0;
-#ifdef __AVX512F__
-constexpr int GROUP = 16;  // bytes worked on together, whose sums fill a register
-#else
-constexpr int GROUP = 8;
-#endif
-constexpr int PIXELS = GROUP / 4;
 
-using Bytes = uint8_t __attribute__((vector_size(GROUP)));
-using Halves = uint16_t __attribute__((vector_size(GROUP * 2)));
-using Pixels = int32_t __attribute__((vector_size(GROUP)));
-using Sums = int32_t __attribute__((vector_size(GROUP * 4)));
+size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 double Bicubic(double x) {
   constexpr double a = -0.5;
@@ -32,118 +27,205 @@ double Bicubic(double x) {
   return 0.0;
 }
 
-// For each output pixel the input pixels it is made of, and their weights.
+// The weights of two taps in halves of 16 bits, the first tap's at the bottom: the lower halves as signed numbers, the
+// upper ones one more where the lower is negative.
+struct Pair {
+  int32_t low, high;
+};
+
+// For each output pixel the input pixels it is made of, and their weights. A pair is of the taps k and k + apart; there
+// are whole groups of `apart` pairs, with weights of 0 at the end. Output pixels are filled up to whole FOURs.
 struct Taps {
   struct Span {
-    int first, count;
+    int first, pairs;
   };
   std::vector<Span> spans;
-  std::vector<int32_t> weights;  // `stride` for each output pixel
+  std::vector<Pair> pairs;  // `stride` for each output pixel
   size_t stride;
 
-  Taps(int in, float begin, float end, int out) : spans(out) {
+  Taps(int in, float begin, float end, int out, int apart, bool mirrored) : spans(RoundUp(out, FOUR)) {
     const double scale = static_cast<double>(end - begin) / out;
     const double filter_scale = std::max(scale, 1.0);
     const double support = SUPPORT * filter_scale;
     const double step = 1.0 / filter_scale;
-    stride = static_cast<size_t>(std::ceil(support)) * 2 + 1;
-    weights.resize(stride * out);
-    std::vector<double> exact(stride);
+    const size_t most = static_cast<size_t>(std::ceil(support)) * 2 + 1;
+    stride = RoundUp(most, 2 * apart) / 2;
+    pairs.resize(stride * spans.size());
+    std::vector<double> exact(most);
     for (int i = 0; i < out; i++) {
       const double center = begin + (i + 0.5) * scale;
       const int first = std::max(0, static_cast<int>(center - support + 0.5));
       const int n = std::min(in, static_cast<int>(center + support + 0.5)) - first;
       double sum = 0;
       for (int k = 0; k < n; k++) sum += exact[k] = Bicubic((k + first - center + 0.5) * step);
+      const int place = mirrored ? out - 1 - i : i;
+      spans[place] = {first, static_cast<int>(RoundUp(n, 2 * apart) / 2)};
       for (int k = 0; k < n; k++) {
-        const double weight = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << PRECISION);
-        weights[stride * i + k] = static_cast<int32_t>(weight + (weight < 0 ? -0.5 : 0.5));
+        const double scaled = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << PRECISION);
+        const int32_t weight = static_cast<int32_t>(scaled + (scaled < 0 ? -0.5 : 0.5));
+        Pair &pair = pairs[stride * place + k / (2 * apart) * apart + k % apart];
+        const int shift = k / apart % 2 * 16;
+        pair.low |= (weight & 0xffff) << shift;
+        pair.high |= ((weight + 0x8000) >> 16 & 0xffff) << shift;
       }
-      spans[i] = {first, n};
     }
   }
 };
 
-int32_t Load(const uint8_t *pixel) {
-  int32_t all;
-  std::memcpy(&all, pixel, 4);
-  return all;
+#ifdef __SSE2__
+
+#if defined(__AVX512BW__)
+using Bytes = __m512i;
+#define V(name) _mm512_##name
+#define WHOLE(name) _mm512_##name##_si512
+#elif defined(__AVX2__)
+using Bytes = __m256i;
+#define V(name) _mm256_##name
+#define WHOLE(name) _mm256_##name##_si256
+#else
+using Bytes = __m128i;
+#define V(name) _mm_##name
+#define WHOLE(name) _mm_##name##_si128
+#endif
+constexpr size_t GROUP = sizeof(Bytes);
+constexpr int ROWS = GROUP / 16;  // that a register holds four pixels of
+
+// One instruction multiplies sixteen bits by sixteen and adds two neighbours. The sums of either half of the weights
+// may wrap, what they add up to does not.
+struct Sums {
+  Bytes low = V(set1_epi32)(HALF), high = WHOLE(setzero)();
+
+  void Add(Bytes values, const Pair &pair) {
+    low = V(add_epi32)(low, V(madd_epi16)(values, V(set1_epi32)(pair.low)));
+    high = V(add_epi32)(high, V(madd_epi16)(values, V(set1_epi32)(pair.high)));
+  }
+  Bytes Values() const { return V(srai_epi32)(V(add_epi32)(low, V(slli_epi32)(high, 16)), PRECISION); }
+};
+
+Bytes Clip(const Bytes values[4]) {
+  return V(packus_epi16)(V(packs_epi32)(values[0], values[1]), V(packs_epi32)(values[2], values[3]));
 }
 
-// In two steps: GCC 12 makes one of four times the width element by element.
-Sums Widen(Bytes bytes) { return __builtin_convertvector(__builtin_convertvector(bytes, Halves), Sums); }
-
-Bytes Clip(Sums sums) {
-  sums >>= PRECISION;
-  sums = sums < 0 ? Sums{} : sums;
-  sums = sums > 255 ? Sums{} + 255 : sums;
-  return __builtin_convertvector(sums, Bytes);
+Bytes FourPixels(const uint8_t *at, size_t stride) {
+  const auto load = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i *>(at + stride * row)); };
+#if defined(__AVX512BW__)
+  const __m512i two = _mm512_inserti32x4(_mm512_castsi128_si512(load(0)), load(1), 1);
+  return _mm512_inserti32x4(_mm512_inserti32x4(two, load(2), 2), load(3), 3);
+#elif defined(__AVX2__)
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(load(0)), load(1), 1);
+#else
+  return load(0);
+#endif
 }
 
-// A few rows at once: a pixel of each fills the lanes. `rows` may repeat one where fewer are left.
-void ResizeRows(const uint8_t *const rows[PIXELS], const Taps &taps, uint8_t *const out[PIXELS]) {
-  const int32_t *weights = taps.weights.data();
-  for (size_t i = 0; i < taps.spans.size(); i++, weights += taps.stride) {
-    const auto [first, count] = taps.spans[i];
-    Sums sums = Sums{} + HALF;
-    for (int k = 0; k < count; k++) {
-      Pixels pixels;
-      for (int r = 0; r < PIXELS; r++) pixels[r] = Load(rows[r] + size_t{4} * (first + k));
-      sums += Widen(reinterpret_cast<Bytes>(pixels)) * weights[k];
-    }
-    const Pixels done = reinterpret_cast<Pixels>(Clip(sums));
-    for (int r = 0; r < PIXELS; r++) {
-      const int32_t pixel = done[r];
-      std::memcpy(out[r] + 4 * i, &pixel, 4);
+// The horizontal pass of FOUR rows. Pairs are two apart.
+void ResizeRows(const uint8_t *rows, size_t stride, const Taps &taps, uint8_t *out, size_t out_stride) {
+  for (int row = 0; row < FOUR; row += ROWS, rows += stride * ROWS, out += out_stride * ROWS) {
+    const Pair *pairs = taps.pairs.data();
+    for (size_t i = 0; i < taps.spans.size(); i += FOUR) {
+      Bytes values[FOUR];
+      for (int j = 0; j < FOUR; j++, pairs += taps.stride) {
+        Sums sums;
+        const uint8_t *at = rows + 4 * taps.spans[i + j].first;
+        for (int k = 0; k < taps.spans[i + j].pairs; k += 2, at += 16) {
+          const Bytes four = FourPixels(at, stride);
+          const Bytes mixed = V(unpacklo_epi8)(four, V(unpackhi_epi64)(four, four));  // 0 and 2, then 1 and 3
+          sums.Add(V(unpacklo_epi8)(mixed, WHOLE(setzero)()), pairs[k]);
+          sums.Add(V(unpackhi_epi8)(mixed, WHOLE(setzero)()), pairs[k + 1]);
+        }
+        values[j] = sums.Values();
+      }
+      const Bytes done = Clip(values);
+      for (int r = 0; r < ROWS; r++) {
+        std::memcpy(out + out_stride * r + 4 * i, reinterpret_cast<const char *>(&done) + 16 * r, 16);
+      }
     }
   }
 }
+
+// One row of the vertical pass, of whole groups. Pairs are neighbours.
+void ResizeColumns(const uint8_t *in, size_t stride, const Pair *pairs, int count, uint8_t *out) {
+  for (size_t at = 0; at < stride; at += GROUP) {
+    Sums sums[4];
+    for (int k = 0; k < count; k++) {
+      Bytes a, b;
+      std::memcpy(&a, in + stride * (2 * k) + at, GROUP);
+      std::memcpy(&b, in + stride * (2 * k + 1) + at, GROUP);
+      const Bytes left = V(unpacklo_epi8)(a, b), right = V(unpackhi_epi8)(a, b);
+      sums[0].Add(V(unpacklo_epi8)(left, WHOLE(setzero)()), pairs[k]);
+      sums[1].Add(V(unpackhi_epi8)(left, WHOLE(setzero)()), pairs[k]);
+      sums[2].Add(V(unpacklo_epi8)(right, WHOLE(setzero)()), pairs[k]);
+      sums[3].Add(V(unpackhi_epi8)(right, WHOLE(setzero)()), pairs[k]);
+    }
+    const Bytes values[] = {sums[0].Values(), sums[1].Values(), sums[2].Values(), sums[3].Values()};
+    const Bytes done = Clip(values);
+    std::memcpy(out + at, &done, GROUP);
+  }
+}
+
+#else
+
+constexpr size_t GROUP = 16;
+
+int32_t Weight(const Pair &pair, int tap) {
+  return static_cast<int16_t>(pair.high >> 16 * tap) * 65536 + static_cast<int16_t>(pair.low >> 16 * tap);
+}
+
+uint8_t Clip(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> PRECISION, 0, 255)); }
+
+void ResizeRows(const uint8_t *rows, size_t stride, const Taps &taps, uint8_t *out, size_t out_stride) {
+  for (int row = 0; row < FOUR; row++, rows += stride, out += out_stride) {
+    for (size_t i = 0; i < taps.spans.size(); i++) {
+      const uint8_t *at = rows + 4 * taps.spans[i].first;
+      int32_t sums[4] = {HALF, HALF, HALF, HALF};
+      for (int k = 0; k < taps.spans[i].pairs; k++, at += k % 2 ? 4 : 12) {
+        const Pair &pair = taps.pairs[taps.stride * i + k];
+        for (int c = 0; c < 4; c++) sums[c] += at[c] * Weight(pair, 0) + at[c + 8] * Weight(pair, 1);
+      }
+      for (int c = 0; c < 4; c++) out[4 * i + c] = Clip(sums[c]);
+    }
+  }
+}
+
+void ResizeColumns(const uint8_t *in, size_t stride, const Pair *pairs, int count, uint8_t *out) {
+  for (size_t at = 0; at < stride; at += GROUP) {
+    int32_t sums[GROUP];
+    std::fill_n(sums, GROUP, HALF);
+    for (int k = 0; k < count; k++) {
+      const uint8_t *a = in + stride * (2 * k) + at, *b = a + stride;
+      for (size_t x = 0; x < GROUP; x++) sums[x] += a[x] * Weight(pairs[k], 0) + b[x] * Weight(pairs[k], 1);
+    }
+    for (size_t x = 0; x < GROUP; x++) out[at + x] = Clip(sums[x]);
+  }
+}
+
+#endif
 
 }  // namespace
 
-void ResizeToTensor(const View &view, const float *box, int side, bool mirrored, const float *table, float *out) {
-  const Taps across(view.width, box[0], box[2], side), down(view.height, box[1], box[3], side);
-  const int first = down.spans.front().first, last = down.spans.back().first + down.spans.back().count;
-  // Horizontally first, as Pillow does, of the rows that the vertical pass needs; rows are padded to whole groups.
-  const size_t row = (size_t{4} * side + GROUP - 1) / GROUP * GROUP;
+bool ResizeToTensor(const Source &source, const float *box, int side, bool mirrored, const float *factors, float *out) {
+  // Horizontally first, as Pillow does; a row more than there are may be read, with a weight of 0.
+  const Taps across(source.width, box[0], box[2], side, 2, mirrored);
+  const Taps down(source.height, box[1], box[3], side, 1, false);
+  const size_t stride = RoundUp(size_t{4} * side, GROUP);
   thread_local std::vector<uint8_t> narrow;
-  narrow.resize(row * (last - first));
-  for (int y = first; y < last; y += PIXELS) {
-    const uint8_t *in[PIXELS];
-    uint8_t *to[PIXELS];
-    for (int r = 0; r < PIXELS; r++) {
-      const int here = std::min(y + r, last - 1);
-      in[r] = view.pixels + view.stride * here;
-      to[r] = &narrow[row * (here - first)];
-    }
-    ResizeRows(in, across, to);
+  narrow.resize(std::max(narrow.size(), stride * (RoundUp(source.height, FOUR) + 1)));
+  for (int y = 0; y < source.height; y += FOUR) {
+    const uint8_t *rows = source.rows(y);
+    if (rows == nullptr) return false;
+    ResizeRows(rows, source.stride, across, &narrow[stride * y], stride);
   }
-  std::vector<uint8_t> line(row);
+  std::vector<uint8_t> line(stride);
   const size_t plane = static_cast<size_t>(side) * side;
-  for (int y = 0; y < side; y++) {
-    const auto [begin, count] = down.spans[y];
-    const int32_t *weights = &down.weights[down.stride * y];
-    for (size_t x = 0; x < row; x += GROUP) {
-      const uint8_t *in = &narrow[row * (begin - first) + x];
-      Sums sums = Sums{} + HALF;
-      for (int k = 0; k < count; k++, in += row) {
-        Bytes bytes;
-        std::memcpy(&bytes, in, GROUP);
-        sums += Widen(bytes) * weights[k];
-      }
-      const Bytes done = Clip(sums);
-      std::memcpy(&line[x], &done, GROUP);
-    }
+  for (int y = 0; y < side; y++, out += side) {
+    ResizeColumns(&narrow[stride * down.spans[y].first], stride, &down.pairs[down.stride * y], down.spans[y].pairs,
+                  line.data());
     for (int c = 0; c < 3; c++) {
-      float *to = out + plane * c + static_cast<size_t>(side) * y;
-      const float *values = table + 256 * c;
-      if (mirrored) {
-        for (int x = 0; x < side; x++) to[side - 1 - x] = values[line[4 * x + c]];
-      } else {
-        for (int x = 0; x < side; x++) to[x] = values[line[4 * x + c]];
-      }
+      const float scale = factors[c], shift = factors[3 + c];
+      for (int x = 0; x < side; x++) out[plane * c + x] = line[4 * x + c] * scale - shift;
     }
   }
+  return true;
 }
 
 }  // namespace tinynets
