@@ -334,9 +334,24 @@ def test_a_log_without_a_word_adds_no_line(tmp_path):
     for text, want in (('', ''), ('x\nerror: a\nb\n', 'error: a'), ('x\n', f'error: see {tmp_path / "log"}')):
         (tmp_path / 'log').write_text(text)
         assert _last_error(tmp_path / 'log') == want
-    for text, want in (('', ''), ('x\n', f'error: see {tmp_path / "log"}'), ('error: b\n', 'error: b')):  # not an older job's
-        (tmp_path / 'log').write_text('é\nerror: a\n' + text)
-        assert _last_error(tmp_path / 'log', len('é\nerror: a\n'.encode())) == want
+    earlier = 'é\nerror: a\n'  # of another job
+    for text, want in (('', ''), ('x\n', f'error: see {tmp_path / "log"}'), ('error: b\n', 'error: b')):
+        (tmp_path / 'log').write_text(earlier + text, encoding='utf-8')
+        assert _last_error(tmp_path / 'log', len(earlier.encode())) == want
+
+
+def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
+    (tmp_path / 'logs').mkdir()
+    log = tmp_path / 'logs' / 'worker_1.log'
+    for saved, ending in ((False, str(log)), (True, f'{log}; the same command with {tmp_path} in place of the '
+                                                    'configuration goes on')):
+        if saved:
+            (tmp_path / 'last.ckpt').touch()
+        job = launch.Job([sys.executable, '-c', 'import os, sys; sys.exit(3 * int(os.environ["RANK_ID"]))'],
+                         tmp_path / 'logs', 2, {**os.environ, 'NNODES': '1', 'RANK_TABLE_FILE': 'none'})
+        assert job.wait() == 1
+        assert capfd.readouterr().err == ('error: worker 1 of 2 failed with exit code 3; the job is stopped, its log '
+                                          f'is {ending}\n')
 
 
 def test_a_log_is_added_to(tmp_path, capfd):
