@@ -214,8 +214,8 @@ _RANGES = {
     'train.accumulate': (lambda v: 1 <= v <= 64, '1 to 64'),
     'train.distill_weight': (lambda v: 0 <= v <= 1, '0 to 1'),
     'train.distill_temperature': (lambda v: v > 0, 'above 0'),
-    'train.loss_scale': (lambda v: v is None or v >= 1, "at least 1, or null for runtime.amp's"),
-    'train.loss_scale_window': (lambda v: v >= 1, 'at least 1'),
+    'train.loss_scale': (lambda v: v is None or 1 <= v <= 1e38, "1 to 1e38, or null for runtime.amp's"),  # float32
+    'train.loss_scale_window': (lambda v: 1 <= v < 2**31, '1 to 2^31 - 1'),
     'train.epochs': (lambda v: v >= 1, 'at least 1'),
     'train.seed': (lambda v: 0 <= v < 2**32, '0 to 2^32 - 1'),
     'train.eval_every': (lambda v: v >= 1, 'at least 1'),

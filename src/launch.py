@@ -3,13 +3,14 @@
 Sets what MindSpore's engine reads, as its msrun does (MS_ROLE, MS_WORKER_NUM, ...: "dynamic cluster", every release
 since 2.0), or a rank table's variables where RANK_TABLE_FILE names one. Unlike under msrun, a signal lets the workers
 save what they have, the first failure ends the job at once, and the scheduler is watched too (docs/distributed.md).
-Worker 0 speaks to the terminal, the others and the scheduler to files of their own.
+Worker 0 speaks to the terminal, the others and the scheduler to files of their own, which a resumed job adds to.
 """
 from __future__ import annotations
 
 import ctypes
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -29,6 +30,8 @@ class Job:
 
     def __init__(self, command: List[str], logs: pathlib.Path, count: int, environment: Dict[str, str]):
         self.logs, self.signals = logs, 0
+        self.title = f'== started again {time.strftime("%Y-%m-%d %H:%M:%S")}: {shlex.join(command[1:])} =='
+        self.begins: Dict[pathlib.Path, int] = {}  # where in a log this job's part begins
         nodes, node = machines(environment)
         self.nodes, self.first, self.total = nodes, node * count, nodes * count
         self.terminal = os.dup(1), os.dup(2)
@@ -52,8 +55,13 @@ class Job:
         return self.logs / (f'worker_{rank}.log' if isinstance(rank, int) else f'{rank}.log')
 
     def _start(self, command: List[str], environment: Dict[str, str], log: Optional[pathlib.Path]) -> subprocess.Popen:
-        output = open(log, 'wb') if log else None
+        output = open(log, 'ab') if log else None
         try:
+            if output and output.tell():
+                output.write(f'\n{self.title}\n'.encode(errors='surrogateescape'))
+                output.flush()
+            if output:
+                self.begins[log] = output.tell()
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                     pass_fds=self.terminal, start_new_session=True, preexec_fn=_end_with_parent)
         finally:
@@ -96,7 +104,8 @@ class Job:
             return INTERRUPTED
         if code == USER_ERROR:
             if not (self.first == 0 and self.workers[0].poll() == USER_ERROR):
-                said = _last_error(self.log(rank))
+                log = self.log(rank)
+                said = _last_error(log, self.begins.get(log, 0))
                 if said:
                     print(said, file=sys.stderr)
             return USER_ERROR
@@ -104,6 +113,8 @@ class Job:
 
     def _say(self, what: str, log: Optional[pathlib.Path]) -> int:
         where = f'its log is {log}' if log else f"its messages are above, the others' logs in {self.logs}"
+        if (self.logs.parent / 'last.ckpt').exists():
+            where += f'; the same command with {self.logs.parent} in place of the configuration goes on'
         self.close()
         print(f'error: {what}; the job is stopped, {where}', file=sys.stderr)
         return 1
@@ -195,9 +206,9 @@ def _how(code: int) -> str:
     return f'was killed by {signal.Signals(-code).name}' if code < 0 else f'failed with exit code {code}'
 
 
-def _last_error(log: pathlib.Path) -> str:
-    """The error at a log's end; nothing of an empty log, whose worker spoke to the terminal (see src/runtime.py)."""
-    lines = log.read_text(errors='replace').splitlines()
+def _last_error(log: pathlib.Path, begin: int = 0) -> str:
+    """The last error from byte `begin`; of nothing, nothing: the worker spoke to the terminal (see src/runtime.py)."""
+    lines = log.read_bytes()[begin:].decode(errors='replace').splitlines()
     return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}' if lines else '')
 
 

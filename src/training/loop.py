@@ -215,8 +215,8 @@ class Trainer:
             nonlocal logged_at, logged_step
             if losses:
                 run.record(kind='train', step=self.step, epoch=round(self.step / self.steps_per_epoch, 4),
-                           loss=round(float(np.mean(losses)), 6), learning_rate=self.rates[self.step - 1],
-                           images_per_s=round(speed(), 1), wait=in_record.share())
+                           loss=round(float(np.mean(losses)), 6), learning_rate=self._rate(),
+                           images_per_s=round(speed(), 1), wait=in_record.share(), **self._scaling())
             losses.clear()
             in_record.restart()
             logged_at, logged_step = time.monotonic(), self.step
@@ -252,7 +252,7 @@ class Trainer:
                     raise Diverged(self._diverged(run, loss, done))
                 self.step = done
                 losses.append(loss)
-                bar.update(done, f'loss {loss:.3f}  lr {self.rates[done - 1]:.1e}  {speed():.0f} images/s')
+                bar.update(done, f'loss {loss:.3f}  lr {self._rate():.1e}  {speed():.0f} images/s')
                 if done - logged_step >= LOG_STEPS:
                     record()
                 if done % self.steps_per_epoch == 0:
@@ -272,7 +272,25 @@ class Trainer:
                     break
                 stop_if(stopping)
         run.draw(self.title)
+        skipped = self.step - self._updates()
+        if skipped:
+            self.say(f'{skipped} of {self.step} steps left the weights as they were, as gradients overflowed; the loss '
+                     f'scale is {self._scaling()["loss_scale"]:g} now')
         return Outcome(run, self.best, self.score, time.monotonic() - begun)
+
+    def _updates(self) -> int:
+        """The steps that moved the weights: under a loss scale, those without an overflow."""
+        return self.step if self.step_cell.scaler is None else self.step_cell.optimizer.global_step.asnumpy().item()
+
+    def _rate(self) -> float:
+        """The learning rate of the last update; the schedule counts updates, not steps."""
+        return self.rates[max(self._updates(), 1) - 1]
+
+    def _scaling(self) -> dict:
+        """What a record says of the loss scale, where there is one."""
+        if self.step_cell.scaler is None:
+            return {}
+        return {'updates': self._updates(), 'loss_scale': float(self.step_cell.loss_scale.asnumpy())}
 
     def _finished(self) -> bool:
         """Whether all steps are done, or an epoch has ended and the best one is too long ago."""
@@ -305,7 +323,9 @@ class Trainer:
         kept = next((f'the last good checkpoint is {p}' for p in (run.last, run.best) if p.exists()),
                     'no checkpoint had been saved yet')
         return (f'the loss is {loss} at step {step} of {self.total_steps}: training diverged; {kept}. '
-                'A lower optim.learning_rate, a longer optim.warmup_epochs or optim.clip_norm=1 helps.')
+                'A lower optim.learning_rate, a longer optim.warmup_epochs or optim.clip_norm=1 helps.' +
+                ('' if self.config.runtime.amp == 'O0' else f' So may runtime.amp=O0: {self.config.runtime.amp_type} '
+                 'may be too coarse or end too early for these numbers.'))
 
 
 class Stop:

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+from src import launch
 from src.config import to_yaml
 from src.data.pipeline import TrainStream, eval_batches
 from src.launch import _last_error, machines, parse
@@ -189,6 +190,8 @@ def test_stopped_and_resumed_equals_uninterrupted(recipe, together, root, tmp_pa
         assert code == 130 and f'--resume {run}' in err, out + err
     step = checkpoint.load(str(run / 'last.ckpt')).meta['step']
     assert 10 <= step < 30
+    earlier = 'what the first job wrote\n'
+    (run / 'logs' / 'worker_1.log').write_text(earlier)
     with Job(root, tmp_path, 'train.py', run, 2) as job:
         code, out, err = job.end()
         assert code == 0 and f'resumed at step {step} of 30' in out and quiet(err), out + err
@@ -197,6 +200,9 @@ def test_stopped_and_resumed_equals_uninterrupted(recipe, together, root, tmp_pa
     for name, array in want.arrays.items():
         np.testing.assert_array_equal(done.arrays[name], array, err_msg=name)
     assert [path.name for path in tmp_path.iterdir()] == ['run']
+    log = (run / 'logs' / 'worker_1.log').read_text()
+    assert log.startswith(earlier) and log[len(earlier):].count('== started again ') == 1
+    assert f'--resume {run} ==' in log
 
 
 def test_evaluation_prints_once(together, root, tmp_path):
@@ -328,3 +334,39 @@ def test_a_log_without_a_word_adds_no_line(tmp_path):
     for text, want in (('', ''), ('x\nerror: a\nb\n', 'error: a'), ('x\n', f'error: see {tmp_path / "log"}')):
         (tmp_path / 'log').write_text(text)
         assert _last_error(tmp_path / 'log') == want
+    earlier = 'é\nerror: a\n'  # of another job
+    for text, want in (('', ''), ('x\n', f'error: see {tmp_path / "log"}'), ('error: b\n', 'error: b')):
+        (tmp_path / 'log').write_text(earlier + text, encoding='utf-8')
+        assert _last_error(tmp_path / 'log', len(earlier.encode())) == want
+
+
+def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
+    (tmp_path / 'logs').mkdir()
+    log = tmp_path / 'logs' / 'worker_1.log'
+    for saved, ending in ((False, str(log)), (True, f'{log}; the same command with {tmp_path} in place of the '
+                                                    'configuration goes on')):
+        if saved:
+            (tmp_path / 'last.ckpt').touch()
+        job = launch.Job([sys.executable, '-c', 'import os, sys; sys.exit(3 * int(os.environ["RANK_ID"]))'],
+                         tmp_path / 'logs', 2, {**os.environ, 'NNODES': '1', 'RANK_TABLE_FILE': 'none'})
+        assert job.wait() == 1
+        assert capfd.readouterr().err == ('error: worker 1 of 2 failed with exit code 3; the job is stopped, its log '
+                                          f'is {ending}\n')
+
+
+def test_a_log_is_added_to(tmp_path, capfd):
+    """Below a line that says when; what is passed on of a worker's mistake is this job's."""
+    logs, environment = tmp_path / 'logs', {**os.environ, 'NNODES': '1'}
+    logs.mkdir()
+    for number in (1, 2):
+        script = (f'import os, sys; print("job {number}", flush=True); rank = int(os.environ["RANK_ID"]); '
+                  f'print("error: {number}" if rank else "", end="", file=sys.stderr); sys.exit(2 * rank)')
+        job = launch.Job([sys.executable, '-c', script], logs, 2, {**environment, 'RANK_TABLE_FILE': 'none'})
+        try:
+            assert job.wait() == 2
+        finally:
+            job.close()
+        assert capfd.readouterr().err.splitlines() == [f'error: {number}']
+    lines = (logs / 'worker_1.log').read_text().splitlines()
+    assert lines[:2] + lines[3:] == ['job 1', 'error: 1', 'job 2', 'error: 2']
+    assert re.fullmatch(r'== started again \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: -c .* ==', lines[2])

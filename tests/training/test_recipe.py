@@ -9,6 +9,7 @@ from mindspore import Tensor, nn, ops
 
 from src.config import Config, RuntimeConfig, TrainConfig
 from src.model import create_model
+from src.model.weights import load_arrays
 from src.runtime import configure
 from src.training import checkpoint
 from src.training.distill import Distillation, answering, load_teacher
@@ -16,6 +17,7 @@ from src.training.ema import WeightAverage
 from src.training.loop import Trainer, train
 from src.training.optim import build_optimizer
 from src.training.precision import check_precision, loss_scaler, mixed
+from src.training.run import RunFolder
 from src.training.step import TrainStep
 from tests.conftest import SMALL
 from tests.training.test_loop import STOP_AT
@@ -255,6 +257,65 @@ def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, 
     assert 0 < want['global_step'] < 15 and want['loss_scale.value'] < 1e38
     records = [json.loads(line) for line in (whole / 'metrics.jsonl').read_text().splitlines()]
     assert all(np.isfinite(r['loss']) for r in records)
+    steps, rates = [r for r in records if r['kind'] == 'train'], Trainer(config, 'CPU', say=lambda line: None).rates
+    assert [r['step'] for r in steps] == list(range(1, 16)) and steps[-1]['updates'] == want['global_step']
+    assert steps[-1]['loss_scale'] == want['loss_scale.value']
+    for record in steps:  # a step without an update does not move the schedule
+        assert record['learning_rate'] == rates[max(record['updates'], 1) - 1] and record['updates'] <= record['step']
+    said = f"{15 - steps[-1]['updates']} of 15 steps left the weights as they were, as gradients overflowed"
+    assert [line.startswith(said) for line in lines if 'overflowed' in line] == [True, True]
+
+
+@pytest.mark.parametrize('level', ['O2', 'O3', 'auto'])
+def test_a_run_in_float16(level, small_config, tmp_path, monkeypatch, stock_kernels):
+    """The loss scale by its rule, steps left out among them; everything saved is float32; going on changes no bit."""
+    configure('CPU', kernels='stock')
+    window = 4
+    options = ('train.epochs=2', 'train.save_minutes=1e-9', 'model.dropout=0.3', 'optim.clip_norm=1',
+               f'train.loss_scale_window={window}', 'runtime.kernels=stock')
+    config, whole, resumed = small_config(*options, f'runtime.amp={level}'), tmp_path / 'whole', tmp_path / 'resumed'
+    save, states = Trainer.save, {}
+
+    def keep(trainer, path):
+        save(trainer, path)
+        states[trainer.step] = {name: array.copy() for name, array in trainer.state().items()}
+        if trainer.step == STOP_AT:
+            shutil.copy(path, tmp_path / 'kept.ckpt')
+    monkeypatch.setattr(Trainer, 'save', keep)
+    train(config, 'CPU', str(whole), say=lambda line: None)
+    records = {r['step']: r for r in map(json.loads, (whole / 'metrics.jsonl').read_text().splitlines())
+               if r['kind'] == 'train'}
+    scale, good, updates = 65536.0, 0, 0
+    for step, record in records.items():
+        if record['updates'] == updates:
+            scale, good = scale / 2, 0
+            for name, array in states[step].items():  # but for the scale and what the forward pass moves
+                if step > 1 and not name.startswith('loss_scale') and not name.endswith(
+                        ('moving_mean', 'moving_variance', 'counter')):
+                    np.testing.assert_array_equal(array, states[step - 1][name], err_msg=name)
+        else:
+            scale, good = (scale * 2, 0) if good == window - 1 else (scale, good + 1)
+            updates += 1
+        assert (record['updates'], record['loss_scale']) == (updates, scale)
+        assert states[step]['loss_scale.good_steps'] == good
+    assert 1 < updates < len(records) == 10  # the first scale is too large for this network
+
+    shutil.copytree(whole, resumed)
+    shutil.move(tmp_path / 'kept.ckpt', resumed / 'last.ckpt')
+    train(config, 'CPU', str(resumed), resume=True, say=lambda line: None)
+    want, got = (checkpoint.load(str(path / 'last.ckpt')) for path in (whole, resumed))
+    assert set(want.arrays) == set(got.arrays) and 'moment1.stem.conv.weight' in want.arrays
+    for name, array in want.arrays.items():
+        np.testing.assert_array_equal(got.arrays[name], array, err_msg=name)
+        integer = name.endswith('counter') or name in ('global_step', 'loss_scale.good_steps')
+        assert array.dtype == (np.int32 if integer else np.float32) and np.isfinite(array).all(), name
+    network = checkpoint.restore_network(got)[0].set_train(False)  # in float32, as eval.py and export.py build it
+    trainer = Trainer(small_config(*options), 'CPU', say=lambda line: None)
+    load_arrays(trainer.eval_network, checkpoint.network_arrays(want.arrays, trainer.eval_network, 'ema'))
+    images = Tensor(np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32))
+    np.testing.assert_array_equal(network(images).asnumpy(), trainer.eval_network(images).asnumpy())
+    said = [t._diverged(RunFolder.open(str(whole)), np.nan, 3) for t in (trainer, Trainer(config, 'CPU', str))]
+    assert ['So may runtime.amp=O0: float16' in line for line in said] == [False, True]
 
 
 def test_another_teacher_is_another_run(trained, small_config, tmp_path):
