@@ -14,10 +14,10 @@ from src.arch.spec import NetPlan
 def initialise(network: nn.Cell, seed: int = 0) -> None:
     """Fill a Network's weights in place; the same seed gives the same weights in any order of building.
 
-    `initial` of the specification is the rule. 'fan_out': convolutions N(0, 2 / fan_out) with fan_out = k^2 out / groups
+    `initial` of the specification is the rule. 'fan_out': convolutions N(0, 2 / fan_out), fan_out = k^2 out / groups,
     and biases zero, EfficientNet's rule. 'fan_in': weights and biases U(-b, b) with b = 1 / sqrt(k^2 in / groups),
-    PyTorch's own. GhostNet needs it: its modules project to half of a block's channels, where 'fan_out' makes
-    maps larger from block to block, to logits of millions while batch norm's statistics are fresh.
+    PyTorch's own, which GhostNet's authors left. Its modules project to half of a block's channels, where 'fan_out'
+    makes maps larger from block to block, to logits of millions while batch norm's statistics are fresh.
 
     Norms are one and zero, ResNet's as its authors and torchvision have them; timm starts the last one of each block at
     zero, which learnt more slowly in a short training (docs/studies/other_bases.md). Dense layers are U(-b, b) with b =
