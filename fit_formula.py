@@ -57,6 +57,7 @@ def main() -> None:
     for m, (correlation, p) in fit.spearman.items():
         error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''
         print(f'{m}: Spearman correlation with cost {correlation:+.2f} (p {p:.2g}){error}')
+    print(*fit.remarks(), sep='\n', end='\n' if fit.remarks() else '')
     print(f'formula: {args.out}' + (f'\nreport: {os.path.join(args.report, "report.html")}' if args.report else ''))
 
 

@@ -10,6 +10,7 @@ from typing import Iterator, List, Optional, Tuple, Union
 
 MAX_RESOLUTION = 4096  # larger inputs are a typing mistake in every case seen, not a network
 MAX_MULTIPLIER = 100  # as above
+INITIAL = ('fan_out', 'fan_in')  # rules of fresh weights
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class NetSpec:
     A stage is one row, or several where its blocks differ. `head` is a convolution before the global pool, `hidden` the
     channels of a layer with bias and activation between the pool and the classifier, 0 where there is none; neither
     follows d. Channels are multiples of `divisor`. `base_resolution` is the base's input side in pixels; `resolution`,
-    when set, replaces int(base_resolution * r). `folded` networks have batch norm folded into the convolutions, which
-    then have a bias: the form that is exported.
+    when set, replaces int(base_resolution * r). `initial` is the rule of fresh weights (src/model/weights.py). `folded`
+    networks have batch norm folded into the convolutions, which then have a bias: the form that is exported.
     """
     name: str
     stem: StageSpec
@@ -69,6 +70,7 @@ class NetSpec:
     activation: str = 'silu'
     squeeze: SqueezeSpec = SqueezeSpec()
     divisor: int = 8
+    initial: str = 'fan_out'
     r: float = 1.0
     d: float = 1.0
     w: float = 1.0
@@ -200,7 +202,8 @@ def input_resolution(spec: NetSpec) -> int:
 def expand(spec: NetSpec) -> NetPlan:
     """Expand a specification into the plan that builder, cost counter and exporter read.
 
-    Raises ValueError for a number of classes or input channels below one, or rates outside 0 <= rate < 1.
+    Raises ValueError for a number of classes or input channels below one, rates outside 0 <= rate < 1, or an unknown
+    rule of fresh weights.
     """
     _check(spec)
     size = resolution = input_resolution(spec)
@@ -263,3 +266,5 @@ def _check(spec: NetSpec) -> None:
         value = getattr(spec, field)
         if not 0 <= value < 1:
             raise ValueError(f'{field}={value!r}: must be at least 0 and below 1')
+    if spec.initial not in INITIAL:
+        raise ValueError(f"initial='{spec.initial}': must be one of {', '.join(INITIAL)}")

@@ -34,6 +34,12 @@ class Fit:
         """The networks that the curves were fitted to."""
         return [self.records[i] for i in self.selection.indices]
 
+    def remarks(self) -> List[str]:
+        """A line for each multiplier whose band says less than it seems to."""
+        return [f'{m}: the fit found no noise in {len(self.front)} points, so the curve goes through each; measured '
+                f'networks scatter, so trust the leave-one-out error of {self.left_out_error(m):.3f} and not the band'
+                for m in 'rd' if getattr(self.formula, m).exact]
+
     def left_out_error(self, multiplier: str) -> float:
         """The mean absolute leave-one-out error."""
         right = np.array([getattr(point, multiplier) for point in self.formula.points])

@@ -56,6 +56,8 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
                   _number(fit.left_out_error(m)) if m != 'w' else '',
                   *([_number(v) for v in getattr(formula, m).to_dict().values()] if m != 'w' else [''] * 4))
                  for m in 'rdw'])
+    for remark in fit.remarks():
+        yield paragraph(remark)
     if base is not None:
         yield table('Networks the formula proposes', ('network', 'px', 'r', 'd', 'w', *COSTS, 'of the budget'),
                     [(n.name, n.resolution, f'{n.spec.r:.3f}', f'{n.spec.d:.3f}', f'{n.spec.w:.3f}',

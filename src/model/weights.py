@@ -12,26 +12,32 @@ from src.arch.spec import NetPlan
 
 
 def initialise(network: nn.Cell, seed: int = 0) -> None:
-    """Fill convolution and dense weights in place; the same seed gives the same weights in any order of building.
+    """Fill a Network's weights in place; the same seed gives the same weights in any order of building.
 
-    Convolutions N(0, 2 / fan_out) with fan_out = k^2 out / groups, biases zero, norms one and zero: EfficientNet's rule,
-    as the authors' networks were initialised. Dense layers U(-b, b) with b = 1 / sqrt(inputs), where the rule has
-    1 / sqrt(classes): almost the same for 1,000 classes (0.028 and 0.032), but with ten the rule's logits start at a
-    loss of six.
+    `initial` of the specification is the rule. 'fan_out': convolutions N(0, 2 / fan_out), fan_out = k^2 out / groups,
+    and biases zero, EfficientNet's rule. 'fan_in': weights and biases U(-b, b) with b = 1 / sqrt(k^2 in / groups),
+    PyTorch's own, which GhostNet's authors left. Its modules project to half of a block's channels, where 'fan_out'
+    makes maps larger from block to block, to logits of millions while batch norm's statistics are fresh.
+
+    Norms are one and zero, ResNet's as its authors and torchvision have them; timm starts the last one of each block at
+    zero, which learnt more slowly in a short training (docs/studies/other_bases.md). Dense layers are U(-b, b) with b =
+    1 / sqrt(inputs) by both rules, where EfficientNet's has 1 / sqrt(classes): almost the same for 1,000 classes (0.028
+    and 0.032), but with ten the rule's logits start at a loss of six.
     """
+    fan_in = network.plan.spec.initial == 'fan_in'
     for name, cell in network.cells_and_names():
         rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
-        if isinstance(cell, nn.Conv2d):
-            out, _, k, _ = cell.weight.shape
-            deviation = math.sqrt(2 * cell.group / (k * k * out))
-            _fill(cell.weight, rng.normal(0, deviation, cell.weight.shape))
-        elif isinstance(cell, nn.Dense):
-            bound = 1 / math.sqrt(cell.weight.shape[1])
+        if not isinstance(cell, (nn.Conv2d, nn.Dense)):
+            continue
+        out, *inputs = cell.weight.shape
+        bound = 1 / math.sqrt(math.prod(inputs))
+        if fan_in or isinstance(cell, nn.Dense):
             _fill(cell.weight, rng.uniform(-bound, bound, cell.weight.shape))
         else:
-            continue
+            deviation = math.sqrt(2 * cell.group / (inputs[1] * inputs[2] * out))
+            _fill(cell.weight, rng.normal(0, deviation, cell.weight.shape))
         if cell.has_bias:
-            _fill(cell.bias, np.zeros(cell.bias.shape))
+            _fill(cell.bias, rng.uniform(-bound, bound, cell.bias.shape) if fan_in else np.zeros(cell.bias.shape))
 
 
 def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> None:

@@ -134,6 +134,19 @@ def test_a_fit_finds_the_curves_that_the_front_was_made_from():
     assert fit.formula.about['networks'] == 500 and fit.formula.about['cut'] == 0
 
 
+def test_a_fit_that_found_no_noise_says_that_its_band_is_none():
+    """Five measured networks whose depth goes up and down: the likelihood is best without noise, bands are thin."""
+    points = [(0.6667, 0.792, 0.1105), (0.9792, 0.578, 0.1631), (1.0208, 0.744, 0.2724), (0.9375, 0.673, 0.4307),
+              (1.1667, 0.247, 0.7636)]
+    few = fit_records([Record(f'{c}', r, d, 1.0, 80 + c, {'macs': c * 1e8}) for r, d, c in points], B0, base_cost=1e8)
+    low, high = few.formula.predict(0.7636).d_interval
+    assert high / low < 1.05 and few.left_out_error('d') > 0.1
+    assert [line[:2] for line in few.remarks()] == ['r:', 'd:']
+    assert f'error of {few.left_out_error("d"):.3f}' in few.remarks()[1]
+    many = fit_records(measured(60, noise=1), B0, base_cost=1e8, keep=0.5)
+    assert many.formula.r.kernel.noise > 0.05 and many.formula.d.kernel.noise > 0.05 and many.remarks() == []
+
+
 def test_more_than_the_front_and_other_objectives():
     records = measured(60, noise=1)
     front = fit_records(records, B0, base_cost=1e8, keep=0.3)

@@ -163,6 +163,34 @@ def test_initialisation_depends_on_the_seed_alone():
     assert np.abs(weights['classifier.dense.weight']).max() == pytest.approx(1 / np.sqrt(1280), rel=0.001)
 
 
+def test_ghostnet_starts_with_pytorchs_own_rule_as_its_authors_left_it():
+    net = create_model('ghostnet', num_classes=10)
+    weights = {p.name: p.asnumpy() for p in net.get_parameters()}
+    for place, fan_in in [('stem.conv', 27), ('stages.5.1.project.primary.conv', 960), ('stages.5.1.expand.cheap.conv', 9),
+                          ('stages.5.0.depthwise.conv', 25), ('stages.5.2.se.reduce', 960), ('classifier.hidden', 960),
+                          ('classifier.dense', 1280)]:
+        weight = weights[f'{place}.weight']
+        assert np.abs(weight).max() == pytest.approx(1 / np.sqrt(fan_in), rel=0.02), place
+        assert np.abs(weight).max() <= np.float32(1 / np.sqrt(fan_in))
+        assert weight.std() == pytest.approx(1 / np.sqrt(3 * fan_in), rel=0.06), place
+    for place, fan_in in [('stages.5.2.se.expand', 240), ('classifier.hidden', 960)]:
+        assert weights[f'{place}.bias'].std() == pytest.approx(1 / np.sqrt(3 * fan_in), rel=0.06), place
+
+
+@pytest.mark.parametrize('name, most', [('ghostnet', 0.1), ('mobilenetv3_small', 0.01), ('tinynet_e', 0.01)])
+def test_fresh_networks_give_small_logits_in_evaluation(name, most):
+    """While batch norm's statistics are fresh, so that the first evaluation's loss is a number one can read."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    images = Tensor(np.random.default_rng(0).normal(0, 1, (2, 3, 64, 64)).astype(np.float32))
+    logits = create_model(name, num_classes=10).set_train(False)(images).asnumpy()
+    assert 0 < np.abs(logits).max() < most
+
+
+def test_an_unknown_rule_of_fresh_weights_is_refused():
+    with pytest.raises(ValueError, match="initial='xavier': must be one of fan_out, fan_in"):
+        expand(dataclasses.replace(resolve('ghostnet'), initial='xavier'))
+
+
 def test_strict_loading_is_all_or_nothing():
     net = create_model(SMALL, num_classes=5)
     arrays = {p.name: p.asnumpy() + 1 for p in net.get_parameters()}
