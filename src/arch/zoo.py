@@ -61,7 +61,7 @@ MOBILENETV3_SMALL = replace(
     head=StageSpec('conv', 576, kernel=1), hidden=1024)
 
 # GhostNet: Han et al., CVPR 2020, table 1; channels are multiples of four at other widths, as in the authors' code. A
-# stage here is all blocks of one width, so that depth has something to shrink. Their release has PyTorch's fresh weights.
+# stage is all blocks of one width, so that depth has something to shrink. Their release has PyTorch's fresh weights.
 GHOSTNET = NetSpec(
     name='ghostnet', base='ghostnet', base_resolution=224, activation='relu', divisor=4, initial='fan_in',
     squeeze=SqueezeSpec(of='inner', divisor=4, activation='relu', gate='hsigmoid'),
