@@ -87,7 +87,7 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
     kernels_ = other->kernels_;
     inputs_ = other->inputs_;
     outputs_ = other->outputs_;
-  } else if (kernels != nullptr) {
+  } else if (kernels != nullptr && other == nullptr) {  // what the first one could not replace no other one can
     Reader reader(*kernels);
     Build(arguments, manifest, reader.provider());
     const auto network = Network::Make(*kernels, reader.Take());

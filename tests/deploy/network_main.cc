@@ -72,12 +72,12 @@ int main(int, char **argv) {
     const auto network = Network::Make(kernels, nodes);
     Write({network == nullptr ? 0.f : static_cast<float>(network->operators())});
     if (network == nullptr) continue;
-    std::vector<float> logits(images * network->outputs());
+    std::vector<float> logits(images * network->outputs()), shared(logits.size());
     Network::Memory alone, together;
     network->Run(x.data(), images, logits.data(), &alone);
     Write(logits);
     Team team(threads);
-    network->Run(x.data(), images, logits.data(), &together, &team);
-    Write(logits);
+    network->Run(x.data(), images, shared.data(), &together, &team);
+    Write(shared);
   }
 }

@@ -300,11 +300,55 @@ def test_hard_swish_is_one_operator_only_where_nothing_else_reads_its_parts(run_
         if part:
             graph.add(ADD, 4, 1 + part)
         graph.compare(run_network(graph.bytes()))
-    for scale, shift in ((1 / 6, 2), (1 / 5, 3)):  # alike, but another function
-        graph = Graph(np.random.default_rng(0), (5, 5, 20))
-        clipped = graph.add(AFFINE, 0, shift=shift, activation=RELU6)
-        graph.add(AFFINE, graph.add(MULTIPLY, clipped, 0), scale=scale)
-        graph.compare(run_network(graph.bytes()))
+
+
+def test_a_gate_before_a_spatial_convolution(run_network):
+    graph = Graph(np.random.default_rng(0), (7, 6, 20))
+    gated = graph.add(GATE, 0, graph.add(AFFINE, graph.add(MEAN, 0), activation=SIGMOID))
+    graph.add(CONVOLUTION, gated, kernel=3, stride=2, outputs=24)
+    graph.compare(run_network(graph.bytes()))
+
+
+def test_two_means_of_a_depthwise_convolution(run_network):
+    graph = Graph(np.random.default_rng(0), (7, 6, 20))
+    deep = graph.add(DEPTHWISE, 0, kernel=3, activation=RELU)
+    graph.add(ADD, graph.add(MEAN, deep), graph.add(AFFINE, graph.add(MEAN, deep), activation=SIGMOID))
+    graph.compare(run_network(graph.bytes()))
+
+
+def test_sums_in_a_batch_that_is_taken_whole(run_network):
+    graph = Graph(np.random.default_rng(0), (2, 3, 48))  # of fewer values than the convolutions have weights
+    first = graph.add(CONVOLUTION, 0, kernel=3, outputs=48)
+    second = graph.add(ADD, graph.add(CONVOLUTION, first, kernel=3, outputs=48), first)
+    gated = graph.add(GATE, second, graph.add(AFFINE, graph.add(MEAN, second), activation=SIGMOID))
+    third = graph.add(ADD, graph.add(CONVOLUTION, gated, outputs=48), second)
+    graph.add(MEAN, graph.add(DEPTHWISE, graph.add(CONVOLUTION, third, outputs=48), kernel=3))
+    graph.compare(run_network(graph.bytes()))
+
+
+ALIKE = [({'shift': 2}, {}, 0), ({'scale': 2}, {}, 0), ({'activation': RELU}, {}, 0), ({}, {'scale': 1 / 5}, 0),
+         ({}, {'shift': 1}, 0), ({}, {'activation': RELU}, 0), ({}, {}, 1)]
+
+
+@pytest.mark.parametrize('clip, divide, factor', ALIKE)
+def test_functions_like_hard_swish_are_not_taken_for_it(clip, divide, factor, run_network):
+    """With another constant or activation, or a factor that is not what was clipped."""
+    graph = Graph(np.random.default_rng(0), (5, 5, 20))
+    graph.values[0] *= 3  # beyond where it is clipped
+    if factor:
+        graph.add(AFFINE, 0, scale=2)
+    clipped = graph.add(AFFINE, 0, **{'shift': 3, 'activation': RELU6, **clip})
+    graph.add(AFFINE, graph.add(MULTIPLY, clipped, factor), **{'scale': 1 / 6, **divide})
+    graph.compare(run_network(graph.bytes()))
+
+
+@pytest.mark.parametrize('kind', [AFFINE, ADD, MULTIPLY, GATE, MEAN, PAD, LARGEST, CONCATENATE, COPY, TO_CHANNELS_LAST])
+def test_a_team_shares_operators_on_large_maps(kind, run_network):
+    graph = Graph(np.random.default_rng(0), (41, 37, 19), 2)  # more values than are left to one thread
+    second = {GATE: (MEAN, 1), ADD: (AFFINE, 2), MULTIPLY: (AFFINE, 2), CONCATENATE: (AFFINE, 2)}.get(kind)
+    others = [graph.add(second[0], 0, scale=second[1])] if second else []
+    graph.add(kind, 0, *others, kernel=3, stride=2)
+    graph.compare(run_network(graph.bytes()))
 
 
 def test_sigmoids_are_exact_to_half_a_millionth(run_network):
