@@ -9,7 +9,7 @@
 namespace tinynets {
 namespace {
 
-constexpr float NEAR = 1e-6f;  // of a sixth, as exporters round it
+constexpr float NEAR = 1e-7f;  // of a sixth, as exporters round it
 
 bool IsShift(const Operation &one) {  // relu6(x + 3)
   return one.kind == Operation::AFFINE && one.scale == 1 && one.shift == 3 && one.activation == Activation::RELU6;

@@ -1,5 +1,6 @@
 #include "team.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -16,9 +17,9 @@ constexpr std::chrono::microseconds AWAKE(200);
 #ifdef __linux__
 int Processor() { return sched_getcpu(); }
 
-// Moves the calling thread to the processor that is `steps` after another among those that it may use. New threads begin
-// beside the one that makes or wakes them, and it takes the system tens of milliseconds to see that they are in each
-// other's way. From there it moves them as it likes.
+// Moves the calling thread to the processor that is `steps` after another among those that it may use. New threads
+// begin beside the one that makes or wakes them, and it takes the system tens of milliseconds to see that they are in
+// each other's way. From there it moves them as it likes.
 void Move(int from, size_t steps) {
   cpu_set_t all, one;
   if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) return;
@@ -39,7 +40,7 @@ void Move(int, size_t) {}
 
 }  // namespace
 
-Team::Team(size_t threads) : claimed_(threads) {
+Team::Team(size_t threads) : claimed_(std::max<size_t>(1, threads)) {
   threads_.reserve(threads);  // what is thrown while some run already must be caught
   try {
     for (size_t part = 1; part < threads; part++) threads_.emplace_back(&Team::Wait, this, part);
@@ -99,9 +100,9 @@ void Team::Wait(size_t part) {
     }
     if (over_) return;
     done = begun_;
-    if (!Claim(part, done)) continue;
-    if (processor_ >= 0 && Processor() == processor_) Move(processor_, part);
-    Do(part);
+    const int processor = processor_;
+    if (processor >= 0 && Processor() == processor) Move(processor, part);
+    if (Claim(part, done)) Do(part);
   }
 }
 

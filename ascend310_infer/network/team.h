@@ -11,8 +11,8 @@
 
 namespace tinynets {
 
-// Threads that do the parts of one work after the other together, the caller among them, who also does the parts of those
-// that the system lets wait.
+// Threads that do the parts of one work after the other together, the caller among them, who also does the parts of
+// those that the system lets wait.
 class Team {
  public:
   // Fewer where the system gives no more.
@@ -31,7 +31,7 @@ class Team {
 
   std::vector<std::thread> threads_;
   const std::function<void(size_t)> *work_ = nullptr;
-  int processor_ = -1;            // that the caller was on, where the system tells
+  std::atomic<int> processor_{-1};            // that the caller was on, where the system tells
   std::atomic<size_t> begun_{0};              // works so far
   std::vector<std::atomic<size_t>> claimed_;  // the last work of which someone does the part
   std::atomic<size_t> left_{0};               // parts of the last one that are not done

@@ -13,8 +13,8 @@
 namespace tinynets {
 namespace {
 
-// Of a network's multiplications in dense convolutions of 3 pixels, as ResNets' are: the library, which needs fewer for
-// them (Winograd), is no slower with such a share.
+// Of a network's multiplications in dense convolutions of more than a pixel, as ResNets' are: the library, which needs
+// fewer for those of 3 (Winograd), is no slower with such a share.
 constexpr double SPATIAL = 0.33;
 constexpr float TOLERANCE = 1e-3f;  // of our logits, of the library's largest; they are six digits alike, or wrong
 
@@ -98,6 +98,9 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
       in_.clear();
       out_.clear();
       model_.reset();  // with its copy of the weights
+    } else if (arguments.kernels != "best") {
+      throw UserError("--kernels " + arguments.kernels + ": this network, or this MindSpore Lite, is not among those that " +
+                      "they cover; try best");
     }
   } else {
     Build(arguments, manifest, "");

@@ -24,7 +24,7 @@ bool Read(std::vector<float> *values) {
 }  // namespace
 
 int main(int, char **argv) {
-  const Kernels *const found = FindKernels(argv[1]);
+  const Kernels *const found = FindKernels(argv[1] == nullptr ? "" : argv[1]);
   if (found == nullptr) return 3;
   const Kernels &kernels = *found;
   int32_t n[10];

@@ -32,7 +32,7 @@ void Write(const std::vector<float> &values) { std::fwrite(values.data(), sizeof
 }  // namespace
 
 int main(int, char **argv) {
-  const Kernels *const found = FindKernels(argv[1]);
+  const Kernels *const found = FindKernels(argv[1] == nullptr ? "" : argv[1]);
   if (found == nullptr) return 3;
   const Kernels &kernels = *found;
   int32_t n[6];
