@@ -42,6 +42,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if not _available(ms, device):
         raise ValueError(f"device {device}: not available with MindSpore {ms.__version__} on this machine; use CPU, or "
                          'see "Environment" in README.md')
+    check_launch(device)
     if device != 'CPU':
         _set_device(ms, device, _local_rank() if launched() else device_id)
     elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
@@ -70,9 +71,42 @@ def size() -> int:
 
 def launched() -> bool:
     """Whether this process is to be one of several: of scripts/ or msrun, of mpirun, or of a rank table."""
+    return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1 or _by_table()
+
+
+def check_launch(device: str) -> None:
+    """Raise ValueError where processes that were started together would not meet.
+
+    MindSpore has no word for what is missing, or trains in each of them for itself, all in the same run folder.
+    """
     environment = os.environ
-    table = environment.get('RANK_SIZE', '1') if environment.get('RANK_TABLE_FILE') else '1'
-    return 'MS_ROLE' in environment or int(environment.get('OMPI_COMM_WORLD_SIZE', table)) > 1
+    how = 'start the workers by scripts/run_distribute_train.sh or msrun (docs/distributed.md)'
+    needed = (('MS_WORKER_NUM', 'MS_SCHED_HOST', 'MS_SCHED_PORT') if 'MS_ROLE' in environment else
+              ('RANK_ID',) if _by_table() else ())
+    missing = [name for name in needed if not environment.get(name)]
+    if missing:
+        raise ValueError(f'{"MS_ROLE" if "MS_ROLE" in environment else "RANK_TABLE_FILE"} is set without '
+                         f'{", ".join(missing)}; {how}')
+    if 'MS_ROLE' not in environment and launched() and device == 'CPU':
+        raise ValueError(f"{'a rank table' if _by_table() else 'mpirun'}: MindSpore's CPU workers meet by its scheduler "
+                         f'only; {how}')
+    alone = {'MS_WORKER_NUM': 1, 'RANK_SIZE': 1, 'RANK_ID': 0, 'PMI_SIZE': 1, 'SLURM_STEP_NUM_TASKS': 1}
+    sign = next((name for name, most in alone.items() if _number(name) > most), None)
+    if sign and not launched():
+        raise ValueError(f'{sign}={environment[sign]} says that this is one of several processes, but not how they meet; '
+                         f'{how}, or unset {sign} to run it alone')
+
+
+def _number(name: str) -> int:
+    """A number in the environment; 0 where there is none."""
+    text = os.environ.get(name) or '0'
+    if not text.isdigit():
+        raise ValueError(f'{name}={text} in the environment: must be a number')
+    return int(text)
+
+
+def _by_table() -> bool:
+    return bool(os.environ.get('RANK_TABLE_FILE')) and _number('RANK_SIZE') > 1
 
 
 def _join() -> None:
@@ -85,6 +119,8 @@ def _join() -> None:
         init()
         sys.exit(0)
     init()
+    if os.environ.get('TINYNETS_MET'):
+        os.close(int(os.environ.pop('TINYNETS_MET')))  # the launcher sees it; init() lets no thread of ours speak
     atexit.register(_close_stderr)
     _rank, _size = get_rank(), get_group_size()
     if _rank == 0:

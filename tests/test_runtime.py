@@ -1,7 +1,9 @@
 """What reaches the terminal of a text that others may have written."""
+import os
+
 import pytest
 
-from src.runtime import describe, printable
+from src.runtime import check_launch, describe, launched, printable
 from src.training.progress import tell
 
 
@@ -18,3 +20,37 @@ def test_control_characters_are_shown_not_sent(text, shown, capsys):
 def test_errors_of_files_are_printable():
     assert describe(OSError(2, 'No such file', 'a\x1b[2J')) == 'a\\x1b[2J: No such file'
     assert describe(ValueError('one\n two \x1b')) == 'one two \\x1b' and describe(ValueError()) == 'ValueError'
+
+
+@pytest.mark.parametrize('environment, device, words', [
+    ({'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2'}, 'CPU', 'MS_ROLE is set without MS_SCHED_HOST, MS_SCHED_PORT; start'),
+    ({'OMPI_COMM_WORLD_SIZE': '2'}, 'CPU', "mpirun: MindSpore's CPU workers meet by its scheduler only; start"),
+    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '1'}, 'CPU', "a rank table: MindSpore's CPU workers"),
+    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2'}, 'Ascend', 'RANK_TABLE_FILE is set without RANK_ID; start'),
+    ({'RANK_TABLE_FILE': 't', 'RANK_ID': '1'}, 'Ascend', 'RANK_ID=1 says .* or unset RANK_ID to run it alone'),
+    ({'MS_WORKER_NUM': '2'}, 'CPU', 'MS_WORKER_NUM=2 says'), ({'RANK_SIZE': '8'}, 'CPU', 'RANK_SIZE=8 says'),
+    ({'SLURM_STEP_NUM_TASKS': '2'}, 'CPU', 'SLURM_STEP_NUM_TASKS=2 says'), ({'PMI_SIZE': '2'}, 'GPU', 'PMI_SIZE=2 says'),
+    ({'OMPI_COMM_WORLD_SIZE': 'two'}, 'GPU', 'OMPI_COMM_WORLD_SIZE=two in the environment: must be a number')])
+def test_processes_that_would_not_meet_are_refused(environment, device, words, monkeypatch):
+    _only(environment, monkeypatch)
+    with pytest.raises(ValueError, match=words):
+        check_launch(device)
+
+
+@pytest.mark.parametrize('environment, device, several', [
+    ({}, 'CPU', False), ({'OMPI_COMM_WORLD_SIZE': '2'}, 'GPU', True), ({'OMPI_COMM_WORLD_SIZE': '1'}, 'CPU', False),
+    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '0'}, 'Ascend', True),
+    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '1', 'RANK_ID': '0'}, 'Ascend', False),
+    ({'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2', 'MS_SCHED_HOST': 'a', 'MS_SCHED_PORT': '1', 'PMI_SIZE': '2'}, 'CPU', True)])
+def test_what_starts_several_processes(environment, device, several, monkeypatch):
+    _only(environment, monkeypatch)
+    check_launch(device)
+    assert launched() == several
+
+
+def _only(environment, monkeypatch):
+    for name in os.environ:
+        if name.startswith(('MS_', 'RANK_', 'OMPI_', 'PMI_', 'SLURM_')):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
