@@ -8,6 +8,8 @@ Worker 0 speaks to the terminal, the others and the scheduler to files of their 
 from __future__ import annotations
 
 import ctypes
+import json
+import math
 import os
 import pathlib
 import shlex
@@ -22,33 +24,42 @@ from typing import Dict, List, Optional, Tuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 USER_ERROR, INTERRUPTED = 2, 130  # as src/runtime.py
+LOCAL, PORT = '127.0.0.1', 8118  # the scheduler's place where MASTER_ADDR, on several machines MASTER_PORT, is not set
 PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds the others may take to end by themselves after the first
+WAITING = 30.0  # seconds until the workers of several machines should have met
 
 
 class Job:
     """The processes of one job on this machine."""
 
-    def __init__(self, command: List[str], logs: pathlib.Path, count: int, environment: Dict[str, str]):
+    def __init__(self, command: List[str], logs: pathlib.Path, count: int, environment: Dict[str, str],
+                 devices: Optional[List[str]] = None):
         self.logs, self.signals = logs, 0
         self.title = f'== started again {time.strftime("%Y-%m-%d %H:%M:%S")}: {shlex.join(command[1:])} =='
         self.begins: Dict[pathlib.Path, int] = {}  # where in a log this job's part begins
         nodes, node = machines(environment)
         self.nodes, self.first, self.total = nodes, node * count, nodes * count
-        self.terminal = os.dup(1), os.dup(2)
+        self.terminal = self.passed = os.dup(1), os.dup(2)
         shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1',
                   'TINYNETS_TERMINAL': '{},{}'.format(*self.terminal)}
         shared.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) // count)))
         self.scheduler: Optional[subprocess.Popen] = None
-        role = {}
+        role, self.place = {}, ''
         if not environment.get('RANK_TABLE_FILE'):
-            shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR', '127.0.0.1'),
-                          MS_SCHED_PORT=environment.get('MASTER_PORT') or str(_free_port() if nodes == 1 else 8118))
+            shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR', LOCAL),
+                          MS_SCHED_PORT=environment.get('MASTER_PORT') or str(_free_port() if nodes == 1 else PORT))
             role = {'MS_ROLE': 'MS_WORKER'}
+            self.place = ' at {MS_SCHED_HOST}:{MS_SCHED_PORT}'.format(**shared)
             if node == 0:
                 self.scheduler = self._start(command, {**shared, 'MS_ROLE': 'MS_SCHED'}, self.log('scheduler'))
-        self.workers = [self._start(command, {**shared, **role, 'DEVICE_ID': str(i), 'RANK_ID': str(rank),
+        self.meeting, met = os.pipe()  # at its end when every worker has closed it, having met the others
+        os.set_blocking(self.meeting, False)
+        self.passed = (*self.terminal, met)
+        shared['TINYNETS_MET'] = str(met)
+        self.workers = [self._start(command, {**shared, **role, 'DEVICE_ID': device, 'RANK_ID': str(rank),
                                               'MS_NODE_ID': str(rank)}, self.log(rank) if rank else None)
-                        for i, rank in enumerate(range(self.first, self.first + count))]
+                        for rank, device in enumerate(devices or map(str, range(count)), self.first)]
+        os.close(met)
 
     def log(self, rank) -> pathlib.Path:
         """Where a process writes."""
@@ -63,7 +74,7 @@ class Job:
             if output:
                 self.begins[log] = output.tell()
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                    pass_fds=self.terminal, start_new_session=True, preexec_fn=_end_with_parent)
+                                    pass_fds=self.passed, start_new_session=True, preexec_fn=_end_with_parent)
         finally:
             if output:
                 output.close()
@@ -77,7 +88,11 @@ class Job:
 
     def wait(self) -> int:
         """Wait for the job's end, or end it when a part fails; return the exit code and say on stderr what failed."""
+        remind_at = time.monotonic() + WAITING if self.nodes > 1 else math.inf
         while True:
+            if time.monotonic() > remind_at:
+                remind_at = math.inf
+                self._remind()
             codes = [worker.poll() for worker in self.workers]
             failed = next((i for i, code in enumerate(codes) if code), None)
             if failed is not None:
@@ -87,8 +102,18 @@ class Job:
                     self.scheduler.wait()
                 return 0
             if self.scheduler and self.scheduler.poll():
-                return self._say(f'the scheduler {_how(self.scheduler.returncode)}', self.log('scheduler'))
+                code = self.scheduler.returncode
+                why = ', as it does when it has lost a worker of another machine' if self.nodes > 1 and code > 0 else ''
+                return self._say(f'the scheduler {_how(code)}{why}', self.log('scheduler'))
             time.sleep(0.1)
+
+    def _remind(self) -> None:
+        """Say on what the workers wait, where they have not met yet: MindSpore is silent, for half an hour."""
+        try:
+            os.read(self.meeting, 1)
+        except BlockingIOError:
+            print(f'waiting for {self.total} workers to meet{self.place}; MASTER_ADDR, MASTER_PORT, NNODES and the number '
+                  'of workers must be the same on all machines, NODE_RANK its own on each', file=sys.stderr)
 
     def _fail(self, index: int) -> int:
         code = self.workers[index].returncode
@@ -141,6 +166,43 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
     return int(nodes), int(node)
 
 
+def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List[str]]:
+    """The device ids of this machine's workers in a rank table; None for a table without server_list, HCCL's other form.
+
+    Raises ValueError for a table that is not that of `nodes` machines with `count` workers each.
+    """
+    advice = f'RANK_TABLE_FILE={path}: {{}}; make it for this job, or unset it to meet by a scheduler'
+    try:
+        table = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+        if 'group_list' in table:
+            return None
+        servers = [(server['server_id'], server['device']) for server in table['server_list']]
+        places = {int(device['rank_id']): (name, str(device['device_id'])) for name, own in servers for device in own}
+    except OSError as error:
+        raise ValueError(advice.format(f'cannot be read ({error.strerror})')) from None
+    except (ValueError, KeyError, TypeError) as error:
+        said = f'is not JSON ({error})' if isinstance(error, json.JSONDecodeError) else (
+            'is no rank table: it needs "server_list" with "server_id" and "device", and of each device "device_id" and '
+            '"rank_id"')
+        raise ValueError(advice.format(said)) from None
+    found = sum(len(own) for _, own in servers)
+    if found != count * nodes:
+        raise ValueError(advice.format(f'has {found} devices, for NNODES={nodes} x {count} workers'))
+    if sorted(places) != list(range(found)):
+        raise ValueError(advice.format(f'its rank ids must be 0 to {found - 1}, each once'))
+    if table.get('status', 'completed') != 'completed':
+        raise ValueError(advice.format(f'its status is {table["status"]!r}, not "completed"'))
+    ours = [places[rank] for rank in range(node * count, (node + 1) * count)]
+    names = {name for name, _ in ours}
+    if len(names) > 1:
+        raise ValueError(advice.format(f'ranks {node * count} to {(node + 1) * count - 1} are on several servers, '
+                                       f'{", ".join(sorted(names))}, and must be on one'))
+    here = next((name for name, _ in servers if name not in names and _is_here(name)), None)
+    if here:
+        raise ValueError(advice.format(f'has the ranks of NODE_RANK={node} on {names.pop()}, but this machine is {here}'))
+    return [device for _, device in ours]
+
+
 def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
     """Script, target, number and options -> command, log folder, workers on this machine. Raises ValueError."""
     script, *arguments = arguments or ['']
@@ -176,13 +238,18 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
 def main() -> int:
     try:
         command, logs, count = parse(sys.argv[1:])
-        machines(dict(os.environ))
+        nodes, node = machines(dict(os.environ))
+        table = os.environ.get('RANK_TABLE_FILE')
+        devices = table_devices(table, count, nodes, node) if table else None
+        port = os.environ.get('MASTER_PORT') or str(PORT if nodes > 1 else 0)
+        if not table and node == 0:
+            _check_address(os.environ.get('MASTER_ADDR', LOCAL), port)
         made = [folder for folder in (logs, logs.parent) if not folder.exists()]
         logs.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR
-    job = Job([sys.executable, *command], logs, count, dict(os.environ))
+    job = Job([sys.executable, *command], logs, count, dict(os.environ), devices)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, job.on_signal)
     try:
@@ -200,6 +267,30 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one of this machine's."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _check_address(address: str, port: str) -> None:
+    """Raise ValueError where the scheduler cannot listen: the other machines would wait for it for minutes."""
+    if not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'MASTER_PORT={port}: must be a number below 65536')
+    try:
+        family, *_, place = socket.getaddrinfo(address, int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier job's connections may linger
+            probe.bind(place)
+    except OSError as error:
+        raise ValueError(f'MASTER_ADDR={address}, MASTER_PORT={port}: machine 0 cannot listen there ({error.strerror}); it '
+                         "must be machine 0's own address and a free port, the same on all machines") from None
 
 
 def _how(code: int) -> str:

@@ -163,6 +163,13 @@ class Trainer:
         identity = json.dumps(self._identity(self._meta()), sort_keys=True)
         parallel.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))
 
+    def check_start(self) -> None:
+        """Raise ValueError where the workers would go on from different steps or weights, by copies of a run perhaps."""
+        weights = 0
+        for parameter in self.network.get_parameters():
+            weights = zlib.crc32(parameter.asnumpy().tobytes(), weights)
+        parallel.check_same('the step to start at, and a check sum of the weights', self.step, weights)
+
     def _check_batch(self) -> None:
         side, parts = self.network.plan.classifier.in_size, self.config.train.accumulate
         if self.stream.batch_size % parts:
@@ -377,6 +384,7 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
         if saved:
             trainer.resume(checkpoint.load(str(saved)))
             say(f'resumed at step {trainer.step} of {trainer.total_steps}, from {saved.name}')
+        trainer.check_start()
         run.keep_records(trainer.step, trainer.score.get('step', 0))
         return trainer.train(run)
 

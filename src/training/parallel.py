@@ -107,8 +107,8 @@ def check_same(what: str, *numbers: float) -> None:
     other = next((rank for rank, row in enumerate(table) if (row != table[0]).any()), None)
     if other is not None:
         ours, theirs = (', '.join(f'{number:.0f}' for number in table[rank]) for rank in (0, other))
-        raise ValueError(f'{what}: {ours} on worker 0 and {theirs} on worker {other}; all need the same data and '
-                         'configuration')
+        raise ValueError(f'{what}: {ours} on worker 0 and {theirs} on worker {other}; all need the same data, '
+                         'configuration and run folder')
 
 
 def wait_for_all() -> None:

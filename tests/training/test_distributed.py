@@ -1,4 +1,5 @@
 """Several workers against one: what they compute, and how a job ends. Each job is two processes and a scheduler."""
+import contextlib
 import json
 import os
 import pathlib
@@ -16,7 +17,8 @@ import pytest
 from src import launch
 from src.config import to_yaml
 from src.data.pipeline import TrainStream, eval_batches
-from src.launch import _last_error, machines, parse
+from src.launch import _check_address, _last_error, machines, parse, table_devices
+from src.model.weights import load_arrays
 from src.runtime import configure
 from src.training import checkpoint, parallel
 from src.training.loop import Trainer
@@ -30,10 +32,10 @@ ENVIRONMENT = {**os.environ, 'DEVICE': 'CPU', 'OMP_NUM_THREADS': '1',
 class Job:
     """A launched job in a session of its own; whatever happens, `with` leaves no process behind."""
 
-    def __init__(self, root, folder, *arguments):
-        command = [sys.executable, str(root / 'src' / 'launch.py'), *map(str, arguments)]
-        self.process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+    def __init__(self, root, folder, *arguments, within=(), **environment):
+        command = [*within, sys.executable, str(root / 'src' / 'launch.py'), *map(str, arguments)]
+        self.process = subprocess.Popen(command, cwd=folder, env={**ENVIRONMENT, **environment}, text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def __enter__(self):
         return self
@@ -205,6 +207,49 @@ def test_stopped_and_resumed_equals_uninterrupted(recipe, together, root, tmp_pa
     assert f'--resume {run} ==' in log
 
 
+@pytest.fixture
+def two_machines():
+    """Two network namespaces that reach each other at 10.213.7.1 and .2: to MindSpore, machines. Their names."""
+    names = [f'tinynets-{os.getpid()}-{number}' for number in (1, 2)]
+    steps = [f'netns add {name}' for name in names]
+    steps.append('-n {} link add to_other type veth peer name to_other netns {}'.format(*names))
+    for number, name in enumerate(names, 1):
+        steps += [f'-n {name} addr add 10.213.7.{number}/24 dev to_other', f'-n {name} link set lo up',
+                  f'-n {name} link set to_other up']
+    if os.geteuid() or not shutil.which('ip'):
+        pytest.skip('needs root and the command ip')
+    try:
+        for step in steps:
+            done = subprocess.run(['ip', *step.split()], capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f'ip {step}: {done.stderr.strip()}')
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(['ip', 'netns', 'del', name], capture_output=True)
+
+
+def test_two_machines_train_what_one_does(recipe, together, two_machines, root, tmp_path):
+    """Each with an address and folders of its own; started in the other order, and no one but the first writes."""
+    folders = [tmp_path / name for name in two_machines]
+    with contextlib.ExitStack() as stack:
+        jobs = []
+        for node in (1, 0):
+            folders[node].mkdir()
+            jobs.append(stack.enter_context(Job(
+                root, folders[node], 'train.py', recipe, 1, '--run', 'run', within=('ip', 'netns', 'exec', two_machines[node]),
+                MASTER_ADDR='10.213.7.1', MASTER_PORT='8118', NNODES='2', NODE_RANK=str(node))))
+        for job in reversed(jobs):
+            code, out, err = job.end()
+            assert code == 0, out + err
+    assert out == '' and [str(path.relative_to(folders[1])) for path in sorted(folders[1].rglob('*'))] == [
+        'run', 'run/logs', 'run/logs/worker_1.log']
+    done, want = (checkpoint.load(str(path / 'last.ckpt')) for path in (folders[0] / 'run', together[1] / 'run'))
+    assert set(done.arrays) == set(want.arrays)
+    for name, array in want.arrays.items():
+        np.testing.assert_array_equal(done.arrays[name], array, err_msg=name)
+
+
 def test_evaluation_prints_once(together, root, tmp_path):
     best = together[1] / 'run' / 'best.ckpt'
     with Job(root, tmp_path, 'eval.py', best, 2, '--json', 'result.json') as job:
@@ -303,13 +348,73 @@ def test_the_launchers_machines():
             machines(environment)
 
 
+def rank_table(*servers, **changes):
+    """A table of servers, each (its name, device ids), as HCCL's documentation has it."""
+    ranks = iter(map(str, range(99)))
+    return {'version': '1.0', 'server_count': str(len(servers)), 'status': 'completed', 'server_list': [
+        {'server_id': name, 'device': [{'device_id': str(i), 'device_ip': f'192.168.100.{i}', 'rank_id': next(ranks)}
+                                       for i in ids]} for name, ids in servers], **changes}
+
+
+def test_the_rank_tables_devices(tmp_path):
+    path = tmp_path / 'table.json'
+    one, two = rank_table(('192.0.2.1', (4, 5, 6, 7))), rank_table(('192.0.2.1', (0, 1)), ('127.0.0.1', (2, 3)))
+    for table, job, want in ((one, (4, 1, 0), ['4', '5', '6', '7']), (two, (2, 2, 1), ['2', '3']),
+                             ({'version': '1.0', 'group_list': []}, (4, 1, 0), None)):
+        path.write_text(json.dumps(table))
+        assert table_devices(str(path), *job) == want
+    twice = json.loads(json.dumps(one).replace('"rank_id": "3"', '"rank_id": "0"'))
+    for text, job, words in ((json.dumps(one), (8, 1, 0), 'has 4 devices, for NNODES=1 x 8 workers'), ('', (4, 1, 0), 'JSON'),
+                             ('[1]', (4, 1, 0), 'is no rank table'), ('{"server_list": [1]}', (4, 1, 0), 'is no rank table'),
+                             (json.dumps(twice), (4, 1, 0), 'must be 0 to 3, each once'),
+                             (json.dumps({**one, 'status': 'initializing'}), (4, 1, 0), "status is 'initializing'"),
+                             (json.dumps(two), (4, 1, 0), 'on several servers, 127.0.0.1, 192.0.2.1, and must be on one'),
+                             (json.dumps(two), (2, 2, 0), 'NODE_RANK=0 on 192.0.2.1, but this machine is 127.0.0.1')):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f'RANK_TABLE_FILE={path}: .*{words}.*; make it for this job'):
+            table_devices(str(path), *job)
+    with pytest.raises(ValueError, match='RANK_TABLE_FILE=none.json: cannot be read .No such file'):
+        table_devices('none.json', 4, 1, 0)
+
+
+def test_the_schedulers_address_is_tried_first():
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for address, number, words in (('127.0.0.1', port, 'Address already in use'), ('192.0.2.1', '8118', 'Cannot assign'),
+                                       ('nowhere.invalid', '8118', 'cannot listen'), ('127.0.0.1', 'x', 'must be a number'),
+                                       ('127.0.0.1', '65536', 'must be a number')):
+            with pytest.raises(ValueError, match=f'MASTER_PORT={number}: .*{words}'):
+                _check_address(address, number)
+    _check_address('127.0.0.1', port)
+
+
+def test_machines_that_do_not_meet_are_told_on_what_they_wait(tmp_path, capfd, monkeypatch):
+    """Once, by the launcher of each; where a worker has met the others it closes TINYNETS_MET, and nothing is said."""
+    monkeypatch.setattr(launch, 'WAITING', 0.3)
+    line = 'waiting for 2 workers to meet at first:8118; MASTER_ADDR'
+    for script, told in (('time.sleep(1)', True), ('os.close(int(os.environ["TINYNETS_MET"])); time.sleep(1)', False)):
+        job = launch.Job([sys.executable, '-c', f'import os, time; {script}'], tmp_path, 1,
+                         {**os.environ, 'NNODES': '2', 'NODE_RANK': '1', 'MASTER_ADDR': 'first'})
+        try:
+            assert job.wait() == 0
+        finally:
+            job.close()
+        assert capfd.readouterr().err.count(line) == told
+
+
 def test_workers_with_other_data_are_refused(small_config, monkeypatch):
     """A trainer tells the others its data and its configuration; where nothing differs, the same numbers."""
     said = []
     monkeypatch.setattr(parallel, 'check_same', lambda what, *numbers: said.append(numbers))
     configure('CPU')
     for change in ('train.seed=0', 'data.workers=1', 'train.seed=1', 'data.images=1436', 'data.holdout=1'):
-        Trainer(small_config(change), 'CPU', say=lambda line: None)
+        trainer = Trainer(small_config(change), 'CPU', say=lambda line: None)
+    trainer.check_start()
+    load_arrays(trainer.network, {p.name: p.asnumpy() + 1 for p in trainer.network.get_parameters()})
+    trainer.step = 1
+    trainer.check_start()
+    moved, start = said.pop(), said.pop()
+    assert (start[0], moved[0]) == (0, 1) and start[1] != moved[1]
     images, recipes = said[::2], said[1::2]
     assert images[0] == images[1] == images[2] and images[0][:2] == (1437, 360)
     assert len({*images[2:]}) == 3 and recipes[0] == recipes[1] and len({*recipes[1:]}) == 4
