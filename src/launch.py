@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 USER_ERROR, INTERRUPTED = 2, 130  # as src/runtime.py
 LOCAL, PORT = '127.0.0.1', 8118  # the scheduler's place where MASTER_ADDR, on several machines MASTER_PORT, is not set
 PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds the others may take to end by themselves after the first
-WAITING = 30.0  # seconds until the workers of several machines should have met
+WAITING = 60.0  # seconds until the workers of several machines should have met
 
 
 class Job:
@@ -46,7 +46,7 @@ class Job:
         self.scheduler: Optional[subprocess.Popen] = None
         role, self.place = {}, ''
         if not environment.get('RANK_TABLE_FILE'):
-            shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR', LOCAL),
+            shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR') or LOCAL,
                           MS_SCHED_PORT=environment.get('MASTER_PORT') or str(_free_port() if nodes == 1 else PORT))
             role = {'MS_ROLE': 'MS_WORKER'}
             self.place = ' at {MS_SCHED_HOST}:{MS_SCHED_PORT}'.format(**shared)
@@ -112,8 +112,8 @@ class Job:
         try:
             os.read(self.meeting, 1)
         except BlockingIOError:
-            print(f'waiting for {self.total} workers to meet{self.place}; MASTER_ADDR, MASTER_PORT, NNODES and the number '
-                  'of workers must be the same on all machines, NODE_RANK its own on each', file=sys.stderr)
+            print(f'waiting for {self.total} workers to meet{self.place}; MASTER_ADDR, MASTER_PORT, NNODES and the '
+                  'number of workers must be the same on all machines, NODE_RANK its own on each', file=sys.stderr)
 
     def _fail(self, index: int) -> int:
         code = self.workers[index].returncode
@@ -155,6 +155,11 @@ class Job:
 def machines(environment: Dict[str, str]) -> Tuple[int, int]:
     """How many machines the job has and which of them this is, counted from 0. Raises ValueError."""
     nodes, node = (environment.get(name) or default for name, default in (('NNODES', '1'), ('NODE_RANK', '')))
+    others = next((name for name in ('SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE', 'PMI_SIZE')
+                   if environment.get(name, '1') not in ('', '0', '1')), None)  # srun, mpirun: so many launchers
+    if others and not environment.get('NNODES'):
+        raise ValueError(f'{others}={environment[others]}: started several times; set NNODES, NODE_RANK, MASTER_ADDR '
+                         'where these are the machines of one job, NNODES=1 where each is a job of its own')
     if not nodes.isdigit() or int(nodes) < 1:
         raise ValueError(f'NNODES={nodes}: must be the number of machines')
     if int(nodes) == 1:
@@ -166,40 +171,53 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
     return int(nodes), int(node)
 
 
+def prepare(environment: Dict[str, str], count: int) -> Tuple[Dict[str, str], Optional[List[str]]]:
+    """The environment with an address for MASTER_ADDR and, by a rank table, the workers' devices. Raises ValueError."""
+    nodes, node = machines(environment)
+    table = environment.get('RANK_TABLE_FILE')
+    if table:
+        return environment, table_devices(table, count, nodes, node)
+    address = _address(environment.get('MASTER_ADDR') or LOCAL, nodes)
+    if node == 0:
+        _check_place(address, environment.get('MASTER_PORT') or str(PORT if nodes > 1 else 0))
+    return {**environment, 'MASTER_ADDR': address}, None
+
+
 def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List[str]]:
-    """The device ids of this machine's workers in a rank table; None for a table without server_list, HCCL's other form.
+    """The device ids of this machine's workers in a rank table; None for HCCL's other form of it, with group_list.
 
     Raises ValueError for a table that is not that of `nodes` machines with `count` workers each.
     """
-    advice = f'RANK_TABLE_FILE={path}: {{}}; make it for this job, or unset it to meet by a scheduler'
     try:
         table = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-        if 'group_list' in table:
-            return None
-        servers = [(server['server_id'], server['device']) for server in table['server_list']]
-        places = {int(device['rank_id']): (name, str(device['device_id'])) for name, own in servers for device in own}
+        return None if 'group_list' in table else _own_devices(table, count, nodes, node)
     except OSError as error:
-        raise ValueError(advice.format(f'cannot be read ({error.strerror})')) from None
-    except (ValueError, KeyError, TypeError) as error:
-        said = f'is not JSON ({error})' if isinstance(error, json.JSONDecodeError) else (
-            'is no rank table: it needs "server_list" with "server_id" and "device", and of each device "device_id" and '
-            '"rank_id"')
-        raise ValueError(advice.format(said)) from None
-    found = sum(len(own) for _, own in servers)
-    if found != count * nodes:
-        raise ValueError(advice.format(f'has {found} devices, for NNODES={nodes} x {count} workers'))
-    if sorted(places) != list(range(found)):
-        raise ValueError(advice.format(f'its rank ids must be 0 to {found - 1}, each once'))
+        what = f'cannot be read ({error.strerror})'
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        what = f'is not JSON ({error})'
+    except (KeyError, TypeError):
+        what = 'is no rank table: it needs "server_list" with "server_id" and "device", with "device_id" and "rank_id"'
+    except ValueError as error:
+        what = str(error)
+    raise ValueError(f'RANK_TABLE_FILE={path}: {what}; make it for this job, or unset it to meet by a scheduler')
+
+
+def _own_devices(table: dict, count: int, nodes: int, node: int) -> List[str]:
+    listed = [(server['server_id'], device) for server in table['server_list'] for device in server['device']]
+    if len(listed) != count * nodes:
+        raise ValueError(f'has {len(listed)} devices, for NNODES={nodes} x {count} workers')
+    places = {str(device['rank_id']): (server, str(device['device_id'])) for server, device in listed}
+    if set(places) != set(map(str, range(len(listed)))):
+        raise ValueError(f'its rank ids must be 0 to {len(listed) - 1}, each once')
     if table.get('status', 'completed') != 'completed':
-        raise ValueError(advice.format(f'its status is {table["status"]!r}, not "completed"'))
-    ours = [places[rank] for rank in range(node * count, (node + 1) * count)]
-    names = {name for name, _ in ours}
-    if len(names) > 1:
-        raise ValueError(advice.format(f'ranks {node * count} to {(node + 1) * count - 1} are on several servers, '
-                                       f'{", ".join(sorted(names))}, and must be on one'))
-    here = next((name for name, _ in servers if name not in names and _is_here(name)), None)
+        raise ValueError(f'its status is {table["status"]!r}, not "completed"')
+    ours = [places[str(rank)] for rank in range(node * count, (node + 1) * count)]
+    servers = sorted({server for server, _ in ours})
+    if len(servers) > 1:
+        raise ValueError(f'has NODE_RANK={node} on several servers, {", ".join(servers)}')
+    here = next((server for server, _ in listed if server not in servers and _is_here(server)), None)
     if here:
-        raise ValueError(advice.format(f'has the ranks of NODE_RANK={node} on {names.pop()}, but this machine is {here}'))
+        raise ValueError(f'has NODE_RANK={node} on {servers[0]}, but this machine is {here}')
     return [device for _, device in ours]
 
 
@@ -238,18 +256,13 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
 def main() -> int:
     try:
         command, logs, count = parse(sys.argv[1:])
-        nodes, node = machines(dict(os.environ))
-        table = os.environ.get('RANK_TABLE_FILE')
-        devices = table_devices(table, count, nodes, node) if table else None
-        port = os.environ.get('MASTER_PORT') or str(PORT if nodes > 1 else 0)
-        if not table and node == 0:
-            _check_address(os.environ.get('MASTER_ADDR', LOCAL), port)
+        environment, devices = prepare(dict(os.environ), count)
         made = [folder for folder in (logs, logs.parent) if not folder.exists()]
         logs.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR
-    job = Job([sys.executable, *command], logs, count, dict(os.environ), devices)
+    job = Job([sys.executable, *command], logs, count, environment, devices)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, job.on_signal)
     try:
@@ -279,7 +292,19 @@ def _is_here(address: str) -> bool:
     return True
 
 
-def _check_address(address: str, port: str) -> None:
+def _address(name: str, nodes: int) -> str:
+    """MindSpore takes no names. Raises ValueError for one that means nothing, or to each machine itself."""
+    try:
+        address = name if ':' in name else socket.gethostbyname(name)
+    except OSError as error:
+        raise ValueError(f'MASTER_ADDR={name}: {error.strerror}') from None
+    if nodes > 1 and address != name and address.startswith('127.'):
+        raise ValueError(f'MASTER_ADDR={name} is {address}, which other machines do not reach; give the address of '
+                         'machine 0')
+    return address
+
+
+def _check_place(address: str, port: str) -> None:
     """Raise ValueError where the scheduler cannot listen: the other machines would wait for it for minutes."""
     if not port.isdigit() or int(port) > 65535:
         raise ValueError(f'MASTER_PORT={port}: must be a number below 65536')
@@ -289,8 +314,8 @@ def _check_address(address: str, port: str) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier job's connections may linger
             probe.bind(place)
     except OSError as error:
-        raise ValueError(f'MASTER_ADDR={address}, MASTER_PORT={port}: machine 0 cannot listen there ({error.strerror}); it '
-                         "must be machine 0's own address and a free port, the same on all machines") from None
+        raise ValueError(f'MASTER_ADDR={address}, MASTER_PORT={port}: no place to listen ({error.strerror}); '
+                         "it must be machine 0's own address and a free port, the same on all machines") from None
 
 
 def _how(code: int) -> str:

@@ -88,13 +88,13 @@ def check_launch(device: str) -> None:
         raise ValueError(f'{"MS_ROLE" if "MS_ROLE" in environment else "RANK_TABLE_FILE"} is set without '
                          f'{", ".join(missing)}; {how}')
     if 'MS_ROLE' not in environment and launched() and device == 'CPU':
-        raise ValueError(f"{'a rank table' if _by_table() else 'mpirun'}: MindSpore's CPU workers meet by its scheduler "
-                         f'only; {how}')
+        raise ValueError(f"{'a rank table' if _by_table() else 'mpirun'}: MindSpore's CPU workers meet by its "
+                         f'scheduler only; {how}')
     alone = {'MS_WORKER_NUM': 1, 'RANK_SIZE': 1, 'RANK_ID': 0, 'PMI_SIZE': 1, 'SLURM_STEP_NUM_TASKS': 1}
     sign = next((name for name, most in alone.items() if _number(name) > most), None)
     if sign and not launched():
-        raise ValueError(f'{sign}={environment[sign]} says that this is one of several processes, but not how they meet; '
-                         f'{how}, or unset {sign} to run it alone')
+        raise ValueError(f'{sign}={environment[sign]} says that this is one of several processes, but not how they '
+                         f'meet; {how}, or unset {sign} to run it alone')
 
 
 def _number(name: str) -> int:

@@ -23,13 +23,13 @@ def test_errors_of_files_are_printable():
 
 
 @pytest.mark.parametrize('environment, device, words', [
-    ({'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2'}, 'CPU', 'MS_ROLE is set without MS_SCHED_HOST, MS_SCHED_PORT; start'),
-    ({'OMPI_COMM_WORLD_SIZE': '2'}, 'CPU', "mpirun: MindSpore's CPU workers meet by its scheduler only; start"),
+    ({'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2'}, 'CPU', 'MS_ROLE is set without MS_SCHED_HOST, MS_SCHED_PORT'),
+    ({'OMPI_COMM_WORLD_SIZE': '2'}, 'CPU', "mpirun: MindSpore's CPU workers meet by its scheduler"),
     ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '1'}, 'CPU', "a rank table: MindSpore's CPU workers"),
     ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2'}, 'Ascend', 'RANK_TABLE_FILE is set without RANK_ID; start'),
-    ({'RANK_TABLE_FILE': 't', 'RANK_ID': '1'}, 'Ascend', 'RANK_ID=1 says .* or unset RANK_ID to run it alone'),
+    ({'RANK_TABLE_FILE': 't', 'RANK_ID': '1'}, 'Ascend', 'RANK_ID=1 says .* unset RANK_ID to run it alone'),
     ({'MS_WORKER_NUM': '2'}, 'CPU', 'MS_WORKER_NUM=2 says'), ({'RANK_SIZE': '8'}, 'CPU', 'RANK_SIZE=8 says'),
-    ({'SLURM_STEP_NUM_TASKS': '2'}, 'CPU', 'SLURM_STEP_NUM_TASKS=2 says'), ({'PMI_SIZE': '2'}, 'GPU', 'PMI_SIZE=2 says'),
+    ({'SLURM_STEP_NUM_TASKS': '2'}, 'CPU', 'SLURM_STEP_NUM_TASKS=2 says'), ({'PMI_SIZE': '2'}, 'GPU', 'PMI_SIZE=2'),
     ({'OMPI_COMM_WORLD_SIZE': 'two'}, 'GPU', 'OMPI_COMM_WORLD_SIZE=two in the environment: must be a number')])
 def test_processes_that_would_not_meet_are_refused(environment, device, words, monkeypatch):
     _only(environment, monkeypatch)
@@ -41,7 +41,8 @@ def test_processes_that_would_not_meet_are_refused(environment, device, words, m
     ({}, 'CPU', False), ({'OMPI_COMM_WORLD_SIZE': '2'}, 'GPU', True), ({'OMPI_COMM_WORLD_SIZE': '1'}, 'CPU', False),
     ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '0'}, 'Ascend', True),
     ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '1', 'RANK_ID': '0'}, 'Ascend', False),
-    ({'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2', 'MS_SCHED_HOST': 'a', 'MS_SCHED_PORT': '1', 'PMI_SIZE': '2'}, 'CPU', True)])
+    ({'MS_ROLE': 'MS_SCHED', 'MS_WORKER_NUM': '2', 'MS_SCHED_HOST': 'a', 'MS_SCHED_PORT': '1', 'PMI_SIZE': '2'}, 'CPU',
+     True)])
 def test_what_starts_several_processes(environment, device, several, monkeypatch):
     _only(environment, monkeypatch)
     check_launch(device)

@@ -17,7 +17,7 @@ import pytest
 from src import launch
 from src.config import to_yaml
 from src.data.pipeline import TrainStream, eval_batches
-from src.launch import _check_address, _last_error, machines, parse, table_devices
+from src.launch import _last_error, machines, parse, prepare, table_devices
 from src.model.weights import load_arrays
 from src.runtime import configure
 from src.training import checkpoint, parallel
@@ -237,8 +237,9 @@ def test_two_machines_train_what_one_does(recipe, together, two_machines, root, 
         for node in (1, 0):
             folders[node].mkdir()
             jobs.append(stack.enter_context(Job(
-                root, folders[node], 'train.py', recipe, 1, '--run', 'run', within=('ip', 'netns', 'exec', two_machines[node]),
-                MASTER_ADDR='10.213.7.1', MASTER_PORT='8118', NNODES='2', NODE_RANK=str(node))))
+                root, folders[node], 'train.py', recipe, 1, '--run', 'run',
+                within=('ip', 'netns', 'exec', two_machines[node]), MASTER_ADDR='10.213.7.1', MASTER_PORT='8118',
+                NNODES='2', NODE_RANK=str(node))))
         for job in reversed(jobs):
             code, out, err = job.end()
             assert code == 0, out + err
@@ -340,10 +341,12 @@ def test_the_launchers_machines():
     assert machines({}) == machines({'NNODES': '1', 'NODE_RANK': ''}) == (1, 0)
     assert machines({'NNODES': '3', 'NODE_RANK': '2', 'MASTER_ADDR': 'first'}) == (3, 2)
     assert machines({'NNODES': '2', 'NODE_RANK': '0', 'RANK_TABLE_FILE': 'table.json'}) == (2, 0)
+    assert machines({'SLURM_STEP_NUM_TASKS': '2', 'NNODES': '1'}) == machines({'SLURM_STEP_NUM_TASKS': '1'}) == (1, 0)
     for environment, words in (({'NNODES': 'two'}, 'NNODES=two'), ({'NNODES': '0'}, 'NNODES=0'),
                                ({'NNODES': '2', 'MASTER_ADDR': 'first'}, 'NODE_RANK= with NNODES=2: must be 0 to 1'),
                                ({'NNODES': '2', 'NODE_RANK': '2', 'MASTER_ADDR': 'first'}, 'NODE_RANK=2'),
-                               ({'NNODES': '2', 'NODE_RANK': '1'}, 'needs MASTER_ADDR')):
+                               ({'NNODES': '2', 'NODE_RANK': '1'}, 'needs MASTER_ADDR'),
+                               ({'OMPI_COMM_WORLD_SIZE': '2'}, 'OMPI_COMM_WORLD_SIZE=2: .* set NNODES')):
         with pytest.raises(ValueError, match=words):
             machines(environment)
 
@@ -364,13 +367,13 @@ def test_the_rank_tables_devices(tmp_path):
         path.write_text(json.dumps(table))
         assert table_devices(str(path), *job) == want
     twice = json.loads(json.dumps(one).replace('"rank_id": "3"', '"rank_id": "0"'))
-    for text, job, words in ((json.dumps(one), (8, 1, 0), 'has 4 devices, for NNODES=1 x 8 workers'), ('', (4, 1, 0), 'JSON'),
-                             ('[1]', (4, 1, 0), 'is no rank table'), ('{"server_list": [1]}', (4, 1, 0), 'is no rank table'),
-                             (json.dumps(twice), (4, 1, 0), 'must be 0 to 3, each once'),
-                             (json.dumps({**one, 'status': 'initializing'}), (4, 1, 0), "status is 'initializing'"),
-                             (json.dumps(two), (4, 1, 0), 'on several servers, 127.0.0.1, 192.0.2.1, and must be on one'),
-                             (json.dumps(two), (2, 2, 0), 'NODE_RANK=0 on 192.0.2.1, but this machine is 127.0.0.1')):
-        path.write_text(text)
+    for table, job, words in ((one, (8, 1, 0), 'has 4 devices, for NNODES=1 x 8 workers'), ([1], (4, 1, 0), 'no rank'),
+                              ({'server_list': [1]}, (4, 1, 0), 'is no rank table'), ('', (4, 1, 0), 'is not JSON'),
+                              (twice, (4, 1, 0), 'must be 0 to 3, each once'),
+                              ({**one, 'status': 'initializing'}, (4, 1, 0), "status is 'initializing'"),
+                              (two, (4, 1, 0), 'NODE_RANK=0 on several servers, 127.0.0.1, 192.0.2.1'),
+                              (two, (2, 2, 0), 'NODE_RANK=0 on 192.0.2.1, but this machine is 127.0.0.1')):
+        path.write_text(table and json.dumps(table))
         with pytest.raises(ValueError, match=f'RANK_TABLE_FILE={path}: .*{words}.*; make it for this job'):
             table_devices(str(path), *job)
     with pytest.raises(ValueError, match='RANK_TABLE_FILE=none.json: cannot be read .No such file'):
@@ -380,12 +383,15 @@ def test_the_rank_tables_devices(tmp_path):
 def test_the_schedulers_address_is_tried_first():
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = str(taken.getsockname()[1])
-        for address, number, words in (('127.0.0.1', port, 'Address already in use'), ('192.0.2.1', '8118', 'Cannot assign'),
-                                       ('nowhere.invalid', '8118', 'cannot listen'), ('127.0.0.1', 'x', 'must be a number'),
-                                       ('127.0.0.1', '65536', 'must be a number')):
+        for address, number, words in (('127.0.0.1', port, 'already in use'), ('192.0.2.1', '8118', 'Cannot assign'),
+                                       ('127.0.0.1', 'x', 'must be a num'), ('127.0.0.1', '65536', 'must be a num')):
             with pytest.raises(ValueError, match=f'MASTER_PORT={number}: .*{words}'):
-                _check_address(address, number)
-    _check_address('127.0.0.1', port)
+                prepare({'MASTER_ADDR': address, 'MASTER_PORT': number}, 2)
+    assert prepare({'MASTER_ADDR': 'localhost', 'MASTER_PORT': port}, 2)[0]['MASTER_ADDR'] == '127.0.0.1'
+    with pytest.raises(ValueError, match='MASTER_ADDR=localhost is 127.0.0.1, which other machines do not reach'):
+        prepare({'MASTER_ADDR': 'localhost', 'NNODES': '2', 'NODE_RANK': '1'}, 2)
+    two = {'MASTER_ADDR': '192.0.2.1', 'NNODES': '2', 'NODE_RANK': '1'}  # another machine's
+    assert prepare(two, 2) == (two, None)
 
 
 def test_machines_that_do_not_meet_are_told_on_what_they_wait(tmp_path, capfd, monkeypatch):
