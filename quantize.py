@@ -10,7 +10,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--model', required=True, metavar='FILE.onnx', help='of export.py')
     parser.add_argument('--images', nargs='+', metavar='PATH', help='images to calibrate with (default: training images)')
-    parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them (default 256)')
+    parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them at most (default 256)')
     parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax or percentile')
     parser.add_argument('--data', metavar='NAME', help='the data set to score on (default: that of the training)')
     parser.add_argument('--data-dir', metavar='DIR', help="its folder")
@@ -26,10 +26,9 @@ def main() -> None:
     check_parent(out)
     if args.count < 1:
         raise ValueError(f'--count {args.count}: must be at least 1')
-    import dataclasses
-
     from src.config import from_dict
     from src.data import presets
+    from src.data.classification import balanced_order
     from src.deploy.classify import find_files, samples_of_files
     from src.deploy.predict import load_predictor
     from src.deploy.quantize import quantize
@@ -40,8 +39,8 @@ def main() -> None:
         files = find_files(args.images)[:args.count]
         images = (sample.image for sample in samples_of_files(files, tell))
     else:
-        train = model.dataset(dataclasses.replace(data, images=args.count), 'train')
-        images = (train.image(i) for i in range(len(train)))
+        train = model.dataset(data, 'train')
+        images = (train.image(i) for i in balanced_order(train.labels)[:args.count])
     dataset = model.dataset(data, 'val')
     with Bar('scoring', len(dataset)) as bar:
         variants = quantize(args.model, out, (model.transform(image)[None] for image in images), dataset, args.max_drop,

@@ -130,7 +130,8 @@ def _read_legacy(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
     storages: Dict[str, Storage] = {}
     content, keys = _unpickle(stream, storages), _unpickle(stream, {})
     position, places = stream.tell(), {}
-    for key in keys:
+    for key in _expect(keys, list):
+        _expect(key, str)  # whose hash is cheap
         count, = struct.unpack_from('<q', data, position)
         length = count * storages[key].dtype.itemsize
         if count != storages[key].count or position + 8 + length > len(data):

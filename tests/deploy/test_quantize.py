@@ -67,6 +67,13 @@ def test_a_fall_is_refused_unless_told(exported, entry, tmp_path):
     assert done.returncode == 0 and sorted(p.name for p in tmp_path.iterdir()) == ['x.onnx', 'x.onnx.json']
 
 
+def test_fewer_images_than_asked_for_calibrate_all(exported, entry, tmp_path):
+    out = tmp_path / 'x.onnx'
+    done = entry('quantize.py', '--model', exported, '--out', out, '--count', '100000', '--force')
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / 'x.onnx.json').read_text())['quantization']['calibration_images'] == 1437
+
+
 @pytest.mark.parametrize('options, words', [(('--method', 'guess'), "method 'guess'"), (('--count', '0'), '--count 0'),
                                             (('--images', 'nowhere'), 'nowhere: no such'), (('--out', 'no/x.onnx'), 'the folder')])
 def test_mistakes_are_one_line(exported, entry, options, words, tmp_path):

@@ -2,6 +2,8 @@
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -10,6 +12,7 @@ import pytest
 
 from src.model import torch_file
 from src.model.torch_file import BFLOAT16, TorchFileError, read
+from tests.conftest import ROOT
 from tests.golden import rule
 from tests.model import archives
 from tests.model.archives import call, mapping, name, number, row, storage, tensor, text
@@ -233,6 +236,17 @@ def test_hostile_files_of_old(tmp_path):
         path.write_bytes(file)
         with pytest.raises(TorchFileError, match=words):
             read(str(path))
+
+
+def test_a_deep_key_in_a_file_of_old(tmp_path):
+    """To hash such a tuple overflows C's stack, which ends the process."""
+    data = archives.legacy(mapping({'a': GOOD}), ['0'], [(4, FOUR)])
+    keys = b'](' + text('0') + b'e'
+    assert data.count(keys) == 1
+    (tmp_path / 'x.pth').write_bytes(data.replace(keys, b']' + b')' + b'\x85' * 1_000_000 + b'a'))
+    code = 'import sys; from src.model.torch_file import read; read(sys.argv[1])'
+    done = subprocess.run([sys.executable, '-c', code, tmp_path / 'x.pth'], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and 'TorchFileError' in done.stderr, done.returncode
 
 
 @pytest.mark.parametrize('part', ['file', 'file of old', 'pickle'])
