@@ -24,6 +24,7 @@ PLACES = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter 
 COUNTERS = '.num_batches_tracked'  # of PyTorch's batch norms; the networks here have none
 SHOWN = 10  # names of a kind in an error
 MAX_NAME = 200
+POINTER = b'version https://git-lfs'  # so begins what git leaves in a large file's place without its LFS
 SAFETENSORS = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'BF16': BFLOAT16, 'I64': '<i8', 'I32': '<i4', 'I16': '<i2',
                'I8': 'i1', 'U8': 'u1', 'BOOL': '?'}
 
@@ -54,6 +55,10 @@ def read_weights(path: str, weights: str = 'auto') -> Weights:
         raise ValueError(f"weights '{weights}': must be auto, ema or raw")
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
+    with open(path, 'rb') as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise ValueError(f'{path}: a pointer of Git LFS, not the weights; fetch these with `git lfs pull`, or download '
+                             'the file itself')
     found, network = READERS[ending](path, weights)
     strange = next((name for name in found if not name.isprintable() or len(name) > MAX_NAME), None)
     if strange is not None:

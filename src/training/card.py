@@ -12,13 +12,18 @@ from src.config import Config, to_dict
 from src.files import file_hash
 
 SHOWN = 20  # class names
+PLACES = (('model', 'pretrained'), ('data', 'dir'), ('train', 'teacher'))  # paths, which are the machine's own matter
 
 
 def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, class_names: Sequence[str],
                train_images: int, steps: int, versions: dict) -> str:
-    """Markdown on a checkpoint that lies at `checkpoint`; `score` is its evaluation."""
+    """Markdown on a checkpoint that lies at `checkpoint`; `score` is its evaluation. Files and folders of the recipe are
+    called by their last names, for a card may be published."""
     cost, spec = measure(plan), plan.spec
     recipe = to_dict(config)
+    for section, key in PLACES:
+        if recipe[section][key]:
+            recipe[section][key] = os.path.basename(os.path.abspath(recipe[section][key]))
     shown = ', '.join(class_names[:SHOWN]) + (', ...' if len(class_names) > SHOWN else '')
     rows = [
         ('network', f'{config.model.name} ({spec.base}, r={spec.r:.4g}, d={spec.d:.4g}, w={spec.w:.4g})'),

@@ -46,7 +46,7 @@ def runs_together(runs: Mapping[str, Sequence[dict]], path: str) -> None:
         for name, records in runs.items():
             rows = [r for r in records if r['kind'] == kind]
             axis.plot([r['epoch'] for r in rows], [r[field] for r in rows], label=name, linewidth=1.2,
-                      marker='o' if len(rows) < 30 and kind == 'eval' else None, markersize=3)
+                      marker='o' if len(rows) < (30 if kind == 'eval' else 2) else None, markersize=3)
         axis.set(xlabel='epoch', ylabel=label)
         axis.grid(alpha=0.3)
     handles, labels = axis.get_legend_handles_labels()

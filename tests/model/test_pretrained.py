@@ -158,6 +158,7 @@ def test_config_json_knows_better_than_shapes(tmp_path, state):
     ('x.safetensors', b'\xff' * 64, 'damaged, or not safetensors'),
     ('x.safetensors', struct.pack('<Q', 2) + b'{}junk', 'damaged, or not safetensors'),
     ('x.pth', b'text', 'not a file of torch.save'),
+    ('x.safetensors', b'version https://git-lfs\noid sha256:0\nsize 9\n', 'pointer of Git LFS'),
     ('x.ckpt', b'text', 'cannot be read'),
 ])
 def test_damaged_files(tmp_path, name, data, words):

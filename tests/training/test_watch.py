@@ -11,6 +11,7 @@ from src.arch import expand, measure, resolve
 from src.runtime import configure
 from src.training import watch
 from src.training.loop import train
+from src.training.card import model_card
 from src.training.run import RunFolder
 from tests.conftest import SMALL
 
@@ -147,6 +148,14 @@ def test_the_card_is_of_the_best_checkpoint(trained):
     assert hashlib.sha256((trained / 'best.ckpt').read_bytes()).hexdigest() in card
     assert f"| top-1 | {best['top1']:.2f} % |" in card and f'| multiply-adds | {measure(plan).macs:,} |' in card
     assert '10: 0, 1, 2' in card and '"learning_rate": 0.002' in card and '1,437 training and 360 validation' in card
+
+
+def test_the_card_names_no_folder_of_the_machine(trained, small_config):
+    config = small_config('data.dir=/home/somebody/flowers/', 'model.pretrained=/home/somebody/tinynet_e.ckpt')
+    score = {'count': 1, 'top1': 1.0, 'top5': 1.0, 'loss': 1.0, 'epoch': 1, 'step': 1}
+    card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), config, score, ['a'], 1, 1, {})
+    assert 'somebody' not in card and '"dir": "flowers"' in card and '"pretrained": "tinynet_e.ckpt"' in card
+    assert config.data.dir == '/home/somebody/flowers/'
 
 
 def test_runs_together(trained, tmp_path, entry):
