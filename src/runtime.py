@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import inspect
 import os
 import re
 import signal
 import sys
 import warnings
-from typing import Callable, Optional
+from typing import Callable, Iterator, Optional
 
 USER_ERROR = 2  # the exit code of a user's mistake
 INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
@@ -169,6 +170,22 @@ def chooses_precision() -> bool:
     """Whether mixed precision takes a type and the level auto, as releases after 2.0 do."""
     from mindspore import amp
     return 'dtype' in inspect.signature(amp.auto_mixed_precision).parameters
+
+
+@contextlib.contextmanager
+def graph_engine() -> Iterator[None]:
+    """Compile by Ascend's graph engine, which alone writes AIR; kernel by kernel, later Ascends' default, does not."""
+    import mindspore as ms
+    try:
+        before = ms.get_context('jit_config') or {'jit_level': 'O0'}
+    except ValueError:  # MindSpore 2.0 has no other way
+        yield
+        return
+    ms.set_context(jit_config={'jit_level': 'O2'})
+    try:
+        yield
+    finally:
+        ms.set_context(jit_config=before)
 
 
 def sinks_data(device: str) -> bool:
