@@ -53,6 +53,8 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     ms.set_context(mode=ms.GRAPH_MODE if mode == 'graph' else ms.PYNATIVE_MODE)
     if threads:
         ms.set_context(runtime_num_threads=threads)
+    if device == 'Ascend':
+        _dispatch_by_several(ms)
     if launched() and _size == 1:
         _join()
     ms.set_seed(seed)
@@ -143,6 +145,17 @@ def _close_stderr() -> None:
     """MindSpore takes leave of the other workers with log lines, whatever GLOG_v says."""
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _dispatch_by_several(ms) -> None:
+    """Let five threads start operators, the documented default: of fewer than 12 threads or processors it is one.
+
+    With one it refuses graphs with a condition on an Ascend, as a loss scale makes them.
+    """
+    try:
+        ms.runtime.dispatch_threads_num(5)
+    except (AttributeError, RuntimeError):  # an earlier release; set already, perhaps by an earlier call
+        pass
 
 
 def _set_device(ms, device: str, device_id: int) -> None:
