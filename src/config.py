@@ -148,7 +148,7 @@ class RuntimeConfig:
 
     `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
     `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
-    (float16 or bfloat16), O3 everything, auto by its lists of operators. Weights and their updates stay float32.
+    (float16 or bfloat16), O3 everything in float16, auto by its lists of operators. Weights and updates stay float32.
     """
     device: str = 'auto'
     device_id: int = 0

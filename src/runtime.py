@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import inspect
 import os
 import re
 import signal
 import sys
 import warnings
-from typing import Callable, Optional
+from typing import Callable, Iterator, Optional
 
 USER_ERROR = 2  # the exit code of a user's mistake
 INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
@@ -52,6 +53,8 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     ms.set_context(mode=ms.GRAPH_MODE if mode == 'graph' else ms.PYNATIVE_MODE)
     if threads:
         ms.set_context(runtime_num_threads=threads)
+    if device == 'Ascend':
+        _dispatch_by_several(ms)
     if launched() and _size == 1:
         _join()
     ms.set_seed(seed)
@@ -144,6 +147,17 @@ def _close_stderr() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
+def _dispatch_by_several(ms) -> None:
+    """Let five threads start operators, the documented default: of fewer than 12 threads or processors it is one.
+
+    With one it refuses graphs with a condition on an Ascend, as a loss scale makes them.
+    """
+    try:
+        ms.runtime.dispatch_threads_num(5)
+    except (AttributeError, RuntimeError):  # an earlier release; set already, perhaps by an earlier call
+        pass
+
+
 def _set_device(ms, device: str, device_id: int) -> None:
     if hasattr(ms, 'set_device'):
         ms.set_device(device, device_id)
@@ -169,6 +183,22 @@ def chooses_precision() -> bool:
     """Whether mixed precision takes a type and the level auto, as releases after 2.0 do."""
     from mindspore import amp
     return 'dtype' in inspect.signature(amp.auto_mixed_precision).parameters
+
+
+@contextlib.contextmanager
+def graph_engine() -> Iterator[None]:
+    """Compile by Ascend's graph engine, which alone writes AIR; kernel by kernel, later Ascends' default, does not."""
+    import mindspore as ms
+    try:
+        before = ms.get_context('jit_config') or {'jit_level': 'O0'}
+    except ValueError:  # MindSpore 2.0 has no other way
+        yield
+        return
+    ms.set_context(jit_config={'jit_level': 'O2'})
+    try:
+        yield
+    finally:
+        ms.set_context(jit_config=before)
 
 
 def sinks_data(device: str) -> bool:

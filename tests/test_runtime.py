@@ -1,8 +1,9 @@
-"""What reaches the terminal of a text that others may have written."""
+"""What reaches the terminal of a text that others may have written, and what an Ascend is told."""
 import os
 
 import pytest
 
+from src import runtime
 from src.runtime import check_launch, describe, launched, printable
 from src.training.progress import tell
 
@@ -55,3 +56,19 @@ def _only(environment, monkeypatch):
             monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+
+
+def test_an_ascend_is_given_several_dispatching_threads(monkeypatch):
+    """MindSpore derives them from processors and runtime.threads; one cannot run the condition of a loss scale."""
+    import mindspore as ms
+    told = []
+    monkeypatch.setattr(runtime, '_available', lambda ms, device: True)
+    monkeypatch.setattr(runtime, '_set_device', lambda ms, device, device_id: told.append((device, device_id)))
+    monkeypatch.setattr(ms.runtime, 'dispatch_threads_num', told.append)
+    runtime.configure('Ascend', device_id=3)
+    assert told == [('Ascend', 3), 5]
+
+    def set_already(count):
+        raise RuntimeError("The 'dispatch_threads_num' can not be set repeatedly.")
+    monkeypatch.setattr(ms.runtime, 'dispatch_threads_num', set_already)
+    assert runtime.configure('Ascend') == 'Ascend'

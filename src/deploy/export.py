@@ -18,6 +18,7 @@ from src.deploy.manifest import FORMAT, manifest_path
 from src.deploy.predict import mindir_function, onnx_function
 from src.files import file_hash, replacing, write_json
 from src.model.network import Network
+from src.runtime import graph_engine
 from src.training import checkpoint
 
 INPUT, OUTPUT = 'images', 'logits'
@@ -111,7 +112,8 @@ def _write_mindir(network: Network, images: np.ndarray, path: str) -> None:
 
 
 def _write_air(network: Network, images: np.ndarray, path: str) -> None:
-    ms.export(network, Tensor(images), file_name=path, file_format='AIR')
+    with graph_engine():
+        ms.export(network, Tensor(images), file_name=path, file_format='AIR')
 
 
 def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:

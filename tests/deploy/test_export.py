@@ -130,6 +130,15 @@ def test_air_without_an_ascend_names_the_alternative(trained, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_air_is_written_by_the_graph_engine(monkeypatch):
+    """Kernel by kernel, the default of later Ascends, MindSpore's export writes no file and fails to find it."""
+    levels = []
+    monkeypatch.setattr(export_module.ms, 'export',
+                        lambda *args, **options: levels.append((ms.get_context('jit_config'), options['file_format'])))
+    export_module._write_air(None, np.zeros((1, 3, 16, 16), np.float32), 'model.air')
+    assert levels == [({'jit_level': 'O2'}, 'AIR')] and ms.get_context('jit_config') == {'jit_level': 'O0'}
+
+
 def test_damaged_files_are_named(exported, tmp_path):
     path = tmp_path / 'x.onnx'
     path.write_bytes(open(exported['ONNX'].path, 'rb').read())
