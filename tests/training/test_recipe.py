@@ -174,7 +174,6 @@ def test_what_a_cpu_cannot_compute_is_refused(runtime, compiled, words):
     check_precision(runtime, 'Ascend', False)
 
 
-
 def test_batch_norm_has_no_bfloat16():
     norm, images = nn.BatchNorm2d(3), Tensor(np.ones((2, 3, 4, 4)), ms.bfloat16)
     with pytest.raises(TypeError, match='BFloat16'):  # MindSpore's operator, on whatever device
