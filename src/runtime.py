@@ -40,7 +40,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
     from src.kernels import choose, default_threads
     if device == 'auto':
-        known = ('Ascend', 'GPU', 'CPU') if hasattr(ms, 'hal') else ('CPU',)  # 2.0 logs errors where it is asked in vain
+        known = ('Ascend', 'GPU', 'CPU') if hasattr(ms, 'hal') else ('CPU',)  # asked in vain, 2.0 logs errors
         device = next(name for name in known if not _lacks(ms, name))
     device_id = _local_rank() if launched() else device_id
     lacking = _lacks(ms, device, device_id)

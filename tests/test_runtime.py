@@ -59,7 +59,8 @@ class Ms:
 @pytest.mark.parametrize('ms, number, said', [
     (Ms(RuntimeError(CUDA)), 0, 'none found (CUDA driver version is insufficient for CUDA runtime version)'),
     (Ms(RuntimeError('else')), 0, 'not available'), (Ms(ValueError('not loaded')), 0, 'not available'),
-    (Ms(0), 0, 'none found'), (Ms(2), 2, 'no number 2 among the 2 found'), (Ms(2), 1, ''), (Ms(1, ()), 0, 'not available')])
+    (Ms(0), 0, 'none found'), (Ms(2), 2, 'no number 2 among the 2 found'), (Ms(2), 1, ''),
+    (Ms(1, ()), 0, 'not available')])
 def test_a_gpu_back_end_without_its_gpu_is_one_line(ms, number, said, monkeypatch):
     assert runtime._lacks(ms, 'GPU', number) == said
     assert not runtime._lacks(ms, 'CPU', number)
@@ -133,8 +134,8 @@ def _toolkit(folder, version):
 
 def test_nvidias_wheels_become_a_cuda_home(tmp_path):
     made = f'{tmp_path}/.venv/cuda'
-    expected = ['needs requirements-gpu.txt', made, f'{made}/lib64:/mine', 'Cuda compilation tools, release 11.8',
-                'libcudnn.so.8']
+    nvcc = 'Cuda compilation tools, release 11.8, V11.8.89'  # MindSpore reads it up to the comma
+    expected = ['needs requirements-gpu.txt', made, f'{made}/lib64:/mine', nvcc, 'libcudnn.so.8']
     assert _cuda_sh(tmp_path, '') == _cuda_sh(tmp_path, _toolkit(tmp_path / '12', '12.4')) == expected
     assert os.path.exists(f'{made}/lib64/libcudnn.so.8')
 

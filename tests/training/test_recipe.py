@@ -174,6 +174,12 @@ def test_what_a_cpu_cannot_compute_is_refused(runtime, compiled, words):
     check_precision(runtime, 'Ascend', False)
 
 
+def test_a_gpu_has_no_bfloat16():
+    check_precision(RuntimeConfig(amp='O2'), 'GPU', False)
+    with pytest.raises(ValueError, match='runtime.amp_type=bfloat16: the GPU has no operators'):
+        check_precision(RuntimeConfig(amp='O2', amp_type='bfloat16'), 'GPU', False)
+
+
 def test_the_release_before_types_of_precision(monkeypatch):
     """MindSpore 2.0 takes network and level alone, and knows neither bfloat16 nor the level auto."""
     network, levels = nn.ReLU(), []
