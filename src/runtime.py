@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import inspect
 import os
 import re
@@ -25,10 +26,11 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
               kernels: str = 'auto') -> str:
     """Set device, execution mode, the CPU's threads and operators, and the global seed; return the device's name.
 
-    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU. On a CPU with
-    AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to
-    four times slower in these networks (docs/performance.md). A process that was launched as one of several workers
-    (docs/distributed.md) joins the others here. Raises ValueError for a device that is not there.
+    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else a GPU, else CPU, and CPU
+    with MindSpore 2.0. On a CPU with AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512
+    depthwise convolutions are three to four times slower in these networks (docs/performance.md). A process that was
+    launched as one of several workers (docs/distributed.md) joins the others here. Raises ValueError for a device that
+    is not there.
     """
     warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one a file
     os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
@@ -39,13 +41,16 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
     from src.kernels import choose, default_threads
     if device == 'auto':
-        device = 'Ascend' if _available(ms, 'Ascend') else 'CPU'
-    if not _available(ms, device):
-        raise ValueError(f"device {device}: not available with MindSpore {ms.__version__} on this machine; use CPU, or "
-                         'see "Environment" in README.md')
+        known = ('Ascend', 'GPU', 'CPU') if hasattr(ms, 'hal') else ('CPU',)  # asked in vain, 2.0 logs errors
+        device = next(name for name in known if not _lacks(ms, name))
+    device_id = _local_rank() if launched() else device_id
+    lacking = _lacks(ms, device, device_id)
+    if lacking:
+        raise ValueError(f'device {device}: {lacking} with MindSpore {ms.__version__} on this machine; use CPU, or see '
+                         '"Environment" in README.md')
     check_launch(device)
     if device != 'CPU':
-        _set_device(ms, device, _local_rank() if launched() else device_id)
+        _set_device(ms, device, device_id)
     elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
         _set_device(ms, 'CPU', 0)
     if launched() and device == 'CPU':
@@ -165,13 +170,24 @@ def _set_device(ms, device: str, device_id: int) -> None:
         ms.set_context(device_target=device, device_id=device_id)
 
 
-def _available(ms, device: str) -> bool:
+def _lacks(ms, device: str, number: int = 0) -> str:
+    """What is missing for the device; nothing where it can be used.
+
+    The GPUs' back end loads wherever CUDA's libraries are, so they are counted; without a driver the count fails.
+    """
     if device == 'CPU':
-        return True
+        return ''
     try:
-        return ms.hal.is_available(device)
-    except (AttributeError, ValueError, RuntimeError):
-        return False
+        if not hasattr(ms, 'hal'):  # before 2.3
+            ms.set_context(device_target=device)
+            return 'none found' if device == 'GPU' and ctypes.CDLL('libcuda.so.1').cuInit(0) else ''
+        if not ms.hal.is_available(device):
+            return 'not available'
+        count = ms.hal.device_count(device) if device == 'GPU' else number + 1
+    except (ValueError, RuntimeError) as error:
+        reason = re.search(r'\[\d+\], *(\S.*)', str(error))  # "The cudaGetLastError[35], CUDA driver version is ..."
+        return f'none found ({reason[1]})' if reason else 'not available'
+    return '' if number < count else f'no number {number} among the {count} found' if count else 'none found'
 
 
 def crc_check(function: Callable) -> dict:

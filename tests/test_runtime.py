@@ -1,5 +1,8 @@
-"""What reaches the terminal of a text that others may have written, and what an Ascend is told."""
+"""What reaches the terminal of a text that others may have written, which processes meet, and what devices are told."""
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -62,7 +65,7 @@ def test_an_ascend_is_given_several_dispatching_threads(monkeypatch):
     """MindSpore derives them from processors and runtime.threads; one cannot run the condition of a loss scale."""
     import mindspore as ms
     told = []
-    monkeypatch.setattr(runtime, '_available', lambda ms, device: True)
+    monkeypatch.setattr(runtime, '_lacks', lambda ms, device, number: '')
     monkeypatch.setattr(runtime, '_set_device', lambda ms, device, device_id: told.append((device, device_id)))
     monkeypatch.setattr(ms.runtime, 'dispatch_threads_num', told.append)
     runtime.configure('Ascend', device_id=3)
@@ -72,3 +75,123 @@ def test_an_ascend_is_given_several_dispatching_threads(monkeypatch):
         raise RuntimeError("The 'dispatch_threads_num' can not be set repeatedly.")
     monkeypatch.setattr(ms.runtime, 'dispatch_threads_num', set_already)
     assert runtime.configure('Ascend') == 'Ascend'
+
+
+CUDA = """
+----------------------------------------------------
+- Cuda error:
+----------------------------------------------------
+The cudaGetLastError[35], CUDA driver version is insufficient for CUDA runtime version
+
+----------------------------------------------------
+- C++ Call Stack: (For framework developers)
+----------------------------------------------------
+cuda_driver.cc:292 device_count
+"""
+
+
+class Ms:
+    """MindSpore as far as the search for a device sees it: GPUs by their number, or what counting them raises."""
+    __version__ = '2.10.0'
+
+    def __init__(self, gpus, loaded=('GPU',)):
+        self.gpus, self.loaded, self.hal = gpus, loaded, self
+
+    def is_available(self, device):
+        return device in self.loaded
+
+    def device_count(self, device):
+        assert device == 'GPU'
+        if isinstance(self.gpus, int):
+            return self.gpus
+        raise self.gpus
+
+
+@pytest.mark.parametrize('ms, number, said', [
+    (Ms(RuntimeError(CUDA)), 0, 'none found (CUDA driver version is insufficient for CUDA runtime version)'),
+    (Ms(RuntimeError('else')), 0, 'not available'), (Ms(ValueError('not loaded')), 0, 'not available'),
+    (Ms(0), 0, 'none found'), (Ms(2), 2, 'no number 2 among the 2 found'), (Ms(2), 1, ''),
+    (Ms(1, ()), 0, 'not available')])
+def test_a_gpu_back_end_without_its_gpu_is_one_line(ms, number, said, monkeypatch):
+    assert runtime._lacks(ms, 'GPU', number) == said
+    assert not runtime._lacks(ms, 'CPU', number)
+    if said:
+        monkeypatch.setitem(sys.modules, 'mindspore', ms)
+        with pytest.raises(ValueError) as error:
+            runtime.configure('GPU', device_id=number)
+        assert describe(error.value).startswith(f'device GPU: {said} with MindSpore 2.10.0 on this machine; use CPU')
+
+
+@pytest.mark.parametrize('ms, device', [(Ms(1), 'GPU'), (Ms(1, ('GPU', 'Ascend')), 'Ascend'), (Ms(1, ()), 'CPU'),
+                                        (Ms(0), 'CPU'), (Ms(RuntimeError(CUDA)), 'CPU')])
+def test_auto_takes_ascend_then_a_gpu_then_the_cpu(ms, device, monkeypatch):
+    class Taken(Exception):
+        pass
+
+    def take(_, name, number):
+        raise Taken(name)
+
+    ms.get_context = lambda key: 'another'
+    monkeypatch.setitem(sys.modules, 'mindspore', ms)
+    monkeypatch.setattr(runtime, '_set_device', take)
+    with pytest.raises(Taken, match=device):
+        runtime.configure('auto')
+
+
+class Ms20:
+    """MindSpore 2.0, which has no hal: it refuses a device without its back end."""
+    def __init__(self, loaded):
+        self.loaded = loaded
+
+    def set_context(self, device_target):
+        if device_target not in self.loaded:
+            raise RuntimeError(f"Unsupported device target {device_target}. This process only supports ['CPU'].")
+
+
+@pytest.mark.parametrize('result, said', [(0, ''), (100, 'none found')])
+def test_mindspore_2_0_finds_its_gpu(result, said, monkeypatch):
+    class Driver:
+        def __init__(self, name):
+            self.cuInit = lambda flags: result
+
+    monkeypatch.setattr(runtime.ctypes, 'CDLL', Driver)
+    assert runtime._lacks(Ms20(['CPU', 'GPU']), 'GPU') == said
+    assert runtime._lacks(Ms20(['CPU']), 'GPU') == runtime._lacks(Ms20(['CPU']), 'Ascend') == 'not available'
+
+
+def _cuda_sh(folder, home):
+    """What scripts/cuda.sh leaves in the environment, with a .venv in `folder` instead of an installation."""
+    scripts = pathlib.Path(__file__).resolve().parent.parent / 'scripts'
+    for name in ('scripts', '.venv/bin', '.venv/lib/python3.11/site-packages/nvidia/cudnn/lib'):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / '.venv/lib/python3.11/site-packages/nvidia/cudnn/lib/libcudnn.so.8').touch()
+    (folder / 'scripts/cuda.sh').write_text((scripts / 'cuda.sh').read_text())
+    (folder / 'scripts/env.sh').write_text(f'venv={folder}/.venv; echo needs "$1"\n')
+    environment = {**os.environ, 'CUDA_HOME': home, 'LD_LIBRARY_PATH': '/mine'}
+    command = ('set -euo pipefail; source scripts/cuda.sh; echo "$CUDA_HOME"; echo "$LD_LIBRARY_PATH"; '
+               '"$CUDA_HOME/bin/nvcc" --version; ls "$CUDA_HOME/lib64"')
+    done = subprocess.run(['bash', '-c', command], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def _toolkit(folder, version):
+    for name in ('bin', 'lib64'):
+        (folder / name).mkdir(parents=True)
+    (folder / 'bin/nvcc').write_text(f'#!/bin/sh\necho "Cuda compilation tools, release {version}, V{version}.55"\n')
+    (folder / 'bin/nvcc').chmod(0o755)
+    return str(folder)
+
+
+def test_nvidias_wheels_become_a_cuda_home(tmp_path):
+    made = f'{tmp_path}/.venv/cuda'
+    nvcc = 'Cuda compilation tools, release 11.8, V11.8.89'  # MindSpore reads it up to the comma
+    expected = ['needs requirements-gpu.txt', made, f'{made}/lib64:/mine', nvcc, 'libcudnn.so.8']
+    assert _cuda_sh(tmp_path, '') == _cuda_sh(tmp_path, _toolkit(tmp_path / '12', '12.4')) == expected
+    assert os.path.exists(f'{made}/lib64/libcudnn.so.8')
+
+
+def test_an_own_cuda_11_is_taken(tmp_path):
+    own = _toolkit(tmp_path / '11', '11.6')
+    assert _cuda_sh(tmp_path, own)[:3] == ['needs requirements.txt', own, f'{own}/lib64:/mine']
+    assert not os.path.exists(tmp_path / '.venv/cuda')

@@ -20,15 +20,13 @@ def check_precision(runtime: RuntimeConfig, device: str, compiled: bool) -> None
         if not chooses_precision():
             raise ValueError(f'runtime.amp={runtime.amp}, runtime.amp_type={runtime.amp_type}: MindSpore '
                              f'{ms.__version__} has float16 by the levels O2 and O3 only')
-    if runtime.amp == 'O3' and runtime.amp_type == 'bfloat16' and device != 'CPU':
+    if device != 'Ascend' and runtime.amp_type != 'float16':  # GPUs have not even a cast to it
+        raise ValueError(f'runtime.amp_type={runtime.amp_type}: the {device} has no operators for it; use float16, or '
+                         'runtime.amp=O0')
+    if runtime.amp == 'O3' and runtime.amp_type != 'float16':
         raise ValueError('runtime.amp=O3: MindSpore has no batch norm in bfloat16; use runtime.amp=O2, whose norms are '
                          'float32, or float16')
-    if device != 'CPU':
-        return
-    if runtime.amp_type != 'float16':
-        raise ValueError(f'runtime.amp_type={runtime.amp_type}: the CPU has no operators for it; use float16, or '
-                         'runtime.amp=O0')
-    if compiled:
+    if device == 'CPU' and compiled:
         raise ValueError(f'runtime.amp={runtime.amp}: the compiled CPU operators compute in float32; set '
                          'runtime.kernels=stock, or runtime.amp=O0, which is faster there')
 
