@@ -178,8 +178,11 @@ def prepare(environment: Dict[str, str], count: int) -> Tuple[Dict[str, str], Op
     if table:
         return environment, table_devices(table, count, nodes, node)
     address = _address(environment.get('MASTER_ADDR') or LOCAL, nodes)
+    port = environment.get('MASTER_PORT')
+    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f'MASTER_PORT={port}: must be a number from 1 to 65535')
     if node == 0:
-        _check_place(address, environment.get('MASTER_PORT') or str(PORT if nodes > 1 else 0))
+        _check_place(address, int(port or (PORT if nodes > 1 else 0)))
     return {**environment, 'MASTER_ADDR': address}, None
 
 
@@ -296,20 +299,19 @@ def _address(name: str, nodes: int) -> str:
     """MindSpore takes no names. Raises ValueError for one that means nothing, or to each machine itself."""
     try:
         address = name if ':' in name else socket.gethostbyname(name)
-    except OSError as error:
-        raise ValueError(f'MASTER_ADDR={name}: {error.strerror}') from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one, as a..b
+        raise ValueError(f'MASTER_ADDR={name}: {getattr(error, "strerror", "no name of a machine")}; it must be the '
+                         'address or name of machine 0') from None
     if nodes > 1 and address != name and address.startswith('127.'):
         raise ValueError(f'MASTER_ADDR={name} is {address}, which other machines do not reach; give the address of '
                          'machine 0')
     return address
 
 
-def _check_place(address: str, port: str) -> None:
+def _check_place(address: str, port: int) -> None:
     """Raise ValueError where the scheduler cannot listen: the other machines would wait for it for minutes."""
-    if not port.isdigit() or int(port) > 65535:
-        raise ValueError(f'MASTER_PORT={port}: must be a number below 65536')
     try:
-        family, *_, place = socket.getaddrinfo(address, int(port), type=socket.SOCK_STREAM)[0]
+        family, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier job's connections may linger
             probe.bind(place)

@@ -184,7 +184,7 @@ def _lacks(ms, device: str, number: int = 0) -> str:
         if not ms.hal.is_available(device):
             return 'not available'
         count = ms.hal.device_count(device) if device == 'GPU' else number + 1
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:  # OSError: no libcuda.so.1
         reason = re.search(r'\[\d+\], *(\S.*)', str(error))  # "The cudaGetLastError[35], CUDA driver version is ..."
         return f'none found ({reason[1]})' if reason else 'not available'
     return '' if number < count else f'no number {number} among the {count} found' if count else 'none found'

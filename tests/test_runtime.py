@@ -158,9 +158,17 @@ def test_mindspore_2_0_finds_its_gpu(result, said, monkeypatch):
     assert runtime._lacks(Ms20(['CPU', 'GPU']), 'GPU') == said
     assert runtime._lacks(Ms20(['CPU']), 'GPU') == runtime._lacks(Ms20(['CPU']), 'Ascend') == 'not available'
 
+    def no_driver(name):
+        raise OSError(f'{name}: cannot open shared object file: No such file or directory')
+    monkeypatch.setattr(runtime.ctypes, 'CDLL', no_driver)
+    assert runtime._lacks(Ms20(['CPU', 'GPU']), 'GPU') == 'not available'
+
 
 def _cuda_sh(folder, home):
-    """What scripts/cuda.sh leaves in the environment, with a .venv in `folder` instead of an installation."""
+    """What scripts/cuda.sh leaves in the environment, with a .venv in `folder` instead of an installation.
+
+    No CUDA_HOME, and yet a /bin/nvcc of CUDA 11, is what Debian's nvidia-cuda-toolkit leaves.
+    """
     scripts = pathlib.Path(__file__).resolve().parent.parent / 'scripts'
     for name in ('scripts', '.venv/bin', '.venv/lib/python3.11/site-packages/nvidia/cudnn/lib'):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -168,7 +176,8 @@ def _cuda_sh(folder, home):
     (folder / 'scripts/cuda.sh').write_text((scripts / 'cuda.sh').read_text())
     (folder / 'scripts/env.sh').write_text(f'venv={folder}/.venv; echo needs "$1"\n')
     environment = {**os.environ, 'CUDA_HOME': home, 'LD_LIBRARY_PATH': '/mine'}
-    command = ('set -euo pipefail; source scripts/cuda.sh; echo "$CUDA_HOME"; echo "$LD_LIBRARY_PATH"; '
+    command = ('set -euo pipefail; [ "$CUDA_HOME" ] || unset CUDA_HOME; function /bin/nvcc { echo release 11.5; }; '
+               'source scripts/cuda.sh; echo "$CUDA_HOME"; echo "$LD_LIBRARY_PATH"; '
                '"$CUDA_HOME/bin/nvcc" --version; ls "$CUDA_HOME/lib64"')
     done = subprocess.run(['bash', '-c', command], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

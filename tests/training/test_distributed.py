@@ -384,13 +384,18 @@ def test_the_schedulers_address_is_tried_first():
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = str(taken.getsockname()[1])
         for address, number, words in (('127.0.0.1', port, 'already in use'), ('192.0.2.1', '8118', 'Cannot assign'),
-                                       ('127.0.0.1', 'x', 'must be a num'), ('127.0.0.1', '65536', 'must be a num')):
+                                       ('127.0.0.1', 'x', 'must be a num'), ('127.0.0.1', '65536', 'must be a num'),
+                                       ('127.0.0.1', '0', 'must be a num')):
             with pytest.raises(ValueError, match=f'MASTER_PORT={number}: .*{words}'):
                 prepare({'MASTER_ADDR': address, 'MASTER_PORT': number}, 2)
     assert prepare({'MASTER_ADDR': 'localhost', 'MASTER_PORT': port}, 2)[0]['MASTER_ADDR'] == '127.0.0.1'
     with pytest.raises(ValueError, match='MASTER_ADDR=localhost is 127.0.0.1, which other machines do not reach'):
         prepare({'MASTER_ADDR': 'localhost', 'NNODES': '2', 'NODE_RANK': '1'}, 2)
+    with pytest.raises(ValueError, match='MASTER_ADDR=a..b: no name of a machine'):
+        prepare({'MASTER_ADDR': 'a..b'}, 2)
     two = {'MASTER_ADDR': '192.0.2.1', 'NNODES': '2', 'NODE_RANK': '1'}  # another machine's
+    with pytest.raises(ValueError, match='MASTER_PORT=x: must be a number'):
+        prepare({**two, 'MASTER_PORT': 'x'}, 2)
     assert prepare(two, 2) == (two, None)
 
 
