@@ -7,8 +7,9 @@ target=$(realpath -m "${1:-$root/data/mindspore-lite}")
 [ ! -e "$target" ] || { echo "MindSpore Lite: $target is there already"; exit 0; }
 fail() { echo "error: $1; give its wheel: WHEEL=file.whl, or an SDK: MINDSPORE_LITE_HOME" >&2; exit 2; }
 mkdir -p "$(dirname "$target")"
-work=$(mktemp -d "$target.XXXXXX")  # beside the target: it appears whole or not at all
+work=$target.$$-$RANDOM  # beside the target: it appears whole or not at all
 trap 'rm -rf "$work"' EXIT
+mkdir "$work"
 python=$root/.venv/bin/python; [ -x "$python" ] || python=${PYTHON:-python3}
 [ -n "${WHEEL:-}" ] || "$python" -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.7 \
     --implementation cp --platform "manylinux1_$(uname -m)" --platform "manylinux2014_$(uname -m)" --dest "$work" \

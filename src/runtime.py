@@ -27,7 +27,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     """Set device, execution mode, the CPU's threads and operators, and the global seed; return the device's name.
 
     Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else a GPU, else CPU, and CPU
-    with MindSpore 2.0. On a CPU with AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512
+    before MindSpore 2.3. On a CPU with AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512
     depthwise convolutions are three to four times slower in these networks (docs/performance.md). A process that was
     launched as one of several workers (docs/distributed.md) joins the others here. Raises ValueError for a device that
     is not there.
@@ -143,7 +143,8 @@ def _speak_to_terminal() -> None:
 
 
 def _local_rank() -> int:
-    return int(os.environ.get('DEVICE_ID') or os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK') or 0)
+    """The device of this worker. Under mpirun a DEVICE_ID may be the shell's, the same for all."""
+    return _number('DEVICE_ID' if 'MS_ROLE' in os.environ or _by_table() else 'OMPI_COMM_WORLD_LOCAL_RANK')
 
 
 def _close_stderr() -> None:

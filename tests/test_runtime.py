@@ -39,6 +39,19 @@ def test_processes_that_would_not_meet_are_refused(environment, device, words, m
     _only(environment, monkeypatch)
     with pytest.raises(ValueError, match=words):
         check_launch(device)
+    if device == 'CPU':
+        with pytest.raises(ValueError, match=words):
+            runtime.configure(device)
+
+
+@pytest.mark.parametrize('environment, number', [
+    ({'OMPI_COMM_WORLD_SIZE': '2', 'OMPI_COMM_WORLD_LOCAL_RANK': '1', 'DEVICE_ID': '0'}, 1),
+    ({'MS_ROLE': 'MS_WORKER', 'DEVICE_ID': '3', 'OMPI_COMM_WORLD_LOCAL_RANK': '0'}, 3),
+    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'DEVICE_ID': '5', 'OMPI_COMM_WORLD_LOCAL_RANK': '1'}, 5),
+    ({'OMPI_COMM_WORLD_SIZE': '2'}, 0)])
+def test_each_worker_has_its_device(environment, number, monkeypatch):
+    _only(environment, monkeypatch)
+    assert runtime._local_rank() == number
 
 
 @pytest.mark.parametrize('environment, device, several', [
@@ -55,7 +68,7 @@ def test_what_starts_several_processes(environment, device, several, monkeypatch
 
 def _only(environment, monkeypatch):
     for name in os.environ:
-        if name.startswith(('MS_', 'RANK_', 'OMPI_', 'PMI_', 'SLURM_')):
+        if name.startswith(('MS_', 'RANK_', 'OMPI_', 'PMI_', 'SLURM_', 'DEVICE_ID')):
             monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
