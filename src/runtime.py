@@ -26,11 +26,11 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
               kernels: str = 'auto') -> str:
     """Set device, execution mode, the CPU's threads and operators, and the global seed; return the device's name.
 
-    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else a GPU, else CPU, and CPU
-    before MindSpore 2.3. On a CPU with AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set: its AVX-512
-    depthwise convolutions are three to four times slower in these networks (docs/performance.md). A process that was
-    launched as one of several workers (docs/distributed.md) joins the others here. Raises ValueError for a device that
-    is not there.
+    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU: a GPU, on which
+    nothing of this was run yet, wants to be named. On a CPU with AVX-512, oneDNN is held to AVX2 unless
+    ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to four times slower in these networks
+    (docs/performance.md). A process that was launched as one of several workers (docs/distributed.md) joins the others
+    here. Raises ValueError for a device that is not there.
     """
     warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one a file
     os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
@@ -41,8 +41,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
     from src.kernels import choose, default_threads
     if device == 'auto':
-        known = ('Ascend', 'GPU', 'CPU') if hasattr(ms, 'hal') else ('CPU',)  # asked in vain, 2.0 logs errors
-        device = next(name for name in known if not _lacks(ms, name))
+        device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
     device_id = _local_rank() if launched() else device_id
     lacking = _lacks(ms, device, device_id)
     if lacking:
