@@ -14,6 +14,11 @@ from typing import Any, Iterable, Optional, Tuple
 
 import yaml
 
+from src.parsing import parse_yaml, read_yaml
+from src.text import shorten, shown
+
+MOST_BASES = 20  # of one another
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -170,19 +175,21 @@ class Config:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
+_MOST = 10 ** 9  # larger counts are typing mistakes
+
 # key -> (holds, what is allowed); whatever a type cannot say
 _RANGES = {
-    'data.batch_size': (lambda v: v >= 1, 'at least 1'),
+    'data.batch_size': (lambda v: 1 <= v <= 2 ** 20, 'at least 1, at most 2^20'),
     'data.workers': (lambda v: 1 <= v <= 256, '1 to 256'),
     'data.crop_ratio': (lambda v: 0.1 <= v <= 1, '0.1 to 1'),
     'data.deviation': (lambda v: min(v) > 0, 'three positive numbers'),
     'data.crop_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
     'data.crop_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
     'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'data.images': (lambda v: v is None or v >= 1, 'at least 1'),
+    'data.images': (lambda v: v is None or 1 <= v <= _MOST, 'at least 1, at most 10^9'),
     'data.cache': (lambda v: v in ('auto', 'memory', 'off'), 'auto, memory or off'),
-    'data.cache_mb': (lambda v: v >= 1, 'at least 1'),
-    'data.holdout': (lambda v: v >= 0, 'at least 0 (0: the validation set itself)'),
+    'data.cache_mb': (lambda v: 1 <= v <= _MOST, 'at least 1, at most 10^9'),
+    'data.holdout': (lambda v: 0 <= v <= _MOST, 'at least 0, at most 10^9 (0: the validation set itself)'),
     'data.val_share': (lambda v: 0 < v < 1, 'above 0, below 1'),
     'augment.layers': (lambda v: 0 <= v <= 15, '0 to 15 (0: no RandAugment)'),
     'augment.magnitude': (lambda v: 0 <= v <= 10, '0 to 10'),
@@ -196,7 +203,7 @@ _RANGES = {
     'augment.cutmix': (lambda v: v == 0 or v >= 0.01, '0 (no cutmix), or at least 0.01'),
     'augment.mix_switch': (lambda v: 0 <= v <= 1, '0 to 1'),
     'augment.mix_probability': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'model.resolution': (lambda v: v is None or v >= 1, 'at least 1 pixel'),
+    'model.resolution': (lambda v: v is None or 1 <= v <= 4096, 'at least 1 pixel, at most 4096'),
     'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'optim.learning_rate': (lambda v: v > 0, 'above 0'),
@@ -210,27 +217,28 @@ _RANGES = {
     'optim.epsilon': (lambda v: v is None or v > 0, "above 0, or null for the optimizer's own"),
     'optim.weight_decay': (lambda v: v >= 0, 'at least 0'),
     'optim.clip_norm': (lambda v: v >= 0, 'at least 0 (0: no clipping)'),
-    'optim.scale_batch': (lambda v: v is None or v >= 1, 'at least 1, or null for the learning rate as it is'),
+    'optim.scale_batch': (lambda v: v is None or 1 <= v <= _MOST,
+                          'at least 1, at most 10^9, or null for the learning rate as it is'),
     'train.accumulate': (lambda v: 1 <= v <= 64, '1 to 64'),
     'train.distill_weight': (lambda v: 0 <= v <= 1, '0 to 1'),
     'train.distill_temperature': (lambda v: v > 0, 'above 0'),
     'train.loss_scale': (lambda v: v is None or 1 <= v <= 1e38, "1 to 1e38, or null for runtime.amp's"),  # float32
     'train.loss_scale_window': (lambda v: 1 <= v < 2**31, '1 to 2^31 - 1'),
-    'train.epochs': (lambda v: v >= 1, 'at least 1'),
+    'train.epochs': (lambda v: 1 <= v <= 100_000, 'at least 1, at most 100,000'),
     'train.seed': (lambda v: 0 <= v < 2**32, '0 to 2^32 - 1'),
-    'train.eval_every': (lambda v: v >= 1, 'at least 1'),
+    'train.eval_every': (lambda v: 1 <= v <= _MOST, 'at least 1, at most 10^9'),
     'train.label_smoothing': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'train.ema_decay': (lambda v: 0 <= v < 1, 'at least 0, below 1 (0: no average)'),
     'train.save_minutes': (lambda v: v > 0, 'above 0'),
-    'train.patience': (lambda v: v >= 0, 'at least 0 epochs (0: no early stop)'),
-    'train.chance_epochs': (lambda v: v >= 0, 'at least 0 epochs (0: not looked at)'),
+    'train.patience': (lambda v: 0 <= v <= _MOST, 'at least 0, at most 10^9 epochs (0: no early stop)'),
+    'train.chance_epochs': (lambda v: 0 <= v <= _MOST, 'at least 0, at most 10^9 epochs (0: not looked at)'),
     'runtime.device': (lambda v: v in ('auto', 'CPU', 'Ascend', 'GPU'), 'auto, CPU, Ascend or GPU'),
     'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
-    'runtime.device_id': (lambda v: v >= 0, 'at least 0'),
+    'runtime.device_id': (lambda v: 0 <= v <= 4095, 'at least 0, at most 4095'),
     'runtime.kernels': (lambda v: v in ('auto', 'stock'), 'auto or stock'),
     'runtime.amp': (lambda v: v in ('O0', 'O2', 'O3', 'auto'), 'O0, O2, O3 or auto'),
     'runtime.amp_type': (lambda v: v in ('float16', 'bfloat16'), 'float16 or bfloat16'),
-    'runtime.threads': (lambda v: v >= 0, "at least 0 (0: the framework's choice)"),
+    'runtime.threads': (lambda v: 0 <= v <= 1024, "at least 0, at most 1024 (0: the framework's choice)"),
 }
 
 
@@ -249,11 +257,11 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
     for item in overrides:
         key, equals, text = item.partition('=')
         if not equals:
-            raise ValueError(f"--set {item}: must be section.key=value, for example --set train.epochs=10")
+            raise ValueError(f"--set {shorten(item)}: must be section.key=value, for example --set train.epochs=10")
         try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError):
-            raise ValueError(f'--set {item}: the value is not valid YAML') from None
+            value = parse_yaml(text)
+        except ValueError as error:
+            raise ValueError(f'--set {shorten(item)}: the value is {error}') from None
         config = _override(config, key.strip(), value)
         replaced.add(key.strip())
     _check_ranges(config, source, replaced)
@@ -283,12 +291,11 @@ def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) 
     if not path.is_file():
         asked = f' (the base of {above[-1]})' if above else ''
         raise FileNotFoundError(f'configuration {path}{asked}: no such file; the recipes are in configs/')
+    if len(above) == MOST_BASES:
+        raise ValueError(f'{path}: the last of {MOST_BASES} bases of one another; write fewer files')
     if path.resolve() in [file.resolve() for file in above]:
         raise ValueError(f'{above[-1]}: base {path.name} has this file among its own bases')
-    try:
-        tree = yaml.load(path.read_text(encoding='utf-8'), _Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f'{path}: not valid YAML ({" ".join(str(error).split())})') from None
+    tree = read_yaml(path)
     base = tree.pop('base', None) if isinstance(tree, dict) else None
     tree = {} if tree is None else tree
     _build(kind, tree, str(path), '')
@@ -296,21 +303,9 @@ def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) 
     if base is None:
         return tree
     if not isinstance(base, str):
-        raise ValueError(f'{path}: base={base!r} must be the path of another YAML file')
+        raise ValueError(f'{path}: base={shown(base)} must be the path of another YAML file')
     below = _read(path.parent / base, kind, (*above, path))
     return {section: {**below.get(section, {}), **tree.get(section, {})} for section in {**below, **tree}}
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not the silent loss of the first."""
-
-    def construct_mapping(self, node, deep=False):
-        self.flatten_mapping(node)
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
-        if twice is not None:
-            raise yaml.YAMLError(f'the key {twice!r} stands twice')
-        return super().construct_mapping(node, deep)
 
 
 def _override(config: Config, key: str, value: Any) -> Config:
@@ -318,7 +313,7 @@ def _override(config: Config, key: str, value: Any) -> Config:
     tree = {section: {name: value}} if name else {section: value}
     _build(type(config), tree, '--set', '')  # reports unknown names and wrong types
     if not name:
-        raise ValueError(f'--set {key}: names a section; give section.key=value')
+        raise ValueError(f'--set {shorten(key)}: names a section; give section.key=value')
     old = getattr(config, section)
     converted = getattr(_build(type(old), {name: value}, '--set', section + '.'), name)
     return dataclasses.replace(config, **{section: dataclasses.replace(old, **{name: converted})})
@@ -326,12 +321,13 @@ def _override(config: Config, key: str, value: Any) -> Config:
 
 def _build(kind: type, tree: Any, source: str, prefix: str) -> Any:
     if not isinstance(tree, dict):
-        raise ValueError(f'{source}: {prefix.rstrip(".") or "the file"} must hold key: value pairs, not {tree!r}')
+        raise ValueError(f'{source}: {prefix.rstrip(".") or "the file"} must hold key: value pairs, not {shown(tree)}')
     types = typing.get_type_hints(kind)
     values = {}
     for key, value in tree.items():
         if key not in types:
-            close = difflib.get_close_matches(str(key), types, n=1)
+            key = shorten(str(key))
+            close = difflib.get_close_matches(key, types, n=1)
             hint = f'; did you mean {prefix}{close[0]}?' if close else '.'
             raise ValueError(f"{source}: unknown key '{prefix}{key}'{hint} Known here: {', '.join(types)}")
         if dataclasses.is_dataclass(types[key]):
@@ -347,11 +343,11 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
         return None if value is None else _convert(arguments[0], value, source, key)
     if typing.get_origin(kind) is tuple and arguments[-1] is Ellipsis:
         if not isinstance(value, (list, tuple)):
-            raise ValueError(f'{source}: {key}={value!r} must be a list')
+            raise ValueError(f'{source}: {key}={shown(value)} must be a list')
         return tuple(_convert(arguments[0], v, source, key) for v in value)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, (list, tuple)) or len(value) != len(arguments):
-            raise ValueError(f'{source}: {key}={value!r} must be a list of {len(arguments)} numbers')
+            raise ValueError(f'{source}: {key}={shown(value)} must be a list of {len(arguments)} numbers')
         return tuple(_convert(a, v, source, key) for a, v in zip(arguments, value))
     if kind is float and isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
         try:
@@ -362,9 +358,9 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
         value = float(value) if abs(value) < 1e300 else float('inf')
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         names = {str: 'text', int: 'a whole number', float: 'a number', bool: 'true or false'}
-        raise ValueError(f'{source}: {key}={value!r} must be {names[kind]}')
+        raise ValueError(f'{source}: {key}={shown(value)} must be {names[kind]}')
     if kind is float and not abs(value) < float('inf'):
-        raise ValueError(f'{source}: {key}={value!r} must be a finite number')
+        raise ValueError(f'{source}: {key}={shown(value)} must be a finite number')
     return value
 
 
@@ -377,4 +373,4 @@ def _check_ranges(config: Config, source: str, replaced: Iterable[str] = ()) -> 
         section, name = key.split('.')
         value = getattr(getattr(config, section), name)
         if not holds(value):
-            raise ValueError(f"{'--set' if key in replaced else source}: {key}={value!r} must be {allowed}")
+            raise ValueError(f"{'--set' if key in replaced else source}: {key}={shown(value)} must be {allowed}")

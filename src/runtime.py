@@ -12,6 +12,8 @@ import sys
 import warnings
 from typing import Callable, Iterator, Optional
 
+from src.text import LINE, shorten
+
 USER_ERROR = 2  # the exit code of a user's mistake
 INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
 
@@ -246,12 +248,12 @@ def run_entry(main: Callable[[], Optional[int]]) -> None:
 
 
 def describe(error: Exception) -> str:
-    """One line that says what an exception is about, printable."""
+    """One line that says what an exception is about, printable, with the middle left out of a long one."""
     if isinstance(error, OSError) and error.strerror:
-        return printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror)
+        return shorten(printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror), LINE)
     if isinstance(error, MemoryError):
         return 'out of memory; a smaller batch, image or network needs less'
-    return printable(' '.join(str(error).split())) or type(error).__name__
+    return shorten(printable(' '.join(str(error).split())), LINE) or type(error).__name__
 
 
 def printable(text: str) -> str:

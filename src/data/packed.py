@@ -114,8 +114,7 @@ def _contents(folder: str) -> dict:
         raise FileNotFoundError(f'{path}: no such file; python scripts/pack_dataset.py --data-dir <folder> --out '
                                 f'{os.path.dirname(folder) or "."} packs <folder>/train and <folder>/val')
     try:
-        with open(path, encoding='utf-8') as file:
-            contents = json.load(file)
+        contents = read_json(path)
         sizes = {str(name): int(size) for name, size in contents['files'].items()}
         names, count = [str(name) for name in contents['class_names']], int(contents['count'])
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -6,10 +6,10 @@ the plan); how far the exported file's logits were from the checkpoint's; the ve
 """
 from __future__ import annotations
 
-import json
 import os
 
 from src.files import file_hash
+from src.parsing import read_json
 
 FORMAT = 1
 
@@ -31,8 +31,7 @@ def read_manifest(model_path: str) -> dict:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
     try:
-        with open(path, encoding='utf-8') as file:
-            manifest = json.load(file)
+        manifest = read_json(path)
         found = (manifest['format'], manifest['sha256'], manifest['network'], manifest['class_names'],
                  manifest['preprocessing'])
     except (ValueError, KeyError, TypeError) as error:

@@ -20,6 +20,7 @@ import numpy as np
 from src.files import write_text
 from src.formula.budget import COSTS
 from src.formula.gaussian import Curve, Kernel, fit
+from src.parsing import read_json
 
 PUBLISHED = pathlib.Path(__file__).parent / 'efficientnet_b0.json'
 TWO_SIDED_95 = 1.959964  # standard deviations of a normal distribution
@@ -98,7 +99,7 @@ class Formula:
             raise FileNotFoundError(f'formula {path}: no such file; fit_formula.py makes one, and without --formula '
                                     'the published one of EfficientNet-B0 serves')
         try:
-            tree = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+            tree = read_json(path)
             points = [Point(**point) for point in tree['points']]
             numbers = [value for p in points for value in (p.r, p.d, p.w, p.cost, p.c)] + [tree['base_cost']]
             if len(points) < 3 or not all(0 < value < math.inf for value in numbers) or tree['cost'] not in COSTS:

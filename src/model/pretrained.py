@@ -5,7 +5,6 @@ are refused, for shapes alone don't tell: timm's tf_efficientnet_b0 has those of
 """
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from typing import Callable, Dict, Mapping, Tuple
@@ -19,6 +18,7 @@ from src.model import checkpoint_file, torch_file
 from src.model.checkpoint_file import AVERAGE
 from src.model.torch_file import BFLOAT16, TorchFileError
 from src.model.weights import load_arrays, mismatches, torch_names
+from src.parsing import read_json
 
 PLACES = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
 COUNTERS = '.num_batches_tracked'  # of PyTorch's batch norms; the networks here have none
@@ -81,11 +81,10 @@ def read_description(path: str) -> dict:
     if not os.path.isfile(beside):
         return {}
     try:
-        with open(beside, encoding='utf-8') as file:
-            description = json.load(file)
-    except (ValueError, RecursionError):
-        raise ValueError(f'{beside}: not valid JSON; it should describe {os.path.basename(path)}. Get it again, or '
-                         'move one of the two elsewhere') from None
+        description = read_json(beside)
+    except ValueError as error:
+        raise ValueError(f'{error}; it should describe {os.path.basename(path)}. Get it again, or move one of the two '
+                         'elsewhere') from None
     described = isinstance(description, dict) and isinstance(description.get('architecture'), str)
     return description if described else {}
 
