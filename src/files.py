@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place and moved into it."""
+"""Files that are whole or not there: written in a hidden folder beside their place and moved into it."""
 from __future__ import annotations
 
 import contextlib
@@ -7,32 +7,94 @@ import glob
 import hashlib
 import json
 import os
-from typing import Iterator
+import shutil
+import stat
+import tempfile
+import time
+from typing import Iterator, Optional
+
+PREFIX = '.tinynets-'  # of the hidden folders in which files are written
+ABANDONED = 86400.0  # seconds after which such a folder is removed where locks cannot say whether its writer lives
+
+
+@contextlib.contextmanager
+def workplace(folder=None) -> Iterator[str]:
+    """Yield a new hidden folder in `folder` (default: the one for temporary files), removed at the end.
+
+    Its name cannot be guessed and no other user can enter it. Such folders that killed processes left are removed too.
+    """
+    folder = os.path.abspath(tempfile.gettempdir() if folder is None else folder)
+    _remove_abandoned(folder)
+    work, held = None, None
+    while held is None:
+        work = tempfile.mkdtemp(prefix=PREFIX, dir=folder)
+        with contextlib.suppress(FileNotFoundError):  # another process took it for a leftover before it was locked
+            held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+            if not (lock(held) and os.path.isdir(work)):
+                os.close(held)
+                held = None
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        os.close(held)
 
 
 @contextlib.contextmanager
 def replacing(path) -> Iterator[str]:
-    """Yield a temporary path in the folder of `path`, with its ending; on success it is moved to `path`, else removed."""
+    """Yield a temporary path, of the same name in a hidden folder beside `path`; on success it is moved to `path`.
+
+    What is no file but a device or a pipe is written in place. An OSError of the writing names `path`.
+    """
     folder, name = os.path.split(os.path.abspath(path))
-    stem, ending = os.path.splitext(name)
-    start = os.path.join(folder, f'.{stem}.{os.getpid()}')
+    with _named(path, folder):
+        if _in_place(path):
+            yield str(path)
+            return
+        with workplace(folder) as work:
+            yield os.path.join(work, name)
+            os.replace(os.path.join(work, name), path)
+
+
+def _in_place(path) -> bool:
+    """Whether a path is a device, a pipe, or a process's open file, which nothing may replace."""
+    if os.path.dirname(os.path.abspath(path)) in ('/dev', '/dev/fd', '/proc/self/fd'):
+        return True
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+@contextlib.contextmanager
+def _named(path, folder: str) -> Iterator[None]:
+    """Let errors of writing name the file that was to be written: those of a full disk name none."""
     try:
-        yield start + ending
-        os.replace(start + ending, path)
-    finally:
-        _remove(glob.escape(start + ending))
-        _remove(f'{glob.escape(start)}.*')  # whatever its ending: a writer may have a temporary file of its own
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename and not str(error.filename).startswith(os.path.join(folder, PREFIX)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def remove_leftovers(folder) -> None:
-    """Remove the temporary files that killed writers left in a folder of ours."""
-    _remove(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*'))
-
-
-def _remove(pattern: str) -> None:
-    for path in glob.glob(pattern):
+    """Remove what killed writers left in a run's folder, of earlier releases too: `.<name>.<process>.<ending>`."""
+    _remove_abandoned(str(folder))
+    for path in glob.glob(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*')):
         with contextlib.suppress(OSError):
             os.remove(path)
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Remove a folder's hidden folders whose writers are gone."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for work in [entry.path for entry in entries if entry.name.startswith(PREFIX)]:
+            with contextlib.suppress(OSError):
+                held = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    about, free = os.fstat(held), _locked(held)
+                    old = time.time() - about.st_mtime > ABANDONED
+                    if about.st_uid == os.getuid() and (free or free is None and old):
+                        shutil.rmtree(work, ignore_errors=True)
+                finally:
+                    os.close(held)
 
 
 def write_text(path, text: str) -> None:
@@ -45,10 +107,9 @@ def write_text(path, text: str) -> None:
 def create_text(path, text: str) -> None:
     """Write a small text file that is not there yet, whole at once. Raises FileExistsError."""
     folder, name = os.path.split(os.path.abspath(path))
-    stem, ending = os.path.splitext(name)
-    temporary = os.path.join(folder, f'.{stem}.{os.getpid()}{ending}')
-    try:
-        with open(temporary, 'w', encoding='utf-8') as file:
+    with _named(path, folder), workplace(folder) as work:
+        temporary = os.path.join(work, name)
+        with open(temporary, 'x', encoding='utf-8') as file:
             file.write(text)
         try:
             os.link(temporary, path)
@@ -57,8 +118,13 @@ def create_text(path, text: str) -> None:
         except OSError:  # a file system without links
             with open(path, 'x', encoding='utf-8') as file:
                 file.write(text)
-    finally:
-        _remove(glob.escape(temporary))
+
+
+def file_mode() -> int:
+    """The permissions of a new file: read and write for all, without what the umask takes."""
+    before = os.umask(0o077)
+    os.umask(before)
+    return 0o666 & ~before
 
 
 def lock(file) -> bool:
@@ -66,12 +132,17 @@ def lock(file) -> bool:
 
     NFS locks only what is open for writing. A file system without locks takes everyone for alone.
     """
+    return _locked(file) is not False
+
+
+def _locked(file) -> Optional[bool]:
+    """Lock an open file; None where the file system does not lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        pass
+        return None
     return True
 
 
@@ -90,8 +161,13 @@ def file_hash(path: str) -> str:
 
 
 def check_parent(*paths) -> None:
-    """Raise FileNotFoundError where the folder of an output is missing, before any work is done for it."""
+    """Raise FileNotFoundError where the folder of an output is missing, before any work is done for it.
+
+    Raises IsADirectoryError where the output itself is a folder.
+    """
     for path in paths:
         folder = os.path.dirname(os.path.abspath(path)) if path else '.'
         if not os.path.isdir(folder):
             raise FileNotFoundError(f'{path}: the folder {folder} does not exist; make it first')
+        if path and os.path.isdir(path):
+            raise IsADirectoryError(f'{path}: is a folder; name a file in it')
