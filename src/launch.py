@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 USER_ERROR, INTERRUPTED = 2, 130  # as src/runtime.py
 LOCAL, PORT = '127.0.0.1', 8118  # the scheduler's place where MASTER_ADDR, on several machines MASTER_PORT, is not set
 PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds the others may take to end by themselves after the first
+MOST_WORKERS = 1024  # on one machine; more are a typing mistake
 WAITING = 60.0  # seconds until the workers of several machines should have met
 
 
@@ -196,7 +197,7 @@ def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List
         return None if 'group_list' in table else _own_devices(table, count, nodes, node)
     except OSError as error:
         what = f'cannot be read ({error.strerror})'
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         what = f'is not JSON ({error})'
     except (KeyError, TypeError):
         what = 'is no rank table: it needs "server_list" with "server_id" and "device", with "device_id" and "rank_id"'
@@ -224,8 +225,11 @@ def _own_devices(table: dict, count: int, nodes: int, node: int) -> List[str]:
     return [device for _, device in ours]
 
 
-def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
-    """Script, target, number and options -> command, log folder, workers on this machine. Raises ValueError."""
+def parse(arguments: List[str]) -> Tuple[List[str], Optional[pathlib.Path], int]:
+    """Script, target, number and options -> command, log folder, workers on this machine. Raises ValueError.
+
+    An evaluation has no folder of its own for logs: None.
+    """
     script, *arguments = arguments or ['']
     what = {'train.py': 'CONFIG (or the folder of a run to go on with)', 'eval.py': 'CHECKPOINT'}
     if script not in what:
@@ -238,12 +242,11 @@ def parse(arguments: List[str]) -> Tuple[List[str], pathlib.Path, int]:
     device = os.environ.get('DEVICE', 'Ascend')
     target, *options = arguments
     count = int(options.pop(0)) if options and options[0].isdigit() else 2 if device == 'CPU' else 8
-    if count < 1:
-        raise ValueError(f'{count} workers: must be at least 1')
+    if not 1 <= count <= MOST_WORKERS:
+        raise ValueError(f'{count} workers on this machine: must be 1 to {MOST_WORKERS}')
     if script == 'eval.py':
-        folder = f'tinynets-eval-{time.strftime("%Y%m%d-%H%M%S")}-{os.getpid()}'
         return ([str(ROOT / script), '--checkpoint', target, '--device', device, *options],
-                pathlib.Path(tempfile.gettempdir(), folder, 'logs'), count)
+                None, count)
     if os.path.isdir(target):
         return [str(ROOT / script), '--resume', target, *options], pathlib.Path(target) / 'logs', count
     if not any(option.split('=')[0] == '--run' for option in options):
@@ -260,7 +263,9 @@ def main() -> int:
     try:
         command, logs, count = parse(sys.argv[1:])
         environment, devices = prepare(dict(os.environ), count)
-        made = [folder for folder in (logs, logs.parent) if not folder.exists()]
+        temporary = logs is None
+        logs = logs or pathlib.Path(tempfile.mkdtemp(prefix='tinynets-eval-')) / 'logs'  # no other user can write there
+        made = [folder for folder in (logs, logs.parent) if temporary or not folder.exists()]
         logs.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
