@@ -5,12 +5,16 @@ setting runs in a process of its own, since oneDNN reads it once; the processes 
 machine whose speed drifts treats all alike. Prints medians, images/s and the ratio to the default.
 """
 import argparse
+import importlib.metadata
 import os
-import statistics
 import subprocess
 import sys
 
+import tables
+import turns
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BENCHMARK = 'cpu_instruction_set'
 
 
 def worker(model: str, resolution: int, batch: int) -> None:
@@ -25,7 +29,7 @@ def worker(model: str, resolution: int, batch: int) -> None:
     from src.training.ema import WeightAverage
     from src.training.optim import build_optimizer
     from src.training.step import TrainStep
-    configure('CPU')
+    configure('CPU', kernels='stock')  # the package's own operators do not use oneDNN
     net = create_model(model, num_classes=10)
     step = TrainStep(net, nn.CrossEntropyLoss(), build_optimizer('rmsprop', net, [1e-3] * 1000, 1e-5),
                      WeightAverage(net, 0.999)).set_train(True)
@@ -47,14 +51,19 @@ def main() -> None:
     parser.add_argument('--rows', nargs='+', default=['tinynet_e,32,128', 'tinynet_e,48,128', 'tinynet_e,106,32',
                                                       'tinynet_c,184,8'], metavar='MODEL,PX,BATCH')
     parser.add_argument('--sets', nargs='+', default=['DEFAULT', 'AVX512_CORE', 'AVX2'])
+    parser.add_argument('--records', metavar='FILE', help='add every row to it; rows there are not repeated')
     parser.add_argument('--worker', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         model, resolution, batch = args.worker.split(',')
         worker(model, int(resolution), int(batch))
         return
-    print('| network, px, batch | instruction set | ms a step | images/s | times the default |\n|---|---|---|---|---|')
+    setting = {**turns.machine(), 'sets': args.sets, 'repeat': args.repeat,
+               'mindspore': importlib.metadata.version('mindspore')}
+    results = {r['row']: r for r in turns.records(args.records, BENCHMARK, setting)}
     for row in args.rows:
+        if row in results:
+            continue
         workers = {name: subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), '--worker', row], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, bufsize=1, env={**os.environ, 'ONEDNN_MAX_CPU_ISA': name, 'PYTHONPATH': ROOT})
@@ -70,11 +79,9 @@ def main() -> None:
         for process in workers.values():
             process.stdin.close()
             process.wait()
-        for name, measured in times.items():
-            median = statistics.median(measured)
-            ratio = statistics.median(a / b for a, b in zip(times[args.sets[0]], measured))
-            print(f"| {row.replace(',', ', ')} | {name} | {1000 * median:.0f} | {int(row.split(',')[2]) / median:.0f} "
-                  f'| {ratio:.2f} |', flush=True)
+        results[row] = turns.record(args.records, BENCHMARK, setting, row, {'variants': times})
+    for heading, text in tables.sections([results[row] for row in args.rows]).items():
+        print(f'## {heading}\n\n{text}')
 
 
 if __name__ == '__main__':

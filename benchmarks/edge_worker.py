@@ -2,8 +2,10 @@
 
 FOLDER holds what the parent prepared: `NETWORK.npz` (weights under timm's names), `images/` and, for a batch of N,
 `inputs-N.f32`. `edge_worker.py export NETWORK FOLDER` writes timm's own ONNX of the network there, which the engines
-read. A line of stdin is a layout, BATCH,THREADS,COPIES,CALLS; the answer has the milliseconds of every call of every
-copy, after a warm-up, and the seconds they took together.
+read, and one of the same inputs and outputs that computes nothing, for the engines whose name ends in `_call`: what
+their call from Python costs. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS: every copy makes up to CALLS calls,
+fewer where SECONDS are over, but at least two. The answer has the wall time of every call of every copy, after a
+warm-up, in milliseconds, and the seconds they took together. edge_calls.cc does the same with the C++ program's network.
 """
 import os
 import pathlib
@@ -16,6 +18,7 @@ import numpy as np
 import turns
 
 RAMP = 0.1  # seconds of calls that are not timed: a processor that idled is slow for its first 20 to 30 ms
+LEAST = 2  # calls of a copy, however long they take
 REST = 0.03  # PyTorch's OpenMP threads spin for some 6 ms after a call, which must not fall into the next one's turn
 IMAGENET_MEAN, IMAGENET_DEVIATION = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 
@@ -34,31 +37,42 @@ def timm_network(network: str, folder: pathlib.Path):
 
 
 def export(network: str, folder: pathlib.Path) -> None:
-    """Write timm's own ONNX file of the network, with a free batch."""
+    """Write timm's own ONNX file of the network, with a free batch, and one that computes nothing."""
+    import onnx
     import torch
+    from onnx import TensorProto, helper
     net = timm_network(network, folder)
     side = net.default_cfg['input_size'][-1]
     free = {'images': {0: 'batch'}, 'logits': {0: 'batch'}}
     torch.onnx.export(net, torch.zeros(2, 3, side, side), str(folder / f'{network}.timm.onnx'), opset_version=17,
                       input_names=['images'], output_names=['logits'], dynamic_axes=free, dynamo=False)
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+               for name, shape in (('images', ['batch', 3, side, side]), ('logits', ['batch', 1000]))]
+    ends = [helper.make_tensor(name, TensorProto.INT64, [1], [value])
+            for name, value in (('starts', 0), ('ends', 1000), ('axes', 1))]
+    nodes = [helper.make_node('Flatten', ['images'], ['flat'], axis=1),
+             helper.make_node('Slice', ['flat', 'starts', 'ends', 'axes'], ['logits'])]
+    graph = helper.make_graph(nodes, 'nothing', tensors[:1], tensors[1:], ends)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8),
+              folder / f'{network}.nothing.onnx')
 
 
-def onnxruntime_copies(network, folder, inputs, threads, copies):
+def onnxruntime_copies(network, folder, inputs, threads, copies, file='timm'):
     """A session a copy, each with threads of its own."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     if copies > 1:  # threads that wait by spinning would take the other copies' processors
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    sessions = [onnxruntime.InferenceSession(str(folder / f'{network}.timm.onnx'), options,
+    sessions = [onnxruntime.InferenceSession(str(folder / f'{network}.{file}.onnx'), options,
                                              providers=['CPUExecutionProvider']) for _ in range(copies)]
     return [lambda s=s: s.run(['logits'], {'images': inputs})[0] for s in sessions]
 
 
-def openvino_copies(network, folder, inputs, threads, copies, precision='f32'):
+def openvino_copies(network, folder, inputs, threads, copies, precision='f32', file='timm'):
     """A stream and a request a copy of one compiled model, OpenVINO's way to run several at once."""
     import openvino
-    model = openvino.Core().read_model(folder / f'{network}.timm.onnx')
+    model = openvino.Core().read_model(folder / f'{network}.{file}.onnx')
     model.reshape(list(inputs.shape))
     compiled = openvino.Core().compile_model(model, 'CPU', {
         'NUM_STREAMS': copies, 'INFERENCE_NUM_THREADS': threads * copies, 'INFERENCE_PRECISION_HINT': precision,
@@ -92,6 +106,8 @@ ENGINES = {
     'onnxruntime': onnxruntime_copies,
     'openvino': openvino_copies,
     'openvino_bf16': lambda *a: openvino_copies(*a, precision='bf16'),
+    'onnxruntime_call': lambda *a: onnxruntime_copies(*a, file='nothing'),
+    'openvino_call': lambda *a: openvino_copies(*a, file='nothing'),
     'torch_eager': torch_copies,
     'torch_compiled': lambda *a: torch_copies(*a, compiled=True),
 }
@@ -173,13 +189,16 @@ def whole_copies(decoder, network, folder, threads, copies, px, crop):
     return [make(array, run) for array, run in zip(copied, runs)]
 
 
-def measure(calls: list, count: int) -> tuple:
-    """`count` calls of every copy side by side: ([(milliseconds, what it gave) a call], seconds of all)."""
+def measure(calls: list, count: int, limit: float) -> tuple:
+    """Up to `count` calls of every copy side by side: ([(milliseconds, what it gave) per call], seconds of all)."""
     done = []
 
     def work(call):
-        for _ in range(count):
+        start = time.perf_counter()
+        for i in range(count):
             begun = time.perf_counter()
+            if i >= LEAST and begun - start > limit:
+                break
             result = call()
             done.append((1000 * (time.perf_counter() - begun), result))
     others = [threading.Thread(target=work, args=(call,)) for call in calls[1:]]
@@ -198,7 +217,8 @@ def worker(engine: str, network: str, folder: pathlib.Path, px: int, crop: float
         made, whole = {}, engine in DECODERS
         answer({'engine': engine})
         for line in sys.stdin:
-            batch, threads, copies, count = map(int, line.split(','))
+            batch, threads, copies, count = map(int, line.split(',')[:4])
+            limit = float(line.split(',')[4])
             layout = batch, threads, copies
             if layout not in made:
                 made.clear()  # one at a time: they would share the processors' caches and threads
@@ -207,11 +227,11 @@ def worker(engine: str, network: str, folder: pathlib.Path, px: int, crop: float
                 else:
                     inputs = np.fromfile(folder / f'inputs-{batch}.f32', np.float32).reshape(batch, 3, px, px)
                     made[layout] = ENGINES[engine](network, folder, inputs, threads, copies)
-                measure(made[layout], 2)
+                measure(made[layout], LEAST, limit)
             ramp = time.perf_counter() + RAMP
             while time.perf_counter() < ramp:
-                measure(made[layout], 1)
-            done, seconds = measure(made[layout], count)
+                measure(made[layout], 1, limit)
+            done, seconds = measure(made[layout], count, limit)
             time.sleep(REST)
             results = [result for _, result in done]
             answer({'ms': [ms for ms, _ in done], 'seconds': seconds,

@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 
+import numpy as np
 import turns
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -67,16 +68,20 @@ def timm(variant: str, folder: str, batch: int, px: int, workers: int):
     return lambda: iter(loader)
 
 
-def one_pass(batches, batch: int, px: int) -> dict:
-    """Seconds, images, and what tells whether they are those meant."""
-    begun, count, total = time.perf_counter(), 0, 0.0
+def one_pass(batches, batch: int, px: int, check: bool) -> dict:
+    """Seconds and images; with `check`, which takes time, also mean and std of all pixels: whether they are normalised."""
+    begun, count, moments = time.perf_counter(), 0, []
     for images, _ in batches():
         if tuple(images.shape) != (batch, 3, px, px) or not str(images.dtype).endswith('float32'):
             raise ValueError(f'batches are {tuple(images.shape)} of {images.dtype}')
-        total += float(images[0].mean())
+        if check:
+            pixels = np.asarray(images, np.float64)
+            moments.append((pixels.mean(), (pixels ** 2).mean()))
         count += 1
     seconds = time.perf_counter() - begun
-    return {'seconds': seconds, 'images': count * batch, 'mean': total / count, 'cpu': cpu_seconds()}
+    mean, square = np.mean(moments, 0) if check else (0.0, 1.0)
+    return {'seconds': seconds, 'images': count * batch, 'mean': float(mean), 'std': float((square - mean ** 2) ** 0.5),
+            'cpu': cpu_seconds()}
 
 
 def cpu_seconds() -> float:
@@ -99,10 +104,11 @@ def main() -> None:
         answer('ready')
         for line in sys.stdin:
             px, workers = map(int, line.split(','))
-            if made != (px, workers):
+            fresh = made != (px, workers)
+            if fresh:
                 batches = None  # ends the workers of the row before
                 batches, made = make(variant, folder, batch, px, workers), (px, workers)
-            answer(one_pass(batches, batch, px))
+            answer(one_pass(batches, batch, px, fresh))
 
 
 if __name__ == '__main__':

@@ -10,15 +10,13 @@ What others used of the processors is measured and printed with each row.
 """
 import argparse
 import contextlib
-import datetime
 import importlib.metadata
-import json
 import os
 import re
-import statistics
 import sys
 import time
 
+import tables
 import turns
 
 ROOT = turns.ROOT
@@ -28,6 +26,7 @@ VARIANTS = OURS + ['torch_eager', 'torch_channels_last', 'torch_compiled', 'torc
 SIZES = ['tinynet_e,106', 'tinynet_e,64', 'tinynet_c,184', 'tinynet_a,192', 'efficientnet_b0,224']
 BATCHES = {'training': [8, 32, 64], 'evaluation': [64]}
 LEAST_REPEATS = 5
+BENCHMARK = 'training_step'
 
 
 def check_row(row: str) -> None:
@@ -47,13 +46,14 @@ def worker(variant: str, row: str, args: argparse.Namespace) -> turns.Worker:
 def setting(args: argparse.Namespace) -> dict:
     """What the numbers depend on besides the row: mode, machine, versions, threads."""
     ours = set(args.variants) & set(OURS)
-    return {'mode': args.mode, **turns.machine(), 'threads': args.threads,
+    return {'mode': args.mode, **turns.machine(), 'threads': args.threads, 'repeat': args.repeat,
+            'seconds': args.seconds, 'variants': args.variants,
             'mindspore': importlib.metadata.version('mindspore') if ours else 'not used',
             **(turns.versions(args.torch_python, 'torch', 'timm') if args.torch_python else {})}
 
 
-def measure(row: str, args: argparse.Namespace) -> tuple:
-    """Return {variant: 'seconds' and 'MiB', or why it 'failed'}, and the share of the processors that others used."""
+def measure(row: str, args: argparse.Namespace) -> dict:
+    """Return 'variants', {name: 'seconds' and 'MiB', or why it 'failed'}, and what 'others' used of the processors."""
     workers, found = {}, {}
     try:
         for variant in args.variants:
@@ -75,7 +75,7 @@ def measure(row: str, args: argparse.Namespace) -> tuple:
         for variant in [v for v in workers if 'failed' not in found[v]]:
             with failure_noted(found, variant):
                 found[variant]['MiB'] = workers[variant].end()
-        return found, share
+        return {'variants': found, 'others': share}
     finally:
         for process in workers.values():
             process.kill()
@@ -90,36 +90,6 @@ def failure_noted(found: dict, variant: str):
         found[variant] = {'failed': str(reason)}
 
 
-def ratio(found: dict, variant: str) -> str:
-    """How many times as fast as a variant ours is, the median of the rounds' ratios; a dash where one is missing."""
-    pair = [found.get(v, {}).get('seconds') for v in (variant, 'ours')]
-    return f'{statistics.median(a / b for a, b in zip(*pair)):.2f}' if all(pair) else '-'
-
-
-def variant_text(row: str, variant: str, found: dict) -> str:
-    """A variant's line of the first table."""
-    start = f"| {row.replace(',', ', ')} | {variant} "
-    if 'failed' in found[variant]:
-        return start + f"| failed: {found[variant]['failed'].replace('|', '/')} | | | |"
-    median = statistics.median(found[variant]['seconds'])
-    return start + (f"| {1000 * median:.1f} | {int(row.split(',')[2]) / median:.0f} | {found[variant]['MiB']:.0f} "
-                    f'| {ratio(found, variant)} |')
-
-
-def row_text(row: str, found: dict, others: float) -> str:
-    """A row's line of the second table: ours and the fastest variant of PyTorch."""
-    medians = {v: statistics.median(f['seconds']) for v, f in found.items() if v not in OURS and 'seconds' in f}
-    best = min(medians, key=medians.get) if medians else 'not measured'
-    remark = ' (too much)' if others > turns.QUIET else ''
-    return f"| {row.replace(',', ', ')} | {best} | {ratio(found, best)} | {100 * others:.0f} %{remark} |"
-
-
-def rows_on_file(path: str, machine: dict, variants: list) -> dict:
-    """Return what a file of --json has of rows measured in this setting with these variants."""
-    found = turns.records(path, lambda r: r['setting'] == machine and set(variants) <= set(r['variants']))
-    return {r['row']: ({v: r['variants'][v] for v in variants}, r['others']) for r in found}
-
-
 def run(args: argparse.Namespace) -> None:
     """Measure the rows that are not on file, and print the tables."""
     for row in args.rows:
@@ -129,24 +99,14 @@ def run(args: argparse.Namespace) -> None:
     else:
         args.torch_python = None
     machine = setting(args)
-    results = rows_on_file(args.json, machine, args.variants)
-    to_do = [row for row in args.rows if row not in results]
-    print('\n'.join(f'- {key}: {value}' for key, value in {'date': datetime.date.today(), **machine}.items()))
-    print('\n| network, px, batch | variant | ms a step | images/s | peak MiB | ours is times as fast |')
-    print('|---|---|---|---|---|---|', flush=True)
-    progress = turns.Progress(len(to_do))
+    results = {r['row']: r for r in turns.records(args.records, BENCHMARK, machine)}
+    progress = turns.Progress(len(set(args.rows) - set(results)))
     for row in args.rows:
-        if row in to_do:
+        if row not in results:
             progress.next(row)
-            results[row] = measure(row, args)
-            record = {'row': row, 'setting': machine, 'variants': results[row][0], 'others': results[row][1]}
-            if args.json:
-                with open(args.json, 'a') as file:
-                    file.write(json.dumps(record) + '\n')
-        found = results[row][0]
-        print('\n'.join(variant_text(row, variant, found) for variant in found), flush=True)
-    print("\n| network, px, batch | fastest of PyTorch | ours is times as fast | others' CPU |\n|---|---|---|---|")
-    print('\n'.join(row_text(row, *results[row]) for row in args.rows))
+            results[row] = turns.record(args.records, BENCHMARK, machine, row, measure(row, args))
+    for heading, text in tables.sections([results[row] for row in args.rows]).items():
+        print(f'## {heading}\n\n{text}')
 
 
 def main() -> None:
@@ -158,7 +118,7 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=90, help='a row ends after these, but not before 5 repeats')
     parser.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--torch-python', metavar='PATH', help='an interpreter with torch and timm; default: see above')
-    parser.add_argument('--json', metavar='FILE', help='all times, one row a line; rows there are not repeated')
+    parser.add_argument('--records', '--json', metavar='FILE', help='add every row to it; rows there are not repeated')
     args = parser.parse_args()
     args.rows = args.rows or [f'{size},{batch}' for size in SIZES for batch in BATCHES[args.mode]]
     run(args)

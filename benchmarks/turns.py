@@ -1,5 +1,6 @@
 """What the side-by-side measurements share: processes that take turns, PyTorch's environment, the machine in words."""
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -109,7 +110,9 @@ def machine() -> dict:
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
     cpuinfo = {key.strip(): value.strip() for key, _, value in (line.partition(':') for line in lines)}
     flags = cpuinfo.get('flags', cpuinfo.get('Features', '')).split()
-    found = {'CPU': cpuinfo.get('model name', platform.machine()), 'cores': os.cpu_count(),
+    found = {'CPU': cpuinfo.get('model name', platform.machine()),
+             'family': ', '.join(f'{key} {cpuinfo[key]}' for key in ('cpu family', 'model', 'stepping') if key in cpuinfo),
+             'cores': os.cpu_count(),
              'vectors': ' '.join(f for f in flags if f.startswith(('avx', 'amx', 'fma', 'asimd', 'sve'))),
              'python': platform.python_version()}
     compiler = os.environ.get('CXX', 'g++')
@@ -136,14 +139,41 @@ def _machine_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
 
 
-def records(path: str, matches) -> list:
-    """The records of a file of JSON lines, if there is one, of which `matches` is true."""
+def records(path: str | None, benchmark: str, setting: dict) -> list:
+    """The records of a file of JSON lines, if there is one, of this benchmark in this setting."""
     if not path or not os.path.exists(path):
         return []
     try:
-        return [r for r in map(json.loads, pathlib.Path(path).read_text().splitlines()) if matches(r)]
+        return [r for r in map(json.loads, pathlib.Path(path).read_text().splitlines())
+                if r['benchmark'] == benchmark and r['setting'] == setting]
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f'{path}: is not a file of this benchmark, one row a line; move it away') from None
+        raise ValueError(f'{path}: is not a file of the benchmarks, one record a line; move it away') from None
+
+
+def record(path: str | None, benchmark: str, setting: dict, row: str, found: dict) -> dict:
+    """Return what was found in a row with its date, revision of the code, machine and versions; add it to a file."""
+    made = {'benchmark': benchmark, 'date': datetime.date.today().isoformat(), 'revision': revision(),
+            'setting': setting, 'row': row, **rounded(found)}
+    if path:
+        with open(path, 'a') as file:
+            file.write(json.dumps(made) + '\n')
+    return made
+
+
+def rounded(value):
+    """The value with every float in it at five digits, which is more than a repetition repeats."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    return float(f'{value:.5g}') if isinstance(value, float) else value
+
+
+def revision() -> str:
+    """The commit that is measured, with a + where files differ from it."""
+    def git(*command):
+        return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True).stdout.strip()
+    return git('rev-parse', '--short=12', 'HEAD') + ('+' if git('status', '--porcelain', '--untracked-files=no') else '')
 
 
 class Progress:

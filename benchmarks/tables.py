@@ -1,0 +1,262 @@
+"""Markdown tables of the benchmarks' records: `python benchmarks/tables.py docs/lab/*.jsonl`.
+
+A record is a line of JSON: benchmark, date, revision of the code, setting (machine, versions, options), row, and what
+each repetition found. Times are medians of the repetitions, ratios medians of the repetitions' ratios: in one
+repetition all variants had their turn, so a machine whose speed drifts treats all alike. tests/test_records.py holds
+every table under docs/ against these functions.
+"""
+import json
+import pathlib
+import statistics
+import sys
+
+QUIET = 0.05  # the share of the processors that others may use without a remark
+OURS = 'ours'
+PROGRAMS = ('ours', 'ours_avx2', 'ours_library')  # edge_latency.py: the C++ program, on its kernels and others
+PACKAGE = ('ours', 'ours_pillow', 'ours_whole', 'ours_stock')  # the other benchmarks: this package and its other ways
+NAMES = {'ours': 'this package', 'ours_avx2': 'by AVX2', 'ours_library': "by MindSpore Lite's kernels",
+         'ours_pillow': 'this package, nothing compiled', 'ours_whole': 'this package, whole images',
+         'ours_stock': 'this package, stock operators', 'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO',
+         'openvino_bf16': 'OpenVINO, bfloat16', 'torch_eager': 'PyTorch, eager',
+         'torch_channels_last': 'PyTorch, channels last', 'torch_compiled': 'PyTorch, compiled',
+         'torch_compiled_channels_last': 'PyTorch, compiled channels last', 'pillow': 'Pillow', 'opencv': 'OpenCV',
+         'torchvision': 'torchvision', 'torchvision_v2': 'torchvision v2', 'timm': 'timm',
+         'torchvision_v2_tensor': 'torchvision v2, tensors'}
+REDUCED = ('openvino_bf16',)  # precision: not among the peers in float32
+
+
+def read(*paths) -> list:
+    """The records of files, in their order; of a row measured again in the same way the last."""
+    found = {}
+    for path in paths:
+        for line in pathlib.Path(path).read_text().splitlines():
+            record = json.loads(line)
+            found[record['benchmark'], record['setting'].get('mode'), record['row']] = record
+    return list(found.values())
+
+
+def of(records: list, benchmark: str, **setting) -> list:
+    """The records of a benchmark, and with these options."""
+    return [r for r in records if r['benchmark'] == benchmark
+            and all(r['setting'].get(key) == value for key, value in setting.items())]
+
+
+def table(head: list, rows: list) -> str:
+    """A Markdown table."""
+    return '\n'.join('| ' + ' | '.join(map(str, row)) + ' |' for row in [head, ['---'] * len(head), *rows])
+
+
+def name(variant: str) -> str:
+    """What a variant is called in a table."""
+    return NAMES.get(variant, variant)
+
+
+def ratio(over: list, under: list, less: float = 0.0) -> float:
+    """The median of the repetitions' ratios; `less` is taken from each below."""
+    return statistics.median(a / (b - less) for a, b in zip(over, under))
+
+
+def span(values) -> str:
+    """'0.71 to 0.85'."""
+    return f'{min(values):.2f} to {max(values):.2f}'
+
+
+def machine(records: list) -> str:
+    """Where and when: one line for each machine and date among the records."""
+    lines = []
+    for record in records:
+        setting = record['setting']
+        versions = ', '.join(f'{key} {value}' for key, value in setting.items() if key in
+                             ('python', 'mindspore', 'mindspore-lite', 'torch', 'torchvision', 'timm', 'onnxruntime', 'openvino',
+                              'opencv-python-headless', 'pillow', 'numpy') and value != 'not used')
+        lines.append(f"{setting['CPU']} ({setting['family']}), {setting['cores']} cores, {record['date']}, "
+                     f"revision {record['revision']}; {versions}")
+    return '\n'.join(dict.fromkeys(lines))
+
+
+def others(records: list) -> str:
+    """The largest share of the processors that other processes had."""
+    return f"{100 * max(record['others'] for record in records):.0f} %"
+
+
+# edge_latency.py
+
+def edge_engines(records: list) -> list:
+    """The engines that the records have, in their order."""
+    return list(dict.fromkeys(e for r in records for layout in r['layouts'].values() for e in layout))
+
+
+def edge_peer(engines: dict, key: str) -> str | None:
+    """The fastest engine of others in float32, by 'ms' or 'images_per_s'."""
+    good = {e: statistics.median(found[key]) for e, found in engines.items()
+            if e not in PROGRAMS and e not in REDUCED and 'failed' not in found}
+    return (max if key == 'images_per_s' else min)(good, key=good.get, default=None)
+
+
+def edge_ratios(record: dict, layout: str = '1,1,1') -> tuple:
+    """The package's time over the fastest peer's, and over that less what the peer's call from Python costs."""
+    engines = record['layouts'][layout]
+    peer = edge_peer(engines, 'ms')
+    call = statistics.median(record['call'][f'{peer}_call']['ms'])
+    return ratio(engines[OURS]['ms'], engines[peer]['ms']), ratio(engines[OURS]['ms'], engines[peer]['ms'], call)
+
+
+def edge_latency(records: list, layouts=None) -> str:
+    """Milliseconds a call of every engine, one copy of the network."""
+    records = [r for r in records if not r['row'].endswith('files')]
+    engines = edge_engines(records)
+    rows = []
+    for record in records:
+        for layout, found in record['layouts'].items():
+            batch, threads, copies = map(int, layout.split(','))
+            if copies > 1 or (layouts and layout not in layouts):
+                continue
+            times = [f"{statistics.median(found[e]['ms']):.2f}" if 'ms' in found[e] else 'failed' for e in engines]
+            share = 2e-6 * record['macs'] * batch / statistics.median(found[OURS]['ms']) / (record['peak'] * threads)
+            whole, net = edge_ratios(record, layout)
+            rows.append([record['row'], batch, threads, *times, name(edge_peer(found, 'ms')), f'**{whole:.2f}**',
+                         f'{net:.2f}', f'{100 * share:.0f} %'])
+    return table(['network', 'batch', 'threads', *map(name, engines), 'fastest peer in float32', 'ratio',
+                  'less its Python call', 'share of peak'], rows)
+
+
+def edge_best(record: dict, engine: str) -> tuple:
+    """(images/s, layout, images/s of each repetition) of the layout on which an engine takes most images."""
+    rates = {layout: found[engine]['images_per_s'] for layout, found in record['layouts'].items()
+             if 'images_per_s' in found.get(engine, {})}
+    layout = max(rates, key=lambda at: statistics.median(rates[at]))
+    return statistics.median(rates[layout]), layout, rates[layout]
+
+
+def edge_throughput_ratio(record: dict) -> tuple:
+    """(how many times the images/s of the best peer in float32 the package takes, the peer)."""
+    engines = [e for e in edge_engines([record]) if e not in PROGRAMS and e not in REDUCED]
+    peer = max(engines, key=lambda e: edge_best(record, e)[0])
+    return ratio(edge_best(record, OURS)[2], edge_best(record, peer)[2]), peer
+
+
+def edge_throughput(records: list) -> str:
+    """The whole machine: each engine's best layout, batch · threads · copies."""
+    records = [r for r in records if not r['row'].endswith('files')]
+    engines, rows = edge_engines(records), []
+    for record in records:
+        cells = ['{:.0f} ({})'.format(rate, layout.replace(',', '·'))
+                 for rate, layout, _ in (edge_best(record, e) for e in engines)]
+        times, peer = edge_throughput_ratio(record)
+        rows.append([record['row'], *cells, name(peer), f'**{times:.2f}**'])
+    return table(['network', *map(name, engines), 'best peer in float32', 'times its images/s'], rows)
+
+
+def edge_calls(records: list) -> str:
+    """What a peer's call from Python costs: of a network of the same inputs and outputs that computes nothing."""
+    records = [r for r in records if not r['row'].endswith('files')]
+    peers = list(dict.fromkeys(peer for r in records for peer in r['call']))
+    return table(['network', *(f"{name(peer.removesuffix('_call'))}, ms a call" for peer in peers)],
+                 [[r['row'], *(f"{statistics.median(r['call'][peer]['ms']):.3f}" for peer in peers)] for r in records])
+
+
+def edge_files(records: list) -> str:
+    """From image files to logits: the parts on one thread, and images/s of the whole machine."""
+    rows = []
+    for record in (r for r in records if r['row'].endswith('files')):
+        one, many = record['layouts'].values()
+        for decoder, here in one.items():
+            parts = [statistics.median(part) for part in zip(*here['parts'])]
+            rows.append([record['row'].split(',')[0], name(decoder), *(f'{part:.2f}' for part in parts),
+                         f"{statistics.median(here['ms']):.2f}", f"{statistics.median(many[decoder]['images_per_s']):.0f}",
+                         f"{ratio(here['ms'], one[OURS]['ms']):.2f}, "
+                         f"{ratio(many[OURS]['images_per_s'], many[decoder]['images_per_s']):.2f}"])
+    return table(['network', 'decoding and resizing by', 'decode, ms', 'resize, ms', 'network, ms', 'all, ms',
+                  'images/s, all cores', 'the package is times as fast'], rows)
+
+
+# training_step.py, input_pipeline.py, cpu_instruction_set.py
+
+def step_rates(record: dict) -> dict:
+    """{variant: images/s of each repetition} of a row."""
+    batch = int(record['row'].split(',')[2])
+    return {v: [batch / s for s in found['seconds']] for v, found in record['variants'].items() if found.get('seconds')}
+
+
+def input_rates(record: dict) -> dict:
+    """{variant: images/s of each repetition} of a row."""
+    return {v: rates for v, rates in record['variants'].items() if isinstance(rates, list) and rates}
+
+
+def fastest(rates: dict) -> str | None:
+    """The variant of others with the highest median."""
+    return max((v for v in rates if v not in PACKAGE), key=lambda v: statistics.median(rates[v]), default=None)
+
+
+def times_as_fast(rates: dict, variant: str | None) -> float:
+    """How many times as fast as a variant the package is."""
+    return ratio(rates[OURS], rates[variant])
+
+
+def summary(records: list, rates_of, head: str) -> str:
+    """The package and the fastest variant of others, a row of the table for each record."""
+    rows = []
+    for record in records:
+        rates = rates_of(record)
+        peer = fastest(rates)
+        remark = ' (too much)' if record['others'] > QUIET else ''
+        rows.append([record['row'].replace(',', ', '), f'{statistics.median(rates[OURS]):.0f}',
+                     f'{statistics.median(rates[peer]):.0f}, {name(peer)}', f'**{times_as_fast(rates, peer):.2f}**',
+                     f"{100 * record['others']:.0f} %{remark}"])
+    return table([head, 'this package, images/s', 'fastest peer, images/s', 'times as fast', "others' CPU"], rows)
+
+
+def variants(records: list, rates_of, head: str) -> str:
+    """Every variant of every record."""
+    rows = []
+    for record in records:
+        rates = rates_of(record)
+        for variant, found in record['variants'].items():
+            start = [record['row'].replace(',', ', '), name(variant)]
+            if variant not in rates:
+                rows.append([*start, f"failed: {found['failed']}".replace('|', '/'), '', ''])
+                continue
+            rows.append([*start, f'{statistics.median(rates[variant]):.0f}',
+                         f'{min(rates[variant]):.0f}, {max(rates[variant]):.0f}',
+                         f'{times_as_fast(rates, variant):.2f}'])
+    return table([head, 'variant', 'images/s', 'lowest, highest', 'the package is times as fast'], rows)
+
+
+def instruction_sets(records: list) -> str:
+    """cpu_instruction_set.py: a step's time under each of oneDNN's instruction sets."""
+    rows = []
+    for record in records:
+        first = next(iter(record['variants']))
+        for variant, seconds in record['variants'].items():
+            median = statistics.median(seconds)
+            rows.append([record['row'].replace(',', ', '), variant, f'{1000 * median:.0f}',
+                         f"{int(record['row'].split(',')[2]) / median:.0f}",
+                         f"{ratio(record['variants'][first], seconds):.2f}"])
+    return table(['network, px, batch', 'instruction set', 'ms a step', 'images/s', 'times the default'], rows)
+
+
+def sections(records: list) -> dict:
+    """{heading: text} of everything that the records have: where it was measured, then the tables."""
+    found = {}
+
+    def add(heading: str, these: list, *made) -> None:
+        if these:
+            idle = f"\nOthers' use of the processors: {others(these)} at most." if 'others' in these[0] else ''
+            found[heading] = '\n\n'.join([machine(these) + idle, *(make(these) for make in made)])
+    edge = of(records, 'edge_latency')
+    add('The network alone', [r for r in edge if not r['row'].endswith('files')], edge_latency, edge_throughput, edge_calls)
+    add('From image files', [r for r in edge if r['row'].endswith('files')], edge_files)
+    step = 'network, px, batch'
+    for mode in ('training', 'evaluation'):
+        add(f'A step of {mode}', of(records, 'training_step', mode=mode),
+            lambda these: summary(these, step_rates, step), lambda these: variants(these, step_rates, step))
+    add('The input', of(records, 'input_pipeline'), lambda these: summary(these, input_rates, 'px, workers'),
+        lambda these: variants(these, input_rates, 'px, workers'))
+    add("oneDNN's instruction sets", of(records, 'cpu_instruction_set'), instruction_sets)
+    return found
+
+
+if __name__ == '__main__':
+    if len(sys.argv) < 2:
+        sys.exit('usage: python benchmarks/tables.py RECORDS.jsonl...')
+    print('\n\n'.join(f'## {heading}\n\n{text}' for heading, text in sections(read(*sys.argv[1:])).items()))
