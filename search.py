@@ -18,7 +18,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
     parser.add_argument('--study', metavar='DIR', help='the folder of the study (default: runs/study/<configuration>)')
     parser.add_argument('--dry-run', action='store_true', help='print what would be trained and what it costs; do nothing')
-    parser.add_argument('--out', default='records.csv', metavar='FILE', help='of export: the table for fit_formula.py')
+    parser.add_argument('--out', default='records.csv', metavar='FILE',
+                        help='of export: the table for fit_formula.py; beside it records.seeds.csv has every training')
     parser.add_argument('--plot', metavar='FILE', help='of export: a picture of the rules\' networks')
     parser.add_argument('--json', action='store_true', help='of status: print one JSON object')
     return parser.parse_args()
@@ -31,12 +32,15 @@ def main() -> None:
         from src.study.show import status
         print(json.dumps(status(folder)[0]) if args.json else status(folder)[1])
     elif args.command == 'export':
-        from src.study.export import draw_rules, networks, write_csv
+        from src.study.export import TRAINING_COLUMNS, draw_rules, networks, trainings, trainings_path, write_csv
         from src.study.store import Store
         check_parent(args.out, args.plot)
-        rows, unfinished = networks(Store(folder))
+        store, seeds = Store(folder), trainings_path(args.out)
+        rows, unfinished = networks(store)
         write_csv(args.out, rows)
-        print(f'{len(rows)} networks in {args.out}' + (f'; {unfinished} trials are not done' if unfinished else ''))
+        write_csv(seeds, trainings(store), TRAINING_COLUMNS)
+        print(f'{len(rows)} networks in {args.out}, each training of them in {seeds}' +
+              (f'; {unfinished} trials are not done' if unfinished else ''))
         if args.plot:
             draw_rules(args.plot, rows, 'macs')
     else:

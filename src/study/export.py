@@ -1,15 +1,18 @@
-"""A study's results as a table, a row a network."""
+"""A study's results as tables: a row for each network, and a row for each training."""
 from __future__ import annotations
 
 import csv
+import os
 import statistics
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from src.files import replacing
 from src.study.store import Store
 
 COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution', 'macs', 'params',
            'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
+TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution', 'macs',
+                    'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
 
 
 def networks(store: Store) -> Tuple[List[dict], int]:
@@ -38,13 +41,27 @@ def networks(store: Store) -> Tuple[List[dict], int]:
     return rows, unfinished
 
 
-def write_csv(path: str, rows: List[dict]) -> None:
+def trainings(store: Store) -> List[dict]:
+    """A row for each trial that is done, with its seed and its own score; flagged ones too."""
+    facts = store.facts()
+    return [{**{key: trial[key] for key in TRAINING_COLUMNS if key in trial},
+             **{key: facts[key] for key in ('base', 'base_resolution', 'num_classes')}}
+            for trial in store.trials() if trial['status'] == 'done']
+
+
+def trainings_path(path: str) -> str:
+    """Where the rows of `trainings` go, beside the table of networks: records.csv -> records.seeds.csv."""
+    stem, ending = os.path.splitext(path)
+    return f'{stem}.seeds{ending}'
+
+
+def write_csv(path: str, rows: List[dict], columns: Sequence[str] = COLUMNS) -> None:
     """Write the rows, whole or not at all; numbers read back equal."""
     with replacing(path) as temporary:
         with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            out = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+            out = csv.DictWriter(file, columns, lineterminator='\n')
             out.writeheader()
-            out.writerows({key: row[key] for key in COLUMNS} for row in rows)
+            out.writerows({key: row[key] for key in columns} for row in rows)
 
 
 def draw_rules(path: str, rows: List[dict], cost: str) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from src.study.config import StudyConfig, StudySection, check_same, flat
-from src.study.export import networks, write_csv
+from src.study.export import TRAINING_COLUMNS, networks, trainings, trainings_path, write_csv
 from src.study.run import counts, seconds_of
 from src.study.store import MOST_DEATHS, Store
 
@@ -160,6 +160,20 @@ def test_the_export_has_mean_and_deviation_by_hand(store, tmp_path):
     assert float(a['top1_deviation']) == 13 ** 0.5  # (9 + 1 + 16) / 2
     assert (float(b['top1']), b['top1_deviation'], b['seeds'], b['flag']) == (60.1, '', '1', '')
     assert (c['top1'], c['flag'], c['num_classes'], c['base_resolution']) == ('', 'diverged', '10', '32')
+
+
+def test_the_export_has_every_training_with_its_seed(store, tmp_path):
+    made = store('ab', seeds=3)
+    for number, score in ((1, 70.1), (3, 77.0), (4, 61.0)):
+        made.finish(number, float(number), top1=score, top5=90.5, loss=1.25)
+    made.finish(2, 5.0, flag='diverged')
+    assert trainings_path(str(tmp_path / 'a.b' / 'r.csv')) == str(tmp_path / 'a.b' / 'r.seeds.csv')
+    write_csv(str(tmp_path / 'r.seeds.csv'), trainings(made), TRAINING_COLUMNS)
+    found = list(csv.DictReader(open(tmp_path / 'r.seeds.csv')))
+    assert [(r['name'], r['seed'], r['top1'], r['top5'], r['loss'], r['flag'], r['seconds']) for r in found] == [
+        ('a', '0', '70.1', '90.5', '1.25', '', '1.0'), ('a', '1', '', '', '', 'diverged', '5.0'),
+        ('a', '2', '77.0', '90.5', '1.25', '', '3.0'), ('b', '0', '61.0', '90.5', '1.25', '', '4.0')]
+    assert (found[0]['d'], found[0]['macs'], found[3]['macs'], found[0]['base']) == ('0.6', '1000', '2000', 'efficientnet_b0')
 
 
 def test_time_is_fitted_to_finished_trials():
