@@ -1,21 +1,38 @@
 """The README against the code: the model table, the files and the configurations it names."""
+import csv
 import re
 
 from src.arch import expand, measure, resolve
 from src.arch.zoo import VARIANTS
 
 
+def model_rows(root):
+    """The rows of the model table, as texts."""
+    return re.findall(r'^\| `([\w-]+)` \| (\d+) \| ([\d.]+) \| ([\d.]+) \| (\d+ M|–) \| ([\d,]+) \| ([\d,]+) '
+                      r'\| ([\d.]+|–) \| ([\d.]+|–) \|$', (root / 'README.md').read_text(), re.MULTILINE)
+
+
 def test_the_model_table_is_counted(root):
-    rows = re.findall(r'^\| `([\w-]+)` \| (\d+) \| ([\d.]+) \| ([\d.]+) \| (\d+ M|–) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+|–) \|$',
-                      (root / 'README.md').read_text(), re.MULTILINE)
+    rows = model_rows(root)
     assert [row[0] for row in rows] == list(VARIANTS)
-    for name, px, depth, width, published, macs, params, top1 in rows:
+    for name, px, depth, width, published, macs, params, top1, _ in rows:
         variant, plan = VARIANTS[name], expand(resolve(name))
         cost = measure(plan)
         assert (int(px), float(depth), float(width)) == (plan.resolution, variant.d, variant.w)
         assert (int(macs.replace(',', '')), int(params.replace(',', ''))) == (cost.macs, cost.params)
         assert [None if text == '–' else float(text.rstrip(' M')) for text in (published, top1)] == [
             variant.macs_m, variant.top1]
+
+
+def test_the_model_table_has_timms_accuracy(root):
+    lines = (root / 'tests' / 'golden' / 'timm_imagenet.csv').read_text().splitlines()
+    measured = {row[0]: row for row in csv.reader(line for line in lines if not line.startswith('#'))}
+    rows = model_rows(root)
+    assert {row[0]: row[8] for row in rows} == {
+        name: f'{float(measured[name][2]):.2f}' if name in measured else '–' for name in VARIANTS}
+    for name, weights, _, px in measured.values():  # of the network of the table, at its size
+        assert weights.partition('.')[0] == name and int(px) == expand(resolve(name)).resolution
+    assert ('76.8', '77.67') in {row[7:] for row in rows if row[0] == 'tinynet_a'}
 
 
 def test_every_path_it_names_exists(root):
