@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Iterator, List, Optional, Tuple, Union
 
+from src.text import shown
+
 MAX_RESOLUTION = 4096  # larger inputs are a typing mistake in every case seen, not a network
 MAX_MULTIPLIER = 100  # as above
+MAX_CLASSES = 1_000_000  # as above, and input channels
 INITIAL = ('fan_out', 'fan_in')  # rules of fresh weights
 
 
@@ -180,7 +183,7 @@ def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **chang
     resolution = changes.get('resolution')
     if resolution is not None:
         if isinstance(resolution, bool) or not isinstance(resolution, int) or not 1 <= resolution <= MAX_RESOLUTION:
-            raise ValueError(f'resolution={resolution!r}: must be a whole number of 1 to {MAX_RESOLUTION} pixels')
+            raise ValueError(f'resolution={shown(resolution)}: must be a whole number of 1 to {MAX_RESOLUTION} pixels')
         r = resolution / spec.base_resolution
     for letter, value in (('r', r), ('d', d), ('w', w)):
         if not 0 < value <= MAX_MULTIPLIER:
@@ -260,8 +263,8 @@ def _inner(row: StageSpec, channels: int, spec: NetSpec) -> int:
 def _check(spec: NetSpec) -> None:
     for field in ('num_classes', 'in_channels'):
         value = getattr(spec, field)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f'{field}={value!r}: must be a whole number of at least 1')
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CLASSES:
+            raise ValueError(f'{field}={shown(value)}: must be a whole number of at least 1, at most {MAX_CLASSES:,}')
     for field in ('dropout', 'drop_path'):
         value = getattr(spec, field)
         if not 0 <= value < 1:

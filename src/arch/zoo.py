@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import List, Optional
 
 from src.arch.spec import NetSpec, SqueezeSpec, StageSpec, scale
+from src.text import shorten
 
 # EfficientNet-B0: Tan and Le, "EfficientNet", ICML 2019, table 1.
 EFFICIENTNET_B0 = NetSpec(
@@ -155,7 +156,7 @@ def resolve(name: str, **changes) -> NetSpec:
     Raises ValueError for an unknown network, an unknown or malformed multiplier, or one out of range.
     """
     stem, at, tail = name.strip().partition('@')
-    known = {**{base: Variant(base, base, r=1.0, d=1.0, w=1.0) for base in BASES}, **VARIANTS}
+    stem, known = shorten(stem), {**{base: Variant(base, base, r=1.0, d=1.0, w=1.0) for base in BASES}, **VARIANTS}
     if stem not in known:
         close = difflib.get_close_matches(stem, known, n=1)
         hint = f'; did you mean {close[0]}?' if close else '.'
@@ -177,16 +178,17 @@ def names_resolution(name: str) -> bool:
 
 def _parse_multipliers(name: str, tail: str) -> dict:
     values: dict = {}
+    name = shorten(name)
     for item in tail.split(','):
         key, equals, text = (part.strip() for part in item.partition('='))
         if key not in ('r', 'd', 'w', 'resolution') or not equals or key in values:
-            raise ValueError(f"model '{name}': '{item}' is not one of r=, d=, w=, resolution=, each once "
+            raise ValueError(f"model '{name}': '{shorten(item)}' is not one of r=, d=, w=, resolution=, each once "
                              '(for example efficientnet_b0@r=0.7,d=0.9,w=0.5)')
         try:
             values[key] = int(text) if key == 'resolution' else float(text)
         except ValueError:
             kind = 'a whole number of pixels' if key == 'resolution' else 'a number'
-            raise ValueError(f"model '{name}': {key}={text} is not {kind}") from None
+            raise ValueError(f"model '{name}': {key}={shorten(text)} is not {kind}") from None
     if 'r' in values and 'resolution' in values:
         raise ValueError(f"model '{name}': r and resolution both set the input size; give one of them")
     return values

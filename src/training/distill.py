@@ -9,6 +9,7 @@ from mindspore import nn, ops
 
 from src.config import Config
 from src.model.network import Network
+from src.text import shown
 from src.training import checkpoint
 from src.training.precision import mixed
 
@@ -49,16 +50,17 @@ def load_teacher(path: str, class_names: Sequence[str], preprocessing: dict) -> 
     classes or its mean and deviation are not the student's.
     """
     saved = checkpoint.load(path)
+    checkpoint.check_meta(saved)
     theirs, ours = saved.meta['class_names'], list(class_names)
     if theirs != ours:
         place = next((i for i, pair in enumerate(zip(theirs, ours)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
-        named = [repr(names[place]) if place < len(names) else 'none' for names in (theirs, ours)]
+        named = [shown(names[place]) if place < len(names) else 'none' for names in (theirs, ours)]
         raise ValueError(f'train.teacher={path}: knows {len(theirs)} classes, the data set has {len(ours)}; class '
                          f'{place} is {named[0]} there and {named[1]} here. A teacher is trained on the same classes')
     for key in ('mean', 'deviation'):
-        own = saved.meta['preprocessing'][key]
+        own = saved.meta['preprocessing'].get(key)
         if own != preprocessing[key]:
-            raise ValueError(f'train.teacher={path}: was trained with data.{key}={own}, this run has '
+            raise ValueError(f'train.teacher={path}: was trained with data.{key}={shown(own)}, this run has '
                              f'{preprocessing[key]}; they must be the same')
     network, _ = checkpoint.restore_network(saved)
     for parameter in network.get_parameters():

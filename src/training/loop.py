@@ -21,6 +21,7 @@ from src.files import write_text
 from src.model.network import create_model
 from src.model.weights import load_arrays
 from src.runtime import Interrupted, sinks_data
+from src.text import shown
 from src.training import checkpoint, parallel
 from src.training.card import model_card
 from src.training.distill import distillation
@@ -119,15 +120,20 @@ class Trainer:
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint. Raises ValueError where data or configuration are not what they were."""
+        checkpoint.check_meta(saved)
         config = to_dict(from_dict(saved.meta['config'], saved.path))  # with the keys that are newer than the file
         then, now = self._identity({**saved.meta, 'config': config}), self._identity(self._meta())
         changed = next((key for key in now if then.get(key) != now[key]), None)
         if changed:
-            raise ValueError(f'{saved.path}: {changed} was {then.get(changed)!r} and is {now[changed]!r} now; a run goes on '
+            raise ValueError(f'{saved.path}: {changed} was {shown(then.get(changed))} and is {shown(now[changed])} now; a run goes on '
                              'only as it was started. Undo the change, or start a new run')
         state = dict(saved.arrays)
         state['learning_rate'] = np.asarray(self.rates, np.float32)
         load_arrays(self.step_cell, state)
+        missing = next((key for key in ('step', 'best', 'score') if key not in saved.meta), None)
+        if missing or saved.meta['step'] > self.total_steps:
+            raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, no moment of '
+                             f'a run of {self.total_steps} steps')
         self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score']
 
     def save(self, path) -> None:
