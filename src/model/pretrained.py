@@ -22,6 +22,7 @@ from src.parsing import read_json
 
 PLACES = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
 COUNTERS = '.num_batches_tracked'  # of PyTorch's batch norms; the networks here have none
+OPERATIONS = ('total_ops', 'total_params')  # what thop, a counter of operations, leaves in every module
 SHOWN = 10  # names of a kind in an error
 MAX_NAME = 200
 POINTER = b'version https://git-lfs'  # so begins what git leaves in a large file's place without its LFS
@@ -176,11 +177,12 @@ def _read_checkpoint(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], st
     if weights == 'ema' and not averaged:
         raise ValueError(f'{path}: has no weight average (train.ema_decay was 0); use --weights raw')
     raw = {name: a for name, a in saved.arrays.items() if name.partition('.')[0] in PLACES and a.dtype.kind == 'f'}
-    return {**raw, **averaged} if weights != 'raw' else raw, str(saved.meta['network']['name'])
+    return {**raw, **averaged} if weights != 'raw' else raw, str(saved.meta.get('network', {}).get('name', ''))
 
 
 def _without_counters(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
-    return {name: array for name, array in arrays.items() if not name.endswith(COUNTERS)}
+    return {name: array for name, array in arrays.items()
+            if not name.endswith(COUNTERS) and name.rpartition('.')[2] not in OPERATIONS}
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

@@ -46,6 +46,19 @@ def test_every_kind_of_file_holds_the_same(tmp_path, state, kind):
     assert said == [f'{len(wanted)} arrays of weights from {path}; the classifier of {CLASSES} classes is kept']
 
 
+def test_what_thop_counted_is_left_out(tmp_path, state):
+    """thop.profile leaves its numbers in every module, the whole network too, so in the state dictionary."""
+    path = str(tmp_path / 'x.pth')
+    counts = {name: np.array([9.0]) for name in ('total_ops', 'total_params', 'conv_stem.total_ops', 'bn1.total_params')}
+    archives.write_state(path, {**state, **counts})
+    loaded = values(create_model(SMALL, num_classes=CLASSES, checkpoint=path, say=str))
+    for name, array in by_our_names(create_model(SMALL), state).items():
+        np.testing.assert_array_equal(loaded[name], array, err_msg=name)
+    archives.write_state(path, {**state, 'conv_stem.total': np.array([9.0])})
+    with pytest.raises(ValueError, match='conv_stem.total'):
+        create_model(SMALL, num_classes=CLASSES, checkpoint=path, say=str)
+
+
 def test_another_number_of_classes_leaves_the_classifier_alone(tmp_path, state, capsys):
     path = str(tmp_path / 'x.safetensors')
     save_file(state, path)
