@@ -16,6 +16,6 @@ struct Rows {
 
 // Of `view` resized to width x height by Pillow's antialiased bicubic, the square of `side` pixels at (left, top).
 // Only what the square needs is computed.
-Rows ResizeAndCut(const View &view, int width, int height, int left, int top, int side);
+Rows ResizeAndCut(const View &view, int64_t width, int64_t height, int64_t left, int64_t top, int side);
 
 }  // namespace tinynets

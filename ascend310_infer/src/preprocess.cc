@@ -9,18 +9,8 @@
 namespace tinynets {
 namespace {
 
-// An image this many times as long as wide loses its far ends before it is resized: whole it may not fit in memory.
-constexpr int64_t LONGEST = 8;
-
-View WithoutFarEnds(const View &view) {
-  const int64_t longest = LONGEST * std::min(view.width, view.height);
-  const int width = static_cast<int>(std::min<int64_t>(view.width, longest));
-  const int height = static_cast<int>(std::min<int64_t>(view.height, longest));
-  return view.Cut((view.width - width) / 2, (view.height - height) / 2, width, height);
-}
-
 // Half of n, halves to the even number as Python's round().
-int HalfToEven(int n) { return n / 2 + (n % 2 != 0 && (n / 2) % 2 != 0 ? 1 : 0); }
+int64_t HalfToEven(int64_t n) { return n / 2 + (n % 2 != 0 && (n / 2) % 2 != 0 ? 1 : 0); }
 
 }  // namespace
 
@@ -38,11 +28,11 @@ Preprocess::Preprocess(const Manifest &manifest)
 }
 
 void Preprocess::operator()(const Image &image, float *tensor) const {
-  const View view = WithoutFarEnds(Upright(image));
+  const View view = Upright(image);
   const int64_t side = short_side_;
   const int64_t shorter = std::min(view.width, view.height);
-  const int width = static_cast<int>(std::max(side, side * view.width / shorter));
-  const int height = static_cast<int>(std::max(side, side * view.height / shorter));
+  const int64_t width = std::max(side, side * view.width / shorter);
+  const int64_t height = std::max(side, side * view.height / shorter);
   const auto square =
       ResizeAndCut(view, width, height, HalfToEven(width - resolution_), HalfToEven(height - resolution_), resolution_);
   const size_t plane = size() / 3;

@@ -22,8 +22,8 @@ double Bicubic(double x) {
 
 size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-Taps MakeTaps(int in, int out, int begin, int count) {
-  const double scale = static_cast<double>(in) / out;
+Taps MakeTaps(int in, int64_t out, int64_t begin, int count) {
+  const double scale = in / static_cast<double>(out);
   const double filter_scale = std::max(scale, 1.0);
   const double support = SUPPORT * filter_scale;
   const double step = 1.0 / filter_scale;
@@ -33,7 +33,7 @@ Taps MakeTaps(int in, int out, int begin, int count) {
   taps.weights.resize(taps.stride * count);
   std::vector<double> exact(taps.stride);
   for (int i = 0; i < count; i++) {
-    const double center = (begin + i + 0.5) * scale;
+    const double center = (static_cast<double>(begin + i) + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(center - support + 0.5));
     const int n = std::min(in, static_cast<int>(center + support + 0.5)) - first;
     double sum = 0;
@@ -80,10 +80,10 @@ void ResizeRows(const View &view, const Taps &taps, Rows *out) {
 
 }  // namespace
 
-Rows ResizeAndCut(const View &view, int width, int height, int left, int top, int side) {
+Rows ResizeAndCut(const View &view, int64_t width, int64_t height, int64_t left, int64_t top, int side) {
   // Horizontally first, as Pillow does, of the rows that the vertical pass needs.
   Taps vertical;
-  int first = top, last = top + side;
+  int first = static_cast<int>(top), last = first + side;
   if (height != view.height) {
     vertical = MakeTaps(view.height, height, top, side);
     first = vertical.spans.front().first;
@@ -94,7 +94,7 @@ Rows ResizeAndCut(const View &view, int width, int height, int left, int top, in
   if (width != view.width) {
     ResizeRows(view.Cut(0, first, view.width, last - first), MakeTaps(view.width, width, left, side), &narrow);
   } else {
-    CopyRows(view.Cut(left, first, side, last - first), narrow.rgb.data(), stride);
+    CopyRows(view.Cut(static_cast<int>(left), first, side, last - first), narrow.rgb.data(), stride);
   }
   if (height == view.height) return narrow;
   Rows square{stride, std::vector<uint8_t>(stride * side)};

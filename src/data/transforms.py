@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Callable, Optional, Sequence, Tuple, Union
+from typing import Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,8 @@ from src.data import native
 from src.data.images import Jpeg, squared
 
 BICUBIC = Image.Resampling.BICUBIC
+_LONG = 8  # an image this many times as long as wide is not resized whole
+_PRECISION = 32 - 8 - 2  # bits after the point of Pillow's weights
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class EvalTransform:
 
     The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
     out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies. Of an image more than eight
-    times as long as wide the far ends, of which the cut takes nothing, go first: resized whole it may not fit in memory.
+    times as long as wide only what the cut needs is computed, to the same bits: resized whole it may not fit in memory.
     """
     resolution: int
     crop_ratio: float
@@ -30,16 +32,14 @@ class EvalTransform:
 
     def pixels(self, image: Image.Image) -> Image.Image:
         """The resized and cut image before normalisation."""
-        image = _without_far_ends(image)
-        width, height = image.size
-        short = math.floor(self.resolution / self.crop_ratio)
-        size = (short, max(short, int(short * height / width))) if width <= height else (
-            max(short, int(short * width / height)), short)
-        for step in ((size[0], image.height), size):  # Pillow 13 would begin with the height of tall images, others not
+        short, shorter = math.floor(self.resolution / self.crop_ratio), min(image.size)
+        width, height = (max(short, int(short * side / shorter)) for side in image.size)
+        left, top = (round((side - self.resolution) / 2) for side in (width, height))
+        if max(image.size) > _LONG * shorter:
+            return _middle(image, (width, height), (left, top), self.resolution)
+        for step in ((width, image.height), (width, height)):  # Pillow 13 would begin with tall images' height
             if image.size != step:
                 image = image.resize(step, BICUBIC)
-        left = round((size[0] - self.resolution) / 2)
-        top = round((size[1] - self.resolution) / 2)
         return image.crop((left, top, left + self.resolution, top + self.resolution))
 
     def __call__(self, image: Image.Image) -> np.ndarray:
@@ -125,13 +125,45 @@ class TrainTransform:
         return (full_width - width) // 2, (full_height - height) // 2, width, height
 
 
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    longest = 8 * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
-    return image.crop((left, top, min(width, left + longest), min(height, top + longest)))
+def _middle(image: Image.Image, size: Tuple[int, int], corner: Tuple[int, int], side: int) -> Image.Image:
+    """The square at `corner` of an image resized to `size` by Pillow's bicubic, to the bit, without the whole of it.
+
+    Pillow has no call for a part of the longer axis whose sampling grid stays that of the whole: `box` is rounded.
+    """
+    axis = 0 if image.width > image.height else 1
+    taps = _bicubic(image.size[axis], size[axis], corner[axis], side)
+    first, last = taps[0][0], taps[-1][0] + len(taps[-1][1])
+    if axis == 0:  # rows first, as Pillow does
+        pixels = np.asarray(image.crop((first, 0, last, image.height))).swapaxes(0, 1)
+        narrow = Image.fromarray(np.ascontiguousarray(_weighted(pixels, taps).swapaxes(0, 1)))
+        return narrow.resize((side, size[1]), BICUBIC).crop((0, corner[1], side, corner[1] + side))
+    narrow = image.crop((0, first, image.width, last)).resize((size[0], last - first), BICUBIC)
+    pixels = np.asarray(narrow.crop((corner[0], 0, corner[0] + side, last - first)))
+    return Image.fromarray(_weighted(pixels, taps))
+
+
+def _bicubic(length: int, resized: int, begin: int, count: int) -> List[Tuple[int, np.ndarray]]:
+    """First source pixel and fixed-point weights of the pixels from `begin` on, of `length` resized to `resized`."""
+    scale = length / resized
+    widened = max(scale, 1.0)
+    taps = []
+    for i in range(begin, begin + count):
+        center = (i + 0.5) * scale
+        first = max(0, int(center - 2 * widened + 0.5))
+        last = min(length, int(center + 2 * widened + 0.5))
+        x = np.abs((np.arange(first, last) - center + 0.5) * (1 / widened))
+        weights = np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, (((x - 5) * x + 8) * x - 4) * -0.5, 0))
+        weights = weights / np.add.accumulate(weights)[-1]  # summed in Pillow's order
+        taps.append((first, np.trunc(weights * (1 << _PRECISION) + np.copysign(0.5, weights)).astype(np.int64)))
+    return taps
+
+
+def _weighted(pixels: np.ndarray, taps: Sequence[Tuple[int, np.ndarray]]) -> np.ndarray:
+    """Pixels (n, width, 3), the first being the first that is needed, filtered along the first axis: uint8."""
+    start, half = taps[0][0], 1 << (_PRECISION - 1)
+    sums = [np.tensordot(weights, pixels[first - start:first - start + len(weights)].astype(np.int64), 1)
+            for first, weights in taps]
+    return (np.stack(sums) + half >> _PRECISION).clip(0, 255).astype(np.uint8)
 
 
 def factors(mean: Sequence[float], deviation: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:

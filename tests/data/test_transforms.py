@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies
 from PIL import Image
 
 from src.config import DataConfig
@@ -179,3 +180,36 @@ def test_a_thin_image_gives_its_middle(size):
     cut = np.asarray(EvalTransform(64, 1.0, (0, 0, 0), (1, 1, 1)).pixels(image))
     assert image.size == size and cut.shape == (64, 64, 3)
     assert (cut == (10, 20, 200)).all()
+
+
+def resized_whole(image, resolution, crop_ratio):
+    """Torchvision's Resize and CenterCrop, in Pillow's two passes over the whole image."""
+    short, (width, height) = math.floor(resolution / crop_ratio), image.size
+    size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    for step in ((size[0], height), size):
+        image = image.resize(step, Image.Resampling.BICUBIC)
+    left, top = (int(round((side - resolution) / 2.0)) for side in size)
+    return np.asarray(image.crop((left, top, left + resolution, top + resolution)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(strategies.integers(1, 40), strategies.floats(1, 300), strategies.booleans(), strategies.integers(1, 40),
+       strategies.floats(0.4, 1), strategies.integers(0, 2 ** 32))
+def test_long_images_equal_the_whole_resize(short, aspect, tall, resolution, crop_ratio, seed):
+    shape = (round(short * aspect), short, 3) if tall else (short, round(short * aspect), 3)
+    pixels = np.random.default_rng(seed).integers(-200, 456, shape).clip(0, 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    got = EvalTransform(resolution, crop_ratio, **PLAIN).pixels(image)
+    assert np.array_equal(got, resized_whole(image, resolution, crop_ratio))
+
+
+
+@pytest.mark.parametrize('long', [3, 8, 9, 5000])
+def test_the_middle_of_two_halves(long):
+    """Black, then white: by symmetry rows from the top and from the bottom add up to 255."""
+    pixels = np.zeros((2 * long, 2, 3), np.uint8)
+    pixels[long:] = 255
+    for image in (pixels, pixels.transpose(1, 0, 2)):
+        got = np.asarray(EvalTransform(4, 1.0, **PLAIN).pixels(Image.fromarray(image.copy()))).astype(int)
+        got = got[:, 0, 0] if image is pixels else got[0, :, 0]
+        assert (got + got[::-1] == 255).all() and got[1] < 128 <= got[2]

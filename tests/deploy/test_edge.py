@@ -106,7 +106,7 @@ def photograph(width, height, seed=0):
 
 
 SIZES = [(1, 1), (2, 3), (1, 40), (5000, 3), (3, 5000), (1000, 50), (17, 19), (31, 33), (32, 32), (36, 36), (257, 256),
-         (500, 375), (375, 500), (300, 900), (1600, 1200)]
+         (500, 375), (375, 500), (300, 900), (1600, 1200), (1, 9), (9, 1), (20, 161), (57, 7), (1, 60_000)]
 
 
 @pytest.fixture(scope='module')
@@ -121,6 +121,13 @@ def photographs(tmp_path_factory):
 @pytest.mark.parametrize('resolution, crop_ratio', [(32, 1.0), (32, 0.875), (33, 0.9), (106, 0.875), (224, 0.95)])
 def test_every_size_gives_pythons_pixels(resolution, crop_ratio, build, photographs, tmp_path):
     same_as_python(build, photographs, tmp_path, resolution=resolution, crop_ratio=crop_ratio)
+
+
+def test_an_image_whose_resized_whole_has_billions_of_rows(build, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1_000_000, 1, 3), dtype=np.uint8)
+    for name, array in (('tall', pixels), ('wide', pixels.transpose(1, 0, 2))):  # short side 4000: 4,000,000,000 rows
+        Image.fromarray(array.copy()).save(tmp_path / f'{name}.png')
+    same_as_python(build, sorted(tmp_path.glob('*.png')), tmp_path, resolution=8, crop_ratio=0.002)
 
 
 def test_every_kind_of_jpeg_gives_pythons_pixels(build, tmp_path):
