@@ -12,7 +12,7 @@ import sys
 import warnings
 from typing import Callable, Iterator, Optional
 
-from src.text import LINE, shorten
+from src.text import LINE, say_once, shorten
 
 USER_ERROR = 2  # the exit code of a user's mistake
 INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
@@ -64,7 +64,11 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if launched() and _size == 1:
         _join()
     ms.set_seed(seed)
-    choose(kernels if hasattr(ms, 'set_device') else 'stock', threads)  # the operators are for today's graphs
+    usable = hasattr(ms, 'set_device')  # the operators are for graphs of today's releases
+    if kernels == 'auto' and device == 'CPU' and not usable:
+        say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}: the framework's own operators are "
+                 'used, slower')
+    choose(kernels if usable else 'stock', threads)
     return device
 
 

@@ -1,7 +1,9 @@
 """Text for messages: values and lines of any length, cut to what fits on a line."""
 from __future__ import annotations
 
+import functools
 import reprlib
+import sys
 from typing import Any
 
 VALUE, LINE = 100, 600  # characters
@@ -21,6 +23,12 @@ class _Repr(reprlib.Repr):
 
 
 _repr = _Repr().repr
+
+
+@functools.lru_cache(None)
+def say_once(text: str) -> None:
+    """Print a line on standard error, the same one once per process."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def shown(value: Any) -> str:

@@ -19,6 +19,7 @@ from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
 import numpy as np
 from PIL import Image, ImageOps
 
+from src import cache
 from src.files import write_text
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
@@ -224,9 +225,8 @@ def _try_decode(path: str) -> Tuple[str, str]:
 
 
 def _cache_file(paths: Sequence[str]) -> pathlib.Path:
-    folder = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
     root = os.path.commonpath(paths) if paths else ''
-    return pathlib.Path(folder) / 'tinynets' / f'decoded-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json'
+    return cache.user_folder() / f'decoded-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json'
 
 
 def _read_cache(path: pathlib.Path) -> dict:
@@ -238,7 +238,7 @@ def _read_cache(path: pathlib.Path) -> dict:
 
 def _write_cache(path: pathlib.Path, known: dict) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        cache.make(path.parent)
         write_text(path, json.dumps(known))
     except OSError:
         pass  # a cache only saves time

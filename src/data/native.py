@@ -1,6 +1,6 @@
 """The compiled crops of cc/, where they can be had: a crop of a JPEG or of pixels, as a network's tensor.
 
-They need a C++ compiler and libjpeg-turbo's headers (Debian: g++, libjpeg-dev), are compiled once a machine and give the
+They need a C++ compiler and libjpeg-turbo's headers (Debian: g++, libjpeg-dev), are compiled once per machine and give the
 pixels that Pillow gives, bit for bit, in less time. TINYNETS_KERNELS=stock in the environment turns them off.
 """
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Optional, Tuple
 import numpy as np
 
 from src.kernels import build
+from src.text import say_once
 
 # rounded as Pillow's, whose compilers fuse no multiplication with an addition
 PART = build.Part(pathlib.Path(__file__).parent / 'cc', 'crops of images', ('-ffp-contract=off',), ('-ljpeg',))
@@ -28,11 +29,13 @@ def library() -> Optional[ctypes.CDLL]:
     if os.environ.get('TINYNETS_KERNELS') == 'stock':
         return None
     try:
-        found = subprocess.run([build.compiler(), '-E', '-x', 'c++', '-'], input=_NEEDS, text=True, capture_output=True)
-        if found.returncode:  # no libjpeg-turbo to compile with
-            return None
+        found = subprocess.run([*build.compiler(), '-E', '-x', 'c++', '-'], input=_NEEDS, text=True, errors='replace',
+                               capture_output=True)
+        if found.returncode:
+            raise build.Unavailable("no header of libjpeg-turbo's; install it (Debian: libjpeg-dev)")
         loaded = ctypes.CDLL(build.library(PART))
-    except (build.Unavailable, OSError):
+    except (build.Unavailable, OSError) as reason:
+        say_once(f'training images are decoded by Pillow, about four times slower: {reason}')
         return None
     address, whole = ctypes.c_void_p, ctypes.c_int
     loaded.tinynets_crop_jpeg.argtypes = [ctypes.c_char_p, ctypes.c_size_t, whole, _Box, whole, whole, address, address]

@@ -6,12 +6,12 @@ Layers ask `active()` when they are built; where it is None, the framework's own
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import pathlib
 from typing import Optional
 
 from src.kernels import build
+from src.text import say_once
 
 # As the user set it: MindSpore sets the variable to 1 for C behind Python's back, and configure() for its own threads.
 _OUTSIDE_THREADS = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
@@ -38,7 +38,7 @@ def active() -> Optional[str]:
     """The compiled library's path where the kernels serve: on the CPU, with a compiler, unless stock ones were chosen.
 
     TINYNETS_KERNELS=stock in the environment is such a choice as well. Compiles at the first call. Where that can't be
-    done, one line of the log says why, and None is returned. Raises ValueError for another TINYNETS_KERNELS.
+    done, one line on standard error says why, and None is returned. Raises ValueError for another TINYNETS_KERNELS.
     """
     global _found, _asked
     if 'stock' in (_choice, _from_environment()):
@@ -51,8 +51,7 @@ def active() -> Optional[str]:
             _found = build.library()
             ctypes.CDLL(_found).tinynets_set_threads(_threads or default_threads())
         except build.Unavailable as reason:
-            logging.getLogger('tinynets').warning("CPU kernels not available, the framework's own operators serve, "
-                                                  'slower: %s', reason)
+            say_once(f"CPU kernels not available, the framework's own operators are used, slower: {reason}")
         _asked = True
     return _found
 

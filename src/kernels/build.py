@@ -4,7 +4,8 @@ The library's name holds a digest of the sources, the compiler and its version, 
 instructions, so a change of any of them makes a new one and a cache may be shared by unlike machines.
 
 Environment: TINYNETS_CACHE is the cache's folder (default: XDG_CACHE_HOME or ~/.cache, then the folder for temporary
-files), CXX the compiler (default: g++, c++ or clang++ on the PATH), TINYNETS_VECTORS the widest vector instructions to
+files), CXX the compiler, with
+options or a launcher as in `ccache g++` (default: g++, c++ or clang++ on the PATH), TINYNETS_VECTORS the widest vector instructions to
 use: avx512, avx2 or baseline.
 """
 from __future__ import annotations
@@ -12,18 +13,20 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import ctypes
-import functools
 import hashlib
 import os
 import pathlib
 import platform
+import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
+
+from src import cache
+from src.text import say_once, shorten
 
 SOURCES = pathlib.Path(__file__).parent / 'cc'
 FLAGS = ['-std=c++17', '-O3', '-fno-math-errno', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wno-psabi']
@@ -56,41 +59,58 @@ def library(part: Optional[Part] = None) -> str:
     if sys.platform != 'linux':
         raise Unavailable(f'they are built on Linux only, not on {sys.platform}')
     part = part or Part(SOURCES, 'CPU kernels')
-    reason, folders = 'no folder to compile into; TINYNETS_CACHE=<folder> sets one', cache_folders()
+    reason, folders = 'no folder to compile into; TINYNETS_CACHE=<folder> sets one', cache.folders()
     for vectors in usable_vectors():
         file = name(vectors, part)
-        for folder in folders:
-            if _loads(folder / file):
-                return str(folder / file)
-        for folder in folders:
-            try:
-                return str(_build_once(folder, file, vectors, part))
-            except OSError as error:
-                reason = f'{folder}: {error.strerror or error}; TINYNETS_CACHE=<folder> sets another cache'
-            except _Failed as error:
-                reason = str(error)
-                break  # elsewhere it would fail as well; narrower vectors may not
+        try:
+            for find in (_found, _build_once):
+                refused = []
+                for folder in folders:
+                    try:
+                        path = find(folder, file, vectors, part)
+                    except OSError as error:
+                        refused.append(f'cache {folder}: {error.strerror or error}')
+                        continue
+                    if path:
+                        for line in refused:
+                            say_once(f'{line}; {folder} is used in its place')
+                        return str(path)
+            if refused:
+                reason = f'{refused[-1]}; TINYNETS_CACHE=<folder> sets another cache'
+        except _Failed as error:
+            reason = str(error)  # elsewhere it would fail as well; narrower vectors may not
     raise Unavailable(reason)
 
 
-def _loads(path: pathlib.Path) -> bool:
-    """Whether a library is there, in a folder that is ours, and this machine's system can load it."""
+def _found(folder: pathlib.Path, file: str, *_) -> Optional[pathlib.Path]:
+    """The library in a cache, None where it is not there or does not load. Raises OSError for a cache open to others."""
+    path = folder / file
+    if not path.is_file():
+        return None
+    cache.make(folder)
+    refused = cache.open_to_others(path)
+    if refused:
+        say_once(f'not loaded: {refused}; it is compiled anew')
+        return None
     try:
-        if path.is_file() and _own(path.parent):
-            ctypes.CDLL(str(path))
-            return True
-    except OSError:
-        pass
-    return False
+        ctypes.CDLL(str(path))
+    except OSError:  # of another system, or on a file system without execution
+        return None
+    return path
 
 
-def compiler() -> str:
-    """The C++ compiler's path; raises Unavailable where there is none."""
-    candidates = [os.environ['CXX']] if os.environ.get('CXX') else ['g++', 'c++', 'clang++']
-    found = next((path for path in map(shutil.which, candidates) if path), None)
-    if not found:
-        raise Unavailable(f'no C++ compiler ({", ".join(candidates)}) on the PATH; install g++, or set CXX')
-    return found
+def compiler() -> List[str]:
+    """The C++ compiler's path and what CXX has after it (`ccache g++`, `g++ -m64`); raises Unavailable for none."""
+    named = os.environ.get('CXX', '').strip()
+    try:
+        candidates = [[named], shlex.split(named)] if named else [['g++'], ['c++'], ['clang++']]
+    except ValueError as error:
+        raise Unavailable(f'CXX={shorten(named)}: {error}') from None
+    for program, *options in filter(None, candidates):
+        path = shutil.which(program)
+        if path:
+            return [path, *options]
+    raise Unavailable(f'no C++ compiler ({shorten(named) or "g++, c++, clang++"}) on the PATH; install g++, or set CXX')
 
 
 def usable_vectors() -> List[str]:
@@ -121,48 +141,27 @@ def name(vectors: str, part: Optional[Part] = None) -> str:
     for path in sorted(part.sources.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
     try:
-        version = subprocess.run([compiler(), '--version'], capture_output=True, text=True).stdout
+        version = subprocess.run([*compiler(), '--version'], capture_output=True, text=True, errors='replace').stdout
     except OSError as error:
-        raise Unavailable(f'{compiler()} does not run ({error.strerror}); install g++, or set CXX') from None
+        raise Unavailable(f'{shlex.join(compiler())} does not run ({error.strerror}); install g++, or set CXX') from None
     digest.update(repr((compiler(), version, FLAGS, part.flags, part.links, VECTORS[vectors], platform.machine(),
                         platform.libc_ver())).encode())
     return f'tinynets-{vectors}-{digest.hexdigest()[:16]}.so'
-
-
-def cache_folders() -> List[pathlib.Path]:
-    """Where libraries are looked for and written to, in turn: the cache and a temporary folder, as far as there are."""
-    if os.environ.get('TINYNETS_CACHE'):
-        return [pathlib.Path(os.environ['TINYNETS_CACHE']).absolute()]
-    places = (lambda: pathlib.Path(os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache') / 'tinynets',
-              lambda: pathlib.Path(tempfile.gettempdir()) / f'tinynets-{os.getuid()}')
-    folders = []
-    for place in places:
-        with contextlib.suppress(OSError, RuntimeError):  # a user without a home, a system without a temporary folder
-            folders.append(place())
-    return folders
 
 
 class _Failed(Exception):
     """What was to be compiled does not compile or does not run here; the message says how."""
 
 
-def _own(folder: pathlib.Path) -> bool:
-    """Whether no other user can put code into a folder; root's are fine, who can do so anywhere."""
-    about = folder.lstat()
-    return stat.S_ISDIR(about.st_mode) and about.st_uid in (0, os.getuid()) and not about.st_mode & 0o022
-
-
 def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pathlib.Path:
     """Compile into the folder unless another process did meanwhile. Raises OSError, _Failed, Unavailable."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _own(folder):
-        raise OSError(None, 'belongs to another user, is a link, or others may write to it (chmod go-w)')
+    cache.make(folder)
     path, failure = folder / file, folder / f'{file}.failed'
     with _alone(folder / f'{file}.lock'):
         if failure.is_file():
             raise _Failed(f'{failure.read_text()}; remove {failure} to try again')
-        if not path.is_file():
-            _announce(f'compiling the {part.title} with {os.path.basename(compiler())}, once, into {folder}')
+        if not path.is_file() or cache.open_to_others(path):
+            say_once(f'compiling the {part.title} with {os.path.basename(compiler()[0])}, once per machine, into {folder}')
             with tempfile.TemporaryDirectory(dir=folder, prefix='build-') as work:
                 made = compile_library(pathlib.Path(work), [*FLAGS, *VECTORS[vectors][0], *part.flags], part)
                 try:
@@ -170,14 +169,9 @@ def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pa
                 except _Failed as error:
                     failure.write_text(str(error))
                     raise
+                made.chmod(cache.MODE)
                 os.replace(made, path)
     return path
-
-
-@functools.lru_cache(None)
-def _announce(text: str) -> None:
-    """Say something once a process."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib.Path:
@@ -186,16 +180,16 @@ def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib
     objects = [work / f'{source.stem}.o' for source in sources]
 
     def run(command: List[str]) -> None:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, errors='replace')
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines() or ['']
-            raise _Failed(f'{compiler()} failed: {errors[0].strip()}')
+            raise _Failed(f'{shlex.join(compiler())} failed: {shorten(errors[0].strip(), 200)}')
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda pair: run([compiler(), *flags, '-c', str(pair[0]), '-o', str(pair[1])]),
+        list(pool.map(lambda pair: run([*compiler(), *flags, '-c', str(pair[0]), '-o', str(pair[1])]),
                       zip(sources, objects)))
     made = work / 'tinynets.so'
-    run([compiler(), '-shared', '-pthread', *map(str, objects), *part.links, '-o', str(made)])
+    run([*compiler(), '-shared', '-pthread', *map(str, objects), *part.links, '-o', str(made)])
     return made
 
 
@@ -216,7 +210,7 @@ sys.exit(library.tinynets_check())"""
     if 'loaded' not in done.stdout:
         raise OSError(None, f'a library there cannot be loaded ({" ".join(done.stderr.split())[:200]})')
     if done.returncode:
-        raise _Failed(f'what {compiler()} made fails its check here (exit code {done.returncode})')
+        raise _Failed(f'what {shlex.join(compiler())} made fails its check here (exit code {done.returncode})')
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """Fixtures of the data tests."""
 import pytest
 
-from src.kernels import build
+from src import cache
 
-LIBRARIES = str(build.cache_folders()[0])  # compiled once, not once a test
+LIBRARIES = str(cache.folders()[0])  # compiled once, not once a test
 
 
 @pytest.fixture(autouse=True)

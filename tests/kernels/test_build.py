@@ -254,7 +254,7 @@ def test_check_ends_a_library_that_crashes(tmp_path):
         source = tmp_path / 'x.cc'
         source.write_text(f'extern "C" int tinynets_check() {{ {body} return 0; }}')
         made = tmp_path / 'x.so'
-        subprocess.run([build.compiler(), '-shared', '-fPIC', str(source), '-o', str(made)], check=True)
+        subprocess.run([*build.compiler(), '-shared', '-fPIC', str(source), '-o', str(made)], check=True)
         with pytest.raises(build._Failed, match=f'exit code ({code})'):
             build.check(made)
 
@@ -269,7 +269,7 @@ def test_name_follows_all_that_matters(monkeypatch, tmp_path):
         script.write_text(f'#!/bin/sh\necho "{version}"\n')
         script.chmod(0o755)
         with monkeypatch.context() as patch:
-            patch.setattr(build, 'compiler', lambda: str(script))
+            patch.setattr(build, 'compiler', lambda: [str(script)])
             names.append(build.name('baseline'))
     sources = shutil.copytree(build.SOURCES, tmp_path / 'cc')
     monkeypatch.setattr(build, 'SOURCES', sources)
