@@ -1,6 +1,7 @@
 """Files that are whole or not there: written in a hidden folder beside their place and moved into it."""
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import glob
@@ -15,6 +16,8 @@ from typing import Iterator, Optional
 
 PREFIX = '.tinynets-'  # of the hidden folders in which files are written
 ABANDONED = 86400.0  # seconds after which such a folder is removed where locks cannot say whether its writer lives
+_MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (codecs.BOM_UTF16_LE, 'UTF-16'),
+          (codecs.BOM_UTF16_BE, 'UTF-16'))  # UTF-32 first: its mark begins with one of UTF-16
 
 
 @contextlib.contextmanager
@@ -95,6 +98,35 @@ def _remove_abandoned(folder: str) -> None:
                         shutil.rmtree(work, ignore_errors=True)
                 finally:
                     os.close(held)
+
+
+def decode_text(data: bytes, errors: str = 'strict') -> str:
+    """Return UTF-8 bytes as text without a byte-order mark, every line end as a single newline.
+
+    `errors` 'replace' takes bytes that are not UTF-8 as U+FFFD. Raises ValueError for UTF-16, UTF-32 and, where `errors`
+    is 'strict', other bytes than UTF-8.
+    """
+    coding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    if coding is None and errors == 'strict' and b'\0' in data[:4]:
+        coding = 'UTF-16 or no text'
+    if coding:
+        raise ValueError(f'is {coding}; save it as UTF-8')
+    try:
+        text = data.decode('utf-8-sig', errors)
+    except UnicodeDecodeError as error:
+        line = data.count(b'\n', 0, error.start) + 1
+        raise ValueError(f'not in UTF-8, byte {error.start:,} (line {line}); save it as UTF-8') from None
+    return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def read_text(path, errors: str = 'strict') -> str:
+    """Return the text of a file as `decode_text` does. Raises OSError, and ValueError that names the file."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    try:
+        return decode_text(data, errors)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
 
 
 def write_text(path, text: str) -> None:

@@ -8,7 +8,6 @@ Worker 0 speaks to the terminal, the others and the scheduler to files of their 
 from __future__ import annotations
 
 import ctypes
-import json
 import math
 import os
 import pathlib
@@ -23,6 +22,10 @@ import time
 from typing import Dict, List, Optional, Tuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from src.parsing import read_json  # noqa: E402
+
 USER_ERROR, INTERRUPTED = 2, 130  # as src/runtime.py
 LOCAL, PORT = '127.0.0.1', 8118  # the scheduler's place where MASTER_ADDR, on several machines MASTER_PORT, is not set
 PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds the others may take to end by themselves after the first
@@ -193,16 +196,14 @@ def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List
     Raises ValueError for a table that is not that of `nodes` machines with `count` workers each.
     """
     try:
-        table = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+        table = read_json(path)
         return None if 'group_list' in table else _own_devices(table, count, nodes, node)
     except OSError as error:
         what = f'cannot be read ({error.strerror})'
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        what = f'is not JSON ({error})'
     except (KeyError, TypeError):
         what = 'is no rank table: it needs "server_list" with "server_id" and "device", with "device_id" and "rank_id"'
     except ValueError as error:
-        what = str(error)
+        what = str(error).removeprefix(f'{path}: ')
     raise ValueError(f'RANK_TABLE_FILE={path}: {what}; make it for this job, or unset it to meet by a scheduler')
 
 

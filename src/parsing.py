@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Callable, Dict
 
 import yaml
 
+from src.files import decode_text
 from src.text import shorten, shown
 
 MAX_JSON = 1 << 24  # bytes of a file
@@ -23,7 +25,7 @@ def read_json(path, limit: int = MAX_JSON) -> Any:
 def parse_json(text: str) -> Any:
     """Return what a JSON text holds. Raises ValueError where it is not JSON or nested too deep."""
     try:
-        tree = json.loads(text)
+        tree = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except RecursionError:
         raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)') from None
     except ValueError as error:
@@ -34,7 +36,19 @@ def parse_json(text: str) -> Any:
                  if isinstance(child, (dict, list))]
     if level:
         raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)')
+    try:
+        json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError('not valid JSON (half of a surrogate pair is no character)') from None
     return tree
+
+
+def _finite(text: str) -> float:
+    """A number of JSON. Raises ValueError for NaN, Infinity and what is too large, which other readers refuse."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f'the number {shorten(text)} is not finite')
+    return value
 
 
 def read_yaml(path) -> Any:
@@ -62,9 +76,11 @@ def _read(path, limit: int, kind: str, parse: Callable[[str], Any]) -> Any:
     try:
         if len(data) > limit:
             raise ValueError(f'larger than {limit:,} bytes, as no {kind} file of this package is')
-        return parse(data.decode('utf-8-sig'))
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path}: not valid {kind} (not in UTF-8, byte {error.start:,})') from None
+        try:
+            text = decode_text(data)
+        except ValueError as error:
+            raise ValueError(f'not valid {kind} ({error})') from None
+        return parse(text)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
 

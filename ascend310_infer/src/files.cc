@@ -4,7 +4,7 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "error.h"
 
@@ -41,34 +41,38 @@ std::vector<std::string> InFolder(const fs::path &folder) {
   return found;
 }
 
-std::vector<std::string> Lines(const std::string &path) {
-  std::ifstream file(path);
-  if (!file) throw UserError(path + ": cannot be read");
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!line.empty()) lines.push_back(line);
-  }
-  return lines;
-}
+// A row of CSV and the number of the line it begins on.
+struct Row {
+  size_t line;
+  std::vector<std::string> fields;
+};
 
-// The fields of a line of CSV: commas part them but within double quotes, where two quotes are one.
-std::vector<std::string> Fields(const std::string &line) {
-  std::vector<std::string> fields(1);
+// Commas separate fields and line ends rows, but not within double quotes, where two quotes are one. Rows of one empty
+// field are left out.
+std::vector<Row> ReadCsv(const std::string &path) {
+  const std::string text = ReadText(path) + "\n";
+  std::vector<Row> rows;
+  Row row = {1, {""}};
   bool quoted = false;
-  for (size_t i = 0; i < line.size(); i++) {
-    const char c = line[i];
-    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[++i];
+  size_t line = 1;
+  for (size_t i = 0; i < text.size(); i++) {
+    const char c = text[i];
+    line += c == '\n';
+    if (c == '"' && quoted && text[i + 1] == '"') {
+      row.fields.back() += text[++i];
     } else if (c == '"') {
       quoted = !quoted;
     } else if (c == ',' && !quoted) {
-      fields.emplace_back();
+      row.fields.emplace_back();
+    } else if (c == '\n' && !quoted) {
+      if (row.fields != std::vector<std::string>{""}) rows.push_back(std::move(row));
+      row = {line, {""}};
     } else {
-      fields.back() += c;
+      row.fields.back() += c;
     }
   }
-  return fields;
+  if (quoted) throw UserError(path + ": line " + std::to_string(row.line) + ": a quotation mark is not closed");
+  return rows;
 }
 
 int ClassOf(const std::string &name, const std::vector<std::string> &class_names) {
@@ -82,6 +86,29 @@ int ClassOf(const std::string &name, const std::vector<std::string> &class_names
 
 }  // namespace
 
+std::string ReadText(const std::string &path, size_t largest) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+  std::error_code ignored;
+  if (size < 0 || fs::is_directory(path, ignored) || !file.seekg(0)) throw UserError(path + ": cannot be read");
+  if (static_cast<size_t>(size) > largest) {
+    throw UserError(path + ": is larger than the " + std::to_string(largest >> 20) + " MiB that a text may have");
+  }
+  std::string bytes(static_cast<size_t>(size), '\0');
+  if (!file.read(bytes.data(), size)) throw UserError(path + ": cannot be read");
+  const std::string mark = "\xef\xbb\xbf", start = bytes.substr(0, 4);
+  if (start.rfind("\xff\xfe", 0) == 0 || start.rfind("\xfe\xff", 0) == 0 || start.find('\0') != std::string::npos) {
+    throw UserError(path + ": is UTF-16, UTF-32 or no text; save it as UTF-8");
+  }
+  std::string text;
+  text.reserve(bytes.size());
+  for (size_t i = start.rfind(mark, 0) == 0 ? mark.size() : 0; i < bytes.size(); i++) {
+    const bool pair = bytes[i] == '\r' && i + 1 < bytes.size() && bytes[i + 1] == '\n';
+    if (!pair) text += bytes[i] == '\r' ? '\n' : bytes[i];
+  }
+  return text;
+}
+
 std::vector<std::string> FindImages(const std::string &path) {
   std::vector<std::string> found;
   std::error_code ignored;
@@ -92,21 +119,25 @@ std::vector<std::string> FindImages(const std::string &path) {
   } else if (IsImage(path)) {
     found = {path};
   } else {
-    for (const auto &line : Lines(path)) found.push_back((fs::path(path).parent_path() / line).string());
+    std::istringstream lines(ReadText(path));
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.empty()) found.push_back((fs::path(path).parent_path() / line).string());
+    }
   }
   if (found.empty()) throw UserError(path + ": no images in it");
   return found;
 }
 
 Labels::Labels(const std::string &csv, const std::vector<std::string> &class_names) {
-  const auto lines = Lines(csv);
-  for (size_t i = 0; i < lines.size(); i++) {
-    const auto fields = Fields(lines[i]);
+  const auto rows = ReadCsv(csv);
+  for (size_t i = 0; i < rows.size(); i++) {
+    const auto &fields = rows[i].fields;
     const int label = fields.size() == 2 ? ClassOf(fields[1], class_names) : -1;
     if (label >= 0) {
       classes_[fields[0]] = label;
     } else if (i > 0 || fields.size() != 2) {  // the first line may name the columns
-      throw UserError(csv + ": line " + std::to_string(i + 1) + ": must be file,class with a class of the manifest");
+      throw UserError(csv + ": line " + std::to_string(rows[i].line) +
+                      ": must be file,class with a class of the manifest");
     }
   }
   if (classes_.empty()) throw UserError(csv + ": no labels in it");

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "error.h"
@@ -16,7 +15,7 @@ using nlohmann::json;
 
 constexpr int FORMAT = 1;
 constexpr int LARGEST = 4096;  // pixels a side; larger is a damaged file
-constexpr std::streamoff LARGEST_FILE = 64 << 20;
+constexpr size_t LARGEST_FILE = 64 << 20;
 
 void Expect(const json &object, const char *key, const json &wanted) {
   if (object.at(key) != wanted) {
@@ -63,13 +62,13 @@ UserError NotAManifest(const std::string &path, const json::exception &error) {
 }
 
 json Load(const std::string &path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  if (size < 0 || size > LARGEST_FILE || !file.seekg(0)) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) {
     throw UserError(path + ": no such manifest; export.py writes one beside every model");
   }
+  const std::string text = ReadText(path, LARGEST_FILE);
   try {
-    return json::parse(file);
+    return json::parse(text);
   } catch (const json::exception &error) {
     throw NotAManifest(path, error);
   }
@@ -101,8 +100,7 @@ Manifest ReadManifest(const std::string &path, const std::string &model) {
 }
 
 void PassOnManifest(const std::string &from, const std::string &model) {
-  std::ifstream file(from, std::ios::binary);
-  auto all = nlohmann::ordered_json::parse(file);
+  auto all = nlohmann::ordered_json::parse(ReadText(from, LARGEST_FILE));
   all["kind"] = "MINDIR for MindSpore Lite";
   all["file"] = std::filesystem::path(model).filename().string();
   all["bytes"] = std::filesystem::file_size(model);

@@ -23,6 +23,7 @@ from PIL import Image
 
 from src.data import images
 from src.data.classes import check_known
+from src.parsing import read_json
 
 CONTENTS = 'pack.json'
 _ROWS = 'SELECT index_0, label_0, name_0, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END FROM INDEXES'
@@ -115,6 +116,10 @@ def _contents(folder: str) -> dict:
                                 f'{os.path.dirname(folder) or "."} packs <folder>/train and <folder>/val')
     try:
         contents = read_json(path)
+    except ValueError as error:
+        raise ValueError(f'{path}: not the contents of a packed set ({str(error).removeprefix(f"{path}: ")}); pack it '
+                         'anew') from None
+    try:
         sizes = {str(name): int(size) for name, size in contents['files'].items()}
         names, count = [str(name) for name in contents['class_names']], int(contents['count'])
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -14,7 +14,7 @@ import numpy as np
 from src.arch.zoo import names_resolution
 from src.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from src.data import presets
-from src.files import file_hash, replacing, write_json
+from src.files import file_hash, read_text, replacing, write_json
 from src.model.network import Network, create_model
 from src.model.pretrained import COUNTERS, Weights, fill, read_description, read_weights, timm_name, weight_names
 from src.model.weights import torch_names
@@ -105,11 +105,7 @@ def description_of(network: Network, meta: dict) -> dict:
 
 def read_class_names(path: str) -> List[str]:
     """The names in a text file, one a line. Raises ValueError for a name that is empty or stands twice."""
-    try:
-        with open(path, encoding='utf-8') as file:
-            names = [line.strip() for line in file.read().splitlines()]
-    except UnicodeDecodeError:
-        raise ValueError(f'{path}: not a text file in UTF-8') from None
+    names = [line.strip() for line in read_text(path).removesuffix('\n').split('\n')]
     lines: dict = {}
     for number, name in enumerate(names, 1):
         if not name:

@@ -30,11 +30,11 @@ def read_manifest(model_path: str) -> dict:
         raise FileNotFoundError(f'{model_path}: no such model file')
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
+    manifest = read_json(path)
     try:
-        manifest = read_json(path)
         found = (manifest['format'], manifest['sha256'], manifest['network'], manifest['class_names'],
                  manifest['preprocessing'])
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(f'{path}: not a manifest of export.py ({error!r}); export the model again') from None
     if found[0] != FORMAT:
         raise ValueError(f'{path}: format {found[0]}, this release reads {FORMAT}; export the model again')

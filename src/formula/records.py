@@ -16,6 +16,7 @@ seeds for example, are taken together: the mean of their numbers.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -24,6 +25,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from src.arch import NetSpec, expand, measure, scale
 from src.arch.zoo import BASES
+from src.files import read_text
 from src.formula.budget import base_network
 
 _NAMES = {
@@ -115,15 +117,13 @@ class _File:
         if not os.path.isfile(path):
             raise FileNotFoundError(f'{path}: no such file; `search.py export` writes one, or make your own, see '
                                     'src/formula/records.py')
-        with open(path, encoding='utf-8-sig', errors='replace', newline='') as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(',;\t', key=first.count))
-            try:
-                self.header = [title.strip() for title in next(reader, None) or []]
-                self.rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-            except csv.Error as error:
-                raise ValueError(f'{path}, line {reader.line_num}: {error}; is a quotation mark not closed?') from None
+        text = read_text(path, errors='replace')
+        reader = csv.reader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
+        try:
+            self.header = [title.strip() for title in next(reader, None) or []]
+            self.rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        except csv.Error as error:
+            raise ValueError(f'{path}, line {reader.line_num}: {error}; is a quotation mark not closed?') from None
         for line, row in self.rows:
             if max(map(len, row)) > LONGEST:
                 raise ValueError(f'{path}, up to line {line}: a cell of {max(map(len, row)):,} characters; is a quotation mark '

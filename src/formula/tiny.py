@@ -111,7 +111,7 @@ class Formula:
             return cls(points, curves['r'], curves['d'], tree['base'], int(tree['base_resolution']),
                        int(tree['num_classes']), int(tree['base_cost']), tree['cost'], tree.get('about'))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, np.linalg.LinAlgError) as error:
-            reason = f'{error} is missing' if isinstance(error, KeyError) else error
+            reason = f'{error} is missing' if isinstance(error, KeyError) else str(error).removeprefix(f'{path}: ')
             raise ValueError(f'formula {path}: not a formula of fit_formula.py ({reason})') from None
 
 

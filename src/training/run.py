@@ -16,7 +16,7 @@ import pathlib
 from typing import Iterator, List, Optional
 
 from src.config import Config, load_config, to_yaml
-from src.files import create_text, lock, remove_leftovers, write_text
+from src.files import create_text, lock, read_text, remove_leftovers, write_text
 from src.training.events import Events
 from src.training.plots import training_curve
 
@@ -91,7 +91,7 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         found = []
-        for line in self.metrics.read_text(encoding='utf-8', errors='replace').splitlines():
+        for line in read_text(self.metrics, errors='replace').split('\n'):
             try:
                 found.append(json.loads(line))
             except ValueError:

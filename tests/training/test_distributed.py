@@ -368,7 +368,7 @@ def test_the_rank_tables_devices(tmp_path):
         assert table_devices(str(path), *job) == want
     twice = json.loads(json.dumps(one).replace('"rank_id": "3"', '"rank_id": "0"'))
     for table, job, words in ((one, (8, 1, 0), 'has 4 devices, for NNODES=1 x 8 workers'), ([1], (4, 1, 0), 'no rank'),
-                              ({'server_list': [1]}, (4, 1, 0), 'is no rank table'), ('', (4, 1, 0), 'is not JSON'),
+                              ({'server_list': [1]}, (4, 1, 0), 'is no rank table'), ('', (4, 1, 0), 'not valid JSON'),
                               (twice, (4, 1, 0), 'must be 0 to 3, each once'),
                               ({**one, 'status': 'initializing'}, (4, 1, 0), "status is 'initializing'"),
                               (two, (4, 1, 0), 'NODE_RANK=0 on several servers, 127.0.0.1, 192.0.2.1'),
