@@ -17,7 +17,8 @@ def main() -> None:
     if resume and load_config(f'{args.run}/config.yaml') != config:
         raise ValueError(f'{args.run}: holds a run of another configuration; move it away, or choose another --run folder')
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads,
-                       config.runtime.device_id, config.train.seed, config.runtime.kernels)
+                       config.runtime.device_id, config.train.seed, config.runtime.kernels,
+                       config.runtime.jit_level)
     from src.quickstart import quickstart
     quickstart(config, device, args.run, resume)
 

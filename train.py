@@ -38,7 +38,7 @@ def main() -> None:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train,
                                                                        teacher=os.path.abspath(config.train.teacher)))
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
-                       config.train.seed, config.runtime.kernels)
+                       config.train.seed, config.runtime.kernels, config.runtime.jit_level)
     from src.training.loop import finished_text, train
     from src.training.progress import tell
     tell(finished_text(train(config, device, path, resume=args.resume is not None)))

@@ -154,6 +154,8 @@ class RuntimeConfig:
     `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
     `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
     (float16 or bfloat16), O3 everything in float16, auto by its lists of operators. Weights and updates stay float32.
+    `jit_level` is how graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of an
+    Ascend; auto is O1 on an Ascend and O0 elsewhere.
     """
     device: str = 'auto'
     device_id: int = 0
@@ -162,6 +164,7 @@ class RuntimeConfig:
     kernels: str = 'auto'
     amp: str = 'O0'
     amp_type: str = 'float16'
+    jit_level: str = 'auto'
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,7 @@ _RANGES = {
     'runtime.kernels': (lambda v: v in ('auto', 'stock'), 'auto or stock'),
     'runtime.amp': (lambda v: v in ('O0', 'O2', 'O3', 'auto'), 'O0, O2, O3 or auto'),
     'runtime.amp_type': (lambda v: v in ('float16', 'bfloat16'), 'float16 or bfloat16'),
+    'runtime.jit_level': (lambda v: v in ('auto', 'O0', 'O1', 'O2'), 'auto, O0, O1 or O2'),
     'runtime.threads': (lambda v: 0 <= v <= 1024, "at least 0, at most 1024 (0: the framework's choice)"),
 }
 

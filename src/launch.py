@@ -1,13 +1,15 @@
 """Start the workers of one job on this machine and end with them: `python src/launch.py train.py CONFIG [N] [options]`.
 
 Sets what MindSpore's engine reads, as its msrun does (MS_ROLE, MS_WORKER_NUM, ...: "dynamic cluster", every release
-since 2.0), or a rank table's variables where RANK_TABLE_FILE names one. Unlike under msrun, a signal lets the workers
-save what they have, the first failure ends the job at once, and the scheduler is watched too (docs/distributed.md).
+since 2.0). RANK_TABLE_FILE may name a rank table, as msrun's --rank_table_file does: the devices are then the table's.
+Unlike under msrun, a signal lets the workers save what they have, the first failure ends the job at once, and the
+scheduler is watched too (docs/distributed.md).
 Worker 0 speaks to the terminal, the others and the scheduler to files of their own, which a resumed job adds to.
 """
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import os
 import pathlib
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -47,29 +49,30 @@ class Job:
         shared = {**environment, 'RANK_SIZE': str(self.total), 'PYTHONUNBUFFERED': '1',
                   'TINYNETS_TERMINAL': '{},{}'.format(*self.terminal)}
         shared.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) // count)))
+        shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR') or LOCAL,
+                      MS_SCHED_PORT=environment.get('MASTER_PORT') or str(_free_port() if nodes == 1 else PORT))
+        self.place = ' at {MS_SCHED_HOST}:{MS_SCHED_PORT}'.format(**shared)
         self.scheduler: Optional[subprocess.Popen] = None
-        role, self.place = {}, ''
-        if not environment.get('RANK_TABLE_FILE'):
-            shared.update(MS_WORKER_NUM=str(self.total), MS_SCHED_HOST=environment.get('MASTER_ADDR') or LOCAL,
-                          MS_SCHED_PORT=environment.get('MASTER_PORT') or str(_free_port() if nodes == 1 else PORT))
-            role = {'MS_ROLE': 'MS_WORKER'}
-            self.place = ' at {MS_SCHED_HOST}:{MS_SCHED_PORT}'.format(**shared)
-            if node == 0:
-                self.scheduler = self._start(command, {**shared, 'MS_ROLE': 'MS_SCHED'}, self.log('scheduler'))
+        if node == 0:
+            self.scheduler = self._start(command, {**shared, 'MS_ROLE': 'MS_SCHED', 'RANK_ID': '0'},
+                                         self.log('scheduler'))
         self.meeting, met = os.pipe()  # at its end when every worker has closed it, having met the others
         os.set_blocking(self.meeting, False)
         self.passed = (*self.terminal, met)
         shared['TINYNETS_MET'] = str(met)
-        self.workers = [self._start(command, {**shared, **role, 'DEVICE_ID': device, 'RANK_ID': str(rank),
-                                              'MS_NODE_ID': str(rank)}, self.log(rank) if rank else None)
-                        for rank, device in enumerate(devices or map(str, range(count)), self.first)]
+        bound = cores(count) if binds(environment) else [None] * count
+        self.workers = [self._start(command, {**shared, 'MS_ROLE': 'MS_WORKER', 'DEVICE_ID': device,
+                                              'RANK_ID': str(rank), 'MS_NODE_ID': str(rank)},
+                                    self.log(rank) if rank else None, own)
+                        for rank, (device, own) in enumerate(zip(devices or map(str, range(count)), bound), self.first)]
         os.close(met)
 
     def log(self, rank) -> pathlib.Path:
         """Where a process writes."""
         return self.logs / (f'worker_{rank}.log' if isinstance(rank, int) else f'{rank}.log')
 
-    def _start(self, command: List[str], environment: Dict[str, str], log: Optional[pathlib.Path]) -> subprocess.Popen:
+    def _start(self, command: List[str], environment: Dict[str, str], log: Optional[pathlib.Path],
+               bound: Optional[Set[int]] = None) -> subprocess.Popen:
         output = open(log, 'ab') if log else None
         try:
             if output and output.tell():
@@ -78,7 +81,7 @@ class Job:
             if output:
                 self.begins[log] = output.tell()
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                    pass_fds=self.passed, start_new_session=True, preexec_fn=_end_with_parent)
+                                    pass_fds=self.passed, start_new_session=True, preexec_fn=functools.partial(_begin, bound))
         finally:
             if output:
                 output.close()
@@ -175,19 +178,48 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
     return int(nodes), int(node)
 
 
+def binds(environment: Dict[str, str]) -> bool:
+    """Whether each worker keeps to processors of its own: where a device computes, unless BIND_CORES is 0.
+
+    Threads that start a device's kernels are slower where they move between processors (msrun: --bind_core).
+    Raises ValueError for another BIND_CORES.
+    """
+    choice = environment.get('BIND_CORES') or '1'
+    if choice not in ('0', '1'):
+        raise ValueError(f'BIND_CORES={choice}: must be 1, or 0 to let workers run on all processors')
+    return choice == '1' and environment.get('DEVICE', 'Ascend') != 'CPU'
+
+
+def cores(count: int) -> List[Optional[Set[int]]]:
+    """The processors of each of `count` workers: equal parts, side by side; None for all where there are too few."""
+    allowed = sorted(os.sched_getaffinity(0))
+    share = len(allowed) // count
+    return [set(allowed[i * share:(i + 1) * share]) or None for i in range(count)]
+
+
 def prepare(environment: Dict[str, str], count: int) -> Tuple[Dict[str, str], Optional[List[str]]]:
     """The environment with an address for MASTER_ADDR and, by a rank table, the workers' devices. Raises ValueError."""
     nodes, node = machines(environment)
+    binds(environment)
     table = environment.get('RANK_TABLE_FILE')
-    if table:
-        return environment, table_devices(table, count, nodes, node)
-    address = _address(environment.get('MASTER_ADDR') or LOCAL, nodes)
+    devices = table_devices(table, count, nodes, node) if table else None
+    master = environment.get('MASTER_ADDR') or (_first_server(table) if table and nodes > 1 else LOCAL)
+    address = _address(master, nodes)
     port = environment.get('MASTER_PORT')
     if port and not (port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(f'MASTER_PORT={port}: must be a number from 1 to 65535')
     if node == 0:
         _check_place(address, int(port or (PORT if nodes > 1 else 0)))
-    return {**environment, 'MASTER_ADDR': address}, None
+    return {**environment, 'MASTER_ADDR': address}, devices
+
+
+def _first_server(path: str) -> str:
+    """The address of the machine with rank 0 in a rank table that was checked. Raises ValueError where it has none."""
+    table = read_json(path)
+    for server in table.get('server_list', ()):
+        if any(str(device['rank_id']) == '0' for device in server['device']):
+            return server['server_id']
+    raise ValueError(f'RANK_TABLE_FILE={path}: names no machine of rank 0; give its address as MASTER_ADDR')
 
 
 def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List[str]]:
@@ -204,7 +236,7 @@ def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List
         what = 'is no rank table: it needs "server_list" with "server_id" and "device", with "device_id" and "rank_id"'
     except ValueError as error:
         what = str(error).removeprefix(f'{path}: ')
-    raise ValueError(f'RANK_TABLE_FILE={path}: {what}; make it for this job, or unset it to meet by a scheduler')
+    raise ValueError(f'RANK_TABLE_FILE={path}: {what}; make it for this job, or unset it')
 
 
 def _own_devices(table: dict, count: int, nodes: int, node: int) -> List[str]:
@@ -336,9 +368,11 @@ def _last_error(log: pathlib.Path, begin: int = 0) -> str:
     return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}' if lines else '')
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to send SIGTERM when the launcher has died: the workers save and stop."""
+def _begin(bound: Optional[Set[int]]) -> None:
+    """Ask Linux to send SIGTERM when the launcher has died: the workers save and stop. Keep to the processors `bound`."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if bound:
+        os.sched_setaffinity(0, bound)
 
 
 if __name__ == '__main__':

@@ -5,11 +5,14 @@ import atexit
 import contextlib
 import ctypes
 import inspect
+import multiprocessing
 import os
 import re
 import signal
 import sys
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterator, Optional
 
 from src.text import LINE, say_once, shorten
@@ -25,8 +28,8 @@ class Interrupted(Exception):
 
 
 def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0,
-              kernels: str = 'auto') -> str:
-    """Set device, execution mode, the CPU's threads and operators, and the global seed; return the device's name.
+              kernels: str = 'auto', jit_level: str = 'auto') -> str:
+    """Set device, execution mode, compilation, the CPU's threads and operators, and the seed; return the device's name.
 
     Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU: a GPU, on which
     nothing of this was run yet, wants to be named. On a CPU with AVX-512, oneDNN is held to AVX2 unless
@@ -44,11 +47,14 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     from src.kernels import choose, default_threads
     if device == 'auto':
         device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
+        if device == 'CPU' and os.path.exists(ASCEND_DRIVER):
+            print(f'the CPU is used, though an Ascend is here: {_without_cann()}', file=sys.stderr)
     device_id = _local_rank() if launched() else device_id
-    lacking = _lacks(ms, device, device_id)
+    lacking = _lacks(ms, device, device_id or 0)
     if lacking:
-        raise ValueError(f'device {device}: {lacking} with MindSpore {ms.__version__} on this machine; use CPU, or see '
-                         '"Environment" in README.md')
+        advice = _without_cann() if device == 'Ascend' else 'use CPU, or see "Environment" in README.md'
+        raise ValueError(f'device {device}: {lacking} with MindSpore {ms.__version__} on this machine; {advice}')
+    level = compile_level(jit_level, device)
     check_launch(device)
     if device != 'CPU':
         _set_device(ms, device, device_id)
@@ -61,6 +67,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
         ms.set_context(runtime_num_threads=threads)
     if device == 'Ascend':
         _dispatch_by_several(ms)
+    _compile_at(ms, level, device)
     if launched() and _size == 1:
         _join()
     ms.set_seed(seed)
@@ -83,8 +90,8 @@ def size() -> int:
 
 
 def launched() -> bool:
-    """Whether this process is to be one of several: of scripts/ or msrun, of mpirun, or of a rank table."""
-    return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1 or _by_table()
+    """Whether this process is to be one of several: of scripts/ or msrun, or of mpirun."""
+    return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1
 
 
 def check_launch(device: str) -> None:
@@ -92,20 +99,21 @@ def check_launch(device: str) -> None:
 
     MindSpore has no word for what is missing, or trains in each of them for itself, all in the same run folder.
     """
-    environment = os.environ
+    environment, several = os.environ, launched()
     how = 'start the workers by scripts/run_distribute_train.sh or msrun (docs/distributed.md)'
-    needed = (('MS_WORKER_NUM', 'MS_SCHED_HOST', 'MS_SCHED_PORT') if 'MS_ROLE' in environment else
-              ('RANK_ID',) if _by_table() else ())
+    needed = ('MS_WORKER_NUM', 'MS_SCHED_HOST', 'MS_SCHED_PORT') if 'MS_ROLE' in environment else ()
     missing = [name for name in needed if not environment.get(name)]
     if missing:
-        raise ValueError(f'{"MS_ROLE" if "MS_ROLE" in environment else "RANK_TABLE_FILE"} is set without '
-                         f'{", ".join(missing)}; {how}')
-    if 'MS_ROLE' not in environment and launched() and device == 'CPU':
+        raise ValueError(f'MS_ROLE is set without {", ".join(missing)}; {how}')
+    if _by_table() and not several:
+        raise ValueError('RANK_TABLE_FILE: MindSpore starts no workers by a rank table alone any more; start them by '
+                         'scripts/run_distribute_train.sh, or by msrun --rank_table_file (docs/distributed.md)')
+    if device == 'CPU' and several and (_by_table() or 'MS_ROLE' not in environment):
         raise ValueError(f"{'a rank table' if _by_table() else 'mpirun'}: MindSpore's CPU workers meet by its "
-                         f'scheduler only; {how}')
+                         f'scheduler only; {how}' + (', without RANK_TABLE_FILE' if _by_table() else ''))
     alone = {'MS_WORKER_NUM': 1, 'RANK_SIZE': 1, 'RANK_ID': 0, 'PMI_SIZE': 1, 'SLURM_STEP_NUM_TASKS': 1}
     sign = next((name for name, most in alone.items() if _number(name) > most), None)
-    if sign and not launched():
+    if sign and not several:
         raise ValueError(f'{sign}={environment[sign]} says that this is one of several processes, but not how they '
                          f'meet; {how}, or unset {sign} to run it alone')
 
@@ -147,9 +155,15 @@ def _speak_to_terminal() -> None:
             os.dup2(int(terminal), number)
 
 
-def _local_rank() -> int:
-    """The device of this worker. Under mpirun a DEVICE_ID may be the shell's, the same for all."""
-    return _number('DEVICE_ID' if 'MS_ROLE' in os.environ or _by_table() else 'OMPI_COMM_WORLD_LOCAL_RANK')
+def _local_rank() -> Optional[int]:
+    """The device of this worker; None lets MindSpore give each worker of this machine its own when they meet.
+
+    MindSpore's scheduler does so for workers without a DEVICE_ID, as its documentation starts them by hand, unless a
+    device is named. Under mpirun a DEVICE_ID may be the shell's, the same for all.
+    """
+    if 'MS_ROLE' in os.environ:
+        return _number('DEVICE_ID') if os.environ.get('DEVICE_ID') else None
+    return _number('OMPI_COMM_WORLD_LOCAL_RANK')
 
 
 def _close_stderr() -> None:
@@ -169,11 +183,65 @@ def _dispatch_by_several(ms) -> None:
         pass
 
 
-def _set_device(ms, device: str, device_id: int) -> None:
+def _set_device(ms, device: str, device_id: Optional[int]) -> None:
     if hasattr(ms, 'set_device'):
         ms.set_device(device, device_id)
     else:  # before 2.5
-        ms.set_context(device_target=device, device_id=device_id)
+        ms.set_context(device_target=device, **({} if device_id is None else {'device_id': device_id}))
+
+
+def compile_level(asked: str, device: str) -> str:
+    """MindSpore's jit_level for `runtime.jit_level` on a device: 'auto' is O1 on an Ascend, whose operators O1 fuses.
+
+    Raises ValueError for O2 without an Ascend: it is the graph engine's.
+    """
+    if asked == 'O2' and device != 'Ascend':
+        raise ValueError(f'runtime.jit_level=O2: compiles by the graph engine of an Ascend, and the device is {device}; use '
+                         'auto, O0 or O1')
+    return asked if asked != 'auto' else 'O1' if device == 'Ascend' else 'O0'
+
+
+def _compile_at(ms, level: str, device: str) -> None:
+    """Tell MindSpore the level. It is O0 where nothing was told, but on the first Ascend 910."""
+    try:
+        before = ms.get_context('jit_config') or {'jit_level': 'O0'}
+    except ValueError:  # MindSpore 2.0 has no levels
+        return
+    if device == 'Ascend' or before['jit_level'] != level:
+        ms.set_context(jit_config={'jit_level': level})
+
+
+def fuses_updates() -> bool:
+    """Whether an optimizer updates each parameter by one of the framework's fused operators.
+
+    They save launches, of which an Ascend or a GPU can begin only some 100,000 a second. The CPU's split a tensor among
+    threads by a search over run time and round differently at the seams, so a resumed run would drift from the
+    uninterrupted one.
+    """
+    import mindspore as ms
+    return ms.get_context('device_target') != 'CPU'
+
+
+def on_cpu(function: Callable, *arguments):
+    """Return function(*arguments), computed on the CPU: in a process of its own where this one has another device.
+
+    Convolutions round float32 to 10 or 11 bits on a GPU (TF32) and an Ascend (HF32), and MindSpore can't turn that off
+    and on again once operators have run; what is compared digit by digit is therefore computed on the CPU. `function`
+    must be a module's. Raises what the function raises, and ValueError where its process is killed.
+    """
+    import mindspore as ms
+    if ms.get_context('device_target') == 'CPU':
+        return function(*arguments)
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), _begin_on_cpu) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            raise ValueError('the process that computes on the CPU was killed, perhaps for want of memory') from None
+
+
+def _begin_on_cpu() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits answers
+    configure('CPU')
 
 
 def _lacks(ms, device: str, number: int = 0) -> str:
@@ -194,6 +262,25 @@ def _lacks(ms, device: str, number: int = 0) -> str:
         reason = re.search(r'\[\d+\], *(\S.*)', str(error))  # "The cudaGetLastError[35], CUDA driver version is ..."
         return f'none found ({reason[1]})' if reason else 'not available'
     return '' if number < count else f'no number {number} among the {count} found' if count else 'none found'
+
+
+ASCEND_DRIVER = '/dev/davinci_manager'  # made by the driver of any Ascend
+CANN_VERSIONS = '8.2, 8.3, 8.5, 9.0 or 9.1'  # those that MindSpore 2.10 names
+CANN_FOLDERS = ('/usr/local/Ascend/cann', '/usr/local/Ascend/ascend-toolkit', '~/Ascend/cann',
+                '~/Ascend/ascend-toolkit')
+
+
+def _without_cann() -> str:
+    """What to do where MindSpore finds no Ascend: what CANN, its library, lacks here."""
+    home = os.environ.get('ASCEND_HOME_PATH', '')
+    if home and os.path.isdir(home):
+        return (f'CANN is in {home}; is it {CANN_VERSIONS}, does npu-smi info list a device, and were '
+                'requirements-ascend.txt and its te and hccl wheels installed? See docs/distributed.md')
+    what = f'ASCEND_HOME_PATH={printable(home)} is no folder' if home else 'ASCEND_HOME_PATH is not set'
+    scripts = [os.path.expanduser(f'{folder}/set_env.sh') for folder in CANN_FOLDERS]
+    found = next((script for script in scripts if os.path.isfile(script)), None)
+    how = f'source {found}' if found else f'install CANN {CANN_VERSIONS}, source its set_env.sh'
+    return f'{what}: {how} and pip install -r requirements-ascend.txt (docs/distributed.md), or use CPU'
 
 
 def crc_check(function: Callable) -> dict:

@@ -165,6 +165,7 @@ def test_a_missing_file_is_named(tmp_path):
     ('train.distill_weight', [-0.1, 1.1], [0, 1]), ('train.distill_temperature', [0], [0.5]), ('train.loss_scale', [0.5, 0, 1e39, float('inf')], [None, 1, 65536, 1e38]),
     ('train.loss_scale_window', [0, 2**31], [1, 2**31 - 1]), ('runtime.amp', ['O1', 'o2'], ['O0', 'O2', 'O3', 'auto']),
     ('runtime.amp_type', ['float32'], ['float16', 'bfloat16']),
+    ('runtime.jit_level', ['O3', 'o1', ''], ['auto', 'O0', 'O1', 'O2']),
     ('train.ema_decay', [1, -0.1], [0, 0.9999]), ('train.save_minutes', [0], [0.01]),
     ('runtime.device', ['cpu', 'TPU'], ['auto', 'CPU', 'Ascend', 'GPU']),
     ('runtime.mode', ['jit'], ['graph', 'pynative']), ('runtime.threads', [-1], [0])])
@@ -225,7 +226,7 @@ OTHER = Config(
     TrainConfig(1, 4294967295, 0.0, 0.0, 7, 0.5, patience=3, chance_epochs=4, sink=False, accumulate=4,
                 teacher='/some/best.ckpt', distill_weight=0.1, distill_temperature=4.0, loss_scale=1024.0,
                 loss_scale_window=5),
-    RuntimeConfig('Ascend', 3, 'pynative', 2, 'stock', 'O2', 'bfloat16'))
+    RuntimeConfig('Ascend', 3, 'pynative', 2, 'stock', 'O2', 'bfloat16', 'O1'))
 
 
 @pytest.mark.parametrize('config', [Config(), OTHER], ids=['defaults', 'every key changed'])

@@ -26,11 +26,14 @@ def test_errors_of_files_are_printable():
     assert describe(ValueError('one\n two \x1b')) == 'one two \\x1b' and describe(ValueError()) == 'ValueError'
 
 
+SCHEDULED = {'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2', 'MS_SCHED_HOST': 'a', 'MS_SCHED_PORT': '1'}
+
+
 @pytest.mark.parametrize('environment, device, words', [
     ({'MS_ROLE': 'MS_WORKER', 'MS_WORKER_NUM': '2'}, 'CPU', 'MS_ROLE is set without MS_SCHED_HOST, MS_SCHED_PORT'),
     ({'OMPI_COMM_WORLD_SIZE': '2'}, 'CPU', "mpirun: MindSpore's CPU workers meet by its scheduler"),
-    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '1'}, 'CPU', "a rank table: MindSpore's CPU workers"),
-    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2'}, 'Ascend', 'RANK_TABLE_FILE is set without RANK_ID; start'),
+    ({**SCHEDULED, 'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2'}, 'CPU', 'a rank table: .*CPU .*, without RANK_'),
+    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '1'}, 'Ascend', 'no workers by a rank table .* msrun --r'),
     ({'RANK_TABLE_FILE': 't', 'RANK_ID': '1'}, 'Ascend', 'RANK_ID=1 says .* unset RANK_ID to run it alone'),
     ({'MS_WORKER_NUM': '2'}, 'CPU', 'MS_WORKER_NUM=2 says'), ({'RANK_SIZE': '8'}, 'CPU', 'RANK_SIZE=8 says'),
     ({'SLURM_STEP_NUM_TASKS': '2'}, 'CPU', 'SLURM_STEP_NUM_TASKS=2 says'), ({'PMI_SIZE': '2'}, 'GPU', 'PMI_SIZE=2'),
@@ -47,7 +50,8 @@ def test_processes_that_would_not_meet_are_refused(environment, device, words, m
 @pytest.mark.parametrize('environment, number', [
     ({'OMPI_COMM_WORLD_SIZE': '2', 'OMPI_COMM_WORLD_LOCAL_RANK': '1', 'DEVICE_ID': '0'}, 1),
     ({'MS_ROLE': 'MS_WORKER', 'DEVICE_ID': '3', 'OMPI_COMM_WORLD_LOCAL_RANK': '0'}, 3),
-    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'DEVICE_ID': '5', 'OMPI_COMM_WORLD_LOCAL_RANK': '1'}, 5),
+    ({**SCHEDULED, 'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'DEVICE_ID': '5', 'OMPI_COMM_WORLD_LOCAL_RANK': '1'}, 5),
+    ({**SCHEDULED, 'MS_NODE_ID': '1'}, None), ({**SCHEDULED, 'DEVICE_ID': ''}, None),  # MindSpore negotiates
     ({'OMPI_COMM_WORLD_SIZE': '2'}, 0)])
 def test_each_worker_has_its_device(environment, number, monkeypatch):
     _only(environment, monkeypatch)
@@ -56,7 +60,7 @@ def test_each_worker_has_its_device(environment, number, monkeypatch):
 
 @pytest.mark.parametrize('environment, device, several', [
     ({}, 'CPU', False), ({'OMPI_COMM_WORLD_SIZE': '2'}, 'GPU', True), ({'OMPI_COMM_WORLD_SIZE': '1'}, 'CPU', False),
-    ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '0'}, 'Ascend', True),
+    ({**SCHEDULED, 'RANK_TABLE_FILE': 't', 'RANK_SIZE': '2', 'RANK_ID': '0'}, 'Ascend', True),
     ({'RANK_TABLE_FILE': 't', 'RANK_SIZE': '1', 'RANK_ID': '0'}, 'Ascend', False),
     ({'MS_ROLE': 'MS_SCHED', 'MS_WORKER_NUM': '2', 'MS_SCHED_HOST': 'a', 'MS_SCHED_PORT': '1', 'PMI_SIZE': '2'}, 'CPU',
      True)])

@@ -74,7 +74,7 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     from src.runtime import configure
     threads = config.runtime.threads or max(1, default_threads() // workers)
     device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,
-                       trial['seed'], config.runtime.kernels)
+                       trial['seed'], config.runtime.kernels, config.runtime.jit_level)
     from src.training.checkpoint import CheckpointError, NotFinite
     from src.training.loop import Diverged, train
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),

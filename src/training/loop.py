@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterator, Tuple
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Parameter, Tensor, nn, ops
 
 from src import runtime
 from src.config import Config, from_dict, to_dict
@@ -60,7 +60,7 @@ class Trainer:
     """
 
     def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell, resuming: bool = False):
-        self.config, self.say = config, say
+        self.config, self.device, self.say = config, device, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar, parallel.first_alone():
             train_set, self.val_set = presets.splits(data, bar)
@@ -116,7 +116,8 @@ class Trainer:
 
     def state(self) -> Dict[str, np.ndarray]:
         """Every array that the run's future depends on, by name; the schedule is a function of the step."""
-        return {p.name: p.asnumpy() for p in self.step_cell.get_parameters() if p.name != 'learning_rate'}
+        arrays = {p.name: p.asnumpy() for p in self.step_cell.get_parameters() if p.name != 'learning_rate'}
+        return arrays if self.step_cell.average is None else self.step_cell.average.split(arrays)
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint. Raises ValueError where data or configuration are not what they were."""
@@ -129,7 +130,7 @@ class Trainer:
                              'only as it was started. Undo the change, or start a new run')
         state = dict(saved.arrays)
         state['learning_rate'] = np.asarray(self.rates, np.float32)
-        load_arrays(self.step_cell, state)
+        load_arrays(self.step_cell, state if self.step_cell.average is None else self.step_cell.average.join(state))
         missing = next((key for key in ('step', 'best', 'score') if key not in saved.meta), None)
         if missing or saved.meta['step'] > self.total_steps:
             raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, no moment of '
@@ -155,7 +156,7 @@ class Trainer:
         """What must be the same for a run to go on; where data lie and how they are read may change."""
         free = {'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink',
                 'train.patience', 'train.chance_epochs', 'train.teacher', 'runtime.device', 'runtime.device_id',
-                'runtime.mode', 'runtime.threads', 'runtime.kernels'}
+                'runtime.mode', 'runtime.threads', 'runtime.kernels', 'runtime.jit_level'}
         config = {f'{section}.{key}': value for section, keys in meta['config'].items() for key, value in keys.items()}
         return {**{key: value for key, value in config.items() if key not in free},
                 'workers': meta.get('workers', 1),
@@ -202,9 +203,18 @@ class Trainer:
         source = ds.GeneratorDataset(_Steps(self.stream, self.total_steps), ['images', 'labels'],
                                      sampler=list(range(self.step, self.total_steps)),
                                      num_parallel_workers=self.config.data.workers, python_multiprocessing=False)
-        sink = ms.data_sink(self.step_cell, source, sink_size=self.sink_size, jit_config=ms.JitConfig())
+        counted = Counted(self.step_cell)
+        # with no level named, the first Ascend 910 runs one step a call
+        level = runtime.compile_level(self.config.runtime.jit_level, self.device)
+        sink = ms.data_sink(counted, source, sink_size=self.sink_size, jit_config=ms.JitConfig(jit_level=level))
+        due = 0
         while self.step < self.total_steps:
-            yield self.step + self.sink_size, float(sink().asnumpy())
+            loss = float(sink().asnumpy())
+            due += self.sink_size
+            if int(counted.count.asnumpy()) != due:
+                raise ValueError(f'data sinking: the device ran {int(counted.count.asnumpy())} steps of {due}; '
+                                 'train.sink=false feeds it step by step, or try another runtime.jit_level')
+            yield self.step + self.sink_size, loss
 
     def evaluate(self, progress: Callable[[int, int], None]) -> Result:
         """Score the averaged weights, or the raw ones where no average is kept."""
@@ -362,6 +372,19 @@ class Stop:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+
+
+class Counted(nn.Cell):
+    """A training step that counts, on the device, how often it has run: `count`, which no checkpoint holds."""
+
+    def __init__(self, step: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.step = step
+        self.count = Parameter(Tensor(0, ms.int32), name='sink.count', requires_grad=False)
+        self.one = Tensor(1, ms.int32)
+
+    def construct(self, images, labels):
+        return ops.depend(self.step(images, labels), ops.assign_add(self.count, self.one))
 
 
 class _Steps:

@@ -15,12 +15,12 @@ from src.model.layers import Uniform
 
 _sum: Optional['_Sum'] = None
 
-_flat = ops.MultitypeFuncGraph('flat')
+flat = ops.MultitypeFuncGraph('flat')
 _part = ops.MultitypeFuncGraph('part')
 _assign = ops.MultitypeFuncGraph('assign')
 
 
-@_flat.register('Tensor')
+@flat.register('Tensor')
 def _flattened(tensor):
     return ops.reshape(tensor, (-1,))
 
@@ -56,7 +56,7 @@ class MeanOverWorkers(nn.Cell):
 
     def construct(self, loss, gradients):
         tensors = (loss,) + gradients + self.statistics
-        mean = self.all_reduce(ops.concat(self.map(_flat, tensors))) * self.share
+        mean = self.all_reduce(ops.concat(self.map(flat, tensors))) * self.share
         means = self.map(ops.partial(_part, mean), self.starts, self.sizes, tensors)
         count = len(gradients)
         loss = ops.depend(means[0], self.map(_assign, self.statistics, means[1 + count:]))

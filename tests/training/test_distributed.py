@@ -380,6 +380,55 @@ def test_the_rank_tables_devices(tmp_path):
         table_devices('none.json', 4, 1, 0)
 
 
+def test_a_rank_table_meets_by_a_scheduler_too(tmp_path, monkeypatch):
+    """As under msrun --rank_table_file: MindSpore 2.10 starts no workers by a table alone. Each keeps to its processors."""
+    table, logs = tmp_path / 'table.json', tmp_path / 'logs'
+    logs.mkdir()
+    table.write_text(json.dumps(rank_table(('127.0.0.1', (6, 7)))))
+    script = ('import os; e = os.environ; f = open(e["MS_ROLE"] + e["RANK_ID"], "w"); print(e["RANK_TABLE_FILE"], '
+              'e.get("DEVICE_ID"), e["MS_WORKER_NUM"], e["MS_SCHED_HOST"], *os.sched_getaffinity(0), file=f)')
+    environment = {**os.environ, 'NNODES': '1', 'RANK_TABLE_FILE': str(table)}
+    monkeypatch.chdir(tmp_path)
+    processors = sorted(os.sched_getaffinity(0))
+    half = len(processors) // 2
+    own = [processors[:half] or processors, processors[half:2 * half] or processors]
+    for bind, parts in (('', own), ('0', [processors] * 2)):
+        prepared, devices = launch.prepare({**environment, 'BIND_CORES': bind}, 2)
+        job = launch.Job([sys.executable, '-c', script], logs, 2, prepared, devices)
+        try:
+            assert job.wait() == 0
+            job.scheduler.wait()
+        finally:
+            job.close()
+        for name, device, part in (('MS_SCHED0', 'None', processors), ('MS_WORKER0', '6', parts[0]),
+                                   ('MS_WORKER1', '7', parts[1])):
+            told = (tmp_path / name).read_text().split()
+            assert told == [str(table), device, '2', '127.0.0.1', *map(str, part)], name
+
+
+def test_workers_of_a_cpu_share_its_processors():
+    assert launch.binds({}) and not launch.binds({'DEVICE': 'CPU'}) and not launch.binds({'BIND_CORES': '0'})
+    with pytest.raises(ValueError, match='BIND_CORES=yes: must be 1, or 0'):
+        launch.prepare({'BIND_CORES': 'yes'}, 2)
+
+
+def test_processors_are_dealt_side_by_side(monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: {1, 2, 3, 8, 9, 10, 11})
+    assert launch.cores(2) == [{1, 2, 3}, {8, 9, 10}] and launch.cores(7)[6] == {11}
+    assert launch.cores(8) == [None] * 8
+
+
+def test_a_rank_tables_first_machine_is_the_schedulers(tmp_path):
+    table = tmp_path / 'table.json'
+    table.write_text(json.dumps(rank_table(('192.0.2.9', (0, 1)), ('127.0.0.1', (2, 3)))))
+    job = {'NNODES': '2', 'NODE_RANK': '1', 'RANK_TABLE_FILE': str(table)}
+    assert launch.prepare(job, 2) == ({**job, 'MASTER_ADDR': '192.0.2.9'}, ['2', '3'])
+    assert launch.prepare({**job, 'MASTER_ADDR': '192.0.2.8'}, 2)[0]['MASTER_ADDR'] == '192.0.2.8'
+    table.write_text('{"group_list": []}')
+    with pytest.raises(ValueError, match='names no machine of rank 0; give its address as MASTER_ADDR'):
+        launch.prepare(job, 2)
+
+
 def test_the_schedulers_address_is_tried_first():
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -464,7 +513,7 @@ def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
         if saved:
             (tmp_path / 'last.ckpt').touch()
         job = launch.Job([sys.executable, '-c', 'import os, sys; sys.exit(3 * int(os.environ["RANK_ID"]))'],
-                         tmp_path / 'logs', 2, {**os.environ, 'NNODES': '1', 'RANK_TABLE_FILE': 'none'})
+                         tmp_path / 'logs', 2, {**os.environ, 'NNODES': '1'})
         assert job.wait() == 1
         assert capfd.readouterr().err == ('error: worker 1 of 2 failed with exit code 3; the job is stopped, its log '
                                           f'is {ending}\n')
@@ -477,7 +526,7 @@ def test_a_log_is_added_to(tmp_path, capfd):
     for number in (1, 2):
         script = (f'import os, sys; print("job {number}", flush=True); rank = int(os.environ["RANK_ID"]); '
                   f'print("error: {number}" if rank else "", end="", file=sys.stderr); sys.exit(2 * rank)')
-        job = launch.Job([sys.executable, '-c', script], logs, 2, {**environment, 'RANK_TABLE_FILE': 'none'})
+        job = launch.Job([sys.executable, '-c', script], logs, 2, environment)
         try:
             assert job.wait() == 2
         finally:
