@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import pathlib
+import re
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Optional, Tuple
@@ -312,6 +313,9 @@ def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) 
     return {section: {**below.get(section, {}), **tree.get(section, {})} for section in {**below, **tree}}
 
 
+_TRUTH = {'yes': True, 'on': True, 'no': False, 'off': False}  # YAML 1.1's other words for true and false
+
+
 def _override(config: Config, key: str, value: Any) -> Config:
     section, _, name = key.partition('.')
     tree = {section: {name: value}} if name else {section: value}
@@ -358,6 +362,8 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
             value = float(value)
         except ValueError:
             pass
+    if kind is bool and isinstance(value, str):
+        value = _TRUTH.get(value.lower(), value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 1e300 else float('inf')
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, Callable, Dict
 
 import yaml
@@ -86,6 +87,13 @@ def _read(path, limit: int, kind: str, parse: Callable[[str], Any]) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
+    """Only true and false are truth values: YAML 1.1's yes, no, on and off stay text, so that a key may hold them.
+
+    Where a key holds a truth value the configuration takes them for one.
+    """
+
+    yaml_implicit_resolvers = {first: [(tag, form) for tag, form in forms if tag != 'tag:yaml.org,2002:bool']
+                               for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()}
     depth = 0
 
     def compose_node(self, parent, index):
@@ -126,6 +134,9 @@ class _Loader(yaml.SafeLoader):
             if twice:
                 raise yaml.YAMLError(f'the key {shown(key)} stands twice')
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver('tag:yaml.org,2002:bool', re.compile('(?:true|True|TRUE|false|False|FALSE)$'), 'tTfF')
 
 
 def _size(node: yaml.Node, known: Dict[int, int]) -> int:
