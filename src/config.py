@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import pathlib
-import re
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Optional, Tuple

@@ -48,11 +48,13 @@ class PackedImages:
         for name in contents['files']:
             if not name.endswith('.db'):
                 rows += self._rows(os.path.join(folder, name))
-        rows.sort()  # by their place in the folder they were made from
-        if [row[0] for row in rows] != list(range(contents['count'])):
+        if len(rows) != contents['count']:
             raise ValueError(f'{folder}: the index has {len(rows)} images, {CONTENTS} {contents["count"]}; pack it anew')
+        rows.sort()  # by their place in the folder they were made from
+        if any(row[0] != place or not 0 <= row[1] < len(own) for place, row in enumerate(rows)):
+            raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} does not have; pack it anew')
         self.labels = np.array([self.class_names.index(own[row[1]]) for row in rows], np.int32)
-        self._names = [row[2] for row in rows]
+        self.names = [row[2] for row in rows]
         self._places = np.array([row[3:] for row in rows], np.int64)  # file, begin, length
 
     def _rows(self, path: str) -> List[tuple]:
@@ -60,18 +62,28 @@ class PackedImages:
         try:
             self._files.append(os.open(path, os.O_RDONLY))
             header_length = int.from_bytes(os.pread(self._files[-1], 8, 0), 'little')
+            if header_length > os.fstat(self._files[-1]).st_size:
+                raise ValueError('its header is longer than it is')
             header = json.loads(os.pread(self._files[-1], header_length, 8))
-            first, page = header['header_size'], header['page_size']
+            first, page = int(header['header_size']), int(header['page_size'])
             index = sqlite3.connect(f'{pathlib.Path(path).absolute().as_uri()}.db?mode=ro&immutable=1', uri=True)
             try:
                 found = index.execute(_ROWS).fetchall()
             finally:
                 index.close()
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, sqlite3.Error) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError,
+                sqlite3.Error) as error:
             raise ValueError(f'{path}: not a MindRecord file of this package ({" ".join(str(error).split())}); pack the '
                              'set anew') from None
-        return [(*row[:3], len(self._files) - 1, first + page * row[3] + row[4] + _LENGTH, row[5] - row[4] - _LENGTH)
-                for row in found]
+        size, rows = os.fstat(self._files[-1]).st_size, []
+        for row in found:
+            whole = len(row) == 6 and all(type(row[i]) is int for i in (0, 1, 3, 4, 5)) and type(row[2]) is str
+            begin = first + page * row[3] + row[4] + _LENGTH if whole else -1
+            length = row[5] - row[4] - _LENGTH if whole else -1
+            if length < 0 or not 0 <= begin <= size - length:
+                raise ValueError(f'{path}: its index names bytes that it does not have; pack the set anew')
+            rows.append((*row[:3], len(self._files) - 1, begin, length))
+        return rows
 
     def __del__(self):
         for file in getattr(self, '_files', ()):
@@ -105,7 +117,7 @@ class PackedImages:
 
     def name(self, index: int) -> str:
         """The folder and the path of image `index` in the set it was made from."""
-        return os.path.join(self.folder, self._names[index])
+        return os.path.join(self.folder, self.names[index])
 
 
 def _contents(folder: str) -> dict:
@@ -120,10 +132,11 @@ def _contents(folder: str) -> dict:
         raise ValueError(f'{path}: not the contents of a packed set ({str(error).removeprefix(f"{path}: ")}); pack it '
                          'anew') from None
     try:
-        sizes = {str(name): int(size) for name, size in contents['files'].items()}
-        names, count = [str(name) for name in contents['class_names']], int(contents['count'])
+        if not _sound(contents):
+            raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f'{path}: not the contents of a packed set; pack it anew') from None
+    sizes = contents['files']
     for name, size in sizes.items():
         there = os.path.join(folder, name)
         if not os.path.isfile(there):
@@ -131,4 +144,13 @@ def _contents(folder: str) -> dict:
         if os.path.getsize(there) != size:
             raise ValueError(f'{there}: holds {os.path.getsize(there):,} bytes of {size:,}; copy it again, or pack the '
                              'set anew')
-    return {'files': sizes, 'class_names': names, 'count': count}
+    return contents
+
+
+def _sound(contents: dict) -> bool:
+    """Whether pack.json holds what it should: files of its own folder with their bytes, classes, a count."""
+    sizes, names, count = contents['files'], contents['class_names'], contents['count']
+    return (isinstance(sizes, dict) and isinstance(names, list) and all(isinstance(name, str) for name in names)
+            and len(set(names)) == len(names) > 0 and all(type(number) is int and number >= 0 for number in sizes.values())
+            and type(count) is int and count > 0
+            and all(name == os.path.basename(name) not in ('', '.', '..') for name in sizes))
