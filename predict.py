@@ -38,14 +38,18 @@ def main() -> int:
     from src.deploy.classify import classify, classify_by_program, find_files, samples_of_dataset, samples_of_files
     from src.training.plots import predictions
     bad: list = []
+
+    def say(line: str) -> None:
+        print(printable(line), file=sys.stderr)
+
     if args.backend == 'lite':
-        results = classify_by_program(args.model, find_files(args.images), args.topk, bad.append)
+        results = classify_by_program(args.model, find_files(args.images, say), args.topk, bad.append)
     else:
         configure(args.device)
         from src.deploy.predict import load_predictor
         model = load_predictor(args.model)
         samples = (samples_of_dataset(args.data, args.data_dir, args.count) if args.data
-                   else samples_of_files(find_files(args.images), bad.append))
+                   else samples_of_files(find_files(args.images, say), bad.append))
         results = classify(model, samples, args.topk)
     drawn = []
     for result in results:

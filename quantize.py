@@ -36,7 +36,7 @@ def main() -> None:
     model = load_predictor(args.model)
     data = presets.whole_set(from_dict(model.config, args.model).data, args.data, args.data_dir)
     if args.images:
-        files = find_files(args.images)[:args.count]
+        files = find_files(args.images, tell)[:args.count]
         images = (sample.image for sample in samples_of_files(files, tell))
     else:
         train = model.dataset(data, 'train')

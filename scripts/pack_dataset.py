@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from src.data.layout import find_layout  # noqa: E402
 from src.data.packing import pack  # noqa: E402
 from src.runtime import run_entry  # noqa: E402
 from src.training.progress import Bar, tell  # noqa: E402
@@ -16,9 +17,9 @@ from src.training.progress import Bar, tell  # noqa: E402
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data-dir', metavar='DIR', required=True, help='holds train/<class>/ and val/<class>/')
+    parser.add_argument('--data-dir', metavar='DIR', required=True, help='holds train/<class>/ and val/<class>/, or <class>/')
     parser.add_argument('--out', metavar='DIR', required=True, help='where the packed splits go; made if missing')
-    parser.add_argument('--split', default='train,val', help='which to pack (default: train,val)')
+    parser.add_argument('--split', help='which to pack, train, val or train,val (default: those that there are)')
     parser.add_argument('--shards', type=int, default=4, metavar='N', help='files of each split (default: 4)')
     parser.add_argument('--size', type=int, metavar='PX', help='shrink images whose shorter side is longer, as JPEG')
     parser.add_argument('--workers', type=int, metavar='N', default=len(os.sched_getaffinity(0)),
@@ -28,15 +29,28 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_arguments()
-    splits = args.split.split(',')
+    splits = (args.split or 'train,val').split(',')
     if not set(splits) <= {'train', 'val'}:
         raise ValueError(f'--split {args.split}: must be train, val or train,val')
     for option, least, most in (('shards', 1, 1000), ('size', 1, 10 ** 5), ('workers', 1, 256)):
         value = getattr(args, option)
         if value is not None and not least <= value <= most:
             raise ValueError(f'--{option} {value}: must be {least} to {most}')
+    if not os.path.isdir(args.data_dir):
+        raise FileNotFoundError(f'{args.data_dir}: no such folder; it must hold train/<class>/ and val/<class>/, or <class>/')
+    layout = find_layout(args.data_dir)
+    if layout.line:
+        tell(layout.line)
+    if args.split and layout.plain and 'val' in splits:
+        raise ValueError(f'--split {args.split}: {args.data_dir} has no val/; leave --split out')
+    if not args.split and layout.plain:
+        splits = ['train']
+    elif not args.split:
+        splits = [split for split in splits if getattr(layout, split)]
+    if 'val' not in splits and not args.split:
+        tell(f'{args.data_dir}: has no val/, so the packed set has none; a training keeps a part of it for validation')
     for split in splits:
-        source, target = os.path.join(args.data_dir, split), os.path.join(args.out, split)
+        source, target = layout.split(split), os.path.join(args.out, split)
         if os.path.exists(os.path.join(target, 'pack.json')):
             tell(f'{target}: packed already; remove it to pack it anew')
             continue

@@ -1,7 +1,8 @@
 """The classes of a data set against those that are known, a model's."""
 from __future__ import annotations
 
-from typing import Iterable, Sequence
+import re
+from typing import Iterable, Sequence, Tuple
 
 
 class UnknownClass(ValueError):
@@ -14,3 +15,15 @@ def check_known(folder: str, found: Iterable[str], known: Sequence[str]) -> None
     if unknown is not None:
         raise UnknownClass(f"{folder}: class '{unknown}' is not one of the {len(known)} known "
                            f"({', '.join(known[:5])}{', ...' if len(known) > 5 else ''})")
+
+
+def numbers(names: Iterable[str]) -> Tuple[int, ...]:
+    """The numbers that names are, or none where one is not a number or two are the same one, as 1 and 01 are."""
+    found = [int(name) if re.fullmatch('[0-9]{1,9}', name) else -1 for name in names]
+    return tuple(found) if -1 not in found and len(set(found)) == len(found) else ()
+
+
+def in_order(names: Iterable[str]) -> Tuple[str, ...]:
+    """Names in the order of the classes: sorted, and where all are numbers, by their size."""
+    names = sorted(names)
+    return tuple(sorted(names, key=int)) if numbers(names) else tuple(names)

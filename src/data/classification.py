@@ -7,6 +7,7 @@ data set, and its row.
 """
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -15,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from src.data import embedded, images
-from src.data.classes import check_known
+from src.data.classes import check_known, in_order
+from src.data.layout import check_classes, find_layout, folders_in
 from src.data.packed import PackedImages
 from src.runtime import printable
 
@@ -43,11 +45,12 @@ class ArrayDataset:
 
 
 class ImageFolder:
-    """A folder of class folders, ImageNet's layout; classes are the sorted folder names.
+    """A folder of class folders, ImageNet's layout; classes are the sorted folder names, numbers by their size.
 
     `class_names`, when given (a checkpoint's), fixes the classes and their order: a folder that is none of them is an
-    error, a class without a folder is not. Hidden files and files that are not images by their name are passed over.
-    Files that cannot be decoded are reported to `report` and left out, or, with `strict`, raise ValueError.
+    error, a class without a folder is not. Hidden files and folders are passed over. What else is no image, lies
+    outside of class folders or cannot be decoded is reported to `report` and left out; with `strict` a file that cannot
+    be decoded raises ValueError.
     """
 
     def __init__(self, folder: str, class_names: Optional[Sequence[str]] = None, strict: bool = False,
@@ -55,25 +58,39 @@ class ImageFolder:
                  progress: Optional[Callable[[int, int], None]] = None):
         if not os.path.isdir(folder):
             raise FileNotFoundError(f'{folder}: no such folder; expected {folder}/<class>/<image>')
-        found = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith('.'))
+        found, junk = folders_in(folder)
         if not found:
             raise ValueError(f'{folder}: no class folders in it; expected {folder}/<class>/<image>')
-        names = tuple(class_names) if class_names is not None else tuple(found)
+        names = tuple(class_names) if class_names is not None else in_order(found)
         check_known(folder, found, names)
-        self.class_names, self.strict = names, strict
+        say = report or _to_stderr
+        self.folder, self.class_names, self.strict = folder, names, strict
         self.paths: List[str] = []
         labels: List[int] = []
+        whole = images.Found(junk=junk)
+        own: Dict[str, List[str]] = {}
         for name in found:
-            files = images.find_images(os.path.join(folder, name))
-            self.paths += files
-            labels += [names.index(name)] * len(files)
-            if not files:
-                (report or _to_stderr)(f'{os.path.join(folder, name)}: a class folder without images')
+            part = images.find(os.path.join(folder, name))
+            own[name] = part.files
+            self.paths += part.files
+            labels += [names.index(name)] * len(part.files)
+            whole.add(part)
+            if not part.files:
+                say(f'{os.path.join(folder, name)}: a class folder without images')
+        if class_names is None:
+            check_classes(folder, own)
+        loose = sum(not e.name.startswith('.') and images.is_image(e.name) for e in os.scandir(folder) if e.is_file())
+        for line in whole.left_out(folder) + [f'{folder}: left out, images outside of class folders: {loose:,}'] * bool(loose):
+            say(line)
         self.labels = np.array(labels, np.int32)
         if check:
-            self._leave_out(images.find_undecodable(self.paths, workers, progress), report or _to_stderr)
+            examined = images.examine(self.paths, workers, progress)
+            self._leave_out(examined.bad, say)
+            dark = images.dark_images(examined.highest)
+            if dark:
+                say(dark)
         if not self.paths:
-            raise ValueError(f'{folder}: no image that can be decoded in it ({", ".join(images.SUFFIXES)})')
+            raise ValueError(f'{folder}: no image that can be decoded in it (.jpg, .png and others that Pillow reads)')
 
     def _leave_out(self, bad: Sequence[Tuple[str, str]], report: Callable[[str], None]) -> None:
         if not bad:
@@ -152,6 +169,12 @@ def _to_stderr(line: str) -> None:
     print(printable(line), file=sys.stderr)
 
 
+@functools.lru_cache(maxsize=None)
+def _once(line: str) -> None:
+    """Both splits of a folder have the same to say of it."""
+    _to_stderr(line)
+
+
 def _digits(split, folder, **options):
     if folder:
         raise ValueError(f'digits is embedded and takes no folder (data.dir={folder}); for your own images set '
@@ -168,13 +191,19 @@ def _image_folder(split, folder, **options):
         raise ValueError('image_folder needs data.dir (--data-dir): the folder that holds train/ and val/')
     if not os.path.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such folder; it must hold train/<class>/ and val/<class>/, or <class>/')
-    plain = not any(os.path.isdir(os.path.join(folder, name)) for name in SPLITS)
-    return ImageFolder(folder if plain else os.path.join(folder, split), **options)
+    layout = find_layout(folder)
+    if layout.line:
+        (options.get('report') or _once)(layout.line)
+    return ImageFolder(layout.split(split), **options)
 
 
 def has_validation(name: str, folder: Optional[str]) -> bool:
-    """Whether a data set comes with a validation split of its own: an image folder may have none."""
-    return name != 'image_folder' or not folder or os.path.isdir(os.path.join(folder, 'val'))
+    """Whether a data set comes with a validation split of its own: an image folder, or one packed, may have none."""
+    if not folder or not os.path.isdir(folder):
+        return name != 'image_folder'
+    if name == 'mindrecord':
+        return not os.path.isdir(os.path.join(folder, 'train')) or os.path.isdir(os.path.join(folder, 'val'))
+    return name != 'image_folder' or find_layout(folder).val is not None
 
 
 def _mindrecord(split, folder, class_names=None, strict=False, **options):

@@ -1,28 +1,41 @@
 """From an image file to an RGB image, whatever the file is; and finding the files that cannot be decoded.
 
 What decodes is used as RGB: grayscale is repeated, palettes are looked up, CMYK is converted, transparency is dropped,
-16-bit samples keep their upper eight bits, an animation gives its first frame, and an EXIF orientation turns the image
-upright. What does not decode raises ImageError with the path and the reason.
+an animation gives its first frame, and an EXIF orientation turns the image upright. Of wide samples the upper eight
+bits are kept: of 16, or of as many as a TIFF file says that it uses. What does not decode raises ImageError with the
+path and the reason.
 """
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
+import importlib
 import io
 import json
 import os
 import pathlib
 import struct
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass, field
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from src import cache
 from src.files import write_text
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+_NO_IMAGES = ('EPS', 'IPTC', 'MPEG')  # formats that Pillow opens but that are drawings, texts or films
+_PLUGINS = ('pillow_heif', 'pillow_jxl')  # packages that teach Pillow more formats, where they are installed
+_JUNK_FOLDERS = frozenset(('__macosx', '@eadir', '$recycle.bin', 'system volume information', 'lost+found', '__pycache__'))
+_JUNK_FILES = frozenset(('thumbs.db', 'desktop.ini'))
+_MAX_SAMPLE_VALUE, _BITS_PER_SAMPLE = 281, 258  # TIFF tags
+_DARK, _NARROW = 15, 63  # upper eight bits of a 16-bit sample that has 12, 14 bits at most
+_SAVE_EVERY = 10.0  # seconds between two savings of what a check has found
 
 # Markers of a JPEG header, by their second byte: coefficients follow; the size; JFIF, Adobe, tables and comments
 _SCAN, _FRAMES, _PLAIN = 0xda, (0xc0, 0xc1, 0xc2), (0xe0, 0xee, 0xdb, 0xc4, 0xdd, 0xfe)
@@ -38,13 +51,40 @@ def decode(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Image
 
     `data` is what the file holds where it has been read already; `path` then only names it.
     """
+    return decode_wide(path, data)[0]
+
+
+def decode_wide(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[Image.Image, Optional[int]]:
+    """What `decode` returns, and of an image with 16-bit samples the highest value that is left of them in eight bits."""
     with _errors_named(path):
         if (os.path.getsize(path) if data is None else len(data)) == 0:
             raise ImageError(f'{path}: the file is empty')
         with Image.open(path if data is None else io.BytesIO(data)) as image:
+            wide = image.mode.startswith('I;16') or any(';16' in str(tile) for tile in getattr(image, 'tile', ()))
             image.load()
-            wide = image.mode == 'I' and image.format == 'PPM'  # an eight-bit one would be mode L
-            return to_rgb(ImageOps.exif_transpose(image), wide)
+            bits = _sample_bits(image)
+            rgb = to_rgb(ImageOps.exif_transpose(image), bits)
+        return rgb, max(high for _, high in rgb.getextrema()) if wide else None
+
+
+def _sample_bits(image: Image.Image) -> Optional[int]:
+    """How many bits the samples of a wide image use, as far as its file says; None where only the samples can tell.
+
+    A TIFF file may hold 12 bits, or say that its largest value is 2^k - 1. PNG has no such word: the significant bits
+    of its sBIT are the upper ones of a sample that fills 16.
+    """
+    if image.format in ('PPM', 'PNG'):  # eight-bit ones would be mode L; Pillow scales a PPM by its largest value
+        return 16
+    if not image.mode.startswith('I;16'):
+        return None
+    tags = getattr(image, 'tag_v2', {})
+    if 12 in np.atleast_1d(tags.get(_BITS_PER_SAMPLE, 16)):
+        return 12
+    largest = int(np.max(np.atleast_1d(tags.get(_MAX_SAMPLE_VALUE, 0xffff))))
+    said = largest.bit_length()
+    if 8 <= said < 16 and largest == 2 ** said - 1 and np.asarray(image).max(initial=0) <= largest:
+        return said
+    return 16
 
 
 class Jpeg:
@@ -148,10 +188,10 @@ def _errors_named(path: Union[str, os.PathLike]) -> Iterator[None]:
         raise ImageError(f'{path}: {" ".join(reason.split()) or type(error).__name__}') from None
 
 
-def to_rgb(image: Image.Image, wide: bool = False) -> Image.Image:
-    """Convert any Pillow mode to RGB; wide samples become eight bits first.
+def to_rgb(image: Image.Image, bits: Optional[int] = None) -> Image.Image:
+    """Convert any Pillow mode to RGB; wide samples become eight bits first, the upper ones of `bits`.
 
-    Modes I;16 are 16-bit. Mode I may be anything: it is taken as 16-bit where `wide` says so or a sample is above 255.
+    Where `bits` is None modes I;16 have 16. Mode I may be anything: it has 16 where a sample is above 255, else eight.
     Mode F is taken as 0 to 1 where no sample is above 1, else as 0 to 255.
     """
     if image.mode == 'RGB':
@@ -160,52 +200,193 @@ def to_rgb(image: Image.Image, wide: bool = False) -> Image.Image:
         samples = np.nan_to_num(np.asarray(image).astype(np.float64))
         if image.mode == 'F':
             samples = samples * (255 if samples.max(initial=0) <= 1 else 1)
-        elif wide or image.mode.startswith('I;16') or samples.max(initial=0) > 255:
-            samples = samples // 256
+        else:
+            known = bits or (16 if image.mode.startswith('I;16') or samples.max(initial=0) > 255 else 8)
+            samples = samples // 2 ** (known - 8)
         return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8), 'L').convert('RGB')
     return image.convert('RGB')
 
 
-def find_images(folder: str) -> List[str]:
-    """The image files of a folder and its subfolders by their endings, sorted, without hidden files and folders.
+@functools.lru_cache(maxsize=None)
+def endings() -> FrozenSet[str]:
+    """The endings of the raster images that Pillow reads here, in small letters, those of its plug-ins among them."""
+    for name in _PLUGINS:
+        with contextlib.suppress(Exception):  # not installed, or it does not fit to this Pillow
+            getattr(importlib.import_module(name), 'register_heif_opener', lambda: None)()
+    Image.init()
+    stubs = {kind for kind, (factory, _) in Image.OPEN.items()  # known by their names only
+             if isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)}
+    readable = {*Image.OPEN, 'MPO'} - stubs - {*_NO_IMAGES}  # the JPEG reader opens an MPO
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in readable)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image by the ending of its name."""
+    return os.path.splitext(name)[1].lower() in endings()
+
+
+def is_passed_over(folder: str) -> bool:
+    """Whether a folder is hidden or a system's own by its name."""
+    return folder.startswith('.') or folder.lower() in _JUNK_FOLDERS
+
+
+@dataclass
+class Found:
+    """What lies in a folder and its subfolders: image files, sorted, and what is not taken.
+
+    `others` counts files that are no images by their endings, `junk` names folders of the operating system,
+    `twice` links to folders that had been read already.
+    """
+    files: List[str] = field(default_factory=list)
+    others: Counter = field(default_factory=Counter)
+    junk: List[str] = field(default_factory=list)
+    twice: List[str] = field(default_factory=list)
+
+    def add(self, other: 'Found') -> None:
+        """Take in what was found elsewhere."""
+        self.files += other.files
+        self.others.update(other.others)
+        self.junk += other.junk
+        self.twice += other.twice
+
+    def left_out(self, folder: str) -> List[str]:
+        """Lines that say what was not taken, at most one of a kind."""
+        lines = []
+        if self.others:
+            kinds = [f'{count} {ending or "without an ending"}' for ending, count in self.others.most_common(10)]
+            lines.append(f'{folder}: left out, by their endings no images that Pillow reads here: {", ".join(kinds)}{", ..." if len(self.others) > 10 else ""}' +
+                         ('; pip install pillow-heif reads .heic' if {'.heic', '.heif'} & set(self.others) else ''))
+        if self.junk:
+            lines.append(f'{folder}: left out, as an operating system or a program makes them: '
+                         f'{", ".join(sorted(set(map(os.path.basename, self.junk))))}')
+        if self.twice:
+            lines.append(f'{self.twice[0]}: leads to a folder whose images are taken already, so it is not followed'
+                         f'{f" ({len(self.twice)} such links)" if len(self.twice) > 1 else ""}')
+        return lines
+
+
+def find(folder: str) -> Found:
+    """What lies in a folder and its subfolders, without hidden files and folders. Links to folders are followed.
 
     Raises OSError for a folder that cannot be read: its images would be missing without a word.
     """
-    def fail(error: OSError) -> None:
-        raise error
+    found, links = Found(), []
+    seen = {_place(above) for above in pathlib.Path(os.path.realpath(folder)).parents}  # a link there is a circle
 
-    found = []
-    for base, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        found += [os.path.join(base, name) for name in names
-                  if not name.startswith('.') and name.lower().endswith(SUFFIXES)]
-    return sorted(found)
+    def read(base: str, linked: bool) -> None:
+        waiting = [base]
+        while waiting:
+            here = waiting.pop()
+            place = _place(here)
+            if linked and place in seen:
+                found.twice.append(here)
+                continue
+            seen.add(place)
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if is_folder(entry):
+                        if is_passed_over(entry.name):
+                            found.junk += [entry.path] * (not entry.name.startswith('.'))
+                        else:
+                            (links if entry.is_symlink() else waiting).append(entry.path)
+                    elif not entry.name.startswith('.') and entry.name.lower() not in _JUNK_FILES:
+                        if is_image(entry.name):
+                            found.files.append(entry.path)
+                        else:
+                            found.others[os.path.splitext(entry.name)[1].lower()] += 1
+
+    read(folder, False)
+    while links:  # after all that lies there itself, so that this is what is taken
+        links.sort(reverse=True)
+        read(links.pop(), True)
+    found.files.sort()
+    found.twice.sort()
+    return found
 
 
-def find_undecodable(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
-                     progress: Optional[Callable[[int, int], None]] = None) -> List[Tuple[str, str]]:
-    """Decode every file once and return (path, reason) of those that fail.
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one. Raises OSError where that cannot be seen."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself
+            return False
+        raise
+
+
+def _place(folder: Union[str, os.PathLike]) -> Tuple[int, int]:
+    stat = os.stat(folder)
+    return stat.st_dev, stat.st_ino
+
+
+@dataclass
+class Examined:
+    """What decoding every file once has shown.
+
+    `bad` are (path, reason) of files that cannot be decoded; `highest` is of each image with 16-bit samples the
+    highest value that is left of them in eight bits.
+    """
+    bad: List[Tuple[str, str]] = field(default_factory=list)
+    highest: Dict[str, int] = field(default_factory=dict)
+
+
+def examine(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
+            progress: Optional[Callable[[int, int], None]] = None) -> Examined:
+    """Decode every file once and say what was found.
 
     Files seen good before, by size and time of change, are not decoded again: the memory is a file in the user's cache
-    folder (XDG_CACHE_HOME or ~/.cache), and where none can be written every file is decoded. `progress` is called with
-    (done, total).
+    folder (XDG_CACHE_HOME or ~/.cache), and where none can be written every file is decoded. It is saved on the way, so
+    that an interrupted check continues where it was. `progress` is called with (done, total).
     """
     paths = [os.path.abspath(p) for p in paths]
-    cache = _cache_file(paths)
-    known = _read_cache(cache)
+    memory = _cache_file(paths)
+    known = _read_cache(memory)
     stamps = {path: _stamp(path) for path in paths}
-    pending = [p for p in paths if stamps[p] is None or known.get(p) != stamps[p]]
-    bad = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        for done, (path, reason) in enumerate(pool.map(_try_decode, pending), start=1):
+    good = {p: known[p] for p in paths if stamps[p] is not None and _known(known.get(p), stamps[p])}
+    pending = [p for p in paths if p not in good]
+    examined = Examined(highest={p: entry[2] for p, entry in good.items() if len(entry) > 2})
+    due = time.monotonic() + _SAVE_EVERY
+    pool = ThreadPoolExecutor(max(1, workers))
+    try:
+        for done, (path, reason, highest) in enumerate(pool.map(_try_decode, pending), start=1):
             if reason:
-                bad.append((path, reason))
+                examined.bad.append((path, reason))
+            elif stamps[path] is not None:
+                good[path] = stamps[path] + ([] if highest is None else [highest])
+            if highest is not None:
+                examined.highest[path] = highest
             if progress:
                 progress(done, len(pending))
-    if pending:
-        failed = {path for path, _ in bad}
-        _write_cache(cache, {p: s for p, s in stamps.items() if p not in failed})
-    return bad
+            if time.monotonic() > due:
+                begun = time.monotonic()
+                _write_cache(memory, good)
+                due = time.monotonic() + max(_SAVE_EVERY, 20 * (time.monotonic() - begun))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if pending:
+            _write_cache(memory, good)
+    return examined
+
+
+def dark_images(highest: Dict[str, int]) -> Optional[str]:
+    """A line on images whose 16-bit samples hold fewer bits, which stay dark, or None where there are none.
+
+    `highest` is that of Examined. They are those of 12 bits at most, and all where none in the set has 15.
+    """
+    dark = [path for path, value in highest.items() if value <= _DARK]
+    if highest and max(highest.values()) <= _NARROW:
+        dark = list(highest)
+    if not dark:
+        return None
+    bits = 8 + max(highest[path] for path in dark).bit_length()
+    return (f'{len(dark):,} of {len(highest):,} images with 16-bit samples have none above {2 ** bits - 1:,} ({bits} bits) '
+            f'and stay dark, in {2 ** (bits - 8)} of 256 grey levels: scale their samples to 16 bits, or to 8, before; '
+            f'the first is {min(dark)}')
+
+
+def _known(entry: object, stamp: List[int]) -> bool:
+    return isinstance(entry, list) and entry[:2] == stamp and (
+        len(entry) == 2 or len(entry) == 3 and type(entry[2]) is int and 0 <= entry[2] <= 255)
 
 
 def _stamp(path: str) -> Optional[List[int]]:
@@ -216,17 +397,16 @@ def _stamp(path: str) -> Optional[List[int]]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _try_decode(path: str) -> Tuple[str, str]:
+def _try_decode(path: str) -> Tuple[str, str, Optional[int]]:
     try:
-        decode(path)
-        return path, ''
+        return path, '', decode_wide(path)[1]
     except ImageError as error:
-        return path, str(error)[len(path) + 2:]
+        return path, str(error)[len(path) + 2:], None
 
 
 def _cache_file(paths: Sequence[str]) -> pathlib.Path:
     root = os.path.commonpath(paths) if paths else ''
-    return cache.user_folder() / f'decoded-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json'
+    return cache.user_folder() / f'checked-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json'
 
 
 def _read_cache(path: pathlib.Path) -> dict:

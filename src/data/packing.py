@@ -42,8 +42,10 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
         writer.add_schema({'image': {'type': 'bytes'}, 'index': {'type': 'int64'}, 'label': {'type': 'int32'},
                            'name': {'type': 'string'}}, 'images of classes')
         writer.add_index(['index', 'label', 'name'])
-        count, rows = 0, []
-        for done, (path, label, encoded, reason) in enumerate(_read(data, size, workers), start=1):
+        count, rows, highest = 0, [], {}
+        for done, (path, label, encoded, reason, wide) in enumerate(_read(data, size, workers), start=1):
+            if wide is not None:
+                highest[path] = wide
             if reason:
                 report(f'left out: {reason}')
             else:
@@ -55,6 +57,9 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
                 rows = []
             if progress:
                 progress(done, len(data))
+        dark = images.dark_images(highest)
+        if dark:
+            report(dark)
         if not count:
             raise ValueError(f'{source}: no image that can be decoded in it')
         if rows:
@@ -74,9 +79,9 @@ def _said_by_mindspore(target: str) -> Iterator[None]:
         raise OSError(f'{target}: cannot be written ({" ".join(str(error).split())[:200]})') from None
 
 
-def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tuple[str, int, bytes, str]]:
-    """(path, label, encoded bytes, why it can't be decoded or nothing) of each image in order, by threads."""
-    def read(index: int) -> Tuple[str, int, bytes, str]:
+def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tuple[str, int, bytes, str, Optional[int]]]:
+    """(path, label, encoded bytes, why it can't be decoded or nothing, what `decode_wide` says) of each image in order."""
+    def read(index: int) -> Tuple[str, int, bytes, str, Optional[int]]:
         path = data.paths[index]
         try:
             with open(path, 'rb') as file:
@@ -84,11 +89,12 @@ def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tupl
             if len(encoded) > LARGEST_PAGE // 2:
                 raise images.ImageError(f'{path}: larger than the {LARGEST_PAGE // 2:,} bytes that can be packed')
             path.encode()  # a name that is no Unicode can't be stored
-            return path, int(data.labels[index]), _shrunk(images.decode(path, encoded), encoded, size), ''
+            image, highest = images.decode_wide(path, encoded)
+            return path, int(data.labels[index]), _shrunk(image, encoded, size), '', highest
         except UnicodeEncodeError:
-            return path, 0, b'', f'{os.fsencode(path)!r}: the name is not UTF-8; rename it'
+            return path, 0, b'', f'{os.fsencode(path)!r}: the name is not UTF-8; rename it', None
         except (images.ImageError, OSError) as error:
-            return path, 0, b'', str(error)
+            return path, 0, b'', str(error), None
 
     pending: deque = deque()
     with ThreadPoolExecutor(workers) as pool:

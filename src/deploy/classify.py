@@ -32,18 +32,24 @@ class Classified:
     caption: str
 
 
-def find_files(paths: Sequence[str]) -> List[str]:
-    """The image files among files and folders. Raises FileNotFoundError for a path that is not there."""
+def find_files(paths: Sequence[str], say: Callable[[str], None] = lambda line: None) -> List[str]:
+    """The image files among files and folders. Raises FileNotFoundError for a path that is not there.
+
+    `say` is told what in a folder is not taken.
+    """
     found = []
     for path in paths:
         if os.path.isdir(path):
-            found += images.find_images(path)
+            inside = images.find(path)
+            found += inside.files
+            for line in inside.left_out(path):
+                say(line)
         elif os.path.isfile(path):
             found.append(path)
         else:
             raise FileNotFoundError(f'{path}: no such image or folder')
     if not found:
-        raise ValueError(f'{", ".join(paths)}: no images in it ({", ".join(images.SUFFIXES)})')
+        raise ValueError(f'{", ".join(paths)}: no images in it (.jpg, .png and others that Pillow reads)')
     return found
 
 

@@ -1,7 +1,7 @@
 """One network in all its files, on a whole validation set: does each say what the checkpoint says?
 
-The C++ program of ascend310_infer/ is asked as well where it is built or can be: a data set in memory is given to it
-as PNG files, which hold the very pixels.
+The C++ program of ascend310_infer/ is asked as well where it is built or can be: what is not a JPEG or PNG file is given
+to it as one, which holds the very pixels.
 """
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Callable, List, Optional
 
 import numpy as np
 
-from src.data.images import SUFFIXES
 from src.data.pipeline import eval_batches
 from src.deploy.predict import load_predictor
 from src.deploy.program import run
@@ -68,11 +67,20 @@ def by_program(path: str, dataset) -> np.ndarray:
         files = []
         for i in range(len(dataset)):
             name = dataset.name(i)
-            if not name.lower().endswith(SUFFIXES):
+            if not _for_program(name):
                 name = os.path.join(folder, f'{i}.png')
                 dataset.image(i).save(name, compress_level=1)
             files.append(name)
         return np.array([result['logits'] for result in run(path, files)['results']], np.float32)
+
+
+def _for_program(path: str) -> bool:
+    """Whether a file is one that the C++ program decodes: a JPEG or PNG, whatever its ending."""
+    try:
+        with open(path, 'rb') as file:
+            return file.read(8).startswith((b'\xff\xd8', b'\x89PNG\r\n\x1a\n'))
+    except OSError:
+        return False
 
 
 def _row(path: str, engine: str, logits: np.ndarray, labels: np.ndarray, reference: np.ndarray) -> Row:

@@ -163,7 +163,9 @@ def load(folder, split='train', **options):
 @pytest.mark.parametrize('check', [True, False])
 def test_classes_are_the_sorted_folders_and_foreign_files_are_passed_over(check, folder):
     data, lines = load(folder({**FILES, **FOREIGN}), check=check)
-    assert data.class_names == ('ant', 'cat', 'dog') and lines == []
+    assert data.class_names == ('ant', 'cat', 'dog') and [line.split('set/train: ')[1] for line in lines] == [
+        'left out, by their endings no images that Pillow reads here: 1 without an ending, 1 .part, 1 .txt',
+        'left out, images outside of class folders: 1']
     assert [(path.split('/train/')[1], label) for path, label in zip(data.paths, data.labels)] == [
         ('ant/deep/er/1.bmp', 0), ('cat/1.PNG', 1), ('cat/2.jpg', 1), ('dog/1.png', 2)]
     assert data.labels.dtype == np.int32 and len(data) == 4
@@ -249,8 +251,10 @@ def test_missing_folders_are_named_with_what_is_expected(folder, tmp_path):
 
 
 def test_a_split_without_class_folders_is_an_error(folder):
-    with pytest.raises(ValueError, match='/set/train: no class folders in it; expected .*<class>/<image>'):
+    with pytest.raises(ValueError, match='/set: train/ is called like a split but holds images, not class folders; exp'):
         load(folder({'train/1.png': 1, 'train/.hidden/1.png': 1}))
+    with pytest.raises(ValueError, match='/set/val: no class folders in it; expected .*<class>/<image>'):
+        load(folder({'val/.hidden/1.png': 1, 'val/notes.txt': b'x', 'train/1/1.png': 1, 'train/1.png': 1}), 'val')
 
 
 def test_progress_counts_the_files(folder):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.images import ImageError, decode, find_images, find_undecodable
+from src.data.images import ImageError, decode, examine, find
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 COLOUR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -196,7 +196,7 @@ def album(tmp_path):
 def check(paths, **options):
     """(names found bad, files decoded)."""
     calls = []
-    bad = find_undecodable(paths, progress=lambda done, total: calls.append((done, total)), **options)
+    bad = examine(paths, progress=lambda done, total: calls.append((done, total)), **options).bad
     assert calls == [(i + 1, len(calls)) for i in range(len(calls))]
     return [os.path.basename(path) for path, _ in bad], len(calls)
 
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     for name in ('open', 'closed'):
         (tmp_path / name).mkdir()
         Image.new('RGB', (4, 4)).save(tmp_path / name / '0.png')
-    assert len(find_images(str(tmp_path))) == 2
+    assert len(find(str(tmp_path)).files) == 2
     scandir = os.scandir
 
     def refusing(path):
@@ -218,12 +218,12 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
         return scandir(path)
     monkeypatch.setattr(os, 'scandir', refusing)
     with pytest.raises(PermissionError, match='closed'):
-        find_images(str(tmp_path))
+        find(str(tmp_path))
 
 
 @pytest.mark.parametrize('workers', [1, 4])
 def test_find_undecodable_gives_path_and_reason(workers, album):
-    bad = find_undecodable(album, workers)
+    bad = examine(album, workers).bad
     assert [path for path, _ in bad] == album[1:3]
     assert bad[0][1] == 'not an image that Pillow reads' and album[2] not in bad[1][1] and 'truncated' in bad[1][1]
 
@@ -273,5 +273,5 @@ def test_a_broken_cache_is_not_believed(text, album, cache_folder):
 
 def test_paths_may_be_relative_and_none_is_fine(album, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find_undecodable(['0.png', 'text file.jpg'])[0][0] == album[1]
-    assert find_undecodable([]) == []
+    assert examine(['0.png', 'text file.jpg']).bad[0][0] == album[1]
+    assert examine([]).bad == []

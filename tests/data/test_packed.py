@@ -181,8 +181,71 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
 @pytest.mark.parametrize('arguments, message', [
     (['--split', 'test'], '--split test: must be train, val or train,val'),
     (['--shards', '0'], '--shards 0: must be 1 to 1000'),
-    (['--split', 'train'], 'train: no such folder; expected')])
+    (['--split', 'train'], 'no class folders in it; expected'), (['--split', 'train,val'], 'has no val/; leave --split')])
 def test_mistakes_are_one_line(arguments, message, pack, tmp_path):
     done = pack('--data-dir', tmp_path, '--out', tmp_path / 'out', *arguments)
     assert done.returncode == 2 and done.stderr.startswith('error: ') and message in done.stderr
     assert done.stderr.count('\n') == 1 and not (tmp_path / 'out').exists()
+
+
+def edited(change):
+    def spoil(folder):
+        contents = json.loads((folder / 'pack.json').read_text())
+        change(contents)
+        (folder / 'pack.json').write_text(json.dumps(contents))
+    return spoil
+
+
+def reindexed(statement):
+    def spoil(folder):
+        import sqlite3
+        path = folder / 'images.mindrecord0.db'
+        with sqlite3.connect(path) as index:
+            index.execute(statement)
+        index.close()
+        edited(lambda c: c['files'].update({path.name: path.stat().st_size}))(folder)
+    return spoil
+
+
+HOSTILE = {
+    **{f'count {count!r}': edited(lambda c, count=count: c.update(count=count))
+       for count in (10 ** 18, -1, 0, 5.0, '5', True, None, float('inf'), float('nan'), [5], 4)},
+    **{f'classes {names!r}': edited(lambda c, names=names: c.update(class_names=names))
+       for names in ('abc', [], ['a'], [1, 2, 3], ['a', 'a', 'b'], None, {'a': 1})},
+    **{f'file {name!r}': edited(lambda c, name=name: c['files'].update({name: 5}))
+       for name in ('../outside', '/etc/hostname', 'a/b', '', '.', '..', 'none', 'a\0b')},
+    **{f'size {size!r}': edited(lambda c, size=size: c['files'].update({'images.mindrecord0': size}))
+       for size in (-1, '12', 1e400, True, None)},
+    'files a list': edited(lambda c: c.update(files=['images.mindrecord0'])),
+    'nested': lambda folder: (folder / 'pack.json').write_text('[' * 100_000),
+    'bytes': lambda folder: (folder / 'pack.json').write_bytes(b'\xff\xfe{}'),
+    **{f'index: {what}': reindexed(f'UPDATE INDEXES SET {what} WHERE INDEX_0 >= 0')
+       for what in ('label_0 = 99', 'label_0 = -1', "label_0 = 'x'", 'label_0 = NULL', 'name_0 = NULL',
+                    'PAGE_ID_BLOB = 1000000', 'PAGE_ID_BLOB = 9223372036854775807', 'PAGE_OFFSET_BLOB = -99999999999',
+                    'PAGE_OFFSET_BLOB_END = 0', "PAGE_OFFSET_BLOB = 'x'", 'index_0 = 1', "name_0 = x'ff'")},
+}
+
+
+@pytest.mark.parametrize('kind', HOSTILE)
+def test_hostile_contents_are_an_error_of_one_line(kind, copied):
+    HOSTILE[kind](copied / 'train')
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        packed_set(copied)
+    assert '\n' not in str(error.value) and len(str(error.value)) < 400 and 'pack' in str(error.value)
+
+
+def test_a_folder_without_val_is_packed_as_train(pack, sets, tmp_path):
+    shutil.copytree(sets[0] / 'train', tmp_path / 'set')
+    done = pack('--data-dir', tmp_path / 'set', '--out', tmp_path / 'out')
+    assert done.returncode == 0 and 'has no val/' in done.stdout, done.stderr
+    assert os.listdir(tmp_path / 'out') == ['train']
+    there, here = packed_set(sets[1]), packed_set(tmp_path / 'out')
+    assert here.names == there.names and here.labels.tolist() == there.labels.tolist()
+
+
+def test_splits_by_other_names_are_packed_under_the_usual_ones(pack, sets, tmp_path):
+    shutil.copytree(sets[0] / 'train', tmp_path / 'set' / 'Training')
+    shutil.copytree(sets[0] / 'val', tmp_path / 'set' / 'valid')
+    done = pack('--data-dir', tmp_path / 'set', '--out', tmp_path / 'out', '--shards', 1)
+    assert done.returncode == 0 and 'valid/ is taken as val/' in done.stdout, done.stderr
+    assert [len(packed_set(tmp_path / 'out', split)) for split in ('train', 'val')] == [5, 2]

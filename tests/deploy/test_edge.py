@@ -354,7 +354,7 @@ def python_logits(deployed):
     folder, made, _ = deployed
     model = load_predictor(made['MINDIR'])
     return np.concatenate([model.predict(model.transform(images.decode(path))[None])
-                           for path in images.find_images(str(folder / 'images'))])
+                           for path in images.find(str(folder / 'images')).files])
 
 
 def logits_of(report):
