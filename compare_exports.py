@@ -19,7 +19,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     check_parent(args.json)
-    configure()
+    configure('CPU')  # what is compared digit by digit; see src.runtime.on_cpu
     from src.config import from_dict
     from src.data import presets
     from src.deploy.compare import compare, table

@@ -81,7 +81,8 @@ class Job:
             if output:
                 self.begins[log] = output.tell()
             return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                    pass_fds=self.passed, start_new_session=True, preexec_fn=functools.partial(_begin, bound))
+                                    pass_fds=self.passed, start_new_session=True,
+                                    preexec_fn=functools.partial(_begin, bound))
         finally:
             if output:
                 output.close()
@@ -369,7 +370,7 @@ def _last_error(log: pathlib.Path, begin: int = 0) -> str:
 
 
 def _begin(bound: Optional[Set[int]]) -> None:
-    """Ask Linux to send SIGTERM when the launcher has died: the workers save and stop. Keep to the processors `bound`."""
+    """Ask Linux to send SIGTERM when the launcher has died: the workers save and stop. Bind to processors."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     if bound:
         os.sched_setaffinity(0, bound)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from typing import Dict, Optional, Tuple
 
 from rich.console import Console
 from rich.table import Table
@@ -9,13 +10,16 @@ from rich.table import Table
 from src.config import Config
 from src.data import presets
 from src.deploy.classify import classify, samples_of_dataset
-from src.deploy.export import export
+from src.deploy.export import Exported, export
 from src.deploy.predict import load_predictor
 from src.files import write_json
-from src.training.evaluate import evaluate
+from src.runtime import on_cpu
+from src.training.evaluate import Result, evaluate
 from src.training.loop import train
 from src.training.plots import confusion_matrix, predictions
 from src.training.run import RunFolder
+
+CONFUSION, PREDICTIONS = 'confusion.png', 'predictions.png'
 
 
 def quickstart(config: Config, device: str, path: str, resume: bool = False) -> dict:
@@ -25,22 +29,13 @@ def quickstart(config: Config, device: str, path: str, resume: bool = False) -> 
     """
     outcome = train(config, device, path, resume)
     run: RunFolder = outcome.run
-    made = {item.format: item for item in export(str(run.best), ('MINDIR', 'ONNX'), os.path.join(path, 'export'))}
-    model = load_predictor(made['MINDIR'].path)
-    dataset = presets.dataset(config.data, 'val', class_names=model.class_names)
-    result = evaluate(model.predict, dataset, model.transform, config.data.batch_size)
-    if result.confusion.trace() != round(outcome.best['top1'] * result.count / 100):
-        raise ValueError(f"the exported model scores {result.top1:.2f} %, the checkpoint {outcome.best['top1']:.2f} %")
-    confusion, picture = os.path.join(path, 'confusion.png'), os.path.join(path, 'predictions.png')
-    confusion_matrix(result.confusion, model.class_names, confusion, f'exported model, top-1 {result.top1:.2f} %')
-    named = list(classify(model, samples_of_dataset(config.data.name, config.data.dir, 24)))
-    predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named], picture)
+    result, made = on_cpu(deploy, config, path, str(run.best), outcome.best['top1'] if device == 'CPU' else None)
     summary = {
         'model': config.model.name, 'data': config.data.name, **result.summary(),
         'train_seconds': round(outcome.seconds, 1), 'checkpoint': str(run.best), 'mindir': made['MINDIR'].path,
         'onnx': made['ONNX'].path, 'manifest': made['MINDIR'].manifest,
-        'max_difference': max(item.max_difference for item in made.values()),
-        'curve': str(run.curve), 'confusion': confusion, 'predictions': picture}
+        'max_difference': max(item.max_difference for item in made.values()), 'curve': str(run.curve),
+        'confusion': os.path.join(path, CONFUSION), 'predictions': os.path.join(path, PREDICTIONS)}
     target = run.path / 'summary.json'
     write_json(target, summary)
     table = Table('made', 'where or how much', title='What the quickstart made')
@@ -49,3 +44,23 @@ def quickstart(config: Config, device: str, path: str, resume: bool = False) -> 
     Console(width=120).print(table)
     return summary
 
+
+def deploy(config: Config, path: str, best: str, top1: Optional[float]) -> Tuple[Result, Dict[str, Exported]]:
+    """Export the best checkpoint of a run folder, score the MINDIR and draw what it says of some images.
+
+    `top1` is the checkpoint's score on the CPU; None computes it. Raises ValueError where the MINDIR's is another.
+    """
+    made = {item.format: item for item in export(best, ('MINDIR', 'ONNX'), os.path.join(path, 'export'))}
+    model = load_predictor(made['MINDIR'].path)
+    dataset = presets.dataset(config.data, 'val', class_names=model.class_names)
+    result = evaluate(model.predict, dataset, model.transform, config.data.batch_size)
+    if top1 is None:
+        top1 = evaluate(load_predictor(best).predict, dataset, model.transform, config.data.batch_size).top1
+    if result.confusion.trace() != round(top1 * result.count / 100):
+        raise ValueError(f'the exported model scores {result.top1:.2f} %, the checkpoint {top1:.2f} %')
+    confusion_matrix(result.confusion, model.class_names, os.path.join(path, CONFUSION),
+                     f'exported model, top-1 {result.top1:.2f} %')
+    named = list(classify(model, samples_of_dataset(config.data.name, config.data.dir, 24)))
+    predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named],
+                os.path.join(path, PREDICTIONS))
+    return result, made

@@ -196,8 +196,8 @@ def compile_level(asked: str, device: str) -> str:
     Raises ValueError for O2 without an Ascend: it is the graph engine's.
     """
     if asked == 'O2' and device != 'Ascend':
-        raise ValueError(f'runtime.jit_level=O2: compiles by the graph engine of an Ascend, and the device is {device}; use '
-                         'auto, O0 or O1')
+        raise ValueError('runtime.jit_level=O2: compiles by the graph engine of an Ascend, and the device is '
+                         f'{device}; use auto, O0 or O1')
     return asked if asked != 'auto' else 'O1' if device == 'Ascend' else 'O0'
 
 

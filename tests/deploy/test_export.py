@@ -163,3 +163,45 @@ def test_means_are_global_pools_in_onnx(exported):
     kinds = [node.op_type for node in graph.node]
     gates = kinds.count('GlobalAveragePool') - 1  # and the classifier's
     assert 'ReduceMean' not in kinds and kinds.count('Flatten') == 1 and gates == 7
+
+
+@pytest.fixture
+def coarse_convolutions(monkeypatch):
+    """This process rounds convolutions' weights, as an Ascend does (HF32), to fewer bits as the network is small."""
+    restore = checkpoint.restore_network
+
+    def rounded(*arguments):
+        network, kind = restore(*arguments)
+        for parameter in network.get_parameters():
+            if parameter.ndim == 4:
+                mantissa, exponent = np.frexp(parameter.asnumpy())
+                parameter.set_data(Tensor(np.ldexp(np.round(mantissa * 2 ** 8) / 2 ** 8, exponent)))
+        return network, kind
+    monkeypatch.setattr(checkpoint, 'restore_network', rounded)
+    monkeypatch.setattr(export_module, '_write_air', lambda network, images, path: open(path, 'wb').close())
+    monkeypatch.setitem(export_module.FORMATS, 'AIR', ('air', export_module._write_air, None))
+    given = ms.get_context
+    monkeypatch.setattr(ms, 'get_context', lambda key: 'Ascend' if key == 'device_target' else given(key))
+
+
+def test_files_are_compared_where_float32_is_whole(coarse_convolutions, trained, tmp_path):
+    """On an Ascend a convolution of float32 differs in the fourth digit, which says nothing of a file."""
+    made = export(str(trained / 'best.ckpt'), ['ONNX', 'AIR', 'MINDIR'], str(tmp_path))
+    assert [item.format for item in made] == ['ONNX', 'AIR', 'MINDIR']
+    assert all(item.max_difference < 1e-4 * item.largest_logit and os.path.exists(item.path) for item in made)
+    images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
+    network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    difference = np.abs(network(Tensor(images)).asnumpy() - onnx_function(made[0].path)(images)).max()
+    assert difference > export_module.TOLERANCE * made[0].largest_logit  # and would have been refused here
+
+
+def test_the_quickstart_scores_the_checkpoint_where_it_scores_the_file(trained, small_config, tmp_path):
+    """A score of another device is no measure: its rounding may turn an image."""
+    from src.quickstart import deploy
+    best = str(trained / 'best.ckpt')
+    result, made = deploy(small_config(), str(tmp_path), best, None)
+    assert result.top1 == pytest.approx(checkpoint.load(best).meta['score']['top1'], abs=1e-4)
+    assert sorted(made) == ['MINDIR', 'ONNX']
+    assert {'confusion.png', 'predictions.png', 'export'} <= set(os.listdir(tmp_path))
+    with pytest.raises(ValueError, match=f'the exported model scores {result.top1:.2f} %, the checkpoint 0.00 %'):
+        deploy(small_config(), str(tmp_path), best, 0.0)
