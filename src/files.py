@@ -21,26 +21,28 @@ _MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (cod
 
 
 @contextlib.contextmanager
-def workplace(folder=None) -> Iterator[str]:
+def workplace(folder=None, target=None) -> Iterator[str]:
     """Yield a new hidden folder in `folder` (default: the one for temporary files), removed at the end.
 
     Its name cannot be guessed and no other user can enter it. Such folders that killed processes left are removed too.
+    An OSError of writing in it, which on a full disk names no file, names `target` (default: `folder`).
     """
     folder = os.path.abspath(tempfile.gettempdir() if folder is None else folder)
-    _remove_abandoned(folder)
-    work, held = None, None
-    while held is None:
-        work = tempfile.mkdtemp(prefix=PREFIX, dir=folder)
-        with contextlib.suppress(FileNotFoundError):  # another process took it for a leftover before it was locked
-            held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
-            if not (lock(held) and os.path.isdir(work)):
-                os.close(held)
-                held = None
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        os.close(held)
+    with _named(folder if target is None else target, folder):
+        _remove_abandoned(folder)
+        work, held = None, None
+        while held is None:
+            work = tempfile.mkdtemp(prefix=PREFIX, dir=folder)
+            with contextlib.suppress(FileNotFoundError):  # another process took it for a leftover before it was locked
+                held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+                if not (lock(held) and os.path.isdir(work)):
+                    os.close(held)
+                    held = None
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            os.close(held)
 
 
 @contextlib.contextmanager
@@ -50,13 +52,13 @@ def replacing(path) -> Iterator[str]:
     What is no file but a device or a pipe is written in place. An OSError of the writing names `path`.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    with _named(path, folder):
-        if _in_place(path):
+    if _in_place(path):
+        with _named(path, folder):
             yield str(path)
-            return
-        with workplace(folder) as work:
-            yield os.path.join(work, name)
-            os.replace(os.path.join(work, name), path)
+        return
+    with workplace(folder, path) as work:
+        yield os.path.join(work, name)
+        os.replace(os.path.join(work, name), path)
 
 
 def _in_place(path) -> bool:
@@ -139,7 +141,7 @@ def write_text(path, text: str) -> None:
 def create_text(path, text: str) -> None:
     """Write a small text file that is not there yet, whole at once. Raises FileExistsError."""
     folder, name = os.path.split(os.path.abspath(path))
-    with _named(path, folder), workplace(folder) as work:
+    with workplace(folder, path) as work:
         temporary = os.path.join(work, name)
         with open(temporary, 'x', encoding='utf-8') as file:
             file.write(text)

@@ -74,6 +74,18 @@ json Load(const std::string &path) {
   }
 }
 
+// What describes a model file. While export.py replaces a pair, the manifest of the new file is in the old one's, as
+// "next": where it was stopped in between, the file says which of the two is right.
+template <typename Json>
+Json Current(Json all, const std::string &model) {
+  std::error_code ignored;
+  if (!all.is_object() || !all.contains("next")) return all;
+  Json next = all.at("next");
+  all.erase("next");
+  const bool there = std::filesystem::is_regular_file(model, ignored) && next.is_object() && next.contains("sha256");
+  return there && next.at("sha256") == FileHash(model) ? next : all;
+}
+
 // A model converted by other tools has another name, and only its shapes are compared, when it is loaded.
 void CheckFile(const json &all, const std::string &model) {
   namespace fs = std::filesystem;
@@ -87,8 +99,9 @@ void CheckFile(const json &all, const std::string &model) {
 }  // namespace
 
 Manifest ReadManifest(const std::string &path, const std::string &model) {
-  const json all = Load(path);
+  json all = Load(path);
   try {
+    if (!model.empty()) all = Current(std::move(all), model);
     Manifest manifest = Parse(all);
     if (!model.empty()) CheckFile(all, model);
     return manifest;
@@ -100,7 +113,8 @@ Manifest ReadManifest(const std::string &path, const std::string &model) {
 }
 
 void PassOnManifest(const std::string &from, const std::string &model) {
-  auto all = nlohmann::ordered_json::parse(ReadText(from, LARGEST_FILE));
+  auto all = Current(nlohmann::ordered_json::parse(ReadText(from, LARGEST_FILE)),
+                     std::filesystem::path(from).replace_extension().string());
   all["kind"] = "MINDIR for MindSpore Lite";
   all["file"] = std::filesystem::path(model).filename().string();
   all["bytes"] = std::filesystem::file_size(model);

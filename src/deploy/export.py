@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
 from typing import Dict, List, Sequence
 
@@ -14,9 +12,9 @@ from mindspore import Tensor
 
 from src.arch.complexity import measure
 from src.deploy.fold import fold
-from src.deploy.manifest import FORMAT, manifest_path
+from src.deploy.manifest import FORMAT, manifest_path, publish
 from src.deploy.predict import mindir_function, onnx_function
-from src.files import file_hash, replacing, write_json
+from src.files import workplace
 from src.model.network import Network
 from src.runtime import graph_engine, on_cpu
 from src.training import checkpoint
@@ -45,7 +43,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
     left as they were.
     """
     formats = [check_format(name) for name in formats]
-    with tempfile.TemporaryDirectory() as folder:
+    with workplace() as folder:
         made: Dict[str, tuple] = {}
         others = [name for name in formats if name != 'AIR']
         if others:
@@ -111,12 +109,9 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
 
 
 def _publish(work: str, path: str, manifest: dict, scale: float) -> Exported:
-    """Move a verified file and its manifest into place, each whole or not at all."""
-    size = os.path.getsize(work)
-    with replacing(path) as temporary:
-        shutil.copyfile(work, temporary)
-    write_json(manifest_path(path), {**manifest, 'file': os.path.basename(path), 'bytes': size, 'sha256': file_hash(path)})
-    return Exported(manifest['kind'], path, manifest_path(path), size, manifest['max_difference'], scale)
+    """Move a verified file and its manifest into place as one."""
+    publish(work, path, manifest)
+    return Exported(manifest['kind'], path, manifest_path(path), os.path.getsize(path), manifest['max_difference'], scale)
 
 
 def _write_mindir(network: Network, images: np.ndarray, path: str) -> None:

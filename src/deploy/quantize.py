@@ -9,16 +9,15 @@ import contextlib
 import io
 import os
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import Callable, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from src.deploy.manifest import manifest_path, read_manifest
+from src.deploy.manifest import publish, read_manifest
 from src.deploy.predict import Predictor, load_predictor, onnx_function
-from src.files import file_hash, replacing, write_json
+from src.files import workplace
 from src.training.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range a channel
@@ -52,7 +51,7 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, ma
         raise ValueError(f'{path}: must be an .onnx of export.py, not quantised yet')
     if method not in METHODS:
         raise ValueError(f"method '{method}': must be one of {', '.join(METHODS)}")
-    with tempfile.TemporaryDirectory() as folder:
+    with workplace() as folder:
         work = os.path.join(folder, 'quantised.onnx')
         count = _static(path, work, folder, calibration, method)
         after = onnx_function(work)
@@ -117,10 +116,4 @@ def side_by_side(functions: Sequence[Callable], image: np.ndarray) -> List[float
 
 def _publish(source: str, work: str, out: str, about: dict) -> None:
     manifest = {**read_manifest(source), 'kind': 'ONNX-INT8', 'quantization': about}
-    with open(work, 'rb') as file:
-        content = file.read()
-    with replacing(out) as temporary:
-        with open(temporary, 'wb') as file:
-            file.write(content)
-    write_json(manifest_path(out), {**manifest, 'file': os.path.basename(out), 'bytes': len(content),
-                                    'sha256': file_hash(out)})
+    publish(work, out, manifest)

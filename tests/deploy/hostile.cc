@@ -38,7 +38,8 @@ void TryImage(const std::string &file) {
 }
 
 void TryManifest(const std::string &file) {
-  const Preprocess preprocess(ReadManifest(file, file));
+  const size_t ending = file.rfind(".json");  // beside a model, or alone
+  const Preprocess preprocess(ReadManifest(file, ending == std::string::npos ? file : file.substr(0, ending)));
   std::vector<float> tensor(preprocess.size());
   Image image(5, 3);
   std::fill_n(image.rgb.get(), 5 * 3 * 3, uint8_t{200});

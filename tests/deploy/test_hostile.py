@@ -1,5 +1,6 @@
 """What the C++ program reads of others' files, under the compiler's sanitizers and over hostile files: no access out of
 bounds, no undefined behaviour, no leak, no exception but its own, little memory."""
+import hashlib
 import io
 import json
 import os
@@ -251,6 +252,20 @@ def test_manifests(hostile):
     assert taken == {'whole', 'mark', 'many', 'twice', 'crop_ratio 0.1', 'mean 1e6', 'mean 1e-6',
                      'mean 2e-6', 'mean 1e-400', 'deviation 1e6', 'deviation 2e-6'}, taken
     assert said['deep'].startswith('deep: not a manifest') and max(map(len, said.values())) < 400
+
+
+def test_a_manifest_in_between_two_models_describes_either(hostile):
+    """src/deploy/manifest.py leaves such a one where it is stopped between its moves."""
+    def about(model, **changes):
+        return {**MANIFEST, 'file': 'net', 'sha256': hashlib.sha256(model).hexdigest(), **changes}
+    bad = {'preprocessing': {**MANIFEST['preprocessing'], 'crop_ratio': 0}}
+    for model, outcome in ((b'old', 'ok'), (b'new', 'crop_ratio'), (b'other', 'sha256 differs')):
+        text = json.dumps({**about(b'old'), 'next': about(b'new', **bad)})
+        said = hostile('manifest', {'net': model, 'net.json': text.encode()})['net.json']
+        assert said == outcome if outcome == 'ok' else outcome in said, (model, said)
+    for following in (None, 3, [], {}, {'sha256': None}):
+        text = json.dumps({**about(b'old'), 'next': following})
+        assert hostile('manifest', {'net': b'old', 'net.json': text.encode()})['net.json'] == 'ok'
 
 
 def test_labels_lists_and_arguments(hostile):
