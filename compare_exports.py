@@ -2,17 +2,18 @@
 import argparse
 import sys
 
-from src.files import check_parent, write_json
+from src.files import check_parent, user_path, write_json
 from src.runtime import configure, printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt; its files are in export/ beside it')
+    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
+                        help='a .ckpt; its files are in export/ beside it')
     parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
-    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
     parser.add_argument('--no-program', action='store_true', help='leave the C++ program out')
-    parser.add_argument('--json', metavar='OUT', help='write the rows as JSON')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
     return parser.parse_args()
 
 

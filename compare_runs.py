@@ -1,15 +1,15 @@
 """Draw training runs together and print their table: `python compare_runs.py runs/a runs/b [--out compare.png]`."""
 import argparse
 
-from src.files import check_parent, write_json
+from src.files import check_parent, user_path, write_json
 from src.runtime import run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('runs', nargs='+', metavar='RUN', help='run folders of train.py, finished or not')
-    parser.add_argument('--out', default='compare.png', metavar='PNG', help='the picture (default compare.png)')
-    parser.add_argument('--json', metavar='OUT', help='write the rows as JSON')
+    parser.add_argument('runs', nargs='+', type=user_path, metavar='RUN', help='run folders of train.py, finished or not')
+    parser.add_argument('--out', default='compare.png', type=user_path, metavar='PNG', help='the picture (default compare.png)')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
     return parser.parse_args()
 
 
@@ -21,11 +21,11 @@ def main() -> None:
     from src.training.run import RunFolder
     runs = {name: RunFolder.open(path) for name, path in zip(short_names(args.runs), args.runs)}
     rows = [summarise(name, run) for name, run in runs.items()]
-    runs_together({name: run.records() for name, run in runs.items()}, args.out)
     print(table(rows))
-    print(f'drawn in {args.out}')
     if args.json:
         write_json(args.json, rows)
+    runs_together({name: run.records() for name, run in runs.items()}, path=args.out)
+    print(f'drawn in {args.out}')
 
 
 if __name__ == '__main__':

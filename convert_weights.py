@@ -5,18 +5,19 @@ Back, as a folder that timm loads: `python convert_weights.py --from runs/x/best
 import argparse
 import os
 
+from src.files import user_path
 from src.runtime import configure, printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--from', required=True, metavar='FILE', dest='source',
+    parser.add_argument('--from', required=True, type=user_path, metavar='FILE', dest='source',
                         help="a .safetensors or .pth (.pt, .bin, .pth.tar) with timm's names, or a .ckpt")
     parser.add_argument('--to', choices=('ckpt', 'safetensors'), help='default: ckpt, and safetensors from a .ckpt')
-    parser.add_argument('--out', metavar='FILE', help='default: beside the source, the same name with .ckpt, or '
+    parser.add_argument('--out', type=user_path, metavar='FILE', help='default: beside the source, the same name with .ckpt, or '
                         'timm/model.safetensors')
     parser.add_argument('--model', metavar='NAME', help='the network (default: what config.json beside the file says)')
-    parser.add_argument('--classes', metavar='FILE', help='names of the classes, one a line')
+    parser.add_argument('--classes', type=user_path, metavar='FILE', help='names of the classes, one a line')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
                         help='of a training checkpoint; auto: ema where there is one')
     return parser.parse_args()

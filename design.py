@@ -4,17 +4,16 @@ import dataclasses
 import json
 import os
 
-from src.arch.zoo import BASES
-from src.files import check_parent, write_text
-from src.formula import RULES, Budget, Formula, Impossible, compare, design
-from src.formula.budget import COSTS, base_network, parse_amount
-from src.formula.show import describe, side_by_side
+from src.files import check_parent, user_path, write_text
 from src.runtime import run_entry
 
 RECIPE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'configs', 'tinynet_e_digits.yaml')
 
 
 def parse_arguments() -> argparse.Namespace:
+    from src.arch.zoo import BASES
+    from src.formula import RULES
+    from src.formula.budget import COSTS
     parser = argparse.ArgumentParser(description=__doc__)
     budget = parser.add_mutually_exclusive_group(required=True)
     for kind, unit in COSTS.items():
@@ -23,20 +22,23 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: the formula's)")
     parser.add_argument('--num-classes', type=int, metavar='N', help="default: the formula's")
     parser.add_argument('--rule', default='tiny', metavar='NAME', help=', '.join(RULES))
-    parser.add_argument('--formula', metavar='FILE', help="of fit_formula.py (default: the published networks' one)")
+    parser.add_argument('--formula', type=user_path, metavar='FILE', help="of fit_formula.py (default: the published networks' one)")
     parser.add_argument('--width', default='solved', metavar='HOW',
                         help='solved: meets the counted budget (default); paper: sqrt(c / (r^2 d))')
     parser.add_argument('--compare', action='store_true', help='all rules side by side')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    parser.add_argument('--save', metavar='FILE', help='a configuration for train.py')
-    parser.add_argument('--recipe', default=RECIPE, metavar='FILE',
+    parser.add_argument('--save', type=user_path, metavar='FILE', help='a configuration for train.py')
+    parser.add_argument('--recipe', default=RECIPE, type=user_path, metavar='FILE',
                         help='the configuration whose data and training --save takes over (default: that of the digits)')
-    parser.add_argument('--plot', metavar='FILE', help='a picture of r(c), d(c) and w(c)')
+    parser.add_argument('--plot', type=user_path, metavar='FILE', help='a picture of r(c), d(c) and w(c)')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_arguments()
+    from src.formula import Budget, Formula, Impossible, compare, design
+    from src.formula.budget import COSTS, base_network, parse_amount
+    from src.formula.show import describe, side_by_side
     check_parent(args.save, args.plot)
     kind = next(kind for kind in COSTS if getattr(args, kind) is not None)
     budget, formula = Budget(parse_amount(getattr(args, kind)), kind), Formula.load(args.formula)
@@ -54,12 +56,13 @@ def main() -> None:
         write_text(args.save, config)
     if args.plot:
         from src.formula import plots
-        plots.save(plots.curves(formula, base, network if network.prediction else None), args.plot)
+        plots.curves(formula, base, network if network.prediction else None, path=args.plot)
 
 
 def saved(network, recipe: str) -> str:
     """A recipe with the network in it, as YAML."""
     from src.config import load_config, to_yaml
+    from src.formula.budget import COSTS
     config = load_config(recipe)
     model = dataclasses.replace(config.model, name=network.name, resolution=None)
     return (f'# {network.rule} rule, {network.budget}: {network.cost:,} {COSTS[network.budget.kind]} with '

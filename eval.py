@@ -2,22 +2,21 @@
 import argparse
 import sys
 
-from src.config import from_dict
-from src.files import check_parent, write_json
+from src.files import check_parent, user_path, write_json
 from src.runtime import configure, rank, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt, a .mindir or an .onnx')
+    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH', help='a .ckpt, a .mindir or an .onnx')
     parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
-    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
     parser.add_argument('--split', default='val', choices=('train', 'val'))
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
     parser.add_argument('--batch-size', type=int, metavar='N')
     parser.add_argument('--strict', action='store_true', help='fail on an image that cannot be decoded')
-    parser.add_argument('--json', metavar='OUT', help='write the numbers as JSON')
-    parser.add_argument('--confusion', metavar='PNG', help='draw the confusion matrix')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the numbers as JSON')
+    parser.add_argument('--confusion', type=user_path, metavar='PNG', help='draw the confusion matrix')
     parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
     return parser.parse_args()
 
@@ -28,6 +27,7 @@ def main() -> None:
         raise ValueError(f'--batch-size {args.batch_size}: must be at least 1')
     check_parent(args.json, args.confusion)
     configure(args.device)
+    from src.config import from_dict
     from src.data import presets
     from src.deploy.predict import load_predictor
     from src.training.evaluate import evaluate
@@ -52,8 +52,8 @@ def main() -> None:
     if args.json and rank() == 0:
         write_json(args.json, numbers)
     if args.confusion and rank() == 0:
-        confusion_matrix(result.confusion, dataset.class_names, args.confusion,
-                         f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")
+        confusion_matrix(result.confusion, dataset.class_names, path=args.confusion,
+                         title=f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")
 
 
 if __name__ == '__main__':

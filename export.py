@@ -3,15 +3,17 @@ import argparse
 import os
 import sys
 
+from src.files import user_path
 from src.runtime import configure, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, metavar='PATH', help='a .ckpt of train.py')
+    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH', help='a .ckpt of train.py')
     parser.add_argument('--format', default='MINDIR,ONNX', metavar='LIST',
                         help='MINDIR, ONNX, AIR (deprecated), separated by commas')
-    parser.add_argument('--out', metavar='DIR', help='folder of the files (default: export/ beside the checkpoint)')
+    parser.add_argument('--out', type=user_path, metavar='DIR',
+                        help='folder of the files (default: export/ beside the checkpoint)')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
     parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
     return parser.parse_args()

@@ -3,18 +3,19 @@ import argparse
 import os
 import sys
 
-from src.arch.zoo import BASES
-from src.files import check_parent
-from src.formula.budget import COSTS, Budget, parse_amount
-from src.formula.records import base_of, read
+from src.files import check_parent, user_path
 from src.runtime import printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
+    from src.arch.zoo import BASES
+    from src.formula.budget import COSTS
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('records', metavar='RECORDS.csv', help='of `search.py export`, or your own: src/formula/records.py')
-    parser.add_argument('--out', default='formula.json', metavar='FILE', help='the formula, for design.py --formula')
-    parser.add_argument('--report', metavar='DIR', help='a folder for report.html and the pictures')
+    parser.add_argument('records', type=user_path, metavar='RECORDS.csv',
+                        help='of `search.py export`, or your own: src/formula/records.py')
+    parser.add_argument('--out', default='formula.json', type=user_path, metavar='FILE',
+                        help='the formula, for design.py --formula')
+    parser.add_argument('--report', type=user_path, metavar='DIR', help='a folder for report.html and the pictures')
     parser.add_argument('--base', metavar='NAME', help=f'the base network: {", ".join(BASES)}, or a name of your own')
     parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: its own)")
     parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
@@ -30,6 +31,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     check_parent(args.out)
+    from src.formula.budget import Budget, parse_amount
+    from src.formula.records import base_of, read
     base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes)
     if not known and args.base_cost is None:
         raise ValueError(f'--base {args.base}: not a network of src/arch/zoo.py, so its cost is not known; give --base-cost')
@@ -42,14 +45,6 @@ def main() -> None:
         print(printable(f'{args.records}: {remark}'), file=sys.stderr)
     from src.formula.fitting import fit_records
     fit = fit_records(table.records, base, whole, args.cost, args.objectives, args.keep, args.seed)
-    if args.report:
-        from src.formula import plots, report
-        os.makedirs(args.report, exist_ok=True)
-        pictures = {'The front': plots.save(plots.front(fit), os.path.join(args.report, 'front.png')),
-                    'r(c), d(c) and w(c) with 95 % bands': plots.save(plots.curves(fit.formula, base if known else None),
-                                                                      os.path.join(args.report, 'curves.png'))}
-        report.write(os.path.join(args.report, 'report.html'), fit, base if known else None,
-                     f'Tiny formula of {fit.formula.base}', pictures, table.problems)
     fit.formula.save(args.out)
     low, high = fit.formula.range
     print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of {fit.formula.base_cost:,} '
@@ -58,7 +53,16 @@ def main() -> None:
         error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''
         print(f'{m}: Spearman correlation with cost {correlation:+.2f} (p {p:.2g}){error}')
     print(*fit.remarks(), sep='\n', end='\n' if fit.remarks() else '')
-    print(f'formula: {args.out}' + (f'\nreport: {os.path.join(args.report, "report.html")}' if args.report else ''))
+    print(f'formula: {args.out}')
+    if args.report:
+        from src.formula import plots, report
+        os.makedirs(args.report, exist_ok=True)
+        pictures = {'The front': plots.front(fit, path=os.path.join(args.report, 'front.png')),
+                    'r(c), d(c) and w(c) with 95 % bands': plots.curves(
+                        fit.formula, base if known else None, path=os.path.join(args.report, 'curves.png'))}
+        report.write(os.path.join(args.report, 'report.html'), fit, base if known else None,
+                     f'Tiny formula of {fit.formula.base}', pictures, table.problems)
+        print(f'report: {os.path.join(args.report, "report.html")}')
 
 
 if __name__ == '__main__':

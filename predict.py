@@ -2,9 +2,11 @@
 import argparse
 import sys
 
-from src.files import check_parent
+from src.files import check_parent, user_path
+from src.output import unread
 from src.runtime import configure, printable, run_entry
 
+UNREAD = 141  # the exit code of a command whose reader has gone before its end, as of one that SIGPIPE ends
 DRAWN = 64  # images in a picture at most
 BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
             'lite': ('.mindir', '.onnx')}  # and the endings they take
@@ -12,13 +14,13 @@ BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mind
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--model', required=True, metavar='PATH', help='a .ckpt, .mindir or .onnx')
-    parser.add_argument('--images', nargs='+', metavar='PATH', help='image files, or folders of them')
+    parser.add_argument('--model', required=True, type=user_path, metavar='PATH', help='a .ckpt, .mindir or .onnx')
+    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH', help='image files, or folders of them')
     parser.add_argument('--data', metavar='NAME', help="take the images from a data set's validation split instead")
-    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
     parser.add_argument('--count', type=int, default=24, metavar='N', help='how many of the data set (default 24)')
     parser.add_argument('--topk', type=int, default=1, metavar='K', help='classes named for each image')
-    parser.add_argument('--plot', metavar='PNG', help='draw the images with their predictions')
+    parser.add_argument('--plot', type=user_path, metavar='PNG', help='draw the images with their predictions')
     parser.add_argument('--backend', default='auto', choices=BACKENDS,
                         help='auto: by the ending; lite: the C++ program, which takes a .mindir or .onnx')
     parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
@@ -54,12 +56,14 @@ def main() -> int:
     drawn = []
     for result in results:
         print(printable(f"{result.name}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in result.classes)}"))
+        if unread() and not args.plot:
+            return UNREAD
         if args.plot and len(drawn) < DRAWN:
             drawn.append(result)
     for line in bad:
         print(printable(f'left out: {line}'), file=sys.stderr)
     if drawn:
-        predictions([r.image for r in drawn], [r.caption for r in drawn], [r.right for r in drawn], args.plot)
+        predictions([r.image for r in drawn], [r.caption for r in drawn], [r.right for r in drawn], path=args.plot)
         print(f'picture of the first {len(drawn)}: {args.plot}')
     return 1 if bad else 0
 

@@ -2,21 +2,22 @@
 import argparse
 import os
 
-from src.files import check_parent
+from src.files import check_parent, user_path
 from src.runtime import run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--model', required=True, metavar='FILE.onnx', help='of export.py')
-    parser.add_argument('--images', nargs='+', metavar='PATH', help='images to calibrate with (default: training images)')
+    parser.add_argument('--model', required=True, type=user_path, metavar='FILE.onnx', help='of export.py')
+    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH',
+                        help='images to calibrate with (default: training images)')
     parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them at most (default 256)')
     parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax or percentile')
     parser.add_argument('--data', metavar='NAME', help='the data set to score on (default: that of the training)')
-    parser.add_argument('--data-dir', metavar='DIR', help="its folder")
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="its folder")
     parser.add_argument('--max-drop', type=float, default=1.0, metavar='POINTS', help='of top-1 allowed (default 1)')
     parser.add_argument('--force', action='store_true', help='write it whatever it scores')
-    parser.add_argument('--out', metavar='FILE.onnx', help='default: <model>-int8.onnx')
+    parser.add_argument('--out', type=user_path, metavar='FILE.onnx', help='default: <model>-int8.onnx')
     return parser.parse_args()
 
 

@@ -2,16 +2,18 @@
 import argparse
 import os
 
-from src.config import load_config
+from src.files import user_path
 from src.runtime import configure, run_entry
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--config', default='configs/tinynet_e_digits.yaml', metavar='FILE')
+    parser.add_argument('--config', default='configs/tinynet_e_digits.yaml', type=user_path, metavar='FILE')
     parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides')
-    parser.add_argument('--run', default='runs/quickstart', metavar='DIR', help='an interrupted one there is continued')
+    parser.add_argument('--run', default='runs/quickstart', type=user_path, metavar='DIR',
+                        help='an interrupted one there is continued')
     args = parser.parse_args()
+    from src.config import load_config
     config = load_config(args.config, args.overrides)
     resume = os.path.isfile(f'{args.run}/config.yaml')
     if resume and load_config(f'{args.run}/config.yaml') != config:
@@ -24,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_entry(main)
+    run_entry(main, log=True)

@@ -5,22 +5,23 @@ import json
 import os
 import sys
 
-from src.files import check_parent
+from src.files import check_parent, user_path
 from src.runtime import run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('command', nargs='?', default='run', choices=('run', 'status', 'export'))
-    parser.add_argument('--config', required=True, metavar='FILE', help='see configs/study/')
+    parser.add_argument('--config', required=True, type=user_path, metavar='FILE', help='see configs/study/')
     parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
                         help='replace one key, for example study.trials=60; may be repeated')
-    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder")
-    parser.add_argument('--study', metavar='DIR', help='the folder of the study (default: runs/study/<configuration>)')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
+    parser.add_argument('--study', type=user_path, metavar='DIR',
+                        help='the folder of the study (default: runs/study/<configuration>)')
     parser.add_argument('--dry-run', action='store_true', help='print what would be trained and what it costs; do nothing')
-    parser.add_argument('--out', default='records.csv', metavar='FILE',
+    parser.add_argument('--out', default='records.csv', type=user_path, metavar='FILE',
                         help='of export: the table for fit_formula.py; beside it records.seeds.csv has every training')
-    parser.add_argument('--plot', metavar='FILE', help='of export: a picture of the rules\' networks')
+    parser.add_argument('--plot', type=user_path, metavar='FILE', help='of export: a picture of the rules\' networks')
     parser.add_argument('--json', action='store_true', help='of status: print one JSON object')
     return parser.parse_args()
 
@@ -62,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_entry(main)
+    run_entry(main, log='status' not in sys.argv)

@@ -4,24 +4,29 @@ import dataclasses
 import os
 import time
 
-from src.config import load_config
+from src.files import user_path
 from src.runtime import configure, run_entry
-from src.training.run import RunFolder
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--config', metavar='FILE', help='a recipe, see configs/ (default: the built-in defaults)')
+    parser.add_argument('--config', type=user_path, metavar='FILE',
+                        help='a recipe, see configs/ (default: the built-in defaults)')
     parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
                         help='replace one key of the configuration, for example train.epochs=10; may be repeated')
-    parser.add_argument('--data-dir', metavar='DIR', help="the data set's folder; also where it lies now, with --resume")
-    parser.add_argument('--run', metavar='DIR', help='the folder of the run (default: runs/<model>-<data>-<time>)')
-    parser.add_argument('--resume', metavar='RUN', help='go on with an interrupted run, with its own configuration')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR',
+                        help="the data set's folder; also where it lies now, with --resume")
+    parser.add_argument('--run', type=user_path, metavar='DIR',
+                        help='the folder of the run (default: runs/<model>-<data>-<time>)')
+    parser.add_argument('--resume', type=user_path, metavar='RUN',
+                        help='go on with an interrupted run, with its own configuration')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_arguments()
+    from src.config import load_config
+    from src.training.run import RunFolder
     if args.resume is not None:
         if args.config or args.overrides or args.run:
             raise ValueError('--resume goes on with the configuration of the run; it takes no option but --data-dir')
@@ -45,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_entry(main)
+    run_entry(main, log=True)

@@ -11,14 +11,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from src.data.layout import find_layout  # noqa: E402
 from src.data.packing import pack  # noqa: E402
+from src.files import user_path  # noqa: E402
 from src.runtime import run_entry  # noqa: E402
 from src.training.progress import Bar, tell  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data-dir', metavar='DIR', required=True, help='holds train/<class>/ and val/<class>/, or <class>/')
-    parser.add_argument('--out', metavar='DIR', required=True, help='where the packed splits go; made if missing')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', required=True,
+                        help='holds train/<class>/ and val/<class>/, or <class>/')
+    parser.add_argument('--out', type=user_path, metavar='DIR', required=True,
+                        help='where the packed splits go; made if missing')
     parser.add_argument('--split', help='which to pack, train, val or train,val (default: those that there are)')
     parser.add_argument('--shards', type=int, default=4, metavar='N', help='files of each split (default: 4)')
     parser.add_argument('--size', type=int, metavar='PX', help='shrink images whose shorter side is longer, as JPEG')

@@ -8,13 +8,15 @@ import glob
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import stat
 import tempfile
 import time
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Set
 
 PREFIX = '.tinynets-'  # of the hidden folders in which files are written
+_workplaces: Set[str] = set()  # this process's
 ABANDONED = 86400.0  # seconds after which such a folder is removed where locks cannot say whether its writer lives
 _MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (codecs.BOM_UTF16_LE, 'UTF-16'),
           (codecs.BOM_UTF16_BE, 'UTF-16'))  # UTF-32 first: its mark begins with one of UTF-16
@@ -38,11 +40,19 @@ def workplace(folder=None, target=None) -> Iterator[str]:
                 if not (lock(held) and os.path.isdir(work)):
                     os.close(held)
                     held = None
+        _workplaces.add(work)
         try:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            _workplaces.discard(work)
             os.close(held)
+
+
+def remove_workplaces() -> None:
+    """Remove this process's own, which end half-way because the process does."""
+    for work in list(_workplaces):
+        shutil.rmtree(work, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -192,6 +202,30 @@ def file_hash(path: str) -> str:
         for block in iter(lambda: file.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()
+
+
+def user_path(text: str) -> str:
+    """A path as a user gives it, a leading `~` read as the home folder, which no shell does after a `=` or in a file.
+
+    Raises FileNotFoundError where there is no home folder, or a folder called ~ would be made.
+    """
+    if text != '~' and not text.startswith('~/'):
+        return text
+    home = home_folder()
+    if home is None:
+        raise FileNotFoundError(f'{text}: no home folder is known here (HOME is not set); write the whole path')
+    return os.path.join(home, text[2:]) if text[2:] else home
+
+
+def home_folder() -> Optional[str]:
+    """The user's home folder by HOME or the system's list of users; None where neither names one."""
+    home = os.environ.get('HOME', '')
+    if not os.path.isabs(home):
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            return None
+    return home if os.path.isabs(home) else None
 
 
 def check_parent(*paths) -> None:

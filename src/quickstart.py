@@ -7,14 +7,16 @@ from typing import Dict, Optional, Tuple
 from rich.console import Console
 from rich.table import Table
 
+from src import stopping
 from src.config import Config
 from src.data import presets
 from src.deploy.classify import classify, samples_of_dataset
 from src.deploy.export import Exported, export
 from src.deploy.predict import load_predictor
 from src.files import write_json
+from src.output import side_product
 from src.runtime import on_cpu
-from src.training.evaluate import Result, evaluate
+from src.training.evaluate import Result, evaluate, exact_top1
 from src.training.loop import train
 from src.training.plots import confusion_matrix, predictions
 from src.training.run import RunFolder
@@ -28,8 +30,9 @@ def quickstart(config: Config, device: str, path: str, resume: bool = False) -> 
     The accuracy is that of the exported MINDIR on the validation split, the file a device would run.
     """
     outcome = train(config, device, path, resume)
+    stopping.check()
     run: RunFolder = outcome.run
-    result, made = on_cpu(deploy, config, path, str(run.best), outcome.best['top1'] if device == 'CPU' else None)
+    result, made = on_cpu(deploy, config, path, str(run.best), exact_top1(outcome.best) if device == 'CPU' else None)
     summary = {
         'model': config.model.name, 'data': config.data.name, **result.summary(),
         'train_seconds': round(outcome.seconds, 1), 'checkpoint': str(run.best), 'mindir': made['MINDIR'].path,
@@ -56,11 +59,12 @@ def deploy(config: Config, path: str, best: str, top1: Optional[float]) -> Tuple
     result = evaluate(model.predict, dataset, model.transform, config.data.batch_size)
     if top1 is None:
         top1 = evaluate(load_predictor(best).predict, dataset, model.transform, config.data.batch_size).top1
-    if result.confusion.trace() != round(top1 * result.count / 100):
+    if result.correct != round(top1 * result.count / 100):
         raise ValueError(f'the exported model scores {result.top1:.2f} %, the checkpoint {top1:.2f} %')
-    confusion_matrix(result.confusion, model.class_names, os.path.join(path, CONFUSION),
-                     f'exported model, top-1 {result.top1:.2f} %')
+    confusion, drawn = os.path.join(path, CONFUSION), os.path.join(path, PREDICTIONS)
+    with side_product(confusion):
+        confusion_matrix(result.confusion, model.class_names, f'exported model, top-1 {result.top1:.2f} %', path=confusion)
     named = list(classify(model, samples_of_dataset(config.data.name, config.data.dir, 24)))
-    predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named],
-                os.path.join(path, PREDICTIONS))
+    with side_product(drawn):
+        predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named], path=drawn)
     return result, made

@@ -15,16 +15,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterator, Optional
 
-from src.text import LINE, say_once, shorten
+from src import output, stopping
+from src.output import describe, lacking, printable
+from src.stopping import INTERRUPTED, Interrupted
+from src.text import say_once
 
 USER_ERROR = 2  # the exit code of a user's mistake
-INTERRUPTED = 130  # and of a stop by SIGINT or SIGTERM, which MindSpore may turn into one another
 
 _rank, _size = 0, 1
-
-
-class Interrupted(Exception):
-    """The run was asked to stop and did, with everything saved; the message says how to go on."""
 
 
 def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0,
@@ -135,7 +133,7 @@ def _join() -> None:
     global _rank, _size
     from mindspore.communication import get_group_size, get_rank, init
     if os.environ.get('MS_ROLE') == 'MS_SCHED':
-        for number in (signal.SIGINT, signal.SIGTERM):  # it goes when the workers have gone
+        for number in stopping.SIGNALS:  # it goes when the workers have gone
             signal.signal(number, signal.SIG_IGN)
         init()
         sys.exit(0)
@@ -315,41 +313,34 @@ def sinks_data(device: str) -> bool:
     return device in ('Ascend', 'GPU')
 
 
-def run_entry(main: Callable[[], Optional[int]]) -> None:
+def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
     """Run a command line: a user's mistake prints one line and exits with 2, a stop on request with 130.
 
-    TINYNETS_DEBUG=1 in the environment shows where in the code the error came from.
+    So does what the machine lacks: space, memory, processes. A reader of the output that goes away changes nothing;
+    output that cannot be written otherwise makes the exit code 2 after the work is done, but not where it is a mere
+    `log` of work whose results are files. TINYNETS_DEBUG=1 in the environment shows where in the code an error came from.
     """
+    output.guard(log)  # first: it closes the gaps that other descriptors would fill
+    stopping.listen()
     try:
-        sys.exit(main() or 0)
+        code = main() or 0
+    except SystemExit as end:  # argparse
+        code = end.code
     except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        code = _failed(stop, INTERRUPTED)
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output, `head` for example, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except (ValueError, OSError, MemoryError) as error:
-        if os.environ.get('TINYNETS_DEBUG'):
+        code = _failed('interrupted', INTERRUPTED)
+    except Exception as error:
+        if os.environ.get('TINYNETS_DEBUG') or not (isinstance(error, (ValueError, OSError)) or lacking(error)):
             raise
-        print(f'error: {describe(error)}', file=sys.stderr)
-        sys.exit(USER_ERROR)
+        code = _failed(f'error: {describe(error)}', USER_ERROR)
+    lost = output.lost_output()
+    if lost and not log and not code:
+        code = _failed(f'error: standard output: {lost.strerror}; what was to be printed is lost', USER_ERROR)
+    stopping.done()
+    sys.exit(code)
 
 
-def describe(error: Exception) -> str:
-    """One line that says what an exception is about, printable, with the middle left out of a long one."""
-    if isinstance(error, OSError) and error.strerror:
-        return shorten(printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror), LINE)
-    if isinstance(error, MemoryError):
-        return 'out of memory; a smaller batch, image or network needs less'
-    return shorten(printable(' '.join(str(error).split())), LINE) or type(error).__name__
-
-
-def printable(text: str) -> str:
-    """A line with its control characters as escapes: in names from others' files they could steer the terminal.
-
-    Surrogates, which stand for bytes of a file name that are no UTF-8, become escapes too.
-    """
-    return re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff]', lambda found: found[0].encode('unicode_escape').decode(), text)
+def _failed(line: object, code: int) -> int:
+    print(line, file=sys.stderr, flush=True)
+    return code

@@ -1,21 +1,21 @@
-"""Pictures of the front and of the formula's curves. Matplotlib is imported when one is drawn."""
+"""Pictures of the front and of the formula's curves; each is written to the PNG file `path`, its bytes are returned."""
 from __future__ import annotations
 
-import io
 from typing import Optional, Sequence
 
 import numpy as np
 
 from src.arch import NetSpec
-from src.files import replacing
 from src.formula.budget import Budget, cost
 from src.formula.fitting import Fit
 from src.formula.rules import Impossible, Network, tiny
 from src.formula.tiny import TWO_SIDED_95, Formula, paper_width
+from src.pictures import picture
 
 BLUE, RED, GREY = '#1f5fa8', '#c0392b', '#888888'
 
 
+@picture
 def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Network] = None, budgets: int = 24):
     """A figure of r(c), d(c) and w(c) with 95 % bands, the points and where the curves are extrapolated.
 
@@ -74,6 +74,7 @@ def solved_widths(formula: Formula, base: NetSpec, budgets) -> list:
     return found
 
 
+@picture
 def front(fit: Fit):
     """A figure of all measured networks, the front picked out, with deviations where there are some."""
     from matplotlib.figure import Figure
@@ -94,6 +95,7 @@ def front(fit: Fit):
     return figure
 
 
+@picture
 def comparison(rows: Sequence[tuple], kind: str = 'macs'):
     """A figure of (rule, cost, mean top-1, deviation or None) rows: accuracy over cost, a line a rule."""
     from matplotlib.figure import Figure
@@ -107,19 +109,3 @@ def comparison(rows: Sequence[tuple], kind: str = 'macs'):
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     return figure
-
-
-def png(figure) -> bytes:
-    """The figure's picture."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=120, format='png')
-    return buffer.getvalue()
-
-
-def save(figure, path: str) -> bytes:
-    """Write the figure's picture, whole or not at all; returns it."""
-    picture = png(figure)
-    with replacing(path) as temporary:
-        with open(temporary, 'wb') as file:
-            file.write(picture)
-    return picture

@@ -71,4 +71,4 @@ def draw_rules(path: str, rows: List[dict], cost: str) -> None:
              for label in row['label'].split(', ') for rule in [label.partition(':')[0]] if rule in RULES]
     if not drawn:
         raise ValueError(f'{path}: no network of this study is a rule\'s (study.networks, for example tiny:5M)')
-    plots.save(plots.comparison(drawn, cost), path)
+    plots.comparison(drawn, cost, path=path)

@@ -76,7 +76,9 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,
                        trial['seed'], config.runtime.kernels, config.runtime.jit_level)
     from src.training.checkpoint import CheckpointError, NotFinite
+    from src.training.evaluate import exact_top1
     from src.training.loop import Diverged, train
+    from src.training.watch import ROUNDING
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),
                      'augment': vars(config.augment), 'optim': vars(config.optim),
                      'train': {**vars(config.train), 'seed': trial['seed']}, 'runtime': vars(config.runtime)},
@@ -99,8 +101,10 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     except (Diverged, NotFinite) as reason:
         store.finish(trial['id'], time.monotonic() - begun, flag='diverged', reason=describe(reason))
     else:
-        score, chance = outcome.last, store.facts()['chance']
-        flag = 'chance' if score['top1'] <= chance + ABOVE_CHANCE * (100 - chance) else ''
+        score = outcome.last
+        chance = store.facts()['chance']
+        reached = exact_top1(score) if 'count' in score else score['top1']
+        flag = 'chance' if reached <= chance + ABOVE_CHANCE * (100 - chance) + ROUNDING else ''
         store.finish(trial['id'], time.monotonic() - begun, flag=flag, top1=score['top1'], top5=score['top5'],
                      loss=score['loss'])
     if not config.study.keep_checkpoints:

@@ -21,10 +21,25 @@ class Result:
     images_per_s: float
     confusion: np.ndarray
 
+    @property
+    def correct(self) -> int:
+        """The images whose likeliest class is their own."""
+        return int(np.trace(self.confusion))
+
     def summary(self) -> dict:
-        """The numbers without the matrix, as JSON takes them."""
+        """The numbers without the matrix, as JSON takes them: rounded, but for `correct` and `count`."""
         return {'top1': round(self.top1, 4), 'top5': round(self.top5, 4), 'loss': round(self.loss, 6),
-                'count': self.count, 'images_per_s': round(self.images_per_s, 1)}
+                'correct': self.correct, 'count': self.count, 'images_per_s': round(self.images_per_s, 1)}
+
+
+def correct(score: dict) -> int:
+    """The correctly classified images of a `summary`; those of earlier releases have only the rounded share."""
+    return score.get('correct', round(score['top1'] * score['count'] / 100))
+
+
+def exact_top1(score: dict) -> float:
+    """A `summary`'s top-1 in percent as the images give it: what is compared, since 33.3333 is less than a third."""
+    return 100 * correct(score) / score['count']
 
 
 def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Callable, batch_size: int,
@@ -57,5 +72,5 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Ca
         confusion = add_up(confusion)
     if count != len(dataset):
         raise ValueError(f'evaluated {count} images of {len(dataset)}')
-    return Result(100 * np.trace(confusion) / count, 100 * top5 / count, loss / count, count,
+    return Result(100 * int(np.trace(confusion)) / count, 100 * top5 / count, loss / count, count,
                   count / (time.perf_counter() - start), confusion)

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 import zlib
 from dataclasses import dataclass
@@ -20,13 +19,15 @@ from src.data.pipeline import TrainStream
 from src.files import write_text
 from src.model.network import create_model
 from src.model.weights import load_arrays
+from src.output import side_product
 from src.runtime import Interrupted, sinks_data
+from src.stopping import Stop
 from src.text import shown
 from src.training import checkpoint, parallel
 from src.training.card import model_card
 from src.training.distill import distillation
 from src.training.ema import WeightAverage
-from src.training.evaluate import Result, evaluate
+from src.training.evaluate import Result, evaluate, exact_top1
 from src.training.optim import build_optimizer, describe_groups
 from src.training.precision import check_precision, loss_scaler, mixed
 from src.training.progress import Bar, duration, tell
@@ -250,10 +251,12 @@ class Trainer:
             self.save(run.last)
             saved_at = logged_at = time.monotonic()
 
-        with Stop() as stop, Bar('training', self.total_steps, self.step) as bar:
+        early = f'interrupted at step {self.step} of {self.total_steps}; resume it with --resume {run.path}'
+        several = runtime.size() > 1  # workers, who agree on a stop between steps only
+        with Stop(early, deferring=several) as stop, Bar('training', self.total_steps, self.step) as bar:
             def stop_if(asked: bool) -> None:
                 if asked:
-                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, go on '
+                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, resume it '
                                       f'with --resume {run.path}')
 
             def end_epoch() -> None:
@@ -264,7 +267,7 @@ class Trainer:
                         bar.update(self.step, f'evaluating {done}/{total}')
                         stop_if(stop.requested and runtime.size() == 1)  # several agree between steps only
                     self._score(run, epoch, progress)
-                    check_chance(self.best['top1'], self.val_set.labels, epoch, self.config.train.chance_epochs,
+                    check_chance(exact_top1(self.best), self.val_set.labels, epoch, self.config.train.chance_epochs,
                                  self.step)
                     save()
 
@@ -273,6 +276,7 @@ class Trainer:
             for done, loss in self.losses() if not self._finished() else ():
                 if not math.isfinite(loss):
                     raise Diverged(self._diverged(run, loss, done))
+                stop.defer()
                 self.step = done
                 losses.append(loss)
                 bar.update(done, f'loss {loss:.3f}  lr {self._rate():.1e}  {speed():.0f} images/s')
@@ -333,13 +337,14 @@ class Trainer:
         self.score = {'epoch': epoch, 'step': self.step, **result.summary()}
         run.record(kind='eval', **self.score)
         self.say(f"epoch {epoch:>3}: top-1 {result.top1:.2f} %, top-5 {result.top5:.2f} %, loss {result.loss:.4f}")
-        if not self.best or result.top1 > self.best['top1']:
+        if not self.best or exact_top1(self.score) > exact_top1(self.best):
             self.best = self.score
             self.save(run.best)
             if runtime.rank() == 0:
-                write_text(run.card, model_card(str(run.best), self.network.plan, self.config, self.best,
-                                                self.class_names, len(self.stream.dataset), self.total_steps,
-                                                self._meta()['versions']))
+                with side_product(str(run.card)):
+                    write_text(run.card, model_card(str(run.best), self.network.plan, self.config, self.best,
+                                                    self.class_names, len(self.stream.dataset), self.total_steps,
+                                                    self._meta()['versions']))
         run.draw(self.title)
 
     def _diverged(self, run: RunFolder, loss: float, step: int) -> str:
@@ -349,29 +354,6 @@ class Trainer:
                 'A lower optim.learning_rate, a longer optim.warmup_epochs or optim.clip_norm=1 helps.' +
                 ('' if self.config.runtime.amp == 'O0' else f' So may runtime.amp=O0: {self.config.runtime.amp_type} '
                  'may be too coarse or end too early for these numbers.'))
-
-
-class Stop:
-    """Turns SIGINT and SIGTERM into a request that the loop answers between two steps; a second one stops at once."""
-
-    def __init__(self):
-        self.requested = False
-
-    def __enter__(self) -> 'Stop':
-        try:
-            self.before = {s: signal.signal(s, self._request) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread: nobody can signal us
-            self.before = {}
-        return self
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _request(self, *_) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
 
 
 class Counted(nn.Cell):

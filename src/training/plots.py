@@ -1,15 +1,15 @@
-"""Pictures: training curves and confusion matrices. Matplotlib is imported when one is drawn."""
+"""Pictures: training curves, confusion matrices and predictions; each is written to the PNG file `path`."""
 from __future__ import annotations
 
-import warnings
 from typing import Mapping, Sequence
 
 import numpy as np
 
-from src.files import replacing
+from src.pictures import picture
 
 
-def training_curve(records: Sequence[dict], path: str, title: str) -> None:
+@picture
+def training_curve(records: Sequence[dict], title: str):
     """Draw training loss, learning rate, validation accuracy and throughput over epochs from a run's metric records."""
     from matplotlib.figure import Figure
     train = [r for r in records if r['kind'] == 'train']
@@ -33,10 +33,11 @@ def training_curve(records: Sequence[dict], path: str, title: str) -> None:
     speed.set(xlabel='epoch', ylabel='training images/s', ylim=(0, None))
     for axis in (loss, accuracy, speed):
         axis.grid(alpha=0.3)
-    _save(figure, path)
+    return figure
 
 
-def runs_together(runs: Mapping[str, Sequence[dict]], path: str) -> None:
+@picture
+def runs_together(runs: Mapping[str, Sequence[dict]]):
     """Draw the validation top-1, validation loss, training loss and learning rate of several runs over their epochs."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(11, 7), layout='constrained')
@@ -53,10 +54,11 @@ def runs_together(runs: Mapping[str, Sequence[dict]], path: str) -> None:
     legend = figure.legend(handles, labels, loc='outside upper center', ncols=min(3, len(runs)))
     for text in legend.get_texts():
         text.set_parse_math(False)
-    _save(figure, path)
+    return figure
 
 
-def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str], path: str, title: str) -> None:
+@picture
+def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str], title: str):
     """Draw a confusion matrix in percent of each true class; numbers are written up to 20 classes."""
     from matplotlib.figure import Figure
     share = 100 * confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -74,10 +76,11 @@ def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str], path: st
         for i, j in np.argwhere(confusion):
             axis.text(j, i, f'{share[i, j]:.0f}', ha='center', va='center', fontsize=8,
                       color='white' if share[i, j] > 50 else 'black')
-    _save(figure, path)
+    return figure
 
 
-def predictions(images: Sequence, captions: Sequence[str], right: Sequence, path: str, columns: int = 8) -> None:
+@picture
+def predictions(images: Sequence, captions: Sequence[str], right: Sequence, columns: int = 8):
     """Draw images (Pillow, RGB) with a caption each; `right` colours it: True green, False red, None black."""
     from matplotlib.figure import Figure
     columns = max(1, min(columns, len(images)))
@@ -90,10 +93,4 @@ def predictions(images: Sequence, captions: Sequence[str], right: Sequence, path
         axis.imshow(np.asarray(image))
         color = 'black' if correct is None else '#1e7d32' if correct else '#c0392b'
         axis.set_title(caption, fontsize=8, color=color, parse_math=False)
-    _save(figure, path)
-
-
-def _save(figure, path: str) -> None:
-    with replacing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='Glyph')  # a name in a script the font lacks is drawn as boxes
-        figure.savefig(temporary, dpi=120, format='png')
+    return figure

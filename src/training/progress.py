@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from typing import Optional
@@ -61,16 +60,12 @@ class Bar:
 
 
 def tell(text: str) -> None:
-    """Print text at once, in order with the progress, also into a file; a reader that has gone stops no training.
+    """Print text at once, in order with the progress, also into a file.
 
     Of several workers the first one speaks for all.
     """
-    if runtime.rank() > 0:
-        return
-    try:
+    if runtime.rank() == 0:
         print('\n'.join(map(runtime.printable, text.split('\n'))), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ from typing import Iterator, List, Optional
 
 from src.config import Config, load_config, to_yaml
 from src.files import create_text, lock, read_text, remove_leftovers, write_text
+from src.output import side_product
 from src.training.events import Events
 from src.training.plots import training_curve
 
@@ -32,7 +33,7 @@ class RunFolder:
         self.last = self.path / 'last.ckpt'
         self.best = self.path / 'best.ckpt'
         self.card = self.path / 'best.md'
-        self.events: Optional[Events] = None
+        self.events = Events(self.path / 'events')
 
     @classmethod
     def new(cls, path: str) -> 'RunFolder':
@@ -72,8 +73,7 @@ class RunFolder:
             try:
                 yield
             finally:
-                if self.events:
-                    self.events.close()
+                self.events.close()
 
     def load_config(self) -> Config:
         """The configuration the run was started with."""
@@ -83,8 +83,7 @@ class RunFolder:
         """Append one record."""
         with open(self.metrics, 'a', encoding='utf-8') as file:
             file.write(json.dumps(fields) + '\n')
-        if self.events:
-            self.events.write(fields)
+        self.events.write(fields)
 
     def records(self) -> List[dict]:
         """Every whole record; a line cut short by a kill is passed over."""
@@ -106,12 +105,12 @@ class RunFolder:
         last = {'train': up_to_step, 'eval': up_to_step if scored_step is None else scored_step}
         kept = [r for r in self.records() if 0 < r['step'] <= last[r['kind']]]
         write_text(self.metrics, ''.join(json.dumps(r) + '\n' for r in kept))
-        self.events = Events(self.path / 'events', kept)
+        self.events.begin(kept)
 
     def draw(self, title: str) -> None:
         """Draw the training curve of the records so far."""
-        training_curve(self.records(), str(self.curve), title)
-
+        with side_product(str(self.curve)):
+            training_curve(self.records(), title, path=str(self.curve))
 
 
 class FollowedRun(RunFolder):

@@ -7,6 +7,7 @@ import numpy as np
 
 UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth a word on the remedy
 LUCK = 0.02  # of top-1, as a share
+ROUNDING = 1e-9  # percent: of floating-point numbers that mean the same share
 SETTLED = 100  # updates; a good run from random weights is at chance for up to 40, many epochs of a few images
 
 
@@ -37,12 +38,12 @@ def chance_level(labels: np.ndarray) -> float:
 
 
 def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int, steps: int = SETTLED) -> None:
-    """Raise AtChance where after `epochs` epochs the best top-1, in percent, is still no more than guessing's.
+    """Raise AtChance where after `epochs` epochs the best top-1, in percent, not rounded, is no more than guessing's.
 
     `steps` is how many updates there were; before SETTLED of them it is too early to say.
     """
     level = chance_level(labels)
-    if epochs and epoch >= epochs and steps >= SETTLED and best_top1 <= level:
+    if epochs and epoch >= epochs and steps >= SETTLED and best_top1 <= level + ROUNDING:
         raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, no more than guessing reaches ({level:.2f} %): '
                        'nothing is learnt. Look at a few images and their classes, then try a lower optim.learning_rate, a '
                        'longer optim.warmup_epochs or a milder data.crop_area; to go on regardless set '

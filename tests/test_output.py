@@ -1,0 +1,155 @@
+"""Output whose reader goes away, side products that fail, and what a machine lacks in the words of an error."""
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from src import output
+from src.output import Guarded, describe, lacking, side_product
+from tests.conftest import ROOT
+
+
+class Broken:
+    """A stream that fails with an error while it has one."""
+
+    def __init__(self, number):
+        self.number, self.text = number, ''
+
+    def write(self, text):
+        if self.number:
+            raise OSError(self.number, os.strerror(self.number))
+        self.text += text
+        return len(text)
+
+    def flush(self):
+        self.write('')
+
+    def fileno(self):
+        raise ValueError('none')
+
+
+@pytest.mark.parametrize('number', [errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EAGAIN])
+def test_writes_never_raise_and_are_tried_again(number, capsys):
+    stream = Broken(number)
+    guarded = Guarded(stream)
+    print('lost', file=guarded, flush=True)
+    assert guarded.error.errno == number and stream.text == ''
+    stream.number = 0  # the disk has room again
+    print('kept', file=guarded, flush=True)
+    assert stream.text == 'kept\n' and guarded.error.errno == number and capsys.readouterr().err == ''
+
+
+def test_a_log_that_is_lost_is_said_once(capsys):
+    guarded = Guarded(Broken(errno.ENOSPC))
+    guarded.told = False
+    for _ in range(3):
+        print('lost', file=guarded, flush=True)
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1 and 'standard output: No space left' in said
+
+
+def command(text, *options):
+    """A shell line in the project's folder: exit code of its first command, its stderr."""
+    done = subprocess.run(['bash', '-c', f'{sys.executable} {text}; echo "${{PIPESTATUS[0]}}" >&2', *options], cwd=ROOT,
+                          capture_output=True, text=True, timeout=120)
+    *lines, code = done.stderr.splitlines()
+    return int(code), lines
+
+
+@pytest.mark.parametrize('where, code, words', [
+    ('| head -n 1', 0, ''), ('| true', 0, ''), ('> /dev/full', 2, 'standard output: No space left on device'),
+    ('>&-', 2, 'standard output: closed'), ('--help > /dev/full', 2, 'No space left'), ('--help | true', 0, '')])
+def test_short_commands_end_quietly_where_the_reader_left_and_else_say_it(where, code, words):
+    found, lines = command(f'summary.py --model tinynet_e --per-layer {where}')
+    assert found == code and len(lines) == bool(words) and words in ''.join(lines)
+
+
+def test_a_mistake_keeps_its_exit_code_where_nothing_can_be_said():
+    assert command('summary.py --model tinynet_z 2>&-') == (2, [])
+    assert command('design.py --macs 1K 2> /dev/full') == (2, [])
+
+
+CLOSED = '''
+import os, sys
+from src.runtime import run_entry
+def main():
+    with open(sys.argv[1], 'w') as file:
+        file.write('content')
+        file.flush()
+        os.write(1, b'framework')
+        os.write(2, b'framework')
+        print('said')
+        print('said', file=sys.stderr)
+run_entry(main, log=True)
+'''
+
+
+@pytest.mark.parametrize('closed', ['>&-', '2>&-', '>&- 2>&-', '<&- >&- 2>&-'])
+def test_no_file_takes_the_place_of_a_closed_stream(closed, tmp_path):
+    done = subprocess.run(['bash', '-c', f'"$@" {closed}', 'bash', sys.executable, '-c', CLOSED, str(tmp_path / 'file')],
+                          cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and (tmp_path / 'file').read_text() == 'content', done.stderr
+
+
+def test_a_side_product_that_fails_is_one_warning_for_each(capsys, monkeypatch):
+    monkeypatch.setattr(output, '_warned', set())
+    reached = []
+    for what in ('curve.png', 'curve.png', 'a\x1b.md'):
+        with side_product(what):
+            reached.append(what)
+            raise KeyError('any error\nwith two lines')
+    lines = capsys.readouterr().err.splitlines()
+    assert len(reached) == 3 and len(lines) == 2
+    assert lines[0].startswith('warning: curve.png could not be written (') and lines[1].startswith('warning: a\\x1b.md')
+    with pytest.raises(KeyboardInterrupt), side_product('x'):
+        raise KeyboardInterrupt
+
+
+def raised(*errors):
+    """The last of some errors, each raised while the one before was handled."""
+    found = None
+    for error in errors:
+        try:
+            try:
+                if found is not None:
+                    raise found
+            except BaseException:
+                raise error from None
+            else:
+                raise error
+        except BaseException as last:
+            found = last
+    return found
+
+
+@pytest.mark.parametrize('error, what', [
+    (OSError(errno.ENOSPC, 'x'), 'space'), (OSError(errno.EDQUOT, 'x'), 'space'), (OSError(errno.EROFS, 'x'), 'space'),
+    (MemoryError(), 'memory'), (OSError(errno.ENOMEM, 'x'), 'memory'), (RuntimeError("can't start new thread"), 'processes'),
+    (BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable'), 'processes'), (OSError(errno.EMFILE, 'x'), 'processes'),
+    (RuntimeError('Malloc for kernel output failed, Memory isn\'t enough'), 'memory'), (RuntimeError('std::bad_alloc'), 'memory'),
+    (ImportError('libx.so: failed to map segment from shared object'), 'memory'),
+    (RuntimeError('the shapes differ'), ''), (ValueError('No space left in this sentence'), ''), (OSError(errno.ENOENT, 'x'), ''),
+    (FileNotFoundError('x'), ''), (KeyError('memory'), ''),
+    (raised(OSError(errno.ENOSPC, 'x'), ValueError('could not be saved')), 'space'),
+    (raised(MemoryError(), RuntimeError('wrapped'), ValueError('again')), 'memory'),
+    (raised(KeyError('x'), ValueError('other')), '')])
+def test_what_a_machine_lacks_is_told_from_mistakes(error, what):
+    assert lacking(error) == what
+
+
+def test_want_of_memory_and_of_threads_are_one_line_and_other_errors_are_not():
+    code = 'from src.runtime import run_entry\ndef main():\n    raise {}\nrun_entry(main)'
+    for error, words in (('RuntimeError("can\'t start new thread")', 'ulimit -u'), ('MemoryError()', 'out of memory'),
+                         ('RuntimeError("Malloc failed: memory is not enough")', 'out of memory')):
+        done = subprocess.run([sys.executable, '-c', code.format(error)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 2 and done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
+        assert words in done.stderr
+    done = subprocess.run([sys.executable, '-c', code.format('RuntimeError("a bug")')], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and 'Traceback' in done.stderr
+
+
+def test_descriptions_are_one_line():
+    assert describe(OSError(errno.ENOSPC, 'No space left on device', 'a\nb')) == 'a\\nb: No space left on device'
+    assert describe(RuntimeError('one\ntwo')) == 'one two' and 'ulimit' in describe(RuntimeError("can't start new thread"))

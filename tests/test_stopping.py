@@ -1,0 +1,160 @@
+"""Signals at any time: at once where nothing is to be saved, between two steps where something is; exit code 130."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+
+COMMAND = '''
+import ctypes, os, subprocess, sys, tempfile, time
+from src import stopping
+from src.files import replacing
+from src.runtime import Interrupted, run_entry
+FOLDER = sys.argv[1]
+
+def ready():
+    open(os.path.join(FOLDER, 'ready'), 'w').close()
+
+def main():
+    {body}
+run_entry(main)
+'''
+
+
+def started(body, folder, *, before='', **options):
+    """A command that runs `body`, once it says that it is ready."""
+    folder.mkdir(exist_ok=True)
+    (folder / 'tmp').mkdir()
+    code = COMMAND.format(body='\n    '.join(body.strip().splitlines()))
+    process = subprocess.Popen([*before.split(), sys.executable, '-c', code, str(folder)], cwd=ROOT, text=True,
+                               env={**os.environ, 'TMPDIR': str(folder / 'tmp')}, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, start_new_session=True, **options)
+    until = time.monotonic() + 60
+    while not (folder / 'ready').exists():
+        assert process.poll() is None and time.monotonic() < until, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+WORKS = {
+    'sleeps': 'ready()\ntime.sleep(60)',
+    'calls C': '''
+mutex, library = (ctypes.c_char * 64)(), ctypes.CDLL(None)
+library.pthread_mutex_lock(mutex)
+ready()
+library.pthread_mutex_lock(mutex)''',
+    'catches everything': '''
+ready()
+while True:
+    try:
+        time.sleep(60)
+    except BaseException:
+        pass''',
+    'holds a folder': '''
+with tempfile.TemporaryDirectory() as folder:
+    open(os.path.join(folder, 'half'), 'w').close()
+    ready()
+    time.sleep(60)''',
+    'waits for a child': '''
+child = subprocess.Popen(['sleep', '60'])
+open(os.path.join(FOLDER, 'child'), 'w').write(str(child.pid))
+ready()
+child.wait()
+time.sleep(60)''',
+}
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1], ids=lambda n: n.name)
+@pytest.mark.parametrize('work', WORKS)
+def test_work_with_nothing_to_save_ends_at_once(work, number, tmp_path):
+    if number in (signal.SIGTERM, signal.SIGUSR1) and work not in ('calls C', 'catches everything'):
+        number = signal.SIGINT  # each kind of work and each signal, not all pairs
+    process = started(WORKS[work], tmp_path)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (130, '', 'interrupted\n')
+    assert not os.listdir(tmp_path / 'tmp')
+    if work == 'waits for a child':
+        child = int((tmp_path / 'child').read_text())
+        until = time.monotonic() + 10
+        while os.path.exists(f'/proc/{child}') and 'Z' not in open(f'/proc/{child}/stat').read().split()[2]:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+SAVES = '''
+with stopping.Stop('early', deferring=False) as stop:
+    {early}
+    stop.defer()
+    ready()
+    while not stop.requested:
+        time.sleep(0.01)
+    time.sleep({saving})
+    open(os.path.join(FOLDER, 'saved'), 'w').close()
+    raise Interrupted('all is saved')
+'''
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1], ids=lambda n: n.name)
+def test_work_with_something_to_save_saves_and_one_request_may_come_twice(number, tmp_path):
+    """`timeout` signals a process and then its group, a terminal that closes hangs up twice."""
+    process = started(SAVES.format(early='pass', saving=0.5), tmp_path)
+    process.send_signal(number)
+    time.sleep(0.1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, 'all is saved\n') and (tmp_path / 'saved').exists()
+
+
+def test_who_insists_does_not_wait_and_who_hangs_up_does(tmp_path):
+    for name, number, saved in (('a', signal.SIGINT, False), ('b', signal.SIGHUP, True)):
+        process = started(SAVES.format(early='pass', saving=3), tmp_path / name)
+        process.send_signal(number)
+        time.sleep(1.3)
+        process.send_signal(number)
+        process.communicate(timeout=20)
+        assert process.returncode == 130 and (tmp_path / name / 'saved').exists() == saved
+
+
+def test_before_there_is_something_to_save_a_block_ends_with_its_message(tmp_path):
+    process = started(SAVES.format(early='ready(); time.sleep(60)', saving=0), tmp_path)
+    process.send_signal(signal.SIGTERM)
+    assert (process.communicate(timeout=20)[1], process.returncode) == ('early\n', 130)
+
+
+def test_under_nohup_a_closed_terminal_stops_nothing(tmp_path):
+    process = started('ready()\ntime.sleep(1)\nprint("done")', tmp_path, before='nohup')
+    process.send_signal(signal.SIGHUP)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output) == (0, 'done\n')
+
+
+def test_a_request_that_comes_at_the_end_of_a_block_is_answered_after_it(tmp_path):
+    body = '''
+with stopping.Stop() as stop:
+    ready()
+    while not stop.requested:
+        time.sleep(0.01)
+stopping.check()
+print('went on')'''
+    process = started(body, tmp_path)
+    process.send_signal(signal.SIGINT)
+    assert (*process.communicate(timeout=20), process.returncode) == ('', 'interrupted\n', 130)
+
+
+def test_a_block_in_another_program_takes_the_signals_and_gives_them_back():
+    from src.stopping import Stop
+    before = signal.getsignal(signal.SIGUSR1)
+    with Stop() as stop:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop.requested and stop.deferring
+        os.kill(os.getpid(), signal.SIGINT)  # at once: the same request
+        stop.requested_at -= 2
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+    assert signal.getsignal(signal.SIGUSR1) is before
