@@ -30,6 +30,14 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
+def dataset_of(args: argparse.Namespace, model):
+    """The validation split that --data names, in the model's classes."""
+    from src.config import from_dict
+    from src.data import presets
+    data = from_dict(model.config, args.model).data
+    return model.dataset(presets.whole_set(data, args.data, args.data_dir), 'val')
+
+
 def main() -> int:
     args = parse_arguments()
     check_parent(args.plot)
@@ -50,7 +58,7 @@ def main() -> int:
         configure(args.device)
         from src.deploy.predict import load_predictor
         model = load_predictor(args.model)
-        samples = (samples_of_dataset(args.data, args.data_dir, args.count) if args.data
+        samples = (samples_of_dataset(dataset_of(args, model), args.count) if args.data
                    else samples_of_files(find_files(args.images, say), bad.append))
         results = classify(model, samples, args.topk)
     drawn = []

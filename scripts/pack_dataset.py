@@ -40,7 +40,8 @@ def main() -> None:
         if value is not None and not least <= value <= most:
             raise ValueError(f'--{option} {value}: must be {least} to {most}')
     if not os.path.isdir(args.data_dir):
-        raise FileNotFoundError(f'{args.data_dir}: no such folder; it must hold train/<class>/ and val/<class>/, or <class>/')
+        raise FileNotFoundError(f'{args.data_dir}: no such folder; it must hold train/<class>/ and val/<class>/, or '
+                                '<class>/')
     layout = find_layout(args.data_dir)
     if layout.line:
         tell(layout.line)

@@ -42,8 +42,9 @@ class DataConfig:
     and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
     `holdout` takes so many training images, evenly over the classes, in place of the validation set, which is then not
     looked at; `images` trains on so many of the others only. Where an image folder has no val/, `val_share` of its
-    images, evenly over the classes, become the validation set. `fast_decode` decodes of a training JPEG only what its
-    crop needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it whole, by Pillow.
+    images, evenly over the classes and by their names, become the validation set. `fast_decode` decodes of a training
+    JPEG only what its crop needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it
+    whole, by Pillow.
     `cache` memory keeps decoded images (which are then whole), auto does so where they take no more than `cache_mb`
     megabytes, of the training and of the validation set each.
     """

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from src import stopping
 from src.config import Config
-from src.data import presets
 from src.deploy.classify import classify, samples_of_dataset
 from src.deploy.export import Exported, export
 from src.deploy.predict import load_predictor
@@ -55,7 +54,7 @@ def deploy(config: Config, path: str, best: str, top1: Optional[float]) -> Tuple
     """
     made = {item.format: item for item in export(best, ('MINDIR', 'ONNX'), os.path.join(path, 'export'))}
     model = load_predictor(made['MINDIR'].path)
-    dataset = presets.dataset(config.data, 'val', class_names=model.class_names)
+    dataset = model.dataset(config.data, 'val')
     result = evaluate(model.predict, dataset, model.transform, config.data.batch_size)
     if top1 is None:
         top1 = evaluate(load_predictor(best).predict, dataset, model.transform, config.data.batch_size).top1
@@ -64,7 +63,7 @@ def deploy(config: Config, path: str, best: str, top1: Optional[float]) -> Tuple
     confusion, drawn = os.path.join(path, CONFUSION), os.path.join(path, PREDICTIONS)
     with side_product(confusion):
         confusion_matrix(result.confusion, model.class_names, f'exported model, top-1 {result.top1:.2f} %', path=confusion)
-    named = list(classify(model, samples_of_dataset(config.data.name, config.data.dir, 24)))
+    named = list(classify(model, samples_of_dataset(dataset, 24)))
     with side_product(drawn):
         predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named], path=drawn)
     return result, made

@@ -7,7 +7,6 @@ data set, and its row.
 """
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -19,7 +18,8 @@ from src.data import embedded, images
 from src.data.classes import check_known, in_order
 from src.data.layout import check_classes, find_layout, folders_in
 from src.data.packed import PackedImages
-from src.runtime import printable
+from src.runtime import printable, rank
+from src.text import say_once
 
 SPLITS = ('train', 'val')
 
@@ -63,7 +63,7 @@ class ImageFolder:
             raise ValueError(f'{folder}: no class folders in it; expected {folder}/<class>/<image>')
         names = tuple(class_names) if class_names is not None else in_order(found)
         check_known(folder, found, names)
-        say = report or _to_stderr
+        tell = report or _to_stderr
         self.folder, self.class_names, self.strict = folder, names, strict
         self.paths: List[str] = []
         labels: List[int] = []
@@ -76,19 +76,21 @@ class ImageFolder:
             labels += [names.index(name)] * len(part.files)
             whole.add(part)
             if not part.files:
-                say(f'{os.path.join(folder, name)}: a class folder without images')
+                tell(f'{os.path.join(folder, name)}: a class folder without images')
         if class_names is None:
             check_classes(folder, own)
         loose = sum(not e.name.startswith('.') and images.is_image(e.name) for e in os.scandir(folder) if e.is_file())
-        for line in whole.left_out(folder) + [f'{folder}: left out, images outside of class folders: {loose:,}'] * bool(loose):
-            say(line)
+        for line in whole.left_out(folder):
+            tell(line)
+        if loose:
+            tell(f'{folder}: left out, images outside of class folders: {loose:,}')
         self.labels = np.array(labels, np.int32)
         if check:
             examined = images.examine(self.paths, workers, progress)
-            self._leave_out(examined.bad, say)
+            self._leave_out(examined.bad, tell)
             dark = images.dark_images(examined.highest)
             if dark:
-                say(dark)
+                tell(dark)
         if not self.paths:
             raise ValueError(f'{folder}: no image that can be decoded in it (.jpg, .png and others that Pillow reads)')
 
@@ -104,6 +106,11 @@ class ImageFolder:
         wrong = {path for path, _ in bad}
         kept = [i for i, path in enumerate(self.paths) if os.path.abspath(path) not in wrong]
         self.paths, self.labels = [self.paths[i] for i in kept], self.labels[kept]
+
+    @property
+    def names(self) -> List[str]:
+        """The path of each image in the folder, which begins with its class."""
+        return [os.path.relpath(path, self.folder) for path in self.paths]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -132,6 +139,9 @@ class Subset:
         self.dataset, self.indices = dataset, np.sort(indices)
         self.class_names, self.labels = dataset.class_names, dataset.labels[self.indices]
         self.strict = getattr(dataset, 'strict', False)
+        if hasattr(dataset, 'names'):
+            own = dataset.names
+            self.names = [own[index] for index in self.indices]
         if hasattr(dataset, 'size'):
             self.size = lambda index: dataset.size(self.indices[index])
 
@@ -169,10 +179,10 @@ def _to_stderr(line: str) -> None:
     print(printable(line), file=sys.stderr)
 
 
-@functools.lru_cache(maxsize=None)
-def _once(line: str) -> None:
-    """Both splits of a folder have the same to say of it."""
-    _to_stderr(line)
+def say(line: str) -> None:
+    """Print a line on standard error, once per job: both splits of a folder have the same to say of it."""
+    if rank() == 0:
+        say_once(printable(line))
 
 
 def _digits(split, folder, **options):
@@ -193,7 +203,7 @@ def _image_folder(split, folder, **options):
         raise FileNotFoundError(f'{folder}: no such folder; it must hold train/<class>/ and val/<class>/, or <class>/')
     layout = find_layout(folder)
     if layout.line:
-        (options.get('report') or _once)(layout.line)
+        (options.get('report') or say)(layout.line)
     return ImageFolder(layout.split(split), **options)
 
 

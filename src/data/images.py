@@ -31,7 +31,8 @@ from src.files import write_text
 
 _NO_IMAGES = ('EPS', 'IPTC', 'MPEG')  # formats that Pillow opens but that are drawings, texts or films
 _PLUGINS = ('pillow_heif', 'pillow_jxl')  # packages that teach Pillow more formats, where they are installed
-_JUNK_FOLDERS = frozenset(('__macosx', '@eadir', '$recycle.bin', 'system volume information', 'lost+found', '__pycache__'))
+_JUNK_FOLDERS = frozenset(('__macosx', '@eadir', '$recycle.bin', 'system volume information', 'lost+found',
+                           '__pycache__'))
 _JUNK_FILES = frozenset(('thumbs.db', 'desktop.ini'))
 _MAX_SAMPLE_VALUE, _BITS_PER_SAMPLE = 281, 258  # TIFF tags
 _DARK, _NARROW = 15, 63  # upper eight bits of a 16-bit sample that has 12, 14 bits at most
@@ -55,7 +56,7 @@ def decode(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Image
 
 
 def decode_wide(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[Image.Image, Optional[int]]:
-    """What `decode` returns, and of an image with 16-bit samples the highest value that is left of them in eight bits."""
+    """What `decode` returns, and of an image with 16-bit samples the highest value left of them in eight bits."""
     with _errors_named(path):
         if (os.path.getsize(path) if data is None else len(data)) == 0:
             raise ImageError(f'{path}: the file is empty')
@@ -254,7 +255,8 @@ class Found:
         lines = []
         if self.others:
             kinds = [f'{count} {ending or "without an ending"}' for ending, count in self.others.most_common(10)]
-            lines.append(f'{folder}: left out, by their endings no images that Pillow reads here: {", ".join(kinds)}{", ..." if len(self.others) > 10 else ""}' +
+            more = ', ...' if len(self.others) > len(kinds) else ''
+            lines.append(f'{folder}: left out, by their endings no images that Pillow reads here: {", ".join(kinds)}{more}' +
                          ('; pip install pillow-heif reads .heic' if {'.heic', '.heif'} & set(self.others) else ''))
         if self.junk:
             lines.append(f'{folder}: left out, as an operating system or a program makes them: '
@@ -379,8 +381,8 @@ def dark_images(highest: Dict[str, int]) -> Optional[str]:
     if not dark:
         return None
     bits = 8 + max(highest[path] for path in dark).bit_length()
-    return (f'{len(dark):,} of {len(highest):,} images with 16-bit samples have none above {2 ** bits - 1:,} ({bits} bits) '
-            f'and stay dark, in {2 ** (bits - 8)} of 256 grey levels: scale their samples to 16 bits, or to 8, before; '
+    return (f'{len(dark):,} of {len(highest):,} images with 16-bit samples have none above {2 ** bits - 1:,} ({bits} '
+            f'bits) and stay dark, in {2 ** (bits - 8)} of 256 grey levels: scale their samples to 16 bits, or to 8, before; '
             f'the first is {min(dark)}')
 
 

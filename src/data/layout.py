@@ -70,7 +70,8 @@ def find_layout(folder: str) -> Layout:
                       f'{folder}: {said} {"hold" if len(flat) > 1 else "holds"} images, so classes are called that')
     for kind in ('train', 'val'):
         if len(kinds.get(kind, ())) > 1:
-            raise ValueError(f'{folder}: {_listed(kinds[kind])} are both names of the {kind} split; rename or remove one')
+            raise ValueError(f'{folder}: {_listed(kinds[kind])} are both names of the {kind} split; rename or '
+                             'remove one')
         for name in kinds.get(kind, ()):
             if name in flat:
                 raise ValueError(f'{folder}: {name}/ is called like a split but holds images, not class folders; '
@@ -89,7 +90,8 @@ def find_layout(folder: str) -> Layout:
                          'rename what is meant, or move it elsewhere')
     unused = sorted([*kinds.get('test', ()), *rest, *junk])
     parts = []
-    parts += [f'{name}/ is taken as {kind}/' for kind, name in (('train', train), ('val', val)) if name not in (kind, None)]
+    parts += [f'{name}/ is taken as {kind}/' for kind, name in (('train', train), ('val', val))
+              if name not in (kind, None)]
     if unused:
         parts.append(f'not used: {_listed(unused)}')
     where = [os.path.join(folder, name) if name else None for name in (train, val)]
@@ -108,12 +110,12 @@ def check_classes(folder: str, classes: Dict[str, List[str]]) -> None:
     name = next((name for name in deep if len(deep) == len(filled) or set(deep[name]) <= {*classes} - {name}
                  or all(map(kind_of, deep[name]))), None)
     if name is not None:
-        raise ValueError(f'{folder}: are the classes {_listed(filled)}, or {_listed(deep[name])} in {name}/? The folders '
-                         'of classes must hold images themselves: expected <class>/<image>')
+        raise ValueError(f'{folder}: are the classes {_listed(filled)}, or {_listed(deep[name])} in {name}/? The '
+                         'folders of classes must hold images themselves: expected <class>/<image>')
 
 
 def _holds(folder: str) -> Tuple[bool, bool]:
-    """Whether a folder holds images itself, and whether folders in it do, at any depth. Looks no further than it must."""
+    """Whether a folder holds images itself, and whether folders in it do, at any depth; looks no further than needed."""
     own, waiting, seen = False, [folder], set()
     while waiting:
         here = waiting.pop()

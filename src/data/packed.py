@@ -151,6 +151,7 @@ def _sound(contents: dict) -> bool:
     """Whether pack.json holds what it should: files of its own folder with their bytes, classes, a count."""
     sizes, names, count = contents['files'], contents['class_names'], contents['count']
     return (isinstance(sizes, dict) and isinstance(names, list) and all(isinstance(name, str) for name in names)
-            and len(set(names)) == len(names) > 0 and all(type(number) is int and number >= 0 for number in sizes.values())
+            and len(set(names)) == len(names) > 0
+            and all(type(number) is int and number >= 0 for number in sizes.values())
             and type(count) is int and count > 0
             and all(name == os.path.basename(name) not in ('', '.', '..') for name in sizes))

@@ -9,17 +9,17 @@ import numpy as np
 from PIL import Image
 
 from src.data import images
-from src.data.classification import load_dataset
 from src.deploy import program
 from src.deploy.predict import Predictor
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An RGB image, what to call it, and its true class where that is known."""
+    """An RGB image, what to call it, and the name and the index of its true class where that is known."""
     name: str
     image: Image.Image
     label: Optional[str] = None
+    index: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def samples_of_files(files: Iterable[str], left_out: Callable[[str], None]) -> I
             left_out(str(error))
 
 
-def samples_of_dataset(name: str, folder: Optional[str] = None, count: int = 24) -> Iterator[Sample]:
-    """`count` evenly spaced images of a data set's validation split. Raises ValueError for a count below one."""
+def samples_of_dataset(dataset, count: int = 24) -> Iterator[Sample]:
+    """`count` evenly spaced images of a data set in the model's classes. Raises ValueError for a count below one."""
     if count < 1:
         raise ValueError(f'count={count}: must be at least 1')
-    dataset = load_dataset(name, 'val', folder)
     for i in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
-        yield Sample(dataset.name(i), dataset.image(i), dataset.class_names[dataset.labels[i]])
+        label = int(dataset.labels[i])
+        yield Sample(dataset.name(i), dataset.image(i), dataset.class_names[label], label)
 
 
 def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iterator[Classified]:
@@ -79,7 +79,7 @@ def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iter
         row = model.probabilities([sample.image])[0]
         order = np.argsort(-row, kind='stable')[:topk]
         best = model.class_names[order[0]]
-        right = None if sample.label is None or not model.named else best == sample.label
+        right = None if sample.index is None else bool(order[0] == sample.index)
         caption = f'{best} ({100 * row[order[0]]:.0f} %)' + ('' if right is not False else f'\n(is {sample.label})')
         yield Classified(sample.name, sample.image, tuple((model.class_names[i], float(row[i])) for i in order), right,
                          caption)

@@ -50,7 +50,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     names = _class_names(description, classes, count)
     config = Config(ModelConfig(name, arguments['resolution'], dropout=0.0), data)
     meta = {'step': 0, 'epoch': 0, 'best': {}, 'score': {}, 'network': arguments,
-            'class_names': names or [str(i) for i in range(count)], 'classes_named': bool(names),
+            'class_names': names or [str(i) for i in range(count)], 'classes_named': bool(names), 'division': None,
             'preprocessing': presets.preprocessing(data, network.plan.resolution), 'config': to_dict(config),
             'source': {'file': os.path.basename(source), 'sha256': file_hash(source)},
             'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}

@@ -2,7 +2,8 @@
 
 `<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices where not
 `classes_named`), preprocessing; input and output (name, shape with null for a free batch, dtype); cost (counted from
-the plan); how far the exported file's logits were from the checkpoint's; the versions that wrote it.
+the plan); `division`, what a training kept of a folder without val/ for validation (src/data/division.py); how far the
+exported file's logits were from the checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from src.config import DataConfig
 from src.data import presets
-from src.data.classes import UnknownClass
+from src.data.classes import UnknownClass, match_indices, relabel
+from src.data.classification import say
+from src.data.division import Division, division_of
 from src.data.transforms import EvalTransform
 from src.deploy.manifest import read_manifest
 
@@ -22,7 +24,8 @@ class Predictor:
     """`predict`: images (B, 3, R, R) float32 -> logits (B, classes); with what belongs to the model.
 
     `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. Where the classes are not `named`,
-    as in published weights, `class_names` are their indices.
+    as in published weights, `class_names` are their indices. `division` says which images of a folder without val/ it
+    was trained on.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -31,6 +34,7 @@ class Predictor:
     config: dict
     weights: str
     named: bool = True
+    division: presets.AnyDivision = None
 
     @property
     def transform(self) -> EvalTransform:
@@ -38,23 +42,39 @@ class Predictor:
         return presets.eval_transform(self.preprocessing)
 
     def dataset(self, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
-        """The split of a data set, in the model's classes; classes without names take those of the data set, in order.
+        """The split of a data set, in the model's classes; classes without names take those of the data set.
 
-        Raises ValueError where the data set has others, or another number of them.
+        Numbered folders are then matched by number, others in order. Raises ValueError where the data set has other
+        classes, or another number of them.
         """
         names = self.class_names if self.named else None
         try:
-            dataset = presets.dataset(data, split, class_names=names, progress=progress)
+            dataset = presets.dataset(data, split, class_names=names, progress=progress, division=self.division)
         except UnknownClass as error:
             raise ValueError(f"{error}; if these are the model's classes under other names, convert the published "
                              "weights with --classes and a file of the folders' names, see README.md") from None
         if self.named and dataset.class_names != self.class_names:
             raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model '
                              f'{self.class_names[:3]}...')
-        if len(dataset.class_names) != len(self.class_names):
-            raise ValueError(f'{data.name} has {len(dataset.class_names)} classes, the model {len(self.class_names)} '
-                             'that have no names: name them in order with convert_weights.py --classes')
+        self._check_moved(data, split, dataset)
+        if not self.named:
+            found, where = dataset.class_names, data.dir or data.name
+            indices = match_indices(found, len(self.class_names), where, say)
+            theirs = dict(zip(indices, found))
+            relabel(dataset, indices, [theirs.get(i, name) for i, name in enumerate(self.class_names)])
         return dataset
+
+    def _check_moved(self, data: DataConfig, split: str, dataset) -> None:
+        """Say where the folder without val/ that the model was trained on has one now, with images of the training."""
+        then = (self.config.get('data') or {}).get('dir')
+        if split != 'val' or not isinstance(self.division, Division) or not then or not data.dir:
+            return
+        if os.path.realpath(then) != os.path.realpath(data.dir) or not presets.has_validation(data.name, data.dir):
+            return
+        trained = len(self.division.indices(presets.names_of(dataset), dataset.labels, 'train'))
+        if trained:
+            say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images in '
+                'it now are called as images that it was trained on, so the score is too good')
 
     def probabilities(self, images: Sequence) -> np.ndarray:
         """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""
@@ -82,7 +102,8 @@ def _checkpoint(path: str, weights: str) -> Predictor:
     network, kind = checkpoint.restore_network(saved, weights)
     meta = saved.meta
     return Predictor(lambda images: network(Tensor(images)).asnumpy(), meta['network'], tuple(meta['class_names']),
-                     meta['preprocessing'], meta['config'], kind, meta.get('classes_named', True))
+                     meta['preprocessing'], meta['config'], kind, meta.get('classes_named', True),
+                     division_of(meta, path))
 
 
 def _exported(load: Callable) -> Callable[[str, str], Predictor]:
@@ -91,7 +112,8 @@ def _exported(load: Callable) -> Callable[[str, str], Predictor]:
         if weights not in ('auto', manifest['weights']):
             raise ValueError(f"{path}: holds the {manifest['weights']} weights only; leave --weights out")
         return Predictor(load(path), manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
-                         manifest['config'], manifest['weights'], manifest.get('classes_named', True))
+                         manifest['config'], manifest['weights'], manifest.get('classes_named', True),
+                         division_of(manifest, path))
     return loader
 
 

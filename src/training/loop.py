@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 import zlib
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, Tuple
+from typing import Callable, Dict, Iterator, Optional, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -15,6 +16,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from src import runtime
 from src.config import Config, from_dict, to_dict
 from src.data import presets
+from src.data.division import Division, EarlierDivision, division_of
 from src.data.pipeline import TrainStream
 from src.files import write_text
 from src.model.network import create_model
@@ -57,14 +59,20 @@ class Outcome:
 class Trainer:
     """One run: network, data, step and everything that is saved. `device` is the one that is configured.
 
-    A run to be resumed does without the weights that it once started from.
+    A run to be resumed does without the weights that it once started from; `earlier` is its checkpoint.
     """
 
-    def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell, resuming: bool = False):
+    def __init__(self, config: Config, device: str, say: Callable[[str], None] = tell, resuming: bool = False,
+                 earlier: Optional[checkpoint.Checkpoint] = None):
         self.config, self.device, self.say = config, device, say
         data, optim = config.data, config.optim
         with Bar('checking images', 1) as bar, parallel.first_alone():
-            train_set, self.val_set = presets.splits(data, bar)
+            division, classes = _kept_parts(config, earlier)
+            train_set, self.val_set = presets.splits(data, bar, division, classes)
+        self.images = {'names': presets.digest(train_set, self.val_set)}
+        if not isinstance(division, EarlierDivision):
+            division = getattr(train_set, 'division', None)
+            self.images['division'] = division.to_dict() if division else None
         train_set, self.val_set = presets.kept(data, train_set), presets.kept(data, self.val_set)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
@@ -129,6 +137,9 @@ class Trainer:
         if changed:
             raise ValueError(f'{saved.path}: {changed} was {shown(then.get(changed))} and is {shown(now[changed])} now; a run goes on '
                              'only as it was started. Undo the change, or start a new run')
+        if saved.meta.get('names') not in (None, self.images['names']):
+            raise ValueError(f'{saved.path}: the training and validation images are not those that the run was started '
+                             'with: some were added, removed, renamed or damaged. Put them back, or start a new run')
         state = dict(saved.arrays)
         state['learning_rate'] = np.asarray(self.rates, np.float32)
         load_arrays(self.step_cell, state if self.step_cell.average is None else self.step_cell.average.join(state))
@@ -148,6 +159,7 @@ class Trainer:
         return {'step': self.step, 'epoch': self.step / self.steps_per_epoch, 'best': self.best, 'score': self.score,
                 'steps_per_epoch': self.steps_per_epoch, 'train_images': len(self.stream.dataset),
                 'workers': runtime.size(),
+                **self.images,
                 'network': self.arguments, 'class_names': list(self.class_names), 'preprocessing': self.preprocessing,
                 'teacher': self.teacher, 'config': to_dict(self.config),
                 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
@@ -387,7 +399,8 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
     """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
     kind = RunFolder if runtime.rank() == 0 else FollowedRun
     run = kind.open(run_path) if resume else kind.new(run_path)
-    trainer = Trainer(config, device, say, resuming=resume and (run.last.exists() or run.best.exists()))
+    found = next((path for path in (run.last, run.best) if path.exists()), None) if resume else None
+    trainer = Trainer(config, device, say, found is not None, checkpoint.load(str(found)) if found else None)
     if not resume:
         run.start(config)
     with run.locked():
@@ -398,6 +411,30 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
         trainer.check_start()
         run.keep_records(trainer.step, trainer.score.get('step', 0))
         return trainer.train(run)
+
+
+def _kept_parts(config: Config, earlier: Optional[checkpoint.Checkpoint]) -> tuple:
+    """The division of the data set and the order of its classes that hold already, (None, ()) where none do.
+
+    They are those of the run to be resumed, or of the one whose weights a new run starts from: what that one trained on
+    in the same folder must not be validated on now. A teacher has the order of the classes.
+    """
+    if earlier is not None:
+        checkpoint.check_meta(earlier)
+        return division_of(earlier.meta, earlier.path), earlier.meta['class_names']
+    for path in (config.model.pretrained, config.train.teacher):
+        if path and path.lower().endswith('.ckpt') and os.path.isfile(path):
+            saved = checkpoint.load(path)
+            checkpoint.check_meta(saved)
+            theirs, division = from_dict(saved.meta['config'], path).data, division_of(saved.meta, path)
+            same = path == config.model.pretrained and config.data.dir and theirs.dir and all(
+                getattr(theirs, key) == getattr(config.data, key) for key in ('name', 'val_share', 'holdout', 'images')
+            ) and os.path.realpath(theirs.dir) == os.path.realpath(config.data.dir)
+            if same and isinstance(division, EarlierDivision) and not presets.has_validation(theirs.name, theirs.dir):
+                tell(f'{path}: an earlier release divided {theirs.dir} by another rule, so some of the images it was '
+                     'trained on are validated on now')
+            return division if same and isinstance(division, Division) else None, saved.meta['class_names']
+    return None, ()
 
 
 def finished_text(outcome: Outcome) -> str:

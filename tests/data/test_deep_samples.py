@@ -20,10 +20,11 @@ def tiff(path, samples, bits=16, largest=None):
         data = bytes(b for a, c in pairs for b in (a >> 4, (a & 15) << 4 | c >> 8, c & 255))
     else:
         data = samples.astype('<u2').tobytes()
-    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height), (279, len(data))]
-    tags += [(281, largest)] if largest else []
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
+    tags += [(279, len(data))] + [(281, largest)] * bool(largest)
     entries = b''.join(struct.pack('<HHIHH', tag, 3, 1, value, 0) for tag, value in tags)
-    path.write_bytes(b'II*\0' + struct.pack('<I', 8 + len(data)) + data + struct.pack('<H', len(tags)) + entries + bytes(4))
+    head = b'II*\0' + struct.pack('<I', 8 + len(data))
+    path.write_bytes(head + data + struct.pack('<H', len(tags)) + entries + bytes(4))
 
 
 def grey(path):
@@ -53,7 +54,8 @@ def test_significant_bits_of_a_png_change_nothing(tmp_path):
     data = (tmp_path / 'x.png').read_bytes()
     import zlib
     body = b'sBIT\x0c'
-    (tmp_path / 'y.png').write_bytes(data[:33] + struct.pack('>I', 1) + body + struct.pack('>I', zlib.crc32(body)) + data[33:])
+    chunk = struct.pack('>I', 1) + body + struct.pack('>I', zlib.crc32(body))
+    (tmp_path / 'y.png').write_bytes(data[:33] + chunk + data[33:])
     assert grey(tmp_path / 'y.png') == grey(tmp_path / 'x.png') == (RAMP >> 4).tolist()
 
 
@@ -71,7 +73,8 @@ def folder(tmp_path, tops, colour=()):
 
 
 @pytest.mark.parametrize('tops, want', [
-    ([65535, 4096, 50000], None), ([32768, 16384], None), ([255, 255], '2 of 2 images with 16-bit samples have none above 255 '),
+    ([65535, 4096, 50000], None), ([32768, 16384], None),
+    ([255, 255], '2 of 2 images with 16-bit samples have none above 255 '),
     ([4095, 3000, 4095], '3 of 3 images with 16-bit samples have none above 4,095 (12 bits) '),
     ([4095, 65535, 1000], '2 of 3 images with 16-bit samples have none above 4,095 (12 bits) '),
     ([16383, 9000], '2 of 2 images with 16-bit samples have none above 16,383 (14 bits) '),

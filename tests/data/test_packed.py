@@ -181,7 +181,8 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
 @pytest.mark.parametrize('arguments, message', [
     (['--split', 'test'], '--split test: must be train, val or train,val'),
     (['--shards', '0'], '--shards 0: must be 1 to 1000'),
-    (['--split', 'train'], 'no class folders in it; expected'), (['--split', 'train,val'], 'has no val/; leave --split')])
+    (['--split', 'train'], 'no class folders in it; expected'),
+    (['--split', 'train,val'], 'has no val/; leave --split')])
 def test_mistakes_are_one_line(arguments, message, pack, tmp_path):
     done = pack('--data-dir', tmp_path, '--out', tmp_path / 'out', *arguments)
     assert done.returncode == 2 and done.stderr.startswith('error: ') and message in done.stderr

@@ -21,7 +21,8 @@ def test_the_cache_may_be_off(text, tmp_path):
         assert load_config(str(tmp_path / 'again.yaml')) == config
 
 
-@pytest.mark.parametrize('item', ['data.strict=maybe', 'data.cache=no', 'data.cache=false', 'data.strict=1', 'data.strict=y'])
+@pytest.mark.parametrize('item', ['data.strict=maybe', 'data.cache=no', 'data.cache=false', 'data.strict=1',
+                                  'data.strict=y'])
 def test_other_words_are_errors(item):
     with pytest.raises(ValueError, match='--set: data'):
         load_config(None, [item])

@@ -1,0 +1,195 @@
+"""A run on a folder without val/ keeps which images it trained on: in its checkpoints, exports and resumption."""
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.config import DataConfig, from_dict
+from src.data import presets
+
+COUNTS = {'0': 12, '1': 9, '10': 7, '2': 12}
+
+
+def names(part):
+    return set(part.names)
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pictures')
+    rng = np.random.default_rng(0)
+    for name, count in COUNTS.items():
+        (folder / name).mkdir()
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / name / f'{i}.png')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def run(pictures, small_config, tmp_path_factory):
+    """A run of two epochs of five, stopped between them."""
+    from src.runtime import configure
+    configure('CPU')
+    from src.training import loop
+    config = small_config('data.name=image_folder', f'data.dir={pictures}', 'data.batch_size=16', 'train.epochs=5')
+    trained = tmp_path_factory.mktemp('runs') / 'run'
+    with pytest.MonkeyPatch.context() as patch:
+        record = loop.RunFolder.record
+
+        def stop(self, **fields):
+            record(self, **fields)
+            if fields['kind'] == 'eval' and fields['epoch'] == 2:
+                raise loop.Interrupted('stopped')
+        patch.setattr(loop.RunFolder, 'record', stop)
+        with pytest.raises(loop.Interrupted):
+            loop.train(config, 'CPU', str(trained), say=lambda line: None)
+    return trained, config
+
+
+@pytest.fixture
+def copied(run, pictures, tmp_path):
+    """(run folder, its configuration, its images), to be changed."""
+    shutil.copytree(run[0], tmp_path / 'run')
+    shutil.copytree(pictures, tmp_path / 'pictures')
+    config = dataclasses.replace(run[1], data=dataclasses.replace(run[1].data, dir=str(tmp_path / 'pictures')))
+    return tmp_path / 'run', config, tmp_path / 'pictures'
+
+
+def as_of_an_earlier_release(path, **changes):
+    """Rewrite a checkpoint as one that says nothing of a division; numbered classes were in sorted order."""
+    from src.training import checkpoint
+    saved = checkpoint.load(str(path))
+    meta = {key: value for key, value in saved.meta.items() if key not in ('division', 'names', 'format', 'parameters')}
+    checkpoint.save(str(path), saved.arrays, {**meta, 'class_names': sorted(COUNTS), **changes})
+
+
+def resume(copied):
+    from src.training.loop import train
+    return train(copied[1], 'CPU', str(copied[0]), resume=True, say=lambda line: None)
+
+
+def scored(path, data):
+    """(names it validates on, names it trains on) of a model file."""
+    from src.deploy.predict import load_predictor
+    model = load_predictor(str(path))
+    own = presets.whole_set(from_dict(model.config, str(path)).data, None, str(data))
+    return names(model.dataset(own, 'val')), names(model.dataset(own, 'train'))
+
+
+def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
+    from src.deploy.export import export
+    path, config, pictures = copied
+    train, val = presets.splits(config.data)
+    made = export(str(path / 'last.ckpt'), ('ONNX',), str(path / 'export'))
+    files = [path / 'last.ckpt', made[0].path]
+    for file in files:
+        assert scored(file, pictures) == (names(val), names(train))
+    for name in COUNTS:
+        for i in range(100, 104):
+            Image.new('RGB', (16, 16)).save(pictures / name / f'{i}.png')
+        (pictures / name / '0.png').unlink()
+    for file in files:
+        now = scored(file, pictures)
+        assert not now[0] & names(train)
+        assert now[0] - names(val) <= {f'{n}/{i}.png' for n in COUNTS for i in range(100, 104)}
+    assert 'not the images that the training divided: 52 now, 40 then' in capsys.readouterr().err
+
+
+def test_numbered_classes_are_in_the_order_of_their_numbers(run):
+    from src.training import checkpoint
+    assert checkpoint.load(str(run[0] / 'last.ckpt')).meta['class_names'] == ['0', '1', '2', '10']
+
+
+def test_a_run_resumes_on_its_images_only(copied):
+    path, config, pictures = copied
+    Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
+    swapped = next(name for name in presets.splits(config.data)[0].names if not name.endswith('new.png'))
+    with pytest.raises(ValueError, match='train_images was 32 and is|are not those that the run was started with'):
+        resume(copied)
+    (pictures / swapped).unlink()
+    with pytest.raises(ValueError, match='train_images was 32 and is|are not those that the run was started with'):
+        resume(copied)
+    shutil.rmtree(pictures)
+    shutil.copytree(run_config(path).dir, pictures)
+    assert resume(copied).last['epoch'] == 5
+
+
+def test_an_exchanged_image_ends_a_resumption(copied):
+    path, config, pictures = copied
+    train, _ = presets.splits(config.data)
+    from src.training import checkpoint
+    from src.data.division import division_of
+    division = division_of(checkpoint.load(str(path / 'last.ckpt')).meta, 'x')
+    (pictures / train.names[0]).unlink()
+    label = train.names[0].split('/')[0]
+    for i in range(1000):  # until one is trained on
+        if len(division.indices([f'{label}/new{i}.png'], np.array([['0', '1', '2', '10'].index(label)]), 'train')):
+            Image.new('RGB', (16, 16)).save(pictures / label / f'new{i}.png')
+            break
+    with pytest.raises(ValueError, match='the training and validation images are not those that the run was'):
+        resume(copied)
+
+
+def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
+    from src.data.classification import balanced_order, load_dataset
+    path, config, pictures = copied
+    for name in ('last.ckpt', 'best.ckpt'):
+        as_of_an_earlier_release(path / name)
+    whole = load_dataset('image_folder', 'train', str(pictures))
+    want = {whole.names[i] for i in balanced_order(whole.labels)[:8]}
+    assert scored(path / 'best.ckpt', pictures) == (want, names(whole) - want)
+    assert resume(copied).last['epoch'] == 5  # and its classes keep their order
+    from src.training import checkpoint
+    meta = checkpoint.load(str(path / 'last.ckpt')).meta
+    assert meta['class_names'] == ['0', '1', '10', '2'] and 'division' not in meta
+    Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
+    with pytest.raises(ValueError, match='was trained by an earlier release on 32 images .* would give 33 now'):
+        scored(path / 'last.ckpt', pictures)
+
+
+def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_config, tmp_path, capsys):
+    from src.training.loop import _kept_parts
+    path, config, pictures = copied
+    own = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=str(path / 'best.ckpt')))
+    train, val = presets.splits(run_config(path))
+    for label in COUNTS:
+        for i in range(50, 60):
+            Image.new('RGB', (16, 16)).save(pictures / label / f'{i}.png')
+    as_if_there(path / 'best.ckpt', pictures)
+    division, classes = _kept_parts(own, None)
+    new_train, new_val = presets.splits(own.data, None, division, classes)
+    assert not names(new_val) & names(train) and not names(new_train) & names(val) and len(new_train) > len(train)
+    for change in ({'val_share': 0.5}, {'dir': str(tmp_path)}, {'holdout': 3}):
+        other = dataclasses.replace(own, data=dataclasses.replace(own.data, **change))
+        assert _kept_parts(other, None) == (None, ['0', '1', '2', '10'])
+    as_of_an_earlier_release(path / 'best.ckpt')
+    as_if_there(path / 'best.ckpt', pictures)
+    assert _kept_parts(own, None)[0] is None and 'validated on now' in capsys.readouterr().out
+    assert _kept_parts(config, None) == (None, ())
+
+
+def run_config(path):
+    from src.training import checkpoint
+    return from_dict(checkpoint.load(str(path / 'last.ckpt')).meta['config'], 'x').data
+
+
+def as_if_there(path, folder):
+    """Rewrite a checkpoint as if its run had had its images in a folder."""
+    from src.training import checkpoint
+    saved = checkpoint.load(str(path))
+    meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
+    meta['config']['data']['dir'] = str(folder)
+    checkpoint.save(str(path), saved.arrays, meta)
+
+
+def test_one_division_for_train_and_eval_entries(copied, entry):
+    path, config, pictures = copied
+    _, val = presets.splits(DataConfig(name='image_folder', dir=str(pictures)))
+    for i in range(3):
+        Image.new('RGB', (16, 16)).save(pictures / '0' / f'x{i}.png')
+    done = entry('eval.py', '--checkpoint', path / 'best.ckpt', '--data-dir', pictures)
+    count = int(done.stdout.split(' images ')[0].split()[-1])
+    assert done.returncode == 0 and len(val) <= count <= len(val) + 3, done.stderr
+    assert 'not the images that the training divided: 43 now, 40 then' in done.stderr
