@@ -110,7 +110,8 @@ class ImageFolder:
     @property
     def names(self) -> List[str]:
         """The path of each image in the folder, which begins with its class."""
-        return [os.path.relpath(path, self.folder) for path in self.paths]
+        start = len(os.path.join(self.folder, ''))
+        return [path[start:] for path in self.paths]
 
     def __len__(self) -> int:
         return len(self.paths)

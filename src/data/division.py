@@ -79,10 +79,12 @@ def division_of(meta: dict, source: str):
     if 'division' in meta:
         tree = meta['division']
         return None if tree is None else Division.from_dict(tree, len(meta['class_names']), source)
-    if not meta.get('score') and not meta.get('train_images'):
-        return None  # weights that were not trained here
+    config = meta.get('config')
+    part = config.get('data') if isinstance(config, dict) else None
+    if not isinstance(part, dict) or part.get('name') != 'image_folder' or not (
+            meta.get('score') or meta.get('train_images')):
+        return None  # trained on another kind of data set, or elsewhere
     number = meta.get('train_images')
-    part = (meta.get('config') or {}).get('data') or {}
     return EarlierDivision(source, number if type(number) is int and part.get('images') is None else None)
 
 

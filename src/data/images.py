@@ -256,7 +256,8 @@ class Found:
         if self.others:
             kinds = [f'{count} {ending or "without an ending"}' for ending, count in self.others.most_common(10)]
             more = ', ...' if len(self.others) > len(kinds) else ''
-            lines.append(f'{folder}: left out, by their endings no images that Pillow reads here: {", ".join(kinds)}{more}' +
+            lines.append(f'{folder}: left out, by their endings no images that Pillow reads here: '
+                         f'{", ".join(kinds)}{more}' +
                          ('; pip install pillow-heif reads .heic' if {'.heic', '.heif'} & set(self.others) else ''))
         if self.junk:
             lines.append(f'{folder}: left out, as an operating system or a program makes them: '
@@ -382,7 +383,7 @@ def dark_images(highest: Dict[str, int]) -> Optional[str]:
         return None
     bits = 8 + max(highest[path] for path in dark).bit_length()
     return (f'{len(dark):,} of {len(highest):,} images with 16-bit samples have none above {2 ** bits - 1:,} ({bits} '
-            f'bits) and stay dark, in {2 ** (bits - 8)} of 256 grey levels: scale their samples to 16 bits, or to 8, before; '
+            f'bits) and stay dark, in {2 ** (bits - 8)} of 256 grey levels: scale their samples to 16 bits, or to 8; '
             f'the first is {min(dark)}')
 
 

@@ -115,7 +115,7 @@ def check_classes(folder: str, classes: Dict[str, List[str]]) -> None:
 
 
 def _holds(folder: str) -> Tuple[bool, bool]:
-    """Whether a folder holds images itself, and whether folders in it do, at any depth; looks no further than needed."""
+    """Whether a folder holds images itself, and whether folders in it do, at any depth."""
     own, waiting, seen = False, [folder], set()
     while waiting:
         here = waiting.pop()

@@ -80,7 +80,7 @@ def _said_by_mindspore(target: str) -> Iterator[None]:
 
 
 def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tuple[str, int, bytes, str, Optional[int]]]:
-    """(path, label, encoded bytes, why it can't be decoded or nothing, decode_wide's highest value) of each in order."""
+    """(path, label, encoded bytes, why it can't be decoded or nothing, the highest value) of each in order."""
     def read(index: int) -> Tuple[str, int, bytes, str, Optional[int]]:
         path = data.paths[index]
         try:

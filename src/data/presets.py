@@ -95,8 +95,8 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
         held = len(part) if split == 'val' else len(whole) - len(part)
         if data.images is None and division.train_images != len(whole) - held:
             then = 'a number of' if division.train_images is None else f'{division.train_images:,}'
-            raise ValueError(f'{division.source}: was trained by an earlier release on {then} images of a folder '
-                             f'without validation images, by a rule in which all depend on all; {data.dir} would give '
+            raise ValueError(f'{division.source}: was trained by an earlier release on {then} images; where it '
+                             f'divided a folder, it did so by a rule in which all depend on all; {data.dir} would give '
                              f'{len(whole) - held:,} now, so which it was trained on cannot be known. Put back what '
                              'was changed, give other images in a folder with val/, or export its checkpoint again')
         say(f'{division.source}: an earlier release divided the folder, by a rule that holds only if no image was '

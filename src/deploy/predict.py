@@ -73,8 +73,8 @@ class Predictor:
             return
         trained = len(self.division.indices(presets.names_of(dataset), dataset.labels, 'train'))
         if trained:
-            say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images in '
-                'it now are called as images that it was trained on, so the score is too good')
+            say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images '
+                'in it now are called as images that it was trained on, so the score is too good')
 
     def probabilities(self, images: Sequence) -> np.ndarray:
         """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""

@@ -180,7 +180,7 @@ class Trainer:
         labels = [self.stream.dataset.labels, self.val_set.labels]
         parallel.check_same('training and validation images, and a check sum of their classes', *map(len, labels),
                             zlib.crc32(np.concatenate(labels).tobytes()))
-        identity = json.dumps(self._identity(self._meta()), sort_keys=True)
+        identity = json.dumps([self._identity(self._meta()), self.images], sort_keys=True)
         parallel.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))
 
     def check_start(self) -> None:

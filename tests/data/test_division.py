@@ -114,11 +114,12 @@ def test_a_damaged_division_is_one_line(change):
 def test_what_kind_of_division_a_file_has():
     assert division_of({'class_names': ['a', 'b'], 'division': GOOD}, 'x').to_dict() == GOOD
     assert division_of({'class_names': ['a'], 'division': None, 'score': {'top1': 1}}, 'x') is None
-    assert division_of({'score': {}, 'config': {}}, 'x') is None  # converted by an earlier release
-    earlier = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {}}}
+    earlier = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {'name': 'image_folder'}}}
     assert division_of(earlier, 'x') == EarlierDivision('x', 8)
-    assert division_of({'score': {'top1': 1}, 'config': {}}, 'x') == EarlierDivision('x', None)
-    images = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {'images': 8}}}
+    assert division_of({key: earlier[key] for key in ('score', 'config')}, 'x') == EarlierDivision('x', None)
+    assert division_of({**earlier, 'config': {'data': {'name': 'digits'}}}, 'x') is None
+    assert division_of({'score': {}, 'config': earlier['config']}, 'x') is None  # converted by an earlier release
+    images = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {'name': 'image_folder', 'images': 8}}}
     assert division_of(images, 'x') == EarlierDivision('x', None)
 
 

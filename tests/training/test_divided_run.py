@@ -145,7 +145,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
     meta = checkpoint.load(str(path / 'last.ckpt')).meta
     assert meta['class_names'] == ['0', '1', '10', '2'] and 'division' not in meta
     Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
-    with pytest.raises(ValueError, match='was trained by an earlier release on 32 images .* would give 33 now'):
+    with pytest.raises(ValueError, match='was trained by an earlier release on 32 images.* would give 33 now'):
         scored(path / 'last.ckpt', pictures)
 
 
