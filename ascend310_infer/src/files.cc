@@ -14,8 +14,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // As src/data/images.py: what this program cannot decode is reported, not passed over.
-const std::vector<std::string> SUFFIXES = {".jpg",  ".jpeg", ".png",  ".bmp", ".gif",
-                                           ".webp", ".tif",  ".tiff", ".ppm", ".pgm"};
+const std::vector<std::string> SUFFIXES = {
+    ".apng", ".avif", ".avifs", ".blp", ".bmp",  ".bw",   ".cur",  ".dcx", ".dds", ".dib",  ".fit", ".fits", ".flc",
+    ".fli",  ".ftc",  ".ftu",   ".gbr", ".gif",  ".heic", ".heif", ".icb", ".icns", ".ico", ".im",  ".j2c",  ".j2k",
+    ".jfif", ".jp2",  ".jpc",   ".jpe", ".jpeg", ".jpf",  ".jpg",  ".jpx", ".jxl", ".mpo",  ".msp", ".pbm",  ".pcd",
+    ".pcx",  ".pfm",  ".pgm",   ".png", ".pnm",  ".ppm",  ".psd",  ".pxr", ".qoi", ".ras",  ".rgb", ".rgba", ".sgi",
+    ".tga",  ".tif",  ".tiff",  ".vda", ".vst",  ".webp", ".xbm",  ".xpm"};
 
 bool IsImage(const fs::path &path) {
   std::string suffix = path.extension().string();

@@ -1,5 +1,6 @@
 """Which folders are splits, which are classes, what is ambiguous; and what is left out without being an image."""
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -175,3 +176,10 @@ def test_links_to_folders_are_followed_once_and_never_in_circles(make, tmp_path)
     assert [path.split('/cat/')[-1] for path in data.paths if '/cat/' in path] == [
         '0.png', 'again/8.png', 'again/deeper/9.png', 'in/1.png']
     assert len(data) == 5 and any('taken already' in line and '(5 such links)' in line for line in lines)
+
+
+def test_the_program_looks_at_the_same_endings(root):
+    """What it cannot decode it must report, not pass over."""
+    from src.data.images import endings
+    source = (root / 'ascend310_infer' / 'src' / 'files.cc').read_text().split('SUFFIXES = {')[1].split('}')[0]
+    assert endings() <= set(re.findall(r'"(\.\w+)"', source))
