@@ -2,6 +2,7 @@
 import argparse
 import sys
 
+from src.arguments import check_named
 from src.files import check_parent, user_path, write_json
 from src.runtime import configure, rank, run_entry
 
@@ -22,6 +23,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    check_named('eval.py', sys.argv[1:])
     args = parse_arguments()
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f'--batch-size {args.batch_size}: must be at least 1')

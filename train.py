@@ -2,8 +2,10 @@
 import argparse
 import dataclasses
 import os
+import sys
 import time
 
+from src.arguments import check_named
 from src.files import user_path
 from src.runtime import configure, run_entry
 
@@ -24,6 +26,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    check_named('train.py', sys.argv[1:])
     args = parse_arguments()
     from src.config import load_config
     from src.training.run import RunFolder

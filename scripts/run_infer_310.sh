@@ -1,27 +1,44 @@
 #!/usr/bin/env bash
-# Classify images in C++: bash scripts/run_infer_310.sh MODEL IMAGES [cpu|ascend] [options of tinynet_infer]
-# MODEL is export.py's .mindir or .onnx; where this MindSpore Lite does not read it, the .onnx beside it is converted.
+# Classify images in C++: bash scripts/run_infer_310.sh MODEL IMAGES [cpu|ascend|DEVICE_ID] [options of tinynet_infer]
+# MODEL is export.py's .mindir or .onnx; where this MindSpore Lite does not read it, the .onnx beside it is converted for
+# the device. A number is the device id of an Ascend.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n 2,3p "$0" | cut -c3- >&2; exit 2; }
-model=$1 images=$2 device=${3:-cpu} onnx=${1%.*}.onnx; shift $(($# < 3 ? 2 : 3))
+[ $# -ge 2 ] || { sed -n 2,4p "$0" | cut -c3- >&2; exit 2; }
+model=$1 images=$2 device=cpu onnx=${1%.*}.onnx; shift 2
 fail() { echo "error: $1" >&2; exit 2; }
 convert() (  # into a folder that is there whole or not at all
     part=$(mktemp -d "$1.XXXXXX") && trap 'rm -rf "$part"' EXIT
-    "$build/lite_convert" "$onnx" "$part/model.mindir" >&2 && { mv -T "$part" "$1" 2>/dev/null || [ -d "$1" ]; })
+    "$build/lite_convert" "$onnx" "$part/model.mindir" ${goal[@]+"${goal[@]}"} >&2 &&
+        { mv -T "$part" "$1" 2>/dev/null || [ -d "$1" ]; })
 sdk() {  # what tells one from another: size and time of its libraries
     ldd "$build/lite_convert" | sed -n 's/.*mindspore.* => \(.*\) (.*/\1/p' | xargs -rd '\n' stat -Lc '%s %Y' || true
 } 2>/dev/null
+cann() { echo "${ASCEND_HOME_PATH:-}"; cat "${ASCEND_HOME_PATH:-/none}"/version* || true; } 2>/dev/null
+[ ! -d "$model" ] || fail "$model is a folder, MODEL comes first: bash scripts/run_infer_310.sh $images $model"
+[[ $model != *.json ]] || fail "$model: a rank table is for training; give MODEL IMAGES [cpu|ascend|DEVICE_ID]"
+case ${1:-} in
+    [0-9]*) device=ascend; set -- --device-id "$@" ;;
+    [!-]*) device=${1,,}; shift; [[ ${1:-} != [0-9]* ]] || set -- --device-id "$@" ;;
+esac
+options=" $* "
+value() { if [[ $options =~ .*" $1 "($3)" " ]]; then echo "${BASH_REMATCH[1]}"; else echo "$2"; fi; }  # or $2
+device=$(value --device "$device" '[^ ]+') id=$(value --device-id 0 '[0-9]+') batch=$(value --batch 1 '[0-9]+')
+goal=() check=(--device "$device" --device-id "$id")
+if [ "$device" = ascend ]; then  # a model takes the batches that it was converted for, and is converted for the device
+    goal=(ascend "$batch" 1 4 8 16)
+    [ "$batch" = 1 ] || check+=(--batch "$batch")
+fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../ascend310_infer" && pwd)
 build=${BUILD:-$here/build}
 [ -x "$build/tinynet_infer" ] || bash "$here/build.sh" >&2 || exit 2
 [ -x "$build/tinynet_infer" ] || fail 'no MindSpore Lite; bash scripts/get_mindspore_lite.sh, or set MINDSPORE_LITE_HOME'
-id=0 && [[ " $* " =~ .*" --device-id "([0-9]+)" " ]] && id=${BASH_REMATCH[1]}
 if [ -f "$onnx" ] && [ -f "$onnx.json" ] &&
-    ! refusal=$("$build/tinynet_infer" --check --model "$model" --device "$device" --device-id "$id" 2>&1 | tail -n 1)
+    ! refusal=$("$build/tinynet_infer" --check --model "$model" "${check[@]}" 2>&1 | tail -n 1)
 then
     [ -x "$build/lite_convert" ] || fail "${refusal#error: }; and this MindSpore Lite has no library that converts $onnx"
-    made=$build/models/$({ cat "$onnx" "$onnx.json"; sdk; } | sha256sum | cut -c1-16)
-    [ -d "$made" ] || { echo "converting $onnx for this MindSpore Lite" >&2
+    made=$({ cat "$onnx" "$onnx.json"; sdk; [ "$device" != ascend ] || { echo "${goal[*]}"; cann; }; } | sha256sum)
+    made=$build/models/${made:0:16}
+    [ -d "$made" ] || { echo "converting $onnx for this MindSpore Lite${goal[*]:+ on an Ascend}" >&2
         mkdir -p "$build/models" && convert "$made" || exit 2; }
     model=$made/model.mindir
 fi

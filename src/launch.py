@@ -26,6 +26,7 @@ from typing import Dict, List, Optional, Set, Tuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from src.arguments import check_distributed  # noqa: E402
 from src.parsing import read_json  # noqa: E402
 
 USER_ERROR, INTERRUPTED = 2, 130  # as src/runtime.py
@@ -274,6 +275,7 @@ def parse(arguments: List[str]) -> Tuple[List[str], Optional[pathlib.Path], int]
         raise ValueError(f'the first argument must be {what[script]}, then the number of workers on this machine, then '
                          f'options of {script}')
     device = os.environ.get('DEVICE', 'Ascend')
+    check_distributed(script, arguments)
     target, *options = arguments
     count = int(options.pop(0)) if options and options[0].isdigit() else 2 if device == 'CPU' else 8
     if not 1 <= count <= MOST_WORKERS:

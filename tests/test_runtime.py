@@ -220,3 +220,80 @@ def test_an_own_cuda_11_is_taken(tmp_path):
     own = _toolkit(tmp_path / '11', '11.6')
     assert _cuda_sh(tmp_path, own)[:3] == ['needs requirements.txt', own, f'{own}/lib64:/mine']
     assert not os.path.exists(tmp_path / '.venv/cuda')
+
+
+def test_an_ascend_without_cann_is_told_what_to_source(tmp_path, monkeypatch, capfd):
+    cann, ms = tmp_path / 'cann', Ms(1)
+    cann.mkdir()
+    monkeypatch.setattr(runtime, 'CANN_FOLDERS', (str(tmp_path / 'none'), str(cann)))
+    monkeypatch.setitem(sys.modules, 'mindspore', ms)
+    start = 'device Ascend: not available with MindSpore 2.10.0 on this machine; '
+    install = 'install CANN 8.2, 8.3, 8.5, 9.0 or 9.1, source its set_env.sh and pip install -r requirements-ascend.txt'
+    for home, found, words in ((None, False, f'ASCEND_HOME_PATH is not set: {install} (docs/distributed.md), or use'),
+                               (tmp_path / 'a\nb', False, f'ASCEND_HOME_PATH={tmp_path}/a\\nb is no folder: install'),
+                               (None, True, f'ASCEND_HOME_PATH is not set: source {cann}/set_env.sh and pip '),
+                               (cann, True, f'CANN is in {cann}; is it 8.2, 8.3, 8.5, 9.0 or 9.1, does npu-smi info')):
+        monkeypatch.delenv('ASCEND_HOME_PATH', raising=False)
+        if home:
+            monkeypatch.setenv('ASCEND_HOME_PATH', str(home))
+        if found:
+            (cann / 'set_env.sh').touch()
+        with pytest.raises(ValueError) as error:
+            runtime.configure('Ascend')
+        assert describe(error.value).startswith(start + words)
+
+    def stop(*_):
+        raise InterruptedError
+    ms.get_context = lambda key: 'another'
+    monkeypatch.setattr(runtime, '_set_device', stop)
+    for driver, said in ((cann, 'the CPU is used, though an Ascend is here: CANN is in '), (tmp_path / 'none', '')):
+        monkeypatch.setattr(runtime, 'ASCEND_DRIVER', str(driver))
+        with pytest.raises(InterruptedError):
+            runtime.configure('auto')
+        lines = capfd.readouterr().err
+        assert lines.startswith(said) and lines.count('\n') == bool(said)
+
+
+def test_what_an_ascend_needs_can_be_installed():
+    from importlib.metadata import requires
+    from packaging.requirements import Requirement
+    root = pathlib.Path(__file__).resolve().parent.parent
+    lines = (root / 'requirements-ascend.txt').read_text().splitlines()
+    needed = {Requirement(line).name: Requirement(line) for line in lines if line and not line.startswith(('#', '-r'))}
+    assert '-r requirements.txt' in lines
+    assert {'absl-py', 'attrs', 'cffi', 'decorator', 'psutil', 'scipy', 'sympy', 'tornado'} <= set(needed)
+    assert 'protobuf' not in needed  # CANN 8 names 3.20, MindSpore's own need is newer
+    assert any(line.startswith('protobuf>=') for line in requires('mindspore'))
+
+
+WORKER = """
+import mindspore as ms
+from src import runtime
+runtime._set_device(ms, 'CPU', runtime._local_rank())  # as configure does for other devices
+runtime.configure('CPU', kernels='stock')
+print('device', runtime.rank(), ms.get_current_device().device_id, flush=True)
+"""
+
+
+def test_workers_started_by_hand_have_their_own_devices(tmp_path):
+    """As MindSpore's documentation starts them: no DEVICE_ID. A CPU has no devices, but MindSpore numbers them."""
+    import socket
+    root = pathlib.Path(__file__).resolve().parent.parent
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = str(probe.getsockname()[1])
+    own = ('MS_', 'DEVICE_ID', 'RANK_')
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    environment.update(MS_WORKER_NUM='2', MS_SCHED_HOST='127.0.0.1', MS_SCHED_PORT=port, PYTHONPATH=str(root))
+    started = [subprocess.Popen([sys.executable, '-c', WORKER], env={**environment, **role}, stdout=subprocess.PIPE,
+                                text=True)
+               for role in ({'MS_ROLE': 'MS_SCHED'}, {'MS_ROLE': 'MS_WORKER', 'MS_NODE_ID': '0'},
+                            {'MS_ROLE': 'MS_WORKER', 'MS_NODE_ID': '1'})]
+    try:
+        said = [process.communicate(timeout=240)[0] for process in started[1:]]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    devices = [line for text in said for line in text.splitlines() if line.startswith('device')]
+    assert devices == ['device 0 0', 'device 1 1']

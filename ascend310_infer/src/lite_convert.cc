@@ -1,6 +1,8 @@
 // ONNX -> a MINDIR for MindSpore Lite, by the SDK's converter library: a Lite reads the MINDIR only of a MindSpore of
 // its own age, and the ONNX file of any. Reads MODEL.onnx.json, and writes OUTPUT.mindir.json from it.
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -24,12 +26,27 @@ struct ConverterPara;
 class Converter {
  public:
   Converter();
-  void SetInputShape(const std::map<std::vector<char>, std::vector<int64_t> > &shapes);
+  void SetInputShape(const std::map<std::string, std::vector<int64_t> > &shapes) {
+    SetInputShape(MapStringToChar(shapes));
+  }
+  void SetConfigInfo(const std::string &section, const std::map<std::string, std::string> &config) {
+    SetConfigInfo(StringToChar(section), MapStringToVectorChar(config));
+  }
   void SetSaveType(ModelType type);
+  void SetNoFusion(bool no_fusion);
+  void SetDevice(const std::string &device) { SetDevice(StringToChar(device)); }
+  Status Convert(converter::FmkType framework, const std::string &model, const std::string &output) {
+    return Convert(framework, StringToChar(model), StringToChar(output), {});
+  }
+
+ private:
+  void SetInputShape(const std::map<std::vector<char>, std::vector<int64_t> > &shapes);
+  void SetConfigInfo(const std::vector<char> &section,
+                     const std::map<std::vector<char>, std::vector<char> > &config);
+  void SetDevice(const std::vector<char> &device);
   Status Convert(converter::FmkType framework, const std::vector<char> &model, const std::vector<char> &output,
                  const std::vector<char> &weights);
 
- private:
   std::shared_ptr<ConverterPara> data_;
 };
 }  // namespace mindspore
@@ -38,10 +55,37 @@ class Converter {
 namespace {
 
 namespace fs = std::filesystem;
-using mindspore::StringToChar;
 using tinynets::UserError;
 
-void Convert(const std::string &onnx, const std::string &output) {
+const char *const USAGE =
+    "usage: lite_convert MODEL.onnx OUTPUT.mindir [cpu | ascend BATCH...]\n"
+    "For an Ascend the model takes the first BATCH and is compiled when it is loaded; where CANN is set up\n"
+    "(ASCEND_HOME_PATH) it is compiled now and takes each BATCH. Without a BATCH it is 1.\n";
+
+std::vector<int64_t> Batches(int count, char **words) {
+  std::vector<int64_t> batches;
+  for (int i = 0; i < count; i++) {
+    char *end = nullptr;
+    const long batch = std::strtol(words[i], &end, 10);
+    constexpr long MOST = 1000000;
+    if (*words[i] == '\0' || *end != '\0' || batch < 1 || batch > MOST) {
+      throw UserError(std::string("batch '") + words[i] + "': must be a whole number from 1");
+    }
+    if (std::find(batches.begin(), batches.end(), batch) == batches.end()) batches.push_back(batch);
+  }
+  if (batches.empty()) batches.push_back(1);
+  return batches;
+}
+
+// The shapes that a model compiled for an Ascend takes: it refuses a Resize to any other.
+std::map<std::string, std::string> Profiles(const std::string &input, const std::string &sides,
+                                            const std::vector<int64_t> &batches) {
+  std::string listed;
+  for (const int64_t batch : batches) listed += (listed.empty() ? "[" : ",[") + std::to_string(batch) + "]";
+  return {{"input_shape", input + ":[-1,3," + sides + "]"}, {"dynamic_dims", listed}};
+}
+
+void Convert(const std::string &onnx, const std::string &output, bool ascend, const std::vector<int64_t> &batches) {
   const std::string ending = ".mindir";
   if (output.size() <= ending.size() || output.substr(output.size() - ending.size()) != ending) {
     throw UserError(output + ": must end in .mindir");
@@ -51,15 +95,27 @@ void Convert(const std::string &onnx, const std::string &output) {
     if (fs::exists(file)) throw UserError(file + ": exists already");
   }
   const auto manifest = tinynets::ReadManifest(onnx + ".json", onnx);
+  const char *const cann = std::getenv("ASCEND_HOME_PATH");
+  const bool compile = ascend && cann != nullptr && *cann != '\0';
   mindspore::Converter converter;
   converter.SetSaveType(mindspore::kMindIR);
-  // With a free batch MindSpore Lite 2.0 converts without an error what then crashes; Model::Resize sets it free again.
-  const std::vector<int64_t> shape = {1, 3, manifest.resolution, manifest.resolution};
-  converter.SetInputShape({{StringToChar(manifest.input), shape}});
+  if (compile) {
+    const std::string side = std::to_string(manifest.resolution);
+    converter.SetDevice("Ascend");
+    converter.SetConfigInfo("ascend_context", Profiles(manifest.input, side + "," + side, batches));
+  } else {
+    // The CPU's fusions make operators that an Ascend has not, and a mark (isOptimized) by which it refuses the file.
+    if (ascend) converter.SetNoFusion(true);
+    // With a free batch MindSpore Lite 2.0 converts without an error what then crashes; Model::Resize sets it free.
+    converter.SetInputShape({{manifest.input, {batches[0], 3, manifest.resolution, manifest.resolution}}});
+  }
   const std::string stem = output.substr(0, output.size() - ending.size());  // the converter adds the ending
-  const auto status = converter.Convert(mindspore::converter::kFmkTypeOnnx, StringToChar(onnx), StringToChar(stem), {});
+  const auto status = converter.Convert(mindspore::converter::kFmkTypeOnnx, onnx, stem);
   if (status != mindspore::kSuccess || !fs::exists(output)) {
-    throw UserError(onnx + ": MindSpore Lite cannot convert it (" + status.ToString() + ")");
+    throw UserError(onnx + ": MindSpore Lite cannot convert it (" + status.ToString() + ")" +
+                    (compile ? std::string("; without ASCEND_HOME_PATH (") + cann +
+                                   ") it is converted to be compiled when it is loaded"
+                             : ""));
   }
   tinynets::PassOnManifest(onnx + ".json", output);
 }
@@ -67,13 +123,15 @@ void Convert(const std::string &onnx, const std::string &output) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    std::fputs("usage: lite_convert MODEL.onnx OUTPUT.mindir\n", stderr);
+  const std::string device = argc > 3 ? argv[3] : "cpu";
+  if (argc < 3 || (device != "ascend" && (device != "cpu" || argc > 4))) {
+    std::fputs(USAGE, stderr);
     return 2;
   }
   try {
+    const auto batches = Batches(argc > 4 ? argc - 4 : 0, argv + 4);
     tinynets::QuietLibrary(argv);
-    Convert(argv[1], argv[2]);
+    Convert(argv[1], argv[2], device == "ascend", batches);
     return 0;
   } catch (const std::exception &error) {
     std::fprintf(stderr, "error: %s\n", tinynets::Printable(error.what()).c_str());
