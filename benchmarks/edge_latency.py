@@ -115,8 +115,8 @@ def start(name: str, row: str, prepared: dict, folder: pathlib.Path, args: argpa
     """Start an engine's process."""
     network, _, files = row.partition(',')
     if name in KERNELS:
-        return turns.Worker([program('tinynet_calls'), prepared['mindir'], KERNELS[name], folder, *([files] if files else [])],
-                            {**os.environ, 'GLOG_v': '4'})  # MindSpore Lite's log off
+        command = [program('tinynet_calls'), prepared['mindir'], KERNELS[name], folder, *([files] if files else [])]
+        return turns.Worker(command, {**os.environ, 'GLOG_v': '4'})  # MindSpore Lite's log off
     return turns.Worker([args.torch_python, turns.ROOT / 'benchmarks' / 'edge_worker.py', name, network, folder,
                          str(prepared['px']), str(prepared['crop'])])
 
@@ -133,41 +133,49 @@ def measure_row(row: str, args: argparse.Namespace) -> dict:
     try:
         for name in names:
             workers[name] = start(name, row, prepared, folder, args)
-        others = turns.Others(lambda: sum(w.cpu_seconds() for w in workers.values()))
         engines = {name: worker for name, worker in workers.items() if name not in CALLS.values()}
+        shares = []
         for layout in layouts(row, args.cores):
-            found['layouts'][','.join(map(str, layout))] = measure_layout(layout, engines, args)
+            found['layouts'][','.join(map(str, layout))] = measure_layout(layout, engines, shares, args)
         if not files:
             calls = {name: worker for name, worker in workers.items() if name in CALLS.values()}
-            found['call'] = measure_layout((1, 1, 1), calls, args)
-        found['others'] = others.share()
+            found['call'] = measure_layout((1, 1, 1), calls, shares, args)
+        found['others'] = max(shares)
     finally:
         for worker in workers.values():
             worker.kill()
     return found
 
 
-def measure_layout(layout: tuple, workers: dict, args: argparse.Namespace) -> dict:
-    """The engines' turns on one layout: {engine: {'ms': median of each round, 'images_per_s': of each round, ...}}."""
-    found = {name: {'ms': [], 'images_per_s': [], 'parts': []} for name in workers}
-    logits = {}
-    for turn in range(args.rounds):
-        for name in [name for name in workers if 'failed' not in found[name]]:
-            here = found[name]
-            line = ','.join(map(str, (*layout, -(-args.calls // layout[2]), args.seconds)))
+def measure_layout(layout: tuple, workers: dict, shares: list, args: argparse.Namespace) -> dict:
+    """The engines' turns on one layout: {engine: {'ms': median of each round, 'images_per_s': of each round, ...}}.
+
+    Adds what others used of the processors to `shares`.
+    """
+    line = ','.join(map(str, (*layout, -(-args.calls // layout[2]), args.seconds)))
+    failed, logits = {}, {}
+
+    def one_round() -> dict:
+        found = {}
+        for name in [name for name in workers if name not in failed]:
             try:
                 answer = workers[name].ask(line)
             except turns.Failed as reason:
-                found[name] = {'failed': str(reason)}
+                failed[name] = {'failed': str(reason)}
                 continue
-            here['ms'].append(statistics.median(answer['ms']))
-            here['images_per_s'].append(len(answer['ms']) * layout[0] / answer['seconds'])
+            found[name] = {'ms': statistics.median(answer['ms']),
+                           'images_per_s': len(answer['ms']) * layout[0] / answer['seconds']}
             if 'parts' in answer:
-                here['parts'].append([statistics.median(part) for part in zip(*answer['parts'])])
+                found[name]['parts'] = [statistics.median(part) for part in zip(*answer['parts'])]
             logits.setdefault(name, answer.get('logits'))
+        return found
+    one_round()  # engines are made in it
+    rounds, share = turns.undisturbed(args.rounds, lambda: sum(w.cpu_seconds() for w in workers.values()), one_round)
+    shares.append(share)
     for name, values in logits.items():
         compare(name, values, logits.get('ours'))
-    return {name: {key: values for key, values in here.items() if values} for name, here in found.items()}
+    return {name: failed.get(name) or {key: [r[name][key] for r in rounds] for key in rounds[0][name]}
+            for name in workers}
 
 
 def compare(name: str, logits, ours) -> None:
@@ -183,7 +191,8 @@ def peak() -> float:
     """GFLOP/s of a thread that does nothing but multiply and add float32 vectors in registers (peak.cc)."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, 'peak')
-        run([os.environ.get('CXX', 'c++'), '-O3', '-march=native', turns.ROOT / 'benchmarks' / 'peak.cc', '-o', program])
+        source = turns.ROOT / 'benchmarks' / 'peak.cc'
+        run([os.environ.get('CXX', 'c++'), '-O3', '-march=native', source, '-o', program])
         return float(subprocess.run([program], capture_output=True, text=True, check=True).stdout)
 
 
@@ -227,7 +236,8 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--calls', type=int, default=10,
                         help='of an engine in a round, all copies together, after its warm-up')
-    parser.add_argument('--seconds', type=float, default=1.0, help='after which a turn ends with fewer calls, at least two')
+    parser.add_argument('--seconds', type=float, default=1.0,
+                        help='after which a turn ends with fewer calls, at least two')
     parser.add_argument('--cores', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--torch-python', metavar='PATH', help='an interpreter with the peers; default: see above')
     parser.add_argument('--records', '--json', metavar='FILE', help='add every row to it; rows there are not repeated')

@@ -5,7 +5,8 @@ FOLDER holds what the parent prepared: `NETWORK.npz` (weights under timm's names
 read, and one of the same inputs and outputs that computes nothing, for the engines whose name ends in `_call`: what
 their call from Python costs. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS: every copy makes up to CALLS calls,
 fewer where SECONDS are over, but at least two. The answer has the wall time of every call of every copy, after a
-warm-up, in milliseconds, and the seconds they took together. edge_calls.cc does the same with the C++ program's network.
+warm-up, in milliseconds, and the seconds they took together. edge_calls.cc does the same with the C++ program's
+network.
 """
 import os
 import pathlib

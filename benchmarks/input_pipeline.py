@@ -50,22 +50,25 @@ def start(variant: str, folder: pathlib.Path, args: argparse.Namespace) -> turns
 
 def measure(row: str, workers: dict, args: argparse.Namespace) -> dict:
     """{'variants': {variant: images/s of each round, or 'failed'}, 'others': share of the processors}."""
-    found, cpu, others = {name: [] for name in workers}, {}, None
-    for turn in range(args.rounds + 1):
-        for name in [name for name in workers if isinstance(found[name], list)]:
+    failed, cpu = {}, {}
+
+    def one_round() -> dict:
+        found = {}
+        for name in [name for name in workers if name not in failed]:
             try:
                 answer = workers[name].ask(row)
             except turns.Failed as reason:
-                found[name] = {'failed': str(reason)}
+                failed[name] = {'failed': str(reason)}
                 continue
             cpu[name] = answer['cpu']
             if abs(answer['mean']) > 0.5 or not 0.7 < answer['std'] < 1.5:
                 raise ValueError(f"{name}: mean {answer['mean']:.2f} and std {answer['std']:.2f} of the pixels are not "
                                  'those of normalised photographs')
-            if turn:  # the first, in which loaders start their workers, is not counted
-                found[name].append(answer['images'] / answer['seconds'])
-        others = others or turns.Others(lambda: sum(cpu.values()))
-    return {'variants': found, 'others': others.share()}
+            found[name] = answer['images'] / answer['seconds']
+        return found
+    one_round()  # loaders start their workers in it
+    rounds, share = turns.undisturbed(args.rounds, lambda: sum(cpu.values()), one_round)
+    return {'variants': {name: failed.get(name) or [r[name] for r in rounds] for name in workers}, 'others': share}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -69,7 +69,7 @@ def timm(variant: str, folder: str, batch: int, px: int, workers: int):
 
 
 def one_pass(batches, batch: int, px: int, check: bool) -> dict:
-    """Seconds and images; with `check`, which takes time, also mean and std of all pixels: whether they are normalised."""
+    """Seconds and images; with `check`, which takes time, also mean and std of all pixels: are they normalised?"""
     begun, count, moments = time.perf_counter(), 0, []
     for images, _ in batches():
         if tuple(images.shape) != (batch, 3, px, px) or not str(images.dtype).endswith('float32'):

@@ -1,14 +1,16 @@
-"""Markdown tables of the benchmarks' records: `python benchmarks/tables.py docs/lab/*.jsonl`.
+"""Markdown tables of the benchmarks' records: `python benchmarks/tables.py docs/lab/*.jsonl [--pages docs/edge.md]`.
 
 A record is a line of JSON: benchmark, date, revision of the code, setting (machine, versions, options), row, and what
 each repetition found. Times are medians of the repetitions, ratios medians of the repetitions' ratios: in one
 repetition all variants had their turn, so a machine whose speed drifts treats all alike. tests/test_records.py holds
 every table under docs/ against these functions.
 """
+import argparse
 import json
 import pathlib
+import re
 import statistics
-import sys
+import textwrap
 
 QUIET = 0.05  # the share of the processors that others may use without a remark
 OURS = 'ours'
@@ -22,6 +24,9 @@ NAMES = {'ours': 'this package', 'ours_avx2': 'by AVX2', 'ours_library': "by Min
          'torch_compiled_channels_last': 'PyTorch, compiled channels last', 'pillow': 'Pillow', 'opencv': 'OpenCV',
          'torchvision': 'torchvision', 'torchvision_v2': 'torchvision v2', 'timm': 'timm',
          'torchvision_v2_tensor': 'torchvision v2, tensors'}
+VERSIONS = {'python': 'Python', 'mindspore': 'MindSpore', 'mindspore-lite': 'MindSpore Lite', 'torch': 'PyTorch',
+            'torchvision': 'torchvision', 'timm': 'timm', 'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO',
+            'opencv-python-headless': 'OpenCV', 'pillow': 'Pillow', 'numpy': 'NumPy'}
 REDUCED = ('openvino_bf16',)  # precision: not among the peers in float32
 
 
@@ -31,7 +36,8 @@ def read(*paths) -> list:
     for path in paths:
         for line in pathlib.Path(path).read_text().splitlines():
             record = json.loads(line)
-            found[record['benchmark'], record['setting'].get('mode'), record['row']] = record
+            kind = record['setting'].get('mode'), record['setting'].get('data')
+            found[record['benchmark'], kind, record['row'], record.get('engine')] = record
     return list(found.values())
 
 
@@ -62,16 +68,16 @@ def span(values) -> str:
 
 
 def machine(records: list) -> str:
-    """Where and when: one line for each machine and date among the records."""
-    lines = []
+    """Where and when the records were made, and by which revision and versions."""
+    places = {}
     for record in records:
         setting = record['setting']
-        versions = ', '.join(f'{key} {value}' for key, value in setting.items() if key in
-                             ('python', 'mindspore', 'mindspore-lite', 'torch', 'torchvision', 'timm', 'onnxruntime', 'openvino',
-                              'opencv-python-headless', 'pillow', 'numpy') and value != 'not used')
-        lines.append(f"{setting['CPU']} ({setting['family']}), {setting['cores']} cores, {record['date']}, "
-                     f"revision {record['revision']}; {versions}")
-    return '\n'.join(dict.fromkeys(lines))
+        versions = ', '.join(f'{title} {setting[key]}' for key, title in VERSIONS.items()
+                             if setting.get(key, 'not used') != 'not used')
+        place = f"{setting['CPU']} ({setting['family']}), {setting['cores']} cores; {versions}"
+        places.setdefault(place, []).append(f"{record['date']}, revision {record['revision']}")
+    return '\n\n'.join(textwrap.fill(f'{place}; {"; ".join(dict.fromkeys(when))}.', 120)
+                       for place, when in places.items())
 
 
 def others(records: list) -> str:
@@ -162,10 +168,10 @@ def edge_files(records: list) -> str:
         one, many = record['layouts'].values()
         for decoder, here in one.items():
             parts = [statistics.median(part) for part in zip(*here['parts'])]
+            rates = many[decoder]['images_per_s']
             rows.append([record['row'].split(',')[0], name(decoder), *(f'{part:.2f}' for part in parts),
-                         f"{statistics.median(here['ms']):.2f}", f"{statistics.median(many[decoder]['images_per_s']):.0f}",
-                         f"{ratio(here['ms'], one[OURS]['ms']):.2f}, "
-                         f"{ratio(many[OURS]['images_per_s'], many[decoder]['images_per_s']):.2f}"])
+                         f"{statistics.median(here['ms']):.2f}", f'{statistics.median(rates):.0f}',
+                         f"{ratio(here['ms'], one[OURS]['ms']):.2f}, {ratio(many[OURS]['images_per_s'], rates):.2f}"])
     return table(['network', 'decoding and resizing by', 'decode, ms', 'resize, ms', 'network, ms', 'all, ms',
                   'images/s, all cores', 'the package is times as fast'], rows)
 
@@ -175,7 +181,8 @@ def edge_files(records: list) -> str:
 def step_rates(record: dict) -> dict:
     """{variant: images/s of each repetition} of a row."""
     batch = int(record['row'].split(',')[2])
-    return {v: [batch / s for s in found['seconds']] for v, found in record['variants'].items() if found.get('seconds')}
+    return {variant: [batch / seconds for seconds in found['seconds']]
+            for variant, found in record['variants'].items() if found.get('seconds')}
 
 
 def input_rates(record: dict) -> dict:
@@ -235,28 +242,97 @@ def instruction_sets(records: list) -> str:
     return table(['network, px, batch', 'instruction set', 'ms a step', 'images/s', 'times the default'], rows)
 
 
-def sections(records: list) -> dict:
-    """{heading: text} of everything that the records have: where it was measured, then the tables."""
-    found = {}
+# accuracy.py
 
-    def add(heading: str, these: list, *made) -> None:
+def compared(records: list) -> str:
+    """compare_exports.py's rows."""
+    return table(['file', 'engine', 'top-1, %', 'top-5, %', 'as the checkpoint', 'logits'],
+                 [[r['row'], r['engine'], f"{r['top1']:.2f}", f"{r['top5']:.2f}", f"{r['agree']} of {r['count']}",
+                   f"{r['difference']:.1e}"] for r in records])
+
+
+def eight_bits(records: list) -> str:
+    """quantize.py's rows."""
+    return table(['file', 'bytes', 'ms per image', 'top-1, %', 'top-5, %'],
+                 [[r['row'], f"{r['bytes']:,}", f"{r['ms']:.2f}", f"{r['top1']:.2f}", f"{r['top5']:.2f}"]
+                  for r in records])
+
+
+def epochs(records: list) -> str:
+    """The scores after each epoch of a training."""
+    return table(['epoch', 'top-1, %', 'top-5, %', 'loss'],
+                 [[r['row'], f"{r['top1']:.2f}", f"{r['top5']:.2f}", f"{r['loss']:.4f}"] for r in records])
+
+
+STEP = 'network, px, batch'
+CONTENTS = (  # name in a page, heading, the records it is made of, and how
+    ('edge_networks', 'At the edge: the network alone',
+     lambda rs: [r for r in of(rs, 'edge_latency') if not r['row'].endswith('files')],
+     {'latency': edge_latency, 'one_image': lambda these: edge_latency(these, ('1,1,1', '1,2,1')),
+      'throughput': edge_throughput, 'calls': edge_calls}),
+    ('edge_files', 'At the edge: from image files',
+     lambda rs: [r for r in of(rs, 'edge_latency') if r['row'].endswith('files')], {'latency': edge_files}),
+    ('training', 'A training step', lambda rs: of(rs, 'training_step', mode='training'),
+     {'summary': lambda these: summary(these, step_rates, STEP),
+      'variants': lambda these: variants(these, step_rates, STEP)}),
+    ('evaluation', 'An evaluation step', lambda rs: of(rs, 'training_step', mode='evaluation'),
+     {'summary': lambda these: summary(these, step_rates, STEP),
+      'variants': lambda these: variants(these, step_rates, STEP)}),
+    ('input', 'The input', lambda rs: of(rs, 'input_pipeline'),
+     {'summary': lambda these: summary(these, input_rates, 'px, workers'),
+      'variants': lambda these: variants(these, input_rates, 'px, workers')}),
+    ('instruction_sets', "oneDNN's instruction sets", lambda rs: of(rs, 'cpu_instruction_set'),
+     {'steps': instruction_sets}),
+    ('digits', 'compare_exports.py after the quickstart', lambda rs: of(rs, 'compare_exports', data='digits'),
+     {'files': compared}),
+    ('fashion', 'TinyNet-E on Fashion-MNIST', lambda rs: of(rs, 'epochs', data='fashion_mnist'), {'epochs': epochs}),
+    ('fashion_files', 'Its exported files', lambda rs: of(rs, 'compare_exports', data='fashion_mnist'),
+     {'files': compared}),
+    ('eight_bits', 'It in eight bits', lambda rs: of(rs, 'quantize', data='fashion_mnist'), {'files': eight_bits}),
+)
+
+
+def pieces(records: list) -> dict:
+    """{'training summary': Markdown, 'training machine': where and when, ...} of everything that the records have."""
+    found = {}
+    for key, _, choose, made in CONTENTS:
+        these = choose(records)
         if these:
-            idle = f"\nOthers' use of the processors: {others(these)} at most." if 'others' in these[0] else ''
-            found[heading] = '\n\n'.join([machine(these) + idle, *(make(these) for make in made)])
-    edge = of(records, 'edge_latency')
-    add('The network alone', [r for r in edge if not r['row'].endswith('files')], edge_latency, edge_throughput, edge_calls)
-    add('From image files', [r for r in edge if r['row'].endswith('files')], edge_files)
-    step = 'network, px, batch'
-    for mode in ('training', 'evaluation'):
-        add(f'A step of {mode}', of(records, 'training_step', mode=mode),
-            lambda these: summary(these, step_rates, step), lambda these: variants(these, step_rates, step))
-    add('The input', of(records, 'input_pipeline'), lambda these: summary(these, input_rates, 'px, workers'),
-        lambda these: variants(these, input_rates, 'px, workers'))
-    add("oneDNN's instruction sets", of(records, 'cpu_instruction_set'), instruction_sets)
+            found[f'{key} machine'] = machine(these)
+            if 'others' in these[0]:
+                found[f'{key} machine'] += f"\n\nOther processes used {others(these)} of the processors at most."
+            found.update({f'{key} {name}': make(these) for name, make in made.items()})
     return found
 
 
+def sections(records: list) -> dict:
+    """{heading: text} of everything that the records have: where it was measured, then the tables."""
+    found = pieces(records)
+    return {heading: '\n\n'.join(found[f'{key} {name}'] for name in ('machine', *made) if name != 'one_image')
+            for key, heading, _, made in CONTENTS if f'{key} machine' in found}
+
+
+PLACE = re.compile(r'(<!-- records: ([\w ]+) -->\n).*?(<!-- end -->)', re.DOTALL)
+
+
+def filled(text: str, records: list) -> str:
+    """A page, what is between `<!-- records: NAME -->` and `<!-- end -->` made anew. KeyError for an unknown NAME."""
+    found = pieces(records)
+    return PLACE.sub(lambda place: f'{place[1]}{found[place[2]]}\n{place[3]}', text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('records', nargs='+', metavar='RECORDS.jsonl', type=pathlib.Path)
+    parser.add_argument('--pages', nargs='+', metavar='PAGE.md', type=pathlib.Path, default=[],
+                        help='fill their tables in, in place of printing all')
+    args = parser.parse_args()
+    found = read(*args.records)
+    for page in args.pages:
+        page.write_text(filled(page.read_text(), found))
+    if not args.pages:
+        print('\n\n'.join(f'## {heading}\n\n{text}' for heading, text in sections(found).items()))
+
+
 if __name__ == '__main__':
-    if len(sys.argv) < 2:
-        sys.exit('usage: python benchmarks/tables.py RECORDS.jsonl...')
-    print('\n\n'.join(f'## {heading}\n\n{text}' for heading, text in sections(read(*sys.argv[1:])).items()))
+    main()

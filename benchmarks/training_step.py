@@ -63,15 +63,20 @@ def measure(row: str, args: argparse.Namespace) -> dict:
         counts = {f.get('parameters') for f in found.values()} - {None}
         if len(counts) > 1:
             raise ValueError(f'{row}: the variants have unlike counts of parameters, {sorted(counts)}')
+        there = [v for v in workers if 'failed' not in found[v]]
         begun = time.monotonic()
-        others = turns.Others(lambda: sum(w.cpu_seconds() for w in workers.values()))
-        for done in range(args.repeat):
-            if done >= LEAST_REPEATS and time.monotonic() - begun > args.seconds:
-                break
-            for variant in [v for v in workers if 'failed' not in found[v]]:
+
+        def one_round() -> dict:
+            seconds = {}
+            for variant in [v for v in there if 'failed' not in found[v]]:
                 with failure_noted(found, variant):
-                    found[variant]['seconds'].append(workers[variant].ask())
-        share = others.share()
+                    seconds[variant] = workers[variant].ask()
+            return seconds
+        one_round()
+        rounds = max(LEAST_REPEATS, min(args.repeat, int(args.seconds / max(time.monotonic() - begun, 1e-3))))
+        rounds, share = turns.undisturbed(rounds, lambda: sum(w.cpu_seconds() for w in workers.values()), one_round, 1)
+        for variant in [v for v in there if 'failed' not in found[v]]:
+            found[variant]['seconds'] = [r[variant] for r in rounds]
         for variant in [v for v in workers if 'failed' not in found[v]]:
             with failure_noted(found, variant):
                 found[variant]['MiB'] = workers[variant].end()

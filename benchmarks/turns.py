@@ -111,7 +111,8 @@ def machine() -> dict:
     cpuinfo = {key.strip(): value.strip() for key, _, value in (line.partition(':') for line in lines)}
     flags = cpuinfo.get('flags', cpuinfo.get('Features', '')).split()
     found = {'CPU': cpuinfo.get('model name', platform.machine()),
-             'family': ', '.join(f'{key} {cpuinfo[key]}' for key in ('cpu family', 'model', 'stepping') if key in cpuinfo),
+             'family': ', '.join(f'{key} {cpuinfo[key]}' for key in ('cpu family', 'model', 'stepping')
+                                 if key in cpuinfo),
              'cores': os.cpu_count(),
              'vectors': ' '.join(f for f in flags if f.startswith(('avx', 'amx', 'fma', 'asimd', 'sve'))),
              'python': platform.python_version()}
@@ -173,7 +174,23 @@ def revision() -> str:
     """The commit that is measured, with a + where files differ from it."""
     def git(*command):
         return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True).stdout.strip()
-    return git('rev-parse', '--short=12', 'HEAD') + ('+' if git('status', '--porcelain', '--untracked-files=no') else '')
+    changed = git('status', '--porcelain', '--untracked-files=no')
+    return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
+
+
+def undisturbed(rounds: int, ours, one_round, extra: int = 2) -> tuple:
+    """`rounds` results of one_round() in which others used little of the processors, and the largest share they used.
+
+    A disturbed round is made again, up to `extra` times as many rounds; then the least disturbed ones are taken. `ours`
+    gives the CPU seconds of the measured processes so far.
+    """
+    found = []
+    while sum(share <= QUIET for share, _ in found) < rounds and len(found) < rounds * (1 + extra):
+        others = Others(ours)
+        result = one_round()
+        found.append((others.share(), result))
+    taken = sorted(sorted(range(len(found)), key=lambda i: found[i][0] > QUIET and found[i][0])[:rounds])
+    return [found[i][1] for i in taken], max(found[i][0] for i in taken)
 
 
 class Progress:
