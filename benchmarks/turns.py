@@ -178,19 +178,29 @@ def revision() -> str:
     return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
 
 
-def undisturbed(rounds: int, ours, one_round, extra: int = 2) -> tuple:
+def undisturbed(rounds: int, ours, one_round, extra: int = 2, patience: float = 90.0) -> tuple:
     """`rounds` results of one_round() in which others used little of the processors, and the largest share they used.
 
-    A disturbed round is made again, up to `extra` times as many rounds; then the least disturbed ones are taken. `ours`
-    gives the CPU seconds of the measured processes so far.
+    A disturbed round is made again once the processors are idle, or after `patience` seconds of waiting altogether, up
+    to `extra` times as many rounds; then the least disturbed ones are taken. `ours` gives the CPU seconds of the
+    measured processes so far, which rest between rounds.
     """
-    found = []
+    found, end = [], time.monotonic() + patience
     while sum(share <= QUIET for share, _ in found) < rounds and len(found) < rounds * (1 + extra):
+        while found and found[-1][0] > QUIET and time.monotonic() < end and not idle():
+            pass
         others = Others(ours)
         result = one_round()
         found.append((others.share(), result))
     taken = sorted(sorted(range(len(found)), key=lambda i: found[i][0] > QUIET and found[i][0])[:rounds])
     return [found[i][1] for i in taken], max(found[i][0] for i in taken)
+
+
+def idle(seconds: float = 1.0) -> bool:
+    """Whether the processors are idle for so long."""
+    others = Others(lambda: 0.0)
+    time.sleep(seconds)
+    return others.share() <= QUIET
 
 
 class Progress:
