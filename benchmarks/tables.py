@@ -161,6 +161,46 @@ def edge_calls(records: list) -> str:
                  [[r['row'], *(f"{statistics.median(r['call'][peer]['ms']):.3f}" for peer in peers)] for r in records])
 
 
+FAMILY = ('tinynet_a', 'tinynet_b', 'tinynet_c', 'tinynet_d', 'tinynet_e', 'efficientnet_b0')
+
+
+def edge_spans(records: list) -> dict:
+    """The ratios of TinyNets and EfficientNet-B0 as '0.71 to 0.85', and those of other networks by name."""
+    rows = {r['row']: r for r in records}
+    family = [rows[row] for row in FAMILY if row in rows]
+    bf16 = [ratio(r['layouts']['1,1,1'][OURS]['ms'], r['layouts']['1,1,1']['openvino_bf16']['ms']) for r in family]
+    return {'one thread': span([edge_ratios(r)[0] for r in family]),
+            'less the call': span([edge_ratios(r)[1] for r in family]),
+            'two threads': span([edge_ratios(r, '1,2,1')[0] for r in family]), 'bfloat16': span(bf16),
+            'throughput': span([edge_throughput_ratio(r)[0] for r in family]),
+            **{row: f'{edge_ratios(r)[0]:.2f}' for row, r in rows.items() if row not in FAMILY}}
+
+
+def edge_words(records: list) -> str:
+    """The same in sentences."""
+    found = edge_spans(records)
+    rest = ', '.join(f'`{row}` {value}' for row, value in found.items() if row in {r['row'] for r in records})
+    return textwrap.fill(
+        f"For TinyNet-A to -E and EfficientNet-B0 an image on one thread takes {found['one thread']} times as long as "
+        f"in the faster of ONNX Runtime and OpenVINO in float32 ({found['less the call']} without the peer's Python "
+        f"call), on two threads {found['two threads']}, and the whole machine takes {found['throughput']} times the "
+        f"images/s of the best peer. Other networks, one image on one thread: {rest}; ResNet-50 runs on MindSpore "
+        "Lite's own kernels. OpenVINO's bfloat16, its default on such processors, is less precise; for one image on "
+        f"one thread the package, in float32, takes {found['bfloat16']} times as long.", 120)
+
+
+def edge_files_spans(records: list) -> dict:
+    """How many times as fast as with each decoder the package is, file to logits, on one thread and by all cores."""
+    found = {}
+    for record in records:
+        one, many = record['layouts'].values()
+        for decoder in one:
+            found.setdefault(decoder, []).append((
+                ratio(one[decoder]['ms'], one[OURS]['ms']),
+                ratio(many[OURS]['images_per_s'], many[decoder]['images_per_s'])))
+    return {decoder: span([value for pair in pairs for value in pair]) for decoder, pairs in found.items()}
+
+
 def edge_files(records: list) -> str:
     """From image files to logits: the parts on one thread, and images/s of the whole machine."""
     rows = []
@@ -198,6 +238,11 @@ def fastest(rates: dict) -> str | None:
 def times_as_fast(rates: dict, variant: str | None) -> float:
     """How many times as fast as a variant the package is."""
     return ratio(rates[OURS], rates[variant])
+
+
+def speeds(records: list, rates_of) -> str:
+    """How many times as fast as the fastest of others the package is, over all records: '1.56 to 2.66'."""
+    return span([times_as_fast(rates, fastest(rates)) for rates in map(rates_of, records)])
 
 
 def summary(records: list, rates_of, head: str) -> str:
@@ -265,11 +310,12 @@ def epochs(records: list) -> str:
 
 
 STEP = 'network, px, batch'
+QUOTED = ('one_image', 'words')  # by other pages than docs/lab's
 CONTENTS = (  # name in a page, heading, the records it is made of, and how
     ('edge_networks', 'At the edge: the network alone',
      lambda rs: [r for r in of(rs, 'edge_latency') if not r['row'].endswith('files')],
      {'latency': edge_latency, 'one_image': lambda these: edge_latency(these, ('1,1,1', '1,2,1')),
-      'throughput': edge_throughput, 'calls': edge_calls}),
+      'throughput': edge_throughput, 'calls': edge_calls, 'words': edge_words}),
     ('edge_files', 'At the edge: from image files',
      lambda rs: [r for r in of(rs, 'edge_latency') if r['row'].endswith('files')], {'latency': edge_files}),
     ('training', 'A training step', lambda rs: of(rs, 'training_step', mode='training'),
@@ -308,7 +354,7 @@ def pieces(records: list) -> dict:
 def sections(records: list) -> dict:
     """{heading: text} of everything that the records have: where it was measured, then the tables."""
     found = pieces(records)
-    return {heading: '\n\n'.join(found[f'{key} {name}'] for name in ('machine', *made) if name != 'one_image')
+    return {heading: '\n\n'.join(found[f'{key} {name}'] for name in ('machine', *made) if name not in QUOTED)
             for key, heading, _, made in CONTENTS if f'{key} machine' in found}
 
 

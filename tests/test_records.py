@@ -130,7 +130,7 @@ def test_benchmarks_write_records_and_find_them(benchmarks, tmp_path):
 def test_disturbed_rounds_are_made_again(benchmarks, monkeypatch):
     turns = benchmarks['turns']
 
-    def measured(shares, rounds, extra=2):
+    def measured(shares, rounds, extra=1):
         left, count = iter(shares), iter(range(99))
 
         class Others:
@@ -206,4 +206,23 @@ def test_every_record_is_whole_and_in_the_lab_s_page(root, tables):
         assert path.stat().st_size < 200_000
     used = set(re.findall(r'<!-- records: ([\w ]+) -->', page))
     pieces = tables.pieces(tables.read(*sorted((root / 'docs/lab').glob('*.jsonl'))))
-    assert used == {name for name in pieces if not name.endswith('one_image')}
+    assert used == {name for name in pieces if name.split()[-1] not in tables.QUOTED}
+
+
+def test_sentences_of_the_readme_are_those_of_the_records(root, tables, records):
+    text = ' '.join((root / 'README.md').read_text().split())
+    edge = [r for r in tables.of(records, 'edge_latency') if not r['row'].endswith('files')]
+    found = tables.edge_spans(edge)
+    others = {'mobilenetv3_small_100': 'MobileNetV3-Small', 'ghostnet_100': 'GhostNet', 'resnet50': 'ResNet-50'}
+    assert {row for row in found if row in {r['row'] for r in edge}} == set(others)
+    assert text.count(f"{found['one thread']} times") == 2 and f"({found['less the call']} without" in text
+    for row, title in others.items():
+        assert f'{title} {found[row]}' in text
+    files = tables.edge_files_spans([r for r in tables.of(records, 'edge_latency') if r['row'].endswith('files')])
+    assert f"{files['pillow']} times as fast as with Pillow and ONNX Runtime" in text
+    training = tables.speeds(tables.of(records, 'training_step', mode='training'), tables.step_rates)
+    assert text.count(f'{training} times') == 2
+    inputs = tables.speeds(tables.of(records, 'input_pipeline'), tables.input_rates)
+    assert f'{inputs} times as fast as' in text
+    last = tables.of(records, 'epochs', data='fashion_mnist')[-1]
+    assert f"{last['top1']:.2f} % top-1" in text
