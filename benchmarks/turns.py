@@ -178,7 +178,7 @@ def revision() -> str:
     return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
 
 
-def undisturbed(rounds: int, ours, one_round, extra: int = 1, patience: float = 20.0) -> tuple:
+def undisturbed(rounds: int, ours, one_round, extra: int = 1, patience: float = 2.0) -> tuple:
     """`rounds` results of one_round() in which others used little of the processors, and the largest share they used.
 
     A disturbed round is made again once the processors are idle, or after `patience` seconds of waiting altogether, up
