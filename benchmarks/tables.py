@@ -185,7 +185,7 @@ def edge_words(records: list) -> str:
         f"in the faster of ONNX Runtime and OpenVINO in float32 ({found['less the call']} without the peer's Python "
         f"call), on two threads {found['two threads']}, and the whole machine takes {found['throughput']} times the "
         f"images/s of the best peer. Other networks, one image on one thread: {rest}; ResNet-50 runs on MindSpore "
-        "Lite's own kernels. OpenVINO's bfloat16, its default on such processors, is less precise; for one image on "
+        "Lite's own kernels and was not measured. OpenVINO's bfloat16, its default on such processors, is less precise; for one image on "
         f"one thread the package, in float32, takes {found['bfloat16']} times as long.", 120)
 
 
@@ -329,12 +329,9 @@ CONTENTS = (  # name in a page, heading, the records it is made of, and how
       'variants': lambda these: variants(these, input_rates, 'px, workers')}),
     ('instruction_sets', "oneDNN's instruction sets", lambda rs: of(rs, 'cpu_instruction_set'),
      {'steps': instruction_sets}),
-    ('digits', 'compare_exports.py after the quickstart', lambda rs: of(rs, 'compare_exports', data='digits'),
-     {'files': compared}),
-    ('fashion', 'TinyNet-E on Fashion-MNIST', lambda rs: of(rs, 'epochs', data='fashion_mnist'), {'epochs': epochs}),
-    ('fashion_files', 'Its exported files', lambda rs: of(rs, 'compare_exports', data='fashion_mnist'),
-     {'files': compared}),
-    ('eight_bits', 'It in eight bits', lambda rs: of(rs, 'quantize', data='fashion_mnist'), {'files': eight_bits}),
+    ('digits', 'After the quickstart', lambda rs: of(rs, 'compare_exports', data='digits'), {'files': compared}),
+    ('digits_epochs', 'Its training', lambda rs: of(rs, 'epochs', data='digits'), {'scores': epochs}),
+    ('eight_bits', 'It in eight bits', lambda rs: of(rs, 'quantize', data='digits'), {'files': eight_bits}),
 )
 
 

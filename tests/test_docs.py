@@ -60,3 +60,44 @@ def test_every_link_leads_somewhere(root):
 def test_every_configuration_loads(root, path):
     for file in sorted((root / path).glob('*.yaml')):
         assert load_config(str(file)), file
+
+
+LABELS = {'tiny, refitted': 'tiny', 'inverse giant': 'giant', 'resolution alone': 'resolution', 'depth alone': 'depth',
+          'width alone': 'width'}
+
+
+@pytest.mark.parametrize('study, page, rows', [('efficientnet_b0_fashion_mnist', 'README.md', 5),
+                                               ('ghostnet_fashion_mnist', 'other_bases.md', 5)])
+def test_the_rules_tables_are_those_of_the_csv(root, study, page, rows):
+    with open(root / 'docs/studies' / study / 'rules.csv', newline='') as file:
+        measured = {label: row for row in csv.DictReader(file) for label in row['label'].split(', ')}
+    text = (root / 'docs/studies' / page).read_text()
+    budgets = re.search(r'\| rule \| budget (\S+) \| MACs \| top-1, % \| budget (\S+) \|', text).groups()
+    found = [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines()
+             if line.startswith('| ') and line[2:].split(' |')[0] in LABELS]
+    assert len(found) == rows
+    for rule, *rest in found:
+        for budget, (network, macs, score) in zip(budgets, (rest[:3], rest[3:6])):
+            row = measured.get(f'{LABELS[rule]}:{budget}')
+            assert (row is None) == network.startswith('not possible'), (rule, budget)
+            if row:
+                said = [float(part) for part in score.strip('*').split(' ± ')]
+                assert np.allclose(said, [float(row['top1']), float(row['top1_deviation'])], 0, 0.00501), (rule, budget)
+                assert macs == f"{int(row['macs']) / 1e6:.2f}M"
+                for letter, value in re.findall(r'\b([dw]) ([\d.]+)', network):
+                    assert round(float(row[letter]), 2) == float(value), (rule, budget)
+                for px in re.findall(r'(\d+) px', network):
+                    assert row['resolution'] == px
+
+
+def test_resnet50_s_front_is_that_of_its_records(root):
+    with open(root / 'docs/studies/resnet50_fashion_mnist/records.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    front = [r for r in rows if not any(float(o['top1']) >= float(r['top1']) and int(o['macs']) <= int(r['macs'])
+                                        and o is not r for o in rows)]
+    lines = [f"| {r['resolution']} px, d {float(r['d']):.2f}, w {float(r['w']):.2f} | {int(r['macs']) / 1e6:.2f}M "
+             for r in sorted(front, key=lambda r: int(r['macs']))]
+    text = (root / 'docs/studies/other_bases.md').read_text()
+    assert len(lines) == 5 and all(line in text for line in lines), lines
+    for r in front:
+        assert f"| {float(r['top1']):.2f} |" in text
