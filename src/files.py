@@ -17,6 +17,7 @@ from typing import Iterator, Optional, Set
 
 PREFIX = '.tinynets-'  # of the hidden folders in which files are written
 _workplaces: Set[str] = set()  # this process's
+MAX_TEXT = 1 << 28  # bytes: the records of the longest trainings are a tenth of it
 ABANDONED = 86400.0  # seconds after which such a folder is removed where locks cannot say whether its writer lives
 _MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (codecs.BOM_UTF16_LE, 'UTF-16'),
           (codecs.BOM_UTF16_BE, 'UTF-16'))  # UTF-32 first: its mark begins with one of UTF-16
@@ -131,11 +132,13 @@ def decode_text(data: bytes, errors: str = 'strict') -> str:
     return text.replace('\r\n', '\n').replace('\r', '\n')
 
 
-def read_text(path, errors: str = 'strict') -> str:
+def read_text(path, errors: str = 'strict', limit: int = MAX_TEXT) -> str:
     """Return the text of a file as `decode_text` does. Raises OSError, and ValueError that names the file."""
     with open(path, 'rb') as file:
-        data = file.read()
+        data = file.read(limit + 1)
     try:
+        if len(data) > limit:
+            raise ValueError(f'larger than {limit:,} bytes')
         return decode_text(data, errors)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None

@@ -23,6 +23,7 @@ AMPLITUDE = (1e-2, 1.0)  # of s, in ln r or ln d
 LENGTH = (0.3, 5.0)  # of l, in ln c: from a third of an e-fold of the budget to far more than any study spans
 NOISE = (1e-3, 0.3)  # of sqrt(n), in ln r or ln d
 RESTARTS = 10
+MANY = 50  # points from which there are fewer restarts, as each costs the cube of their number
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Curve:
 
 
 def fit(c: Sequence[float], values: Sequence[float], seed: int = 0, restarts: int = RESTARTS) -> Curve:
-    """Fit a curve by scikit-learn: the best marginal likelihood of `restarts` + 1 starts.
+    """Fit a curve by scikit-learn: the best marginal likelihood of `restarts` + 1 starts, fewer of many points.
 
     Raises ValueError with fewer than three different budgets.
     """
@@ -98,6 +99,7 @@ def fit(c: Sequence[float], values: Sequence[float], seed: int = 0, restarts: in
     squared = [tuple(bound ** 2 for bound in bounds) for bounds in (AMPLITUDE, NOISE)]
     kernel = (DotProduct(1.0, 'fixed') + ConstantKernel(0.01, squared[0]) * RBF(1.0, LENGTH)
               + WhiteKernel(1e-3, squared[1]))
+    restarts = restarts if len(c) <= MANY else max(1, restarts * MANY // len(c))
     model = GaussianProcessRegressor(kernel, alpha=0.0, n_restarts_optimizer=restarts, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', ConvergenceWarning)  # a bound was met, which is what bounds are for

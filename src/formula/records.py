@@ -27,6 +27,7 @@ from src.arch import NetSpec, expand, measure, scale
 from src.arch.zoo import BASES
 from src.files import read_text
 from src.formula.budget import base_network
+from src.text import shorten, shown
 
 _NAMES = {
     'name': ('name', 'model', 'network', 'arch', 'architecture'),
@@ -54,6 +55,8 @@ _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
 MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before it is said
 SHARES = 0.9  # of the scores at most 1: they are shares then, not percent
 LONGEST = 10_000  # characters of a cell
+LARGEST_FILE = 1 << 22  # bytes
+MOST_NETWORKS, MOST_COLUMNS = 10_000, 200
 LARGEST_MULTIPLIER = 10  # what stands under 'resolution' and is no more than that is a multiplier, not pixels
 
 
@@ -117,13 +120,16 @@ class _File:
         if not os.path.isfile(path):
             raise FileNotFoundError(f'{path}: no such file; `search.py export` writes one, or make your own, see '
                                     'src/formula/records.py')
-        text = read_text(path, errors='replace')
+        text = read_text(path, 'replace', LARGEST_FILE)
         reader = csv.reader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
         try:
             self.header = [title.strip() for title in next(reader, None) or []]
             self.rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
         except csv.Error as error:
             raise ValueError(f'{path}, line {reader.line_num}: {error}; is a quotation mark not closed?') from None
+        if len(self.rows) > MOST_NETWORKS or len(self.header) > MOST_COLUMNS:
+            raise ValueError(f'{path}: {len(self.rows):,} lines of {len(self.header):,} columns, must be at most '
+                             f'{MOST_NETWORKS:,} of {MOST_COLUMNS}')
         for line, row in self.rows:
             if max(map(len, row)) > LONGEST:
                 raise ValueError(f'{path}, up to line {line}: a cell of {max(map(len, row)):,} characters; is a quotation mark '
@@ -144,7 +150,8 @@ class _File:
             if plain:
                 self.others.setdefault(plain, Column(index, title))
         elif key in self.columns and key != 'name':
-            raise ValueError(f'{self.path}: two columns are {key}, {self.columns[key].title!r} and {title!r}; rename one')
+            raise ValueError(f'{self.path}: two columns are {key}, {shown(self.columns[key].title)} and '
+                             f'{shown(title)}; rename one')
         else:
             self.columns.setdefault(key, Column(index, title, unit))
 
@@ -152,8 +159,8 @@ class _File:
         """Raise ValueError where the header has none of these."""
         if not any(key in self.columns for key in keys):
             raise ValueError(f'{self.path}: no column {" or ".join(keys)} in its header '
-                             f'({", ".join(self.header) or "nothing"}); needed are r or resolution, d, w, and top1 or '
-                             f'error{also}')
+                             f'({shorten(", ".join(self.header)) or "nothing"}); needed are r or resolution, d, w, and '
+                             f'top1 or error{also}')
 
     def texts(self, key: str) -> List[str]:
         """What stands in a column, missing cells left out."""
@@ -213,10 +220,11 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
             try:
                 found = {int(float(text)) for text in found}
             except (ValueError, OverflowError):
-                raise ValueError(f'{path}: {key} must be a whole number, not {sorted(found)[0]}') from None
+                raise ValueError(f'{path}: {key} must be a whole number, not {shorten(sorted(found)[0])}') from None
         if len(found) > 1:
-            raise ValueError(f'{path}: lines of different {key}, {" and ".join(map(str, sorted(found)[:2]))}; fit one at a '
-                             f'time, or say which by --{key.replace("_", "-")}')
+            several = ' and '.join(shorten(str(value)) for value in sorted(found)[:2])
+            raise ValueError(f'{path}: lines of different {key}, {several}; fit one at a time, or say which by '
+                             f'--{key.replace("_", "-")}')
         return next(iter(found), None)
 
     name = told('base', name) or 'efficientnet_b0'
@@ -250,17 +258,17 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
                 raise ValueError(f'{key} is missing')
             return None
         title = file.columns[key].title
-        what = key if _plain(title) == key else f'{key} ({title})'
+        what = key if _plain(title) == key else f'{key} ({shorten(title)})'
         value = _finite(found.rstrip('%') if percent else found)
         if value is None:
-            raise ValueError(f'{what} is {found!r}, must be a number')
+            raise ValueError(f'{what} is {shown(found)}, must be a number')
         value *= file.columns[key].unit
         if not low < value <= high:
-            raise ValueError(f'{what} is {found}, must be above {low:g} and at most {high:g}')
+            raise ValueError(f'{what} is {shorten(found)}, must be above {low:g} and at most {high:g}')
         return value
 
     if text('flag'):
-        raise ValueError(f'flagged {text("flag")}')
+        raise ValueError(f'flagged {shorten(text("flag"))}')
     r = number('resolution', 0, 4096)
     if r is None:
         r = number('r', 0, LARGEST_MULTIPLIER, needed=True)

@@ -17,13 +17,17 @@ from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
+from src.arch.spec import MAX_MULTIPLIER
 from src.files import write_text
 from src.formula.budget import COSTS
 from src.formula.gaussian import Curve, Kernel, fit
 from src.parsing import read_json
+from src.text import shorten, shown
 
 PUBLISHED = pathlib.Path(__file__).parent / 'efficientnet_b0.json'
 TWO_SIDED_95 = 1.959964  # standard deviations of a normal distribution
+MOST_POINTS = 200  # of a formula: the cost of a fit grows with their cube
+LEAST, MOST_COST = 1e-6, 1e18
 MARGIN = 0.02  # published budgets are rounded: 24M stands for a network of 24.36M
 
 
@@ -38,6 +42,15 @@ class Point:
     c: float
     top1: Optional[float] = None
     source: str = ''
+
+    def check(self) -> None:
+        """Raise ValueError for values out of any network's range, and TypeError for others than numbers and text."""
+        if not isinstance(self.name, str) or not isinstance(self.source, str):
+            raise ValueError(f'name and source must be text, not {shown(self.name)} and {shown(self.source)}')
+        if not (all(LEAST <= value <= MAX_MULTIPLIER for value in (self.r, self.d, self.w))
+                and 0 < self.cost < MOST_COST and LEAST <= self.c <= 1 / LEAST
+                and (self.top1 is None or 0 <= self.top1 <= 100)):
+            raise ValueError(f'{shown(self.name)} has numbers that no network has')
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,10 @@ class Formula:
 
     @classmethod
     def fitted(cls, points: Sequence[Point], seed: int = 0, **facts) -> 'Formula':
-        """Fit both curves; `facts` are the constructor's. Raises ValueError with fewer than three budgets."""
+        """Fit both curves; `facts` are the constructor's. Raises ValueError with fewer than three budgets or with more
+        than 200 points."""
+        if len(points) > MOST_POINTS:
+            raise ValueError(f'{len(points):,} networks to fit to, must be at most {MOST_POINTS}; keep fewer of them')
         points = sorted(points, key=lambda point: point.cost)
         c = [point.c for point in points]
         return cls(points, fit(c, [point.r for point in points], seed), fit(c, [point.d for point in points], seed),
@@ -100,14 +116,23 @@ class Formula:
                                     'the published one of EfficientNet-B0 serves')
         try:
             tree = read_json(path)
+            if not 3 <= len(tree['points']) <= MOST_POINTS:
+                raise ValueError(f'{len(tree["points"]):,} points, must be 3 to {MOST_POINTS}')
             points = [Point(**point) for point in tree['points']]
-            numbers = [value for p in points for value in (p.r, p.d, p.w, p.cost, p.c)] + [tree['base_cost']]
-            if len(points) < 3 or not all(0 < value < math.inf for value in numbers) or tree['cost'] not in COSTS:
-                raise ValueError('at least 3 points, positive numbers, and a known cost')
+            for point in points:
+                point.check()
+            hyperparameters = {letter: [float(tree[letter][key]) for key in ('amplitude', 'length', 'noise')]
+                               for letter in 'rd'}
+            if not all(LEAST <= value <= 1 / LEAST for values in hyperparameters.values() for value in values):
+                raise ValueError(f'hyperparameters must be {LEAST:g} to {1 / LEAST:g}')
+            if (tree['cost'] not in COSTS or not isinstance(tree['base'], str)
+                    or not isinstance(tree.get('about', {}), dict)):
+                raise ValueError(f'cost must be one of {", ".join(COSTS)}, base a name and about an object')
+            if not 0 < tree['base_cost'] < MOST_COST:
+                raise ValueError(f'base_cost is {shown(tree["base_cost"])}')
             c = [point.c for point in points]
             curves = {letter: Curve(c, [getattr(point, letter) for point in points],
-                                    Kernel(*(float(tree[letter][key]) for key in ('amplitude', 'length', 'noise'))))
-                      for letter in ('r', 'd')}
+                                    Kernel(*hyperparameters[letter])) for letter in 'rd'}
             return cls(points, curves['r'], curves['d'], tree['base'], int(tree['base_resolution']),
                        int(tree['num_classes']), int(tree['base_cost']), tree['cost'], tree.get('about'))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, np.linalg.LinAlgError) as error:
