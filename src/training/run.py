@@ -22,6 +22,10 @@ from src.training.events import Events
 from src.training.plots import training_curve
 
 
+FIELDS = {'train': ('step', 'epoch', 'loss', 'learning_rate', 'images_per_s'),
+          'eval': ('step', 'epoch', 'top1', 'loss')}  # numbers that every record of a kind has
+
+
 class RunFolder:
     """Paths and records of one run."""
 
@@ -86,15 +90,15 @@ class RunFolder:
         self.events.write(fields)
 
     def records(self) -> List[dict]:
-        """Every whole record; a line cut short by a kill is passed over."""
+        """Every whole record; a line cut short by a kill, or that is no record, is passed over."""
         if not self.metrics.exists():
             return []
         found = []
         for line in read_text(self.metrics, errors='replace').split('\n'):
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
+            with contextlib.suppress(ValueError, RecursionError):
+                record = json.loads(line)
+                if _is_record(record):
+                    found.append(record)
         return found
 
     def keep_records(self, up_to_step: int, scored_step: Optional[int] = None) -> None:
@@ -111,6 +115,14 @@ class RunFolder:
         """Draw the training curve of the records so far."""
         with side_product(str(self.curve)):
             training_curve(self.records(), title, path=str(self.curve))
+
+
+def _is_record(record) -> bool:
+    """Whether a line of metrics.jsonl has the numbers that a record of its kind has."""
+    keys = FIELDS.get(record.get('kind')) if isinstance(record, dict) and isinstance(record.get('kind'), str) else None
+    numbers = [record.get(key) for key in keys or ()]
+    return bool(numbers) and isinstance(record.get('step'), int) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e300 for value in numbers)
 
 
 class FollowedRun(RunFolder):
