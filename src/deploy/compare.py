@@ -14,8 +14,10 @@ from typing import Callable, List, Optional
 import numpy as np
 
 from src.data.pipeline import eval_batches
-from src.deploy.predict import load_predictor
+from src.deploy.manifest import manifest_path
+from src.deploy.predict import Predictor, load_predictor
 from src.deploy.program import run
+from src.text import shorten
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,24 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
             say: Callable[[str], None] = lambda line: None) -> List[Row]:
     """Score every file of a checkpoint; the first row is the checkpoint itself.
 
-    `say` is told what can't be asked and why. Raises ValueError or FileNotFoundError for a file that is damaged.
+    `say` is told what can't be asked and why, and which files are not of this checkpoint. Raises ValueError or
+    FileNotFoundError for a file that is damaged.
     """
     labels = np.asarray(dataset.labels)
     rows: List[Row] = []
+    own: Optional[Predictor] = None
     reference: Optional[np.ndarray] = None
     for path in files_of(checkpoint):
+        if reference is not None and not os.path.isfile(manifest_path(path)):
+            say(f'left out: {path} has no manifest, so export.py did not make it')
+            continue
         model = load_predictor(path)
-        logits = np.concatenate([np.asarray(model.predict(images))[:len(own)] for images, own in
+        own = own or model
+        if (model.network, model.class_names) != (own.network, own.class_names):
+            say(f"left out: {path} is another network's, {shorten(str(model.network.get('name')))} with "
+                f'{len(model.class_names)} classes')
+            continue
+        logits = np.concatenate([np.asarray(model.predict(images))[:len(batch)] for images, batch in
                                  eval_batches(dataset, model.transform, batch_size, workers)])
         reference = logits if reference is None else reference
         engine = {'.onnx': 'ONNX Runtime'}.get(os.path.splitext(path)[1], 'MindSpore')

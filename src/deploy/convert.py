@@ -14,7 +14,7 @@ import numpy as np
 from src.arch.zoo import names_resolution
 from src.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from src.data import presets
-from src.files import file_hash, read_text, replacing, write_json
+from src.files import file_hash, read_text, workplace, write_json
 from src.model.network import Network, create_model
 from src.model.pretrained import COUNTERS, Weights, fill, read_description, read_weights, timm_name, weight_names
 from src.model.weights import torch_names
@@ -66,7 +66,7 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     Batch norm's counters of batches, which PyTorch wants, are zeros. Raises ValueError where a config.json lies in the
     folder that belongs to something else, FileNotFoundError.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
     saved = checkpoint.load(source)
     network, kind = checkpoint.restore_network(saved, weights)
     beside = os.path.join(os.path.dirname(os.path.abspath(out)), 'config.json')
@@ -77,9 +77,14 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     arrays.update({theirs.removesuffix('.running_mean') + COUNTERS: np.array(0, np.int64)
                    for theirs in list(arrays) if theirs.endswith('.running_mean')})
     os.makedirs(os.path.dirname(beside), exist_ok=True)
-    with replacing(out) as temporary:
-        save_file(arrays, temporary, metadata={'format': 'pt'})
-    write_json(beside, description_of(network, saved.meta))
+    content = save(arrays, metadata={'format': 'pt'})
+    with workplace(os.path.dirname(beside), out) as folder:
+        weights_file, description = os.path.join(folder, 'weights'), os.path.join(folder, 'description')
+        with open(weights_file, 'wb') as file:
+            file.write(content)
+        write_json(description, description_of(network, saved.meta))
+        os.replace(weights_file, out)
+        os.replace(description, beside)
     known = timm_name(network.plan.spec).isidentifier()  # as timm's names are: no multipliers, no minus
     return [f'{len(arrays)} arrays, {kind} weights: {out}', f'described in {beside}' + (
         '' if known else f'; timm has no network of these channels and repeats, {network.plan.spec.name}')]

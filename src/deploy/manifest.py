@@ -42,8 +42,8 @@ def read_manifest(model_path: str) -> dict:
     if not isinstance(manifest, dict):
         raise ValueError(f'{path}: not a manifest of export.py (no JSON object); export the model again')
     if manifest.get('format') != FORMAT:
-        raise ValueError(f'{path}: format {shown(manifest.get("format"))}, this release reads {FORMAT}; export the model '
-                         'again')
+        raise ValueError(f'{path}: format {shown(manifest.get("format"))}, this release reads {FORMAT}; export the '
+                         'model again')
     for place, kind in KINDS.items():
         value = manifest
         for key in place.split('.'):
@@ -51,8 +51,8 @@ def read_manifest(model_path: str) -> dict:
         if not isinstance(value, kind) or not value and kind is not dict:
             raise ValueError(f'{path}: not a manifest of export.py ({place} is {shown(value)}); export the model again')
     if not all(isinstance(name, str) for name in manifest['class_names']):
-        raise ValueError(f'{path}: not a manifest of export.py (class_names are {shown(manifest["class_names"])}); export '
-                         'the model again')
+        raise ValueError(f'{path}: not a manifest of export.py (class_names are {shown(manifest["class_names"])}); '
+                         'export the model again')
     if manifest['sha256'] != digest:
         raise ValueError(f'{model_path}: is not the file its manifest describes (sha256 differs); export it again')
     return manifest
