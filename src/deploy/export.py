@@ -20,6 +20,7 @@ from src.runtime import graph_engine, on_cpu
 from src.training import checkpoint
 
 INPUT, OUTPUT = 'images', 'logits'
+OPSET = 13  # of ONNX: quantisation has a range per channel from here on, and tools drop older ones
 TOLERANCE = 1e-4  # of the largest logit: float32 rounding over the network, folded and not
 
 
@@ -112,7 +113,8 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
 def _publish(work: str, path: str, manifest: dict, scale: float) -> Exported:
     """Move a verified file and its manifest into place as one."""
     publish(work, path, manifest)
-    return Exported(manifest['kind'], path, manifest_path(path), os.path.getsize(path), manifest['max_difference'], scale)
+    return Exported(manifest['kind'], path, manifest_path(path), os.path.getsize(path), manifest['max_difference'],
+                    scale)
 
 
 def _write_mindir(network: Network, images: np.ndarray, path: str) -> None:
@@ -125,15 +127,16 @@ def _write_air(network: Network, images: np.ndarray, path: str) -> None:
 
 
 def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
-    """ONNX by mindspore.onnx, which leaves the output's batch fixed: both are set free, and the graph is checked.
+    """ONNX by mindspore.onnx, in opset 13 and checked; the batch, which it fixes in the output, is set free.
 
     Means over a map become GlobalAveragePool, for which engines have faster code than for ReduceMean.
     """
     import mindspore.onnx
     import onnx
+    import onnx.version_converter
     mindspore.onnx.export(network, Tensor(images), file_name=path, input_names=[INPUT], output_names=[OUTPUT],
                           dynamic_axes={INPUT: {0: 'batch'}})
-    model = onnx.load(path)
+    model = onnx.version_converter.convert_version(onnx.load(path), OPSET)
     for value in (*model.graph.input, *model.graph.output):
         if value.name in (INPUT, OUTPUT):
             value.type.tensor_type.shape.dim[0].dim_param = 'batch'

@@ -21,7 +21,7 @@ from src.deploy.predict import Predictor, load_predictor, onnx_function
 from src.files import workplace
 from src.training.evaluate import Result, evaluate
 
-OPSET = 13  # the first whose quantisation has a range a channel
+OPSET = 13  # the first whose quantisation has a range per channel
 METHODS = ('minmax', 'percentile')  # entropy, in ONNX Runtime with as many bins as levels, is minmax
 WARM, TIMED = 10, 101  # calls of each file, in turn
 
@@ -99,7 +99,18 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=methods[method])
     if not reader.count:
         raise ValueError('no image to calibrate with')
+    model = onnx.load(out)
+    without_unused_domains(model)
+    onnx.save(model, out)
     return reader.count
+
+
+def without_unused_domains(model) -> None:
+    """Drop the operator sets that no node of an ONNX model uses: an older ONNX Runtime refuses unknown ones."""
+    used = {node.domain for node in model.graph.node}
+    kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain in ('', 'ai.onnx')]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
 
 
 def _example(model: Predictor) -> np.ndarray:
