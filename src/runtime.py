@@ -71,8 +71,8 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     ms.set_seed(seed)
     usable = hasattr(ms, 'set_device')  # the operators are for graphs of today's releases
     if kernels == 'auto' and device == 'CPU' and not usable:
-        say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}: the framework's own operators are "
-                 'used, slower')
+        say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}: the framework's own operators "
+                 'are used, slower')
     choose(kernels if usable else 'stock', threads)
     return device
 

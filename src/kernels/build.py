@@ -4,9 +4,8 @@ The library's name holds a digest of the sources, the compiler and its version, 
 instructions, so a change of any of them makes a new one and a cache may be shared by unlike machines.
 
 Environment: TINYNETS_CACHE is the cache's folder (default: XDG_CACHE_HOME or ~/.cache, then the folder for temporary
-files), CXX the compiler, with
-options or a launcher as in `ccache g++` (default: g++, c++ or clang++ on the PATH), TINYNETS_VECTORS the widest vector instructions to
-use: avx512, avx2 or baseline.
+files), CXX the compiler, with options or a launcher as in `ccache g++` (default: g++, c++ or clang++ on the PATH),
+TINYNETS_VECTORS the widest vector instructions to use: avx512, avx2 or baseline.
 """
 from __future__ import annotations
 
@@ -83,7 +82,7 @@ def library(part: Optional[Part] = None) -> str:
 
 
 def _found(folder: pathlib.Path, file: str, *_) -> Optional[pathlib.Path]:
-    """The library in a cache, None where it is not there or does not load. Raises OSError for a cache open to others."""
+    """The library in a cache, None where it is not there or does not load. Raises OSError for one open to others."""
     path = folder / file
     if not path.is_file():
         return None
@@ -143,7 +142,8 @@ def name(vectors: str, part: Optional[Part] = None) -> str:
     try:
         version = subprocess.run([*compiler(), '--version'], capture_output=True, text=True, errors='replace').stdout
     except OSError as error:
-        raise Unavailable(f'{shlex.join(compiler())} does not run ({error.strerror}); install g++, or set CXX') from None
+        raise Unavailable(f'{shlex.join(compiler())} does not run ({error.strerror}); install g++, or set '
+                          'CXX') from None
     digest.update(repr((compiler(), version, FLAGS, part.flags, part.links, VECTORS[vectors], platform.machine(),
                         platform.libc_ver())).encode())
     return f'tinynets-{vectors}-{digest.hexdigest()[:16]}.so'
@@ -161,7 +161,8 @@ def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pa
         if failure.is_file():
             raise _Failed(f'{failure.read_text()}; remove {failure} to try again')
         if not path.is_file() or cache.open_to_others(path):
-            say_once(f'compiling the {part.title} with {os.path.basename(compiler()[0])}, once per machine, into {folder}')
+            say_once(f'compiling the {part.title} with {os.path.basename(compiler()[0])}, once per machine, into '
+                     f'{folder}')
             with tempfile.TemporaryDirectory(dir=folder, prefix='build-') as work:
                 made = compile_library(pathlib.Path(work), [*FLAGS, *VECTORS[vectors][0], *part.flags], part)
                 try:
