@@ -38,7 +38,10 @@ def read_manifest(model_path: str) -> dict:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
     digest = file_hash(model_path)
-    manifest = _current(read_json(path), digest)
+    try:
+        manifest = _current(read_json(path), digest)
+    except ValueError as error:
+        raise ValueError(f'{error}; this is not a manifest of export.py, export the model again') from None
     if not isinstance(manifest, dict):
         raise ValueError(f'{path}: not a manifest of export.py (no JSON object); export the model again')
     if manifest.get('format') != FORMAT:
