@@ -1,7 +1,7 @@
 """Measured networks: reading a study's export or a table of one's own.
 
-A CSV file with a header; commas, semicolons or tabs. Columns, in any order and with any others beside them (`_NAMES` has
-the spellings):
+A CSV file with a header; commas, semicolons or tabs between cells; decimal points, or a spreadsheet's decimal commas.
+Columns, in any order and with any others beside them (`_NAMES` has the spellings):
 
     r or resolution    multiplier, or pixels of which the base has `base_resolution`
     d, w               multipliers
@@ -51,6 +51,8 @@ _NAMES = {
 _MEANINGS = {spelling: key for key, spellings in _NAMES.items() for spelling in spellings}
 _UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
 _COUNTED = ('macs', 'params', 'peak_memory')
+_TEXTS = ('name', 'source', 'flag', 'base')
+_FRACTION, _THOUSANDS = r'[+-]?\d*{}\d+([eE][+-]?\d+)?\s*%?', r'[+-]?[1-9]\d{{0,2}}({}\d{{3}})+'
 _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
 MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before it is said
 SHARES = 0.9  # of the scores at most 1: they are shares then, not percent
@@ -139,6 +141,29 @@ class _File:
         self.others: Dict[str, Column] = {}
         for i, title in enumerate(self.header):
             self._place(i, title)
+        self.decimal_comma = self._read_commas()
+
+    def _read_commas(self) -> str:
+        """Write a spreadsheet's decimal commas as points; an example of them, '' where there is none.
+
+        A comma (or point) before three digits may divide thousands: other numbers of the file decide. Raises ValueError
+        where they do not agree.
+        """
+        numbers = [column.index for key, column in self.columns.items() if key not in _TEXTS]
+        cells = [row[i].strip() for _, row in self.rows for i in numbers if i < len(row)]
+        comma, point = (next((cell for cell in cells if re.fullmatch(_FRACTION.format(mark), cell)
+                              and not re.fullmatch(_THOUSANDS.format(mark), cell)), '') for mark in (',', r'\.'))
+        if not comma:
+            return ''
+        if point:
+            raise ValueError(f'{self.path}: numbers have decimal commas ({comma}) and decimal points ({point}); write them all '
+                             'in one way')
+        taken = {*numbers, *(column.index for column in self.others.values())}
+        for _, row in self.rows:
+            for i in taken.intersection(range(len(row))):
+                if re.fullmatch(r'\s*[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?([eE][+-]?\d+)?\s*%?\s*', row[i]):
+                    row[i] = row[i].replace('.', '').replace(',', '.')
+        return comma
 
     def _place(self, index: int, title: str) -> None:
         plain = _plain(title)
@@ -182,6 +207,9 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
     for line, row in file.rows:
         before = first.setdefault(tuple(cell.strip() for cell in row), line)
         try:
+            if any(cell.strip() for cell in row[len(file.header):]):
+                raise ValueError(f'has {len(row)} cells and the header {len(file.header)}: a cell with a comma, a decimal comma '
+                                 'too, is in quotation marks')
             if before != line:
                 raise ValueError(f'the same as line {before}')
             record = _record(file, row, line, base, counted, 100 if share else 1)
@@ -196,6 +224,8 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
     table.records = _merged(table.records)
     if share:
         table.remarks.append('scores are taken as shares of 1, since nearly all are at most 1; write % for percent')
+    if file.decimal_comma:
+        table.remarks.append(f'numbers are read with a decimal comma, as in {file.decimal_comma}')
     if miscounted:
         line, given, right = miscounted[0]
         table.remarks.append(f'line {line} and {len(miscounted) - 1} more have other MACs than counted: {given:,.0f}, counted '
