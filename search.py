@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sys
+from typing import Optional
 
 from src.files import check_parent, user_path
 from src.runtime import run_entry
@@ -26,7 +27,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> Optional[int]:
     args = parse_arguments()
     folder = args.study or os.path.join('runs', 'study', os.path.splitext(os.path.basename(args.config))[0])
     if args.command == 'status':
@@ -48,18 +49,23 @@ def main() -> None:
         from src.study.config import load_study
         from src.study.run import estimate, plan, run
         config = load_study(args.config, args.overrides)
-        data_dir = args.data_dir or config.data.dir
-        if data_dir:  # trials run in another folder
-            config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(data_dir)))
+        if args.data_dir:  # trials run in another folder
+            config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir)))
         planned = plan(config)
         if args.dry_run:
             from src.study.show import networks_table
             print(networks_table(planned), estimate(planned), sep='\n')
-            return
+            return None
         found = run(planned, folder)
-        print(f'{found["done"]} trials done ({found["flagged"]} flagged), {found["failed"]} failed; results in {folder}\n'
+        results = (f'{found["done"]} trials done ({found["flagged"]} flagged), {found["failed"]} failed; results in '
+                   f'{folder}')
+        if not found['done']:
+            print(f'{results}; python search.py status --config {args.config} --study {folder} says why')
+            return 1
+        print(f'{results}\n'
               f'next: python search.py export --config {args.config} --study {folder} --out records.csv; '
               'python fit_formula.py records.csv --report report')
+    return None
 
 
 if __name__ == '__main__':

@@ -39,17 +39,14 @@ def main() -> None:
         path = args.run or f'runs/{config.model.name}-{config.data.name}-{time.strftime("%Y%m%d-%H%M%S")}'
     else:
         raise ValueError('nothing to train: give --config, for example configs/tinynet_e_digits.yaml, or --resume')
-    folder = args.data_dir or config.data.dir
-    if folder:
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(folder)))
-    if config.train.teacher:
-        config = dataclasses.replace(config, train=dataclasses.replace(config.train,
-                                                                       teacher=os.path.abspath(config.train.teacher)))
+    if args.data_dir:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir)))
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
                        config.train.seed, config.runtime.kernels, config.runtime.jit_level)
     from src.training.loop import finished_text, train
     from src.training.progress import tell
-    tell(finished_text(train(config, device, path, resume=args.resume is not None)))
+    tell(finished_text(train(config, device, path, resume=args.resume is not None,
+                             numbered=args.run is None)))
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import pathlib
 import typing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, Iterable, Optional, Tuple
 
 import yaml
 
+from src.files import user_path
 from src.parsing import parse_yaml, read_yaml
 from src.text import shorten, shown
 
@@ -181,6 +183,8 @@ class Config:
 
 _MOST = 10 ** 9  # larger counts are typing mistakes
 
+PATHS = (('model', 'pretrained'), ('data', 'dir'), ('train', 'teacher'), ('study', 'formula'))  # keys that hold one
+
 # key -> (holds, what is allowed); whatever a type cannot say
 _RANGES = {
     'data.batch_size': (lambda v: 1 <= v <= 2 ** 20, 'at least 1, at most 2^20'),
@@ -251,7 +255,8 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
 
     `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too. A file
-    may say `base: other.yaml`, a path from its own folder: its keys then replace those of the other file.
+    may say `base: other.yaml`, a path from its own folder: its keys then replace those of the other file. Other paths
+    are taken from the current folder, and come back whole.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
     unknown section or key, a wrong type, a value out of range or files that are each other's base.
@@ -270,6 +275,20 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
         config = _override(config, key.strip(), value)
         replaced.add(key.strip())
     _check_ranges(config, source, replaced)
+    return _placed(config)
+
+
+def _placed(config: Config) -> Config:
+    """The configuration with whole paths: a relative one is where the user is, `~` the home folder.
+
+    So a run that is resumed from another folder, and a trial in its own, find the same files.
+    """
+    for section, name in PATHS:
+        keys = getattr(config, section, None)
+        path = getattr(keys, name, None)
+        if path:
+            config = dataclasses.replace(config, **{section: dataclasses.replace(
+                keys, **{name: os.path.abspath(user_path(path))})})
     return config
 
 
@@ -309,7 +328,7 @@ def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) 
         return tree
     if not isinstance(base, str):
         raise ValueError(f'{path}: base={shown(base)} must be the path of another YAML file')
-    below = _read(path.parent / base, kind, (*above, path))
+    below = _read(path.parent / user_path(base), kind, (*above, path))
     return {section: {**below.get(section, {}), **tree.get(section, {})} for section in {**below, **tree}}
 
 

@@ -16,7 +16,8 @@ from src.text import LINE, shorten
 
 GONE = (errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET)  # nobody will ever read this stream again
 LACKING = {  # what a machine lacks: the system's error numbers, and words of the framework's and of threads' errors
-    'space': ((errno.ENOSPC, errno.EDQUOT, errno.EROFS), r'No space left|quota exceeded|Read-only file system'),
+    'space': ((errno.ENOSPC, errno.EDQUOT, errno.EROFS), r'No space left|quota exceeded|Read-only file system|'
+              r'database or disk is full|disk I/O error|readonly database|unable to open database'),
     'memory': ((errno.ENOMEM,), r'bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Mm]emory (is )?not enough|'
                                 r'([Aa]lloc|[Mm]alloc)\w* .{0,60}fail|failed to map segment'),
     'processes': ((errno.EAGAIN, errno.EMFILE, errno.ENFILE), r"can't start new thread|Resource temporarily unavailable|"
@@ -146,12 +147,22 @@ def lacking(error: Optional[BaseException]) -> str:
         seen.add(id(error))
         if isinstance(error, MemoryError):
             return 'memory'
-        for what, (numbers, words) in LACKING.items():
-            if getattr(error, 'errno', None) in numbers or (
-                    isinstance(error, (RuntimeError, OSError, SystemError, ImportError)) and re.search(words, str(error))):
-                return what
+        by_text = isinstance(error, (RuntimeError, OSError, SystemError, ImportError)) or _is_of_sqlite(error)
+        what = next((what for what, (numbers, _) in LACKING.items() if getattr(error, 'errno', None) in numbers), '') or (
+            lacking_by(str(error)) if by_text else '')
+        if what:
+            return what
         error = error.__cause__ or error.__context__
     return ''
+
+
+def lacking_by(text: str) -> str:
+    """The same by the words of the framework, of threads and of SQLite, in a log for example."""
+    return next((what for what, (_, words) in LACKING.items() if re.search(words, text)), '')
+
+
+def _is_of_sqlite(error: BaseException) -> bool:
+    return type(error).__module__ == 'sqlite3' and type(error).__name__ == 'OperationalError'
 
 
 def describe(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """Running a study: workers side by side, progress, and what is left when they stop."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -15,10 +16,11 @@ import numpy as np
 from src.arch import expand, measure
 from src.data import presets
 from src.formula.budget import base_network
-from src.runtime import Interrupted
+from src.output import lacking_by
+from src.stopping import INTERRUPTED, Interrupted, Stop
 from src.study.config import Candidate, StudyConfig, candidates, check_same, flat
-from src.study.store import Store
-from src.study.trial import NOTHING_TO_DO, PARENT
+from src.study.store import MOST_DEATHS, Store
+from src.study.trial import NOTHING_TO_DO, PARENT, PAUSED
 from src.training.progress import duration, tell
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -115,12 +117,7 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     if open_trials < len(store.trials()):
         say(f'{open_trials} of {len(store.trials())} trials are left of it')
     pool = Pool(store, planned.config.study.workers, say)
-    before = {number: signal.signal(number, pool.ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        pool.run()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    pool.run()
     trials = store.trials()
     if not planned.config.study.keep_checkpoints:  # a process that was killed in its last moment may have left its own
         for checkpoint in (path for t in trials if t['status'] == 'done'
@@ -129,41 +126,50 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     return counts(trials)
 
 
+class Paused(ValueError):
+    """The study cannot continue for want of space, memory or processes; the message says which and how to resume."""
+
+
 class Pool:
     """So many processes at once, each with one trial, until none is left."""
 
     def __init__(self, store: Store, workers: int, say: Callable[[str], None]):
         self.store, self.say = store, say
         self.slots: List[Optional[subprocess.Popen]] = [None] * workers
-        self.stop, self.idle = False, 0
+        self.stop, self.idle, self.without = False, 0, 0
         self.told, self.told_at = None, 0.0
 
-    def ask_to_stop(self, *_) -> None:
-        """On a signal; the second one does not wait for trials to save."""
-        if self.stop:
-            for process in filter(None, self.slots):
-                process.kill()
-        self.stop = True
-
     def run(self) -> None:
-        """Until every trial is done or has failed."""
-        try:
-            while not self.stop:
-                open_trials = self._tend()
-                if not open_trials and not any(self.slots):
-                    return
-                time.sleep(PATIENCE if self.idle >= IDLE else 0.2)
-        finally:
-            self._end()
-        raise Interrupted(f'stopped; every trial is saved where it was. The same command goes on with {self.store.folder}')
+        """Until every trial is done or has failed. Raises Interrupted after a request to stop, and Paused.
+
+        A second request does not wait for trials to save.
+        """
+        with Stop('interrupted; the trials stop by themselves') as stop:
+            try:
+                while not stop.requested:
+                    open_trials = self._tend()
+                    if not open_trials and not any(self.slots):
+                        return
+                    self._sleep(PATIENCE if self.idle >= IDLE else 0.2, stop)
+            finally:
+                self.stop = True
+                self._end()
+        raise Interrupted(f'stopped; every trial is saved where it was. The same command resumes with {self.store.folder}')
+
+    @staticmethod
+    def _sleep(seconds: float, stop: Stop) -> None:
+        """Sleep, but not past a request."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not stop.requested:
+            time.sleep(min(0.2, seconds))
 
     def _tend(self) -> int:
         """Reap, report, hire; the number of trials not done."""
         for i, process in enumerate(self.slots):
             if process is not None and process.poll() is not None:
                 self.slots[i] = None
-                if process.returncode and not self.stop:
-                    self.store.died(process.pid)
+                if process.returncode not in (0, NOTHING_TO_DO, INTERRUPTED) and not self.stop:
+                    self._ended_badly(process)
                 self.idle = self.idle + 1 if process.returncode == NOTHING_TO_DO else 0
         trials = self.store.trials()
         waiting = [t for t in trials if t['status'] in ('pending', 'running')]
@@ -174,6 +180,24 @@ class Pool:
                 busy += 1
         self._report(trials)
         return len(waiting)
+
+    def _ended_badly(self, process: subprocess.Popen) -> None:
+        """Raise Paused where no trial can be done now, as space, memory or processes are lacking."""
+        trial = next((t for t in self.store.trials() if t['pid'] == process.pid), None)
+        what = f'trial {trial["id"]}' if trial else 'a process that was to take a trial'
+        if process.returncode == PAUSED:
+            reason = trial['reason'] if trial else ''
+            raise self._paused(f'{what}: {reason or "space, memory or processes were lacking, see above"}')
+        log = self.store.trial_folder(trial['id']) / 'log.txt' if trial else None
+        killed = process.returncode == -signal.SIGKILL or bool(log and lacking_by(_tail(log)))
+        how = self.store.died(process.pid, killed)
+        self.without = self.without + 1 if how == 'nothing' else 0
+        if how == 'killed' or self.without >= MOST_DEATHS:
+            raise self._paused(f'{what} ended {MOST_DEATHS} times without a result (exit code {process.returncode}), perhaps for '
+                               'want of memory; fewer study.workers or a smaller data.batch_size need less')
+
+    def _paused(self, reason: str) -> Paused:
+        return Paused(f'paused, {reason}. The trial is left as it was: the same command resumes with {self.store.folder}')
 
     def _hire(self, slot: int) -> subprocess.Popen:
         return subprocess.Popen(
@@ -202,6 +226,14 @@ class Pool:
                  + (f', {now["flagged"]} flagged' if now['flagged'] else '')
                  + (f', best {best["top1"]:.2f} % at {best["macs"] / 1e6:.1f}M' if best else '')
                  + (f', {rest} left' if finished < len(trials) else ''))
+
+
+def _tail(path: pathlib.Path, size: int = 4000) -> str:
+    """The end of a log."""
+    with contextlib.suppress(OSError), open(path, 'rb') as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+        return file.read().decode(errors='replace')
+    return ''
 
 
 def counts(trials: List[dict]) -> dict:

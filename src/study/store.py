@@ -168,27 +168,31 @@ class Store:
                              "failures = failures + 1, reason = ?, finished = ? WHERE id = ? AND status != 'done'",
                              (retries, reason, time.time(), number))
 
-    def died(self, pid: int) -> None:
+    def died(self, pid: int, killed: bool = False) -> str:
         """A trial's process ended without a word, and its pool did not ask it to.
 
-        After MOST_DEATHS in a row without a new checkpoint the trial has failed.
+        After MOST_DEATHS in a row without a new checkpoint the trial has failed; where its processes were `killed`, for
+        want of memory as a rule, it waits. Returns 'nothing' where the process had no trial, 'killed' where such a
+        trial waits, else ''.
         """
         with self.change() as database:
             row = database.execute("SELECT * FROM trials WHERE status = 'running' AND pid = ?", (pid,)).fetchone()
             if row is None:
-                return
+                return 'nothing'
             checkpoint = self.trial_folder(row['id']) / 'run' / 'last.ckpt'
             progress = checkpoint.is_file() and checkpoint.stat().st_mtime > row['started']
             deaths = 1 if progress else row['deaths'] + 1
-            failed = deaths >= MOST_DEATHS
+            often = deaths >= MOST_DEATHS
+            failed = often and not killed
             database.execute('UPDATE trials SET deaths = ?, status = ?, reason = ? WHERE id = ?',
                              (deaths, 'failed' if failed else 'pending',
-                              f'its process ended {deaths} times without a result, perhaps for want of memory' if failed
+                              f'its process ended {deaths} times without a result, perhaps for want of memory' if often
                               else row['reason'], row['id']))
+        return 'killed' if often and killed else ''
 
-    def release(self, number: int, seconds: float = 0.0) -> None:
-        """A trial was stopped on request, after so many seconds; it goes on where it was."""
-        self._set(number, seconds, status='pending')
+    def release(self, number: int, seconds: float = 0.0, reason: str = '') -> None:
+        """A trial was stopped, on request or for a `reason`, after so many seconds; it resumes where it was."""
+        self._set(number, seconds, status='pending', reason=reason)
 
     def _set(self, number: int, seconds: float, **values) -> None:
         """Change a trial that is not done: a stop that comes after the end must not undo it. Seconds add up."""

@@ -12,51 +12,55 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from typing import Optional
 
+from src import output, stopping
 from src.config import from_dict
-from src.runtime import INTERRUPTED, Interrupted, describe
+from src.output import describe, lacking
+from src.stopping import Interrupted
 from src.study.config import StudyConfig
 from src.study.store import Store
 
 PARENT = 'TINYNETS_STUDY_PARENT'
 NOTHING_TO_DO = 4  # the exit code where others have every trial that is left
+PAUSED = 5  # and where space, memory or processes were lacking: the trial waits as it was
 ABOVE_CHANCE = 0.05  # of the way from guessing the most frequent class to 100 %: what is below is at chance level
 
 
 def main(folder: str, workers: int, slot: int) -> int:
     """Take one trial and see it to its end; returns the exit code."""
     store = Store(folder)
-    asked = threading.Event()
-
-    def stop(*_) -> None:  # before the training loop listens, and after
-        asked.set()
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    stopping.listen()
     with store.taken() as trial:
         if trial is None:
             return NOTHING_TO_DO
-        log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
         begun = time.monotonic()
+
+        def release(reason: str = '') -> None:
+            store.release(trial['id'], time.monotonic() - begun, reason)
+
+        stopping.at_end.append(release)  # where a signal ends the process at once
         try:
+            log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
             _watch_parent()
             config = study_config(store)
             if config.study.timeout_minutes:
                 _limit(store, trial['id'], config)
-            _train(store, trial, config, workers, slot, asked)
-        except (Interrupted, KeyboardInterrupt):
-            store.release(trial['id'], time.monotonic() - begun)
+            _train(store, trial, config, workers, slot)
+        except Interrupted:
+            release()
         except Exception as error:  # whatever it is, it is the record of this trial
-            if asked.is_set():  # an import that was stopped ends in an error of its own
-                store.release(trial['id'], time.monotonic() - begun)
-                return 0
-            import traceback
             traceback.print_exc()
+            what = lacking(error)
+            if what:
+                release(f'{what} was lacking: {describe(error)}')
+                return PAUSED
             store.fail(trial['id'], describe(error), store.config()['study.retries'])
+        finally:
+            stopping.at_end.remove(release)
     return 0
 
 
@@ -69,7 +73,7 @@ def study_config(store: Store) -> StudyConfig:
     return from_dict(tree, str(store.path), StudyConfig)
 
 
-def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: int, asked: threading.Event) -> None:
+def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: int) -> None:
     from src.kernels import default_threads
     from src.runtime import configure
     threads = config.runtime.threads or max(1, default_threads() // workers)
@@ -87,14 +91,12 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     resume = (path / 'last.ckpt').is_file()
     if not resume:
         shutil.rmtree(path, ignore_errors=True)  # of a try that left nothing to go on with
-    if asked.is_set():  # and the import passed over it
-        raise KeyboardInterrupt
     begun = time.monotonic()
     try:
         try:
             outcome = train(own, device, str(path), resume=resume)
         except CheckpointError as reason:
-            if not resume or isinstance(reason, NotFinite):
+            if not resume or isinstance(reason, NotFinite) or lacking(reason):
                 raise
             shutil.rmtree(path)  # what was left is damaged
             outcome = train(own, device, str(path))
@@ -117,7 +119,7 @@ def _limit(store: Store, number: int, config: StudyConfig) -> None:
     def end() -> None:
         store.fail(number, f'not done after {config.study.timeout_minutes:g} minutes (study.timeout_minutes)',
                    config.study.retries)
-        os._exit(1)
+        os._exit(0)  # its record is written
     timer = threading.Timer(60 * config.study.timeout_minutes, end)
     timer.daemon = True
     timer.start()
@@ -136,7 +138,12 @@ def _watch_parent() -> None:
 
 
 if __name__ == '__main__':
+    output.guard()
     try:
-        sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
-    except KeyboardInterrupt:  # before it had a trial
-        sys.exit(INTERRUPTED)
+        code = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except Exception as reason:  # before it had a trial, or where its record could not be written
+        print(f'error: {describe(reason)}', file=sys.stderr)
+        code = PAUSED if lacking(reason) else 1
+    output.lost_output()
+    stopping.done()
+    sys.exit(code)

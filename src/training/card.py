@@ -8,11 +8,10 @@ from typing import Sequence
 
 from src.arch.complexity import measure
 from src.arch.spec import NetPlan
-from src.config import Config, to_dict
+from src.config import PATHS, Config, to_dict
 from src.files import file_hash
 
 SHOWN = 20  # class names
-PLACES = (('model', 'pretrained'), ('data', 'dir'), ('train', 'teacher'))  # paths, which are the machine's own matter
 
 
 def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, class_names: Sequence[str],
@@ -21,8 +20,8 @@ def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, clas
     called by their last names, for a card may be published."""
     cost, spec = measure(plan), plan.spec
     recipe = to_dict(config)
-    for section, key in PLACES:
-        if recipe[section][key]:
+    for section, key in PATHS:  # which are the machine's own matter
+        if recipe.get(section, {}).get(key):
             recipe[section][key] = os.path.basename(os.path.abspath(recipe[section][key]))
     shown = ', '.join(class_names[:SHOWN]) + (', ...' if len(class_names) > SHOWN else '')
     rows = [

@@ -171,6 +171,7 @@ class Trainer:
                 'train.patience', 'train.chance_epochs', 'train.teacher', 'runtime.device', 'runtime.device_id',
                 'runtime.mode', 'runtime.threads', 'runtime.kernels', 'runtime.jit_level'}
         config = {f'{section}.{key}': value for section, keys in meta['config'].items() for key, value in keys.items()}
+        config['model.pretrained'] = os.path.basename(config['model.pretrained'] or '')  # earlier releases: as given
         return {**{key: value for key, value in config.items() if key not in free},
                 'workers': meta.get('workers', 1),
                 **{key: meta.get(key) for key in ('class_names', 'train_images', 'steps_per_epoch', 'teacher')}}
@@ -395,14 +396,17 @@ class _Steps:
 
 
 def train(config: Config, device: str, run_path: str, resume: bool = False,
-          say: Callable[[str], None] = tell) -> Outcome:
-    """Train a configuration in a run folder, from the start or from where its last checkpoint is."""
+          say: Callable[[str], None] = tell, numbered: bool = False) -> Outcome:
+    """Train a configuration in a run folder, from the start or from where its last checkpoint is.
+
+    `numbered`: where another run has the folder, take the one of that name and -2, -3, ...
+    """
     kind = RunFolder if runtime.rank() == 0 else FollowedRun
-    run = kind.open(run_path) if resume else kind.new(run_path)
+    run = kind.open(run_path) if resume else kind.new(run_path, numbered)
     found = next((path for path in (run.last, run.best) if path.exists()), None) if resume else None
     trainer = Trainer(config, device, say, found is not None, checkpoint.load(str(found)) if found else None)
     if not resume:
-        run.start(config)
+        run.start(config, numbered)
     with run.locked():
         saved = next((path for path in (run.last, run.best) if path.exists()), None)
         if saved:

@@ -24,12 +24,16 @@ from src.training.plots import training_curve
 
 FIELDS = {'train': ('step', 'epoch', 'loss', 'learning_rate', 'images_per_s'),
           'eval': ('step', 'epoch', 'top1', 'loss')}  # numbers that every record of a kind has
+NUMBERS = 1000  # runs of one name
 
 
 class RunFolder:
     """Paths and records of one run."""
 
     def __init__(self, path: str):
+        self._place(path)
+
+    def _place(self, path: str) -> None:
         self.path = pathlib.Path(path)
         self.config = self.path / 'config.yaml'
         self.metrics = self.path / 'metrics.jsonl'
@@ -40,10 +44,10 @@ class RunFolder:
         self.events = Events(self.path / 'events')
 
     @classmethod
-    def new(cls, path: str) -> 'RunFolder':
-        """The folder of a new run, not made yet. Raises ValueError where there is a run already."""
+    def new(cls, path: str, numbered: bool = False) -> 'RunFolder':
+        """The folder of a new run, not made yet. Raises ValueError where there is a run already, unless `numbered`."""
         run = cls(path)
-        if any(file.exists() for file in (run.config, run.metrics, run.last, run.best)):
+        if not numbered and any(file.exists() for file in (run.config, run.metrics, run.last, run.best)):
             raise run._taken()
         return run
 
@@ -55,13 +59,21 @@ class RunFolder:
             raise FileNotFoundError(f'{path}: no run there (no config.yaml in it)')
         return run
 
-    def start(self, config: Config) -> None:
-        """Make the folder and save the resolved configuration. Raises ValueError where another process was faster."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            create_text(self.config, to_yaml(config))
-        except FileExistsError:
-            raise self._taken() from None
+    def start(self, config: Config, numbered: bool = False) -> None:
+        """Make the folder and save the resolved configuration.
+
+        Raises ValueError where another process was faster; `numbered`: takes the folder <path>-2, -3, ... then.
+        """
+        wanted = str(self.path)
+        for number in range(1, NUMBERS if numbered else 2):
+            self._place(wanted if number == 1 else f'{wanted}-{number}')
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                create_text(self.config, to_yaml(config))
+                return
+            except FileExistsError:
+                continue
+        raise self._taken()
 
     def _taken(self) -> ValueError:
         return ValueError(f'{self.path}: holds a run already; go on with --resume {self.path}, or choose another --run '
@@ -129,10 +141,10 @@ class FollowedRun(RunFolder):
     """The run as the workers after the first have it: they read what is there, the first one writes."""
 
     @classmethod
-    def new(cls, path: str) -> 'FollowedRun':
+    def new(cls, path: str, numbered: bool = False) -> 'FollowedRun':
         return cls(path)
 
-    def start(self, config: Config) -> None:
+    def start(self, config: Config, numbered: bool = False) -> None:
         pass
 
     @contextlib.contextmanager

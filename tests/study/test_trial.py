@@ -42,7 +42,7 @@ def test_a_trial_that_takes_too_long_is_tried_again_and_fails(tmp_path, entry):
     study = tmp_path / 'study'
     done = entry('search.py', '--config', CONFIG, '--study', study, '--set', 'study.trials=1', '--set',
                  'study.timeout_minutes=1e-3', cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1 and '0 trials done' in done.stdout and 'says why' in done.stdout, done.stderr
     record = trials(study)[0]
     assert (record['status'], record['failures']) == ('failed', 2) and 'study.timeout_minutes' in record['reason']
 
