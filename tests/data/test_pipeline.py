@@ -94,6 +94,10 @@ def test_an_unreadable_image_gives_way_to_the_next_and_is_named_once(error, caps
         assert after[1].tolist() == [100 + i for i in indices(after)]
         kept = [k for k, i in enumerate(indices(before)) if i not in replaced]
         assert np.array_equal(before[0][kept], after[0][kept])
+    draws = [{i: value for batch in plain[2 * epoch:2 * epoch + 2]
+              for i, value in zip(indices(batch), batch[0][:, 1, 0, 0])} for epoch in range(3)]
+    for step, after in enumerate(got):  # the image in its place is drawn as it is in its own place in that epoch
+        assert after[0][:, 1, 0, 0].tolist() == [draws[step // 2][i] for i in indices(after)]
     out, err = capsys.readouterr()
     assert out == '' and sorted(err.splitlines()) == [
         f'skipped, unreadable since the check: folder/{i}.jpg: gone' for i in (2, 6, 7)]
