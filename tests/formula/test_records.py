@@ -99,6 +99,25 @@ def test_multipliers_under_resolution_and_missing_optional_numbers(tmp_path):
     assert first.r == 0.86 and second.r == 192 / 224 and first.costs['params'] == 6_187_972
 
 
+def test_lines_of_several_trainings_weigh_as_many(tmp_path):
+    """Three trainings at 60 % and one at 64 % are four at 61 %; costs are the lines' mean."""
+    path = write(tmp_path / 'r.csv', 'r,d,w,top1,seeds,latency\n.5,.5,.5,60,3,10\n.5,.5,.5,64,1,12\n.5,.5,.6,50,2,9\n')
+    first, second = read(path, B0).records
+    assert (first.top1, first.seeds, first.costs['latency'], first.lines) == (61, 4, 11, (2, 3))
+    assert (second.top1, second.seeds, second.deviation) == (50, 2, None)
+
+
+@pytest.mark.parametrize('kind', ['top1', 'error'])
+@pytest.mark.parametrize('small, shares', [(10, True), (9, True), (8, False), (0, False)])
+def test_scores_are_shares_where_nine_in_ten_are_at_most_one(tmp_path, kind, small, shares):
+    scores = [0.05 * (i + 1) if i < small else 1.5 + i for i in range(10)]
+    path = write(tmp_path / 'r.csv', f'r,d,w,{kind}\n' + ''.join(f'.5,.5,{0.5 + i / 100},{s}\n' for i, s in enumerate(scores)))
+    table = read(path, B0)
+    kept = [s * (100 if shares else 1) for s in scores if s <= 1 or not shares]  # a share above 1 is no score
+    assert [r.top1 for r in table.records] == pytest.approx(kept if kind == 'top1' else [100 - s for s in kept])
+    assert len(table.problems) == 10 - len(kept) and bool(table.remarks) == shares
+
+
 def test_networks_without_a_number_to_select_by_are_named(tmp_path):
     table = read(write(tmp_path / 'r.csv', 'r,d,w,top1,latency ms,odd\n1,1,1,70,5,x\n.9,1,1,69,,y\n'), B0)
     table.require(['error', 'latency_ms'])
