@@ -72,6 +72,20 @@ def test_folding_keeps_the_function():
     assert measure(folded.plan).macs == measure(net.plan).macs
 
 
+def test_folding_knows_the_norms_epsilon():
+    """A channel that hardly varies: its variance is of the size of the epsilon, 1e-5, which the output then shows."""
+    net, rng = unlike_the_start(SMALL)
+    net.stem.norm.moving_variance.set_data(Tensor(np.full(net.stem.norm.moving_variance.shape, 1e-5, np.float32)))
+    images = rng.normal(0, 1, (3, 3, 16, 16)).astype(np.float32)
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    want = net.set_train(False)(Tensor(images)).asnumpy()
+    got = fold(net)(Tensor(images)).asnumpy()
+    assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
+    weight, gamma = net.stem.conv.weight.asnumpy(), net.stem.norm.gamma.asnumpy()
+    np.testing.assert_allclose(fold(net).stem.conv.weight.asnumpy(), weight * (gamma / np.sqrt(2e-5))[:, None, None, None],
+                               rtol=1e-5)
+
+
 @pytest.mark.parametrize('kind', ['MINDIR', 'ONNX'])
 def test_exported_logits_are_the_checkpoints(kind, exported, trained):
     network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
@@ -120,6 +134,47 @@ def test_mismatch_writes_nothing_and_leaves_what_was(exported, trained, monkeypa
     with pytest.raises(ValueError, match='differs from the checkpoint.*nothing was written'):
         export(str(trained / 'best.ckpt'), ['ONNX'], folder)
     assert before == {name: open(os.path.join(folder, name), 'rb').read() for name in os.listdir(folder)}
+
+
+@pytest.mark.parametrize('share, passes', [(0.7e-4, True), (1.3e-4, False)])
+def test_a_ten_thousandth_of_the_largest_logit_may_differ(share, passes, exported, trained, tmp_path, monkeypatch):
+    shift = share * exported['ONNX'].largest_logit
+
+    def shifted(network):
+        folded = fold(network)
+        folded.classifier.dense.bias.set_data(folded.classifier.dense.bias + shift)
+        return folded
+    monkeypatch.setattr(export_module, 'fold', shifted)
+    if passes:
+        made, = export(str(trained / 'best.ckpt'), ['ONNX'], str(tmp_path))
+        assert made.max_difference == pytest.approx(shift, rel=0.1)
+    else:
+        with pytest.raises(ValueError, match='nothing was written'):
+            export(str(trained / 'best.ckpt'), ['ONNX'], str(tmp_path))
+
+
+def test_the_format_of_manifests_is_one_and_another_is_refused(exported, tmp_path):
+    """What is written today is what programs of earlier releases, and the C++ one, read."""
+    for ending in ('', '.json'):
+        (tmp_path / f'x.onnx{ending}').write_bytes(open(exported['ONNX'].path + ending, 'rb').read())
+    tree = json.loads((tmp_path / 'x.onnx.json').read_text())
+    assert tree['format'] == 1 and read_manifest(str(tmp_path / 'x.onnx'))['kind'] == 'ONNX'
+    for other in (0, 2):
+        (tmp_path / 'x.onnx.json').write_text(json.dumps({**tree, 'format': other}))
+        with pytest.raises(ValueError, match=f'format.* {other}'):
+            read_manifest(str(tmp_path / 'x.onnx'))
+
+
+def test_the_largest_logit_and_difference_are_those_of_the_file(exported, trained):
+    """On the images that export draws: four of standard normal numbers, seed 0."""
+    network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
+    want = network(Tensor(images)).asnumpy()
+    for item in exported.values():
+        assert item.largest_logit == pytest.approx(np.abs(want).max(), rel=1e-5)
+        got = load_predictor(item.path).predict(images)
+        assert item.max_difference == pytest.approx(np.abs(got - want).max(), abs=1e-6)
+        assert item.bytes == os.path.getsize(item.path)
 
 
 def test_air_without_an_ascend_names_the_alternative(trained, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from src.deploy.export import export
 from src.deploy.predict import load_predictor
-from src.deploy.quantize import side_by_side
+from src.deploy.quantize import AccuracyFell, quantize, side_by_side
 
 
 @pytest.fixture(scope='module')
@@ -72,6 +72,62 @@ def test_fewer_images_than_asked_for_calibrate_all(exported, entry, tmp_path):
     done = entry('quantize.py', '--model', exported, '--out', out, '--count', '100000', '--force')
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / 'x.onnx.json').read_text())['quantization']['calibration_images'] == 1437
+
+
+class Answers:
+    """The digits whose true classes are what a model says."""
+
+    def __init__(self, predictor):
+        from src.data.classification import load_dataset
+        self.digits = load_dataset('digits', 'val')
+        self.class_names = self.digits.class_names
+        tensors = np.stack([predictor.transform(self.digits.image(i)) for i in range(60)])
+        self.labels = np.asarray(predictor.predict(tensors)).argmax(1).astype(np.int32)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def image(self, index):
+        return self.digits.image(index)
+
+
+def far(model):
+    """Calibration images of values so large that digits fall into one level."""
+    side = model.preprocessing['resolution']
+    return [1e4 * np.random.default_rng(0).normal(0, 1, (1, 3, side, side)).astype(np.float32)]
+
+
+def test_a_fall_is_that_of_the_quantised_file(exported, tmp_path):
+    """Labelled by the float network, that one has 100 %; labelled by the quantised one, which may then fall by nothing."""
+    model, ruined = load_predictor(exported), tmp_path / 'ruined.onnx'
+    with pytest.raises(AccuracyFell, match='from 100.00 to '):
+        quantize(exported, str(ruined), far(model), Answers(model), max_drop=1.0)
+    assert not list(tmp_path.iterdir())
+    before, after = quantize(exported, str(ruined), far(model), Answers(model), max_drop=1.0, force=True)
+    assert (before.score.top1, before.score.count) == (100, 60) and after.score.top1 < 99
+    assert before.path == exported and after.path == str(ruined) and after.bytes == ruined.stat().st_size
+    before, after = quantize(exported, str(tmp_path / 'again.onnx'), far(model), Answers(load_predictor(str(ruined))),
+                             max_drop=0.0)
+    assert after.score.top1 == 100 and before.score.top1 < 99
+    manifest = json.loads((tmp_path / 'again.onnx.json').read_text())['quantization']
+    assert (manifest['top1_before'], manifest['top1'], manifest['images']) == (before.score.top1, 100, 60)
+
+
+def test_ranges_are_those_of_the_method(exported, tmp_path):
+    """The input's levels: by minmax the whole range of the calibration's values, by percentile not the few far ones."""
+    model = load_predictor(exported)
+    images = np.random.default_rng(0).uniform(-1, 1, (400, 1, 3, 16, 16)).astype(np.float32)
+    images[0, 0, 0, 0, 0], images[0, 0, 0, 0, 1] = 30, -20  # two values of 307,200, of which 99.999 % are to fit
+    spans = {}
+    for method in ('minmax', 'percentile'):
+        path = tmp_path / f'{method}.onnx'
+        quantize(exported, str(path), list(images), Answers(model), force=True, method=method)
+        graph = onnx.load(path).graph
+        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        node = next(node for node in graph.node if node.op_type == 'QuantizeLinear' and node.input[0] == 'images')
+        spans[method] = float(constants[node.input[1]]) * 255
+        assert json.loads((tmp_path / f'{method}.onnx.json').read_text())['quantization']['method'] == method
+    assert spans['minmax'] == pytest.approx(50) and 1.9 < spans['percentile'] < 5
 
 
 @pytest.mark.parametrize('options, words', [(('--method', 'guess'), "method 'guess'"), (('--count', '0'), '--count 0'),
