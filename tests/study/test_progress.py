@@ -1,0 +1,105 @@
+"""What a study says it costs, how far it is and what is left: arithmetic on its trials, by hand."""
+import re
+import time
+
+import pytest
+
+from src import kernels
+from src.arch import expand, measure, resolve
+from src.study.config import candidates, load_study
+from src.study.run import estimate, left, plan, seconds_of
+from src.study.show import networks_table, status
+from src.study.store import Store
+from tests.conftest import ROOT
+
+CONFIG = str(ROOT / 'configs' / 'study' / 'digits.yaml')
+NAMES = ['efficientnet_b0@resolution=16,d=0.1,w=0.1', 'efficientnet_b0@resolution=24,d=0.3,w=0.2']
+
+
+@pytest.fixture
+def planned():
+    return plan(load_study(CONFIG, ['study.trials=0', f'study.networks={NAMES}'.replace("'", '"'), 'study.seeds=2',
+                                    'train.epochs=5', 'train.eval_every=2', 'data.images=300', 'data.holdout=100']))
+
+
+def test_a_trial_is_three_passes_over_what_it_trains_on_and_one_over_what_it_is_scored_on(planned):
+    """Five epochs of 300 images, a backward pass as two forward ones; scored after the epochs 2, 4 and 5."""
+    assert planned.images == 5 * 300 * 3 + 3 * 100 and (planned.train_images, planned.val_images) == (300, 100)
+
+
+def test_rows_are_the_networks_counted_once_for_each_seed(planned):
+    rows = planned.rows()
+    assert [(row['name'], row['seed']) for row in rows] == [(name, seed) for name in NAMES for seed in (0, 1)]
+    for row in rows:
+        spec = resolve(row['name'], num_classes=10)
+        counted = measure(expand(spec))
+        assert (row['macs'], row['params'], row['peak_memory']) == (counted.macs, counted.params, counted.peak_memory)
+        assert (row['r'], row['d'], row['w'], row['resolution']) == (spec.resolution / 32, spec.d, spec.w, spec.resolution)
+    total = sum(row['macs'] for row in rows) * planned.images
+    assert estimate(planned).startswith(f'4 trials of 2 networks, 300 training and 100 validation images, 5 epochs: '
+                                        f'{total / 1e12:,.0f} T')
+
+
+def test_drawn_networks_names_are_their_own_digits():
+    study = load_study(CONFIG, ['study.trials=12', 'study.networks=[]']).study
+    for candidate in candidates(study, 10):
+        named = resolve(candidate.name, num_classes=10)
+        assert (named.d, named.w) == (candidate.spec.d, candidate.spec.w)
+        assert list(expand(named).blocks) == list(expand(candidate.spec).blocks)
+
+
+def test_the_table_of_networks_has_the_counted_costs(planned):
+    for line, name in zip(networks_table(planned).splitlines()[1:], NAMES):
+        spec = resolve(name, num_classes=10)
+        cost = measure(expand(spec))
+        words = line.split()
+        assert words[0] == name and float(words[1]) == pytest.approx(spec.r, abs=6e-4)
+        assert words[2:] == [f'{spec.d:.3f}', f'{spec.w:.3f}', str(spec.resolution), f'{cost.macs:,}', f'{cost.params:,}', name]
+
+
+def trial(number, macs, status='pending', seconds=None, started=None, **more):
+    return {'id': number, 'macs': macs, 'status': status, 'seconds': seconds, 'started': started, **more}
+
+
+TIMED = [trial(1, 1e6, 'done', 12.0), trial(2, 2e6, 'done', 14.0), trial(3, 4e6, 'done', 18.0)]  # 10 s + 2 s a million
+
+
+def test_trials_to_come_take_what_the_finished_ones_say_but_no_less_than_half_the_shortest():
+    seconds = seconds_of(TIMED, 1, 1)
+    assert [seconds({'macs': m}) for m in (0, 3e6, 10e6)] == pytest.approx([10, 16, 30])
+    falling = [trial(1, 1e6, 'done', 40.0), trial(2, 2e6, 'done', 30.0), trial(3, 3e6, 'done', 20.0)]
+    assert seconds_of(falling, 1, 1)({'macs': 100e6}) == 10
+
+
+def test_what_is_left_is_shared_by_the_workers_and_lasts_as_long_as_the_longest(monkeypatch):
+    monkeypatch.setattr(kernels, 'default_threads', lambda: 4)
+    waiting = [trial(4, 3e6), trial(5, 5e6), trial(6, 5e6, 'running', started=time.time() - 6)]
+    assert left(TIMED + waiting, 1, 1) == pytest.approx(16 + 20 + 20)
+    assert left(TIMED + waiting, 1, 2) == pytest.approx(56 / 2)
+    assert left(TIMED + waiting, 1, 2, lambda number: number == 6) == pytest.approx((16 + 20 + 14) / 2, abs=0.1)
+    assert left(TIMED + [trial(4, 45e6), trial(5, 0)], 1, 4) == pytest.approx(100)
+    assert left(TIMED, 1, 3) == 0
+    # before any is timed: 12 s and 12 G multiply-adds a second and processor, of which each of two workers has two
+    assert left([trial(1, 6e6)], 1e4, 2) == pytest.approx(12 + 6e6 * 1e4 / 24e9)
+
+
+def test_the_state_of_a_study_names_the_best_first(tmp_path):
+    store = Store(str(tmp_path / 's'))
+    rows = [{'name': f'n{i}', 'label': 'drawn', 'seed': i, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000 + i,
+             'params': 10 + i, 'peak_memory': 7} for i in range(9)]
+    store.start({'study.retries': 0, 'study.workers': 2}, {'images': 1000, 'chance': 10.0}, rows, lambda *_: None)
+    for top1 in (50.0, 90.0, 20.0, 70.0, 60.0, 80.0):
+        with store.taken() as taken:
+            store.finish(taken['id'], 3.0, top1=top1)
+    with store.taken() as taken:
+        store.finish(taken['id'], 3.0, top1=99.0, flag='chance', reason='')
+    with store.taken() as taken:
+        store.fail(taken['id'], 'a full disk', retries=0)
+    found, text = status(str(tmp_path / 's'))
+    assert [(t['id'], t['top1']) for t in found['best']] == [(2, 90.0), (6, 80.0), (4, 70.0), (5, 60.0), (1, 50.0)]
+    assert (found['done'], found['failed'], found['flagged'], found['pending'], found['trials']) == (7, 1, 1, 1, 9)
+    assert {(t['id'], t['flag'], t['reason']) for t in found['problems']} == {(7, 'chance', ''), (8, '', 'a full disk')}
+    assert text.startswith('7 of 9 trials done, 1 failed, 1 flagged, 0 running, 1 waiting')
+    best = next(line for line in text.splitlines() if re.match(r'2 +n1 ', line))
+    assert best.split() == ['2', 'n1', '1', '1,001', '11', '90.00']
+    assert 'trial 8, n7: failed a full disk' in text.splitlines()

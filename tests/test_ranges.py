@@ -1,0 +1,66 @@
+"""Every key's default and range: what is just inside is taken, what is just outside is refused by the key's name."""
+import pytest
+
+from src.config import load_config, to_dict
+
+TRIPLE, PAIR = '[{0}, 0.5, 0.5]', '[{0}, {1}]'
+# key -> (taken, refused)
+RANGES = {
+    'data.batch_size': ([1, 10 ** 6], [0, -1]), 'data.workers': ([1, 256], [0, 257]),
+    'data.crop_ratio': ([0.1, 1], [0.09, 1.01]), 'data.deviation': (['[1e-5, 1, 1]'], ['[0, 1, 1]', '[1, 1, -1]']),
+    'data.crop_area': (['[0.01, 1]', '[0.5, 0.5]'], ['[0, 1]', '[0.5, 0.4]', '[0.5, 1.1]']),
+    'data.crop_aspect': (['[0.1, 9]', '[1, 1]'], ['[0, 1]', '[2, 1]']), 'data.flip': ([0, 1], [-0.1, 1.1]),
+    'data.images': (['null', 1], [0]), 'data.cache': (['auto', 'memory', '"off"'], ['disk']), 'data.cache_mb': ([1], [0]),
+    'data.holdout': ([0, 5], [-1]), 'data.val_share': ([0.01, 0.99], [0, 1]),
+    'augment.layers': ([0, 15], [-1, 16]), 'augment.magnitude': ([0, 10], [-0.1, 10.1]),
+    'augment.magnitude_deviation': ([0, 3], [-0.1]), 'augment.probability': ([0, 1], [-0.1, 1.1]),
+    'augment.erase': ([0, 1], [-0.1, 1.1]), 'augment.erase_area': (['[0.1, 1]'], ['[0, 1]', '[0.1, 1.1]', '[0.5, 0.4]']),
+    'augment.erase_aspect': (['[0.1, 7]'], ['[0, 1]', '[2, 1]']), 'augment.erase_with': (['noise', 'mean'], ['zeros']),
+    'augment.mixup': ([0, 0.01, 4], [0.009, -1]), 'augment.cutmix': ([0, 0.01, 4], [0.009, -1]),
+    'augment.mix_switch': ([0, 1], [-0.1, 1.1]), 'augment.mix_probability': ([0, 1], [-0.1, 1.1]),
+    'model.resolution': (['null', 1], [0]), 'model.dropout': ([0, 0.99], [1, -0.1]), 'model.drop_path': ([0, 0.99], [1, -0.1]),
+    'optim.learning_rate': ([1e-9, 5], [0, -1]), 'optim.warmup_start': ([0], [-1e-9]),
+    'optim.final_learning_rate': ([0], [-1e-9]), 'optim.decay_rate': ([0.01, 1], [0, 1.01]),
+    'optim.momentum': ([0, 0.99], [1, -0.1]), 'optim.rms_decay': ([0, 0.99], [1, -0.1]),
+    'optim.warmup_epochs': ([0], [-0.1]), 'optim.decay_epochs': ([0.1], [0]), 'optim.epsilon': (['null', 1e-9], [0]),
+    'optim.weight_decay': ([0], [-1e-9]), 'optim.clip_norm': ([0], [-0.1]), 'optim.scale_batch': (['null', 1], [0]),
+    'train.accumulate': ([1, 64], [0, 65]), 'train.distill_weight': ([0, 1], [-0.1, 1.1]),
+    'train.distill_temperature': ([0.1], [0]), 'train.loss_scale': (['null', 1, 1e38], [0.9, 1.1e38]),
+    'train.loss_scale_window': ([1, 2 ** 31 - 1], [0, 2 ** 31]), 'train.epochs': ([1], [0]),
+    'train.seed': ([0, 2 ** 32 - 1], [-1, 2 ** 32]), 'train.eval_every': ([1], [0]),
+    'train.label_smoothing': ([0, 0.99], [1, -0.1]), 'train.ema_decay': ([0, 0.99999], [1, -0.1]),
+    'train.save_minutes': ([1e-9], [0]), 'train.patience': ([0], [-1]), 'train.chance_epochs': ([0], [-1]),
+    'runtime.device': (['auto', 'CPU', 'Ascend', 'GPU'], ['TPU']), 'runtime.mode': (['graph', 'pynative'], ['eager']),
+    'runtime.device_id': ([0], [-1]), 'runtime.kernels': (['auto', 'stock'], ['mine']),
+    'runtime.amp': (['O0', 'O2', 'O3', 'auto'], ['O1']), 'runtime.amp_type': (['float16', 'bfloat16'], ['float32']),
+    'runtime.threads': ([0], [-1]),
+}
+
+
+@pytest.mark.parametrize('key', RANGES)
+def test_what_is_inside_is_taken_and_what_is_outside_is_refused(key):
+    taken, refused = RANGES[key]
+    for value in taken:
+        load_config(None, [f'{key}={value}'])
+    for value in refused:
+        with pytest.raises(ValueError, match=key):
+            load_config(None, [f'{key}={value}'])
+
+
+def test_the_defaults_are_the_published_recipe_and_imagenets_preprocessing():
+    """The authors' release and the paper; what they do not have is off."""
+    config = to_dict(load_config())
+    wanted = {
+        'data': {'batch_size': 128, 'crop_ratio': 0.875, 'mean': [0.485, 0.456, 0.406], 'deviation': [0.229, 0.224, 0.225],
+                 'crop_area': [0.08, 1.0], 'crop_aspect': [3 / 4, 4 / 3], 'flip': 0.5, 'images': None, 'holdout': 0,
+                 'val_share': 0.2, 'strict': False, 'check': True, 'fast_decode': True, 'cache': 'auto'},
+        'augment': {'layers': 0, 'erase': 0.0, 'mixup': 0.0, 'cutmix': 0.0, 'magnitude': 9.0, 'magnitude_deviation': 0.5,
+                    'probability': 0.5, 'mix_switch': 0.5, 'mix_probability': 1.0, 'erase_with': 'noise'},
+        'optim': {'name': 'rmsprop', 'learning_rate': 0.048, 'schedule': 'exponential', 'warmup_epochs': 3.0,
+                  'warmup_start': 1e-6, 'decay_rate': 0.97, 'decay_epochs': 2.4, 'weight_decay': 1e-5, 'momentum': 0.9,
+                  'rms_decay': 0.9, 'epsilon': None, 'nesterov': False, 'clip_norm': 0.0, 'scale_batch': None},
+        'train': {'epochs': 450, 'label_smoothing': 0.1, 'ema_decay': 0.9999, 'eval_every': 1, 'patience': 0,
+                  'chance_epochs': 0, 'accumulate': 1, 'teacher': None, 'loss_scale': None},
+        'model': {'dropout': 0.2, 'drop_path': 0.0, 'pretrained': None, 'resolution': None}}
+    for section, keys in wanted.items():
+        assert {key: config[section][key] for key in keys} == keys, section

@@ -1,0 +1,55 @@
+"""Tables and lines on runs: each number where it belongs, times in words."""
+import json
+
+import pytest
+
+from src.config import load_config, to_yaml
+from src.training.progress import duration
+from src.training.run import RunFolder
+from src.training.summary import short_names, summarise, table
+
+
+def run(folder, speeds, scores, **config):
+    """A run folder with these records: images/s of training, top-1 by epoch."""
+    folder.mkdir(parents=True)
+    (folder / 'config.yaml').write_text(to_yaml(load_config(None, [f'{key}={value}' for key, value in config.items()])))
+    records = [{'kind': 'train', 'step': i + 1, 'epoch': (i + 1) / 2, 'loss': 1.0, 'images_per_s': s} for i, s in enumerate(speeds)]
+    records += [{'kind': 'eval', 'step': 2 * e, 'epoch': e, 'top1': t} for e, t in scores.items()]
+    (folder / 'metrics.jsonl').write_text(''.join(json.dumps(r) + '\n' for r in records))
+    return RunFolder.open(str(folder))
+
+
+def test_a_run_is_summarised_by_its_best_its_last_and_its_median_speed(tmp_path):
+    found = summarise('x', run(tmp_path / 'x', [100, 10, 70], {1: 50.0, 2: 80.5, 3: 75.25}, **{'train.epochs': 9}))
+    assert (found['top1'], found['best_epoch'], found['last_top1']) == (80.5, 2, 75.25)
+    assert (found['images_per_s'], found['at'], found['epochs'], found['model']) == (70, 3, 9, 'tinynet_e')
+    fresh = summarise('y', run(tmp_path / 'y', [5], {}))
+    assert (fresh['top1'], fresh['best_epoch'], fresh['last_top1'], fresh['at']) == (None, None, None, 0.5)
+    (tmp_path / 'y' / 'metrics.jsonl').write_text('')
+    with pytest.raises(ValueError, match='no records'):
+        summarise('y', RunFolder.open(str(tmp_path / 'y')))
+
+
+def test_the_table_has_the_best_first_and_what_differs(tmp_path):
+    rows = [summarise('low', run(tmp_path / 'low', [11], {1: 40.0, 2: 41.0}, **{'train.seed': 5})),
+            summarise('none', run(tmp_path / 'none', [33], {}, **{'train.seed': 5})),
+            summarise('high', run(tmp_path / 'high', [22], {1: 90.0, 2: 88.0}, **{'train.seed': 6}))]
+    lines = table(rows).splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ['high', 'low', 'none']
+    assert lines[1].split()[2:] == ['2', 'of', '450', '90.00', '1', '88.00', '22']
+    assert lines[3].split()[2:] == ['0.5', 'of', '450', '-', '-', '-', '33']
+    assert lines[5:] == ['different in:', '  train.seed: 5 (low), 5 (none), 6 (high)']
+
+
+def test_runs_are_called_by_what_tells_them_apart():
+    assert short_names(['runs/a', 'runs/b']) == ['a', 'b']
+    assert short_names(['x/run', 'y/run', 'z']) == ['x/run', 'y/run', short_names(['q/z', 'z'])[1]]
+    with pytest.raises(ValueError, match='twice'):
+        short_names(['runs/a', 'runs/../runs/a'])
+
+
+@pytest.mark.parametrize('seconds, text', [
+    (0, '0 s'), (-3, '0 s'), (59.4, '59 s'), (59.6, '1 min 00 s'), (185, '3 min 05 s'), (3599, '59 min 59 s'),
+    (3600, '1 h 00 min'), (2 * 3600 + 7 * 60 + 5, '2 h 07 min'), (100 * 3600 + 59 * 60, '100 h 59 min')])
+def test_times_in_words(seconds, text):
+    assert duration(seconds) == text
