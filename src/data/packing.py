@@ -17,8 +17,8 @@ from src.data.packed import CONTENTS
 from src.files import lock, write_json
 
 ROWS = 256  # written together
-PAGE = 2 ** 25  # bytes, the format's own default; an image must fit in one
-LARGEST_PAGE = 2 ** 28  # the format's limit
+SMALLEST_PAGE, LARGEST_PAGE = 2 ** 20, 2 ** 28  # bytes; the format allows 2^15 to 2^28, and an image must fit in one
+PAGE = 2 ** 25  # the format's own default, for files that fill it
 QUALITY = 92  # of JPEG images made smaller
 
 
@@ -38,7 +38,7 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
     data = ImageFolder(source, check=False, report=report)
     with _workplace(target) as work, _said_by_mindspore(target):
         writer = FileWriter(os.path.join(work, 'images.mindrecord'), shards, overwrite=True)
-        writer.set_page_size(_page_size(data.paths) // 1024)
+        writer.set_page_size(_page_size(data.paths, shards, size))
         writer.add_schema({'image': {'type': 'bytes'}, 'index': {'type': 'int64'}, 'label': {'type': 'int32'},
                            'name': {'type': 'string'}}, 'images of classes')
         writer.add_index(['index', 'label', 'name'])
@@ -116,11 +116,16 @@ def _shrunk(image: Image.Image, encoded: bytes, size: Optional[int]) -> bytes:
     return file.getvalue()
 
 
-def _page_size(paths: List[str]) -> int:
-    """Bytes of a page that holds the largest file twice over."""
-    largest = max((os.path.getsize(path) for path in paths if os.path.isfile(path)), default=0)
-    page = PAGE
-    while page < min(2 * largest, LARGEST_PAGE):
+def _page_size(paths: List[str], shards: int, size: Optional[int]) -> int:
+    """Bytes of a page that holds the largest image twice over, larger where the files would have many of them.
+
+    Every file begins with whole pages, so small sets have small ones. An image shrunk to `size` may take more bytes than
+    its file did: it is taken as four squares of that side, three bytes a pixel.
+    """
+    sizes = [os.path.getsize(path) for path in paths if os.path.isfile(path)]
+    largest = max([*sizes, 12 * size * size if size else 0], default=0)
+    page = SMALLEST_PAGE
+    while page < LARGEST_PAGE and (page < 2 * largest or page < min(PAGE, sum(sizes) // shards)):
         page *= 2
     return page
 

@@ -123,6 +123,28 @@ def test_shrunk_images(sets, tmp_path):
         assert Image.open(io.BytesIO(small.encoded(index))).format == 'JPEG'
 
 
+@pytest.mark.parametrize('shards, size', [(1, None), (3, None), (2, 500)])
+def test_images_of_every_size_are_packed(shards, size, tmp_path):
+    """From a hundred bytes to some megabytes, as they are or shrunk; noise, which JPEG makes no smaller."""
+    from src.data.packing import pack
+    rng, files = np.random.default_rng(0), {}
+    for i, side in enumerate((2, 60, 120, 250, 700, 1100)):
+        path = tmp_path / 'set' / 'ab'[i % 2] / f'{i}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (side, side, 3)).astype(np.uint8)).save(path)
+        files[f'{"ab"[i % 2]}/{i}.png'] = path.read_bytes()
+    count, total = pack(str(tmp_path / 'set'), str(tmp_path / 'packed' / 'val'), shards, size, report=lambda line: None)
+    packed = packed_set(tmp_path / 'packed', 'val')
+    assert count == len(packed) == 6 and total < 30e6 * shards  # no pages for a set that is a hundred times as large
+    for index in range(6):
+        name = os.path.relpath(packed.name(index), tmp_path / 'packed' / 'val')
+        assert packed.labels[index] == 'ab'.index(name[0])
+        if size is None or min(packed.size(index)) < size:
+            assert packed.encoded(index) == files[name]
+        else:
+            assert packed.size(index) == (size, size) and min(Image.open(io.BytesIO(files[name])).size) > size
+
+
 def cut(path, size):
     with open(path, 'r+b') as file:
         file.truncate(size)
