@@ -16,6 +16,7 @@ from src.runtime import configure
 from src.training import checkpoint
 from src.training.loop import Trainer, train
 from src.training.run import RunFolder
+from tests.conftest import TRAINED
 
 STOP_AT = 8  # steps; an epoch of the small configuration has five
 
@@ -95,7 +96,7 @@ def test_run_folder_holds_what_it_says(trained):
     scores = [r for r in records if r['kind'] == 'eval']
     steps = [r for r in records if r['kind'] == 'train']
     assert [s['epoch'] for s in scores] == [1, 2, 3, 4] and all(s['count'] == 360 for s in scores)
-    assert [s['step'] for s in steps] == [5, 10, 15, 20]
+    assert [s['step'] for s in steps] == [22, 44, 66, 88]
     assert steps[-1]['loss'] < steps[0]['loss']
     best = checkpoint.load(str(trained / 'best.ckpt')).meta
     assert best['score']['top1'] == max(s['top1'] for s in scores) == best['best']['top1']
@@ -167,17 +168,17 @@ def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(small_con
 def test_a_run_goes_on_only_as_it_was_started(trained, tmp_path, small_config):
     configure('CPU')
     shutil.copytree(trained, tmp_path / 'run')
-    for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.002 and is 0.1'),
-                          ('data.batch_size=100', 'data.batch_size was 256'),
+    for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.01 and is 0.1'),
+                          ('data.batch_size=100', 'data.batch_size was 64'),
                           ('model.resolution=20', 'model.resolution was None and is 20')):
         with pytest.raises(ValueError, match=words):
-            train(small_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
+            train(small_config(*TRAINED, change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
     (tmp_path / 'run' / 'last.ckpt').unlink()
     score = checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best']
     lines = []
-    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
+    train(small_config(*TRAINED), 'CPU', str(tmp_path / 'run'), True, lines.append)
     assert any('from best.ckpt' in line for line in lines)
-    assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 20
+    assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 88
     assert checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best'] == score
 
 
@@ -213,8 +214,8 @@ def test_a_score_without_its_checkpoint_stands_once(trained, tmp_path):
     """A kill after an evaluation was recorded and before it was saved: the resumed run evaluates the step again."""
     run = RunFolder.open(shutil.copytree(trained, tmp_path / 'run'))
     with run.locked():
-        run.keep_records(10, scored_step=5)
-    assert [(r['kind'], r['step']) for r in run.records()] == [('train', 5), ('eval', 5), ('train', 10)]
+        run.keep_records(44, scored_step=22)
+    assert [(r['kind'], r['step']) for r in run.records()] == [('train', 22), ('eval', 22), ('train', 44)]
     with run.locked():
         run.keep_records(0, scored_step=0)
     assert run.records() == []

@@ -136,10 +136,10 @@ def test_events_are_the_records(trained, tmp_path, small_config):
     assert len(wanted) == 8 and all(found[key] == pytest.approx(value, rel=1e-6) for key, value in wanted.items())
     run = RunFolder.open(shutil.copytree(trained, tmp_path / 'run'))
     with run.locked():
-        run.keep_records(10)  # as a run that goes on from there
-        run.record(kind='train', step=15, epoch=3, loss=7.0, learning_rate=0.1, images_per_s=1)
+        run.keep_records(44)  # as a run that goes on from there
+        run.record(kind='train', step=66, epoch=3, loss=7.0, learning_rate=0.1, images_per_s=1)
     steps = {step for _, step in events_of(run.path / 'events')}
-    assert steps == {5, 10, 15} and events_of(run.path / 'events')['train/loss', 15] == 7
+    assert steps == {22, 44, 66} and events_of(run.path / 'events')['train/loss', 66] == 7
 
 
 def test_the_card_is_of_the_best_checkpoint(trained):
@@ -147,7 +147,7 @@ def test_the_card_is_of_the_best_checkpoint(trained):
     best = max((r for r in RunFolder.open(str(trained)).records() if r['kind'] == 'eval'), key=lambda r: r['top1'])
     assert hashlib.sha256((trained / 'best.ckpt').read_bytes()).hexdigest() in card
     assert f"| top-1 | {best['top1']:.2f} % |" in card and f'| multiply-adds | {measure(plan).macs:,} |' in card
-    assert '10: 0, 1, 2' in card and '"learning_rate": 0.002' in card and '1,437 training and 360 validation' in card
+    assert '10: 0, 1, 2' in card and '"learning_rate": 0.01' in card and '1,437 training and 360 validation' in card
 
 
 def test_the_card_names_no_folder_of_the_machine(trained, small_config):
@@ -161,13 +161,13 @@ def test_the_card_names_no_folder_of_the_machine(trained, small_config):
 def test_runs_together(trained, tmp_path, entry):
     other = shutil.copytree(trained, tmp_path / 'other')
     text = (other / 'config.yaml').read_text()
-    (other / 'config.yaml').write_text(text.replace('learning_rate: 0.002', 'learning_rate: 0.5'))
+    (other / 'config.yaml').write_text(text.replace('learning_rate: 0.01', 'learning_rate: 0.5'))
     done = entry('compare_runs.py', trained, other, '--out', tmp_path / 'c.png', '--json', tmp_path / 'c.json')
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / 'c.json').read_text())
     best = max(r['top1'] for r in RunFolder.open(str(trained)).records() if r['kind'] == 'eval')
     assert [row['run'] for row in rows] == ['run', 'other'] and {row['top1'] for row in rows} == {best}
-    assert 'optim.learning_rate: 0.002 (run), 0.5 (other)' in done.stdout and f'{best:.2f}' in done.stdout
+    assert 'optim.learning_rate: 0.01 (run), 0.5 (other)' in done.stdout and f'{best:.2f}' in done.stdout
     assert (tmp_path / 'c.png').read_bytes().startswith(b'\x89PNG')
     for arguments, words in (((tmp_path / 'none',), 'no run there'), ((trained, trained), 'same run twice')):
         done = entry('compare_runs.py', *arguments, '--out', tmp_path / 'd.png')

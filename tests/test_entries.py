@@ -1,0 +1,145 @@
+"""What the command lines print and write, in this process, against what the files hold."""
+import json
+import os
+import re
+import runpy
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """command('eval.py', option, ...) -> (exit code, what it printed, what it said on standard error)."""
+    def run(script, *arguments):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path(str(ROOT / script), run_name='__main__')
+        return (left.value.code, *capsys.readouterr())
+    return run
+
+
+@pytest.fixture
+def checkpoint(trained):
+    return trained / 'best.ckpt'
+
+
+def digits():
+    from src.data.embedded import digits
+    pixels, labels, _ = digits('val')
+    return pixels, labels
+
+
+def predictions(path, images):
+    """Shares of the classes by the definition, from the logits."""
+    from src.deploy.predict import load_predictor
+    model = load_predictor(str(path))
+    logits = np.concatenate([model.predict(model.transform(image)[None]) for image in images]).astype(np.float64)
+    shares = np.exp(logits)
+    return logits, shares / shares.sum(1, keepdims=True)
+
+
+def test_eval_prints_and_writes_what_is_counted(checkpoint, command, tmp_path):
+    pixels, labels = digits()
+    logits, shares = predictions(checkpoint, [Image.fromarray(p).convert('RGB') for p in pixels])
+    ranked = np.argsort(-logits, axis=1, kind='stable')
+    top1, top5 = 100 * (ranked[:, 0] == labels).mean(), 100 * (ranked[:, :5] == labels[:, None]).any(1).mean()
+    loss = -np.log(shares[np.arange(360), labels]).mean()
+    code, out, _ = command('eval.py', '--checkpoint', checkpoint, '--json', tmp_path / 'e.json', '--device', 'CPU')
+    assert code == 0 and top1 > 60 and top1 < top5 < 100
+    found = re.match(r'top-1 (\S+) %  top-5 (\S+) %  loss (\S+)  (\d+) images', out)
+    assert found and found[1] == f'{top1:.2f}' and found[2] == f'{top5:.2f}' and found[4] == '360'
+    assert float(found[3]) == pytest.approx(loss, abs=2e-4)
+    written = json.loads((tmp_path / 'e.json').read_text())
+    assert (written['top1'], written['top5']) == (round(top1, 4), round(top5, 4)) and written['split'] == 'val'
+    assert (written['weights'], written['data'], written['count']) == ('ema', 'digits', 360)
+
+
+def test_predict_prints_percent_of_the_softmax(checkpoint, command, tmp_path):
+    pixels, _ = digits()
+    for i in range(5):
+        Image.fromarray(pixels[i]).save(tmp_path / f'{i}.png')
+    code, out, _ = command('predict.py', '--model', checkpoint, '--images', tmp_path, '--topk', 3, '--device', 'CPU')
+    _, shares = predictions(checkpoint, [Image.fromarray(p).convert('RGB') for p in pixels[:5]])
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 5
+    for i, (line, row) in enumerate(zip(lines, shares)):
+        order = np.argsort(-row)[:3]
+        assert line == f'{tmp_path / f"{i}.png"}: ' + ', '.join(f'{k} {100 * row[k]:.1f} %' for k in order)
+
+
+def test_summary_prints_each_number_under_its_name(command):
+    code, out, _ = command('summary.py', '--model', 'tinynet_d', '--num-classes', 7)
+    found = dict(line.split()[:2] for line in out.splitlines())
+    assert code == 0 and (found['width'], found['depth'], found['resolution']) == ('0.54', '0.695', '152')
+    assert found['params'] == f'{2_338_446 - 993 * 1281:,}' and found['num_classes'] == '7'
+    assert found['size_bytes'] == f'{4 * (2_338_446 - 993 * 1281):,}'
+    code, out, _ = command('summary.py', '--model', 'tinynet_d', '--per-layer')
+    layers = [line.split() for line in out.splitlines() if line.endswith(' params')]
+    assert sum(int(words[3].replace(',', '')) for words in layers) == 51_580_656
+    assert sum(int(words[5].replace(',', '')) for words in layers) == 2_338_446
+    code, out, _ = command('summary.py', '--model', 'tinynet_d', '--json')
+    tree = json.loads(out)
+    assert (tree['width'], tree['depth'], tree['macs'], tree['params']) == (0.54, 0.695, 51_580_656, 2_338_446)
+
+
+def test_export_says_size_and_difference_of_each_file(checkpoint, command, tmp_path):
+    code, out, _ = command('export.py', '--checkpoint', checkpoint, '--out', tmp_path, '--format', 'onnx', '--device', 'CPU')
+    path = next(tmp_path.glob('*.onnx'))
+    manifest = json.loads((tmp_path / f'{path.name}.json').read_text())
+    assert code == 0 and f'ONNX: {path} ({path.stat().st_size:,} bytes)' in out
+    assert f'{manifest["max_difference"]:.2e}' in out and f'manifest {path}.json' in out
+    assert manifest['scaling'] == {'base': 'efficientnet_b0', 'r': 16 / 224, 'd': 0.1, 'w': 0.1}
+    assert manifest['cost']['macs'] == manifest_macs(manifest)
+
+
+def manifest_macs(manifest):
+    from src.arch import expand, measure, resolve
+    return measure(expand(resolve(manifest['network']['name'], num_classes=10))).macs
+
+
+def test_a_packed_set_is_told_in_megabytes(command, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ('a', 'b'):
+        (tmp_path / 'set' / 'train' / name).mkdir(parents=True)
+        for i in range(2):
+            noise = Image.fromarray(rng.integers(0, 256, (700, 700, 3)).astype(np.uint8))
+            noise.save(tmp_path / 'set' / 'train' / name / f'{i}.png')
+    code, out, err = command('scripts/pack_dataset.py', '--data-dir', tmp_path / 'set', '--out', tmp_path / 'packed',
+                             '--split', 'train', '--shards', 1, '--workers', 2)
+    assert code == 0, err
+    size = sum(path.stat().st_size for path in (tmp_path / 'packed' / 'train').iterdir() if 'mindrecord' in path.name)
+    assert f'packed/train: 4 images, {size / 1e6:,.0f} MB' in out and 5e6 < size < 100e6
+    assert not os.path.exists(tmp_path / 'packed' / 'val')
+
+
+def test_the_quickstarts_summary_is_of_the_files_that_it_made(trained, tmp_path, monkeypatch, small_config):
+    """Training is that of the fixture; everything after it is done."""
+    from src import quickstart as module
+    from src.deploy.predict import load_predictor
+    from src.runtime import configure
+    from src.training.loop import Outcome
+    from src.training.run import RunFolder
+    configure('CPU')
+    run = RunFolder.open(shutil.copytree(trained, tmp_path / 'run'))
+    best = max((r for r in run.records() if r['kind'] == 'eval'), key=lambda r: r['top1'])
+    monkeypatch.setattr(module, 'train', lambda *_, **__: Outcome(run, best, best, 12.34))
+    made = module.quickstart(small_config(), 'CPU', str(tmp_path / 'run'))
+    assert made == json.loads((tmp_path / 'run' / 'summary.json').read_text())
+    assert (made['top1'], made['top5'], made['count'], made['train_seconds']) == (best['top1'], best['top5'], 360, 12.3)
+    images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
+    logits = [load_predictor(made[kind]).predict(images) for kind in ('checkpoint', 'mindir', 'onnx')]
+    differences = [float(np.abs(other - logits[0]).max()) for other in logits[1:]]
+    assert made['max_difference'] == pytest.approx(max(differences), abs=1e-7)
+    for name in ('curve', 'confusion', 'predictions'):
+        assert Image.open(made[name]).format == 'PNG'
+    assert made['manifest'] == made['mindir'] + '.json'
+    monkeypatch.setattr(module, 'train', lambda *_, **__: Outcome(run, {**best, 'top1': best['top1'] - 100 / 360}, best, 1))
+    with pytest.raises(ValueError, match='the exported model scores'):
+        module.quickstart(small_config(), 'CPU', str(tmp_path / 'run'))
