@@ -60,3 +60,16 @@ def trained(tmp_path_factory, small_config):
     path = tmp_path_factory.mktemp('trained') / 'run'
     train(small_config(*TRAINED), 'CPU', str(path), say=lambda line: None)
     return path
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are saved, in turn."""
+    from matplotlib.figure import Figure
+    figures, save = [], Figure.savefig
+
+    def keep(figure, *arguments, **options):
+        figures.append(figure)
+        return save(figure, *arguments, **options)
+    monkeypatch.setattr(Figure, 'savefig', keep)
+    return figures

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import norm, spearmanr
 
@@ -137,9 +136,9 @@ def band(collection):
     return {x: (min(ys), max(ys)) for x, ys in found.items()}
 
 
-def test_curves_are_drawn_with_bands_of_95_percent(fit):
-    figure = plots.curves(fit.formula, B0, design(B0, Budget(0.3 * WHOLE), formula=fit.formula), budgets=5)
-    z, axes = norm.ppf(0.975), dict(zip('rdw', figure.axes))
+def test_curves_are_drawn_with_bands_of_95_percent(fit, drawn, tmp_path):
+    plots.curves(fit.formula, B0, design(B0, Budget(0.3 * WHOLE), formula=fit.formula), budgets=5, path=str(tmp_path / 'c.png'))
+    z, axes = norm.ppf(0.975), dict(zip('rdw', drawn[0].axes))
     for m in 'rdw':
         assert [tuple(p) for p in points(axes[m].collections[1 if m != 'w' else 0])] == [
             (p.c, getattr(p, m)) for p in fit.formula.points]
@@ -164,8 +163,9 @@ def test_curves_are_drawn_with_bands_of_95_percent(fit):
     np.testing.assert_allclose(w, np.sqrt(c / (r * r * d)))
 
 
-def test_the_front_is_drawn_with_its_deviations(fit):
-    axis = plots.front(fit).axes[0]
+def test_the_front_is_drawn_with_its_deviations(fit, drawn, tmp_path):
+    plots.front(fit, path=str(tmp_path / 'f.png'))
+    axis = drawn[0].axes[0]
     rest = [r for r in fit.records if r not in fit.front]
     assert points(axis.collections[0]) == [(r.costs['macs'], r.top1) for r in rest]
     line, _, (bars,) = axis.containers[0]
@@ -175,18 +175,15 @@ def test_the_front_is_drawn_with_its_deviations(fit):
     assert axis.get_legend().get_texts()[0].get_text() == 'measured, 14 networks'
 
 
-def test_rules_are_drawn_a_line_each_by_cost():
-    axis = plots.comparison([('tiny', 3e6, 70.0, 0.5), ('giant', 2e6, 60.0, None), ('tiny', 1e6, 65.0, 0.25)]).axes[0]
+def test_rules_are_drawn_a_line_each_by_cost(drawn, tmp_path):
+    rows = [('tiny', 3e6, 70.0, 0.5), ('giant', 2e6, 60.0, None), ('tiny', 1e6, 65.0, 0.25)]
+    picture = plots.comparison(rows, path=str(tmp_path / 'x.png'))
+    assert (tmp_path / 'x.png').read_bytes() == picture and Image.open(io.BytesIO(picture)).format == 'PNG'
+    axis = drawn[0].axes[0]
     tiny, giant = axis.containers
     assert list(zip(*tiny[0].get_data())) == [(1e6, 65.0), (3e6, 70.0)] and tiny.get_label() == 'tiny'
     assert [tuple(s[:, 1]) for s in tiny[2][0].get_segments()] == [(64.75, 65.25), (69.5, 70.5)]
     assert list(zip(*giant[0].get_data())) == [(2e6, 60.0)]
-
-
-def test_pictures_are_saved_as_they_are_given(tmp_path):
-    figure = Figure(figsize=(2, 1))
-    picture = plots.save(figure, str(tmp_path / 'x.png'))
-    assert (tmp_path / 'x.png').read_bytes() == picture and Image.open(io.BytesIO(picture)).size == (240, 120)
 
 
 def facts(text):

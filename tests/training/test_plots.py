@@ -1,8 +1,6 @@
 """What pictures and cards show, read back from the figures that are saved and the text that is written."""
 import numpy as np
-import pytest
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from PIL import Image
 
 from src.arch import expand, measure, resolve
@@ -19,22 +17,13 @@ RECORDS = [{'kind': 'train', 'step': 5, 'epoch': 0.5, 'loss': 2.0, 'learning_rat
            {'kind': 'eval', 'step': 30, 'epoch': 3, 'top1': 75.0, 'top5': 97.5, 'loss': 0.5}]
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that are saved, in turn."""
-    figures, save = [], Figure.savefig
-    monkeypatch.setattr(Figure, 'savefig', lambda self, *args, **options: (figures.append(self),
-                                                                           save(self, *args, **options))[1])
-    return figures
-
-
 def lines(axis):
     """(x, y) of every line of an axis."""
     return [tuple(map(list, line.get_data())) for line in axis.lines]
 
 
 def test_the_curve_draws_every_record(drawn, tmp_path):
-    training_curve(RECORDS, str(tmp_path / 'c.png'), 'a title')
+    training_curve(RECORDS, title='a title', path=str(tmp_path / 'c.png'))
     loss, accuracy, speed, rate = drawn[0].axes
     assert lines(loss) == [([0.5, 1, 2], [2.0, 1.5, 1.0])] and lines(rate) == [([0.5, 1, 2], [0.1, 0.2, 0.05])]
     assert lines(accuracy) == [([1, 2, 3], [62.5, 87.5, 75.0])] and lines(speed) == [([0.5, 1, 2], [70, 80, 75])]
@@ -45,7 +34,7 @@ def test_the_curve_draws_every_record(drawn, tmp_path):
 
 def test_runs_are_drawn_under_their_names(drawn, tmp_path):
     other = [{**r, 'loss': r['loss'] + 1} for r in RECORDS]
-    runs_together({'one': RECORDS, 'two': other}, str(tmp_path / 'r.png'))
+    runs_together({'one': RECORDS, 'two': other}, path=str(tmp_path / 'r.png'))
     panels = {axis.get_ylabel(): axis for axis in drawn[0].axes}
     assert lines(panels['top-1, %']) == 2 * [([1, 2, 3], [62.5, 87.5, 75.0])]
     assert lines(panels['validation loss']) == [([1, 2, 3], [1.25, 0.75, 0.5]), ([1, 2, 3], [2.25, 1.75, 1.5])]
@@ -57,7 +46,7 @@ def test_runs_are_drawn_under_their_names(drawn, tmp_path):
 
 def test_the_matrix_is_in_percent_of_the_true_class(drawn, tmp_path):
     """Rows are true classes: of four ants one was called a bee and three a cow."""
-    confusion_matrix(np.array([[0, 1, 3], [0, 5, 0], [0, 0, 0]]), NAMES, str(tmp_path / 'm.png'), 'title')
+    confusion_matrix(np.array([[0, 1, 3], [0, 5, 0], [0, 0, 0]]), NAMES, title='title', path=str(tmp_path / 'm.png'))
     axis = drawn[0].axes[0]
     np.testing.assert_allclose(axis.images[0].get_array(), [[0, 25, 75], [0, 100, 0], [0, 0, 0]])
     assert {(text.get_position(), text.get_text()) for text in axis.texts} == {((1, 0), '25'), ((2, 0), '75'), ((1, 1), '100')}
@@ -68,7 +57,7 @@ def test_the_matrix_is_in_percent_of_the_true_class(drawn, tmp_path):
 
 def test_predictions_are_green_where_right_and_red_where_wrong(drawn, tmp_path):
     images = [Image.new('RGB', (4, 4), (shade, 0, 0)) for shade in (10, 20, 30)]
-    predictions(images, ['a', 'b', 'c'], [True, False, None], str(tmp_path / 'p.png'), columns=2)
+    predictions(images, ['a', 'b', 'c'], [True, False, None], columns=2, path=str(tmp_path / 'p.png'))
     found = [(int(axis.images[0].get_array()[0, 0, 0]), axis.get_title(), to_hex(axis.title.get_color()))
              for axis in drawn[0].axes if axis.images]
     assert [row[:2] for row in found] == [(10, 'a'), (20, 'b'), (30, 'c')]
