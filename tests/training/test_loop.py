@@ -16,7 +16,6 @@ from src.runtime import configure
 from src.training import checkpoint
 from src.training.loop import Trainer, train
 from src.training.run import RunFolder
-from tests.conftest import TRAINED
 
 STOP_AT = 8  # steps; an epoch of the small configuration has five
 
@@ -165,20 +164,20 @@ def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(small_con
     assert outcome.best['epoch'] == 1 and outcome.best['count'] == 8
 
 
-def test_a_run_goes_on_only_as_it_was_started(trained, tmp_path, small_config):
+def test_a_run_goes_on_only_as_it_was_started(tmp_path, small_config):
     configure('CPU')
-    shutil.copytree(trained, tmp_path / 'run')
-    for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.01 and is 0.1'),
-                          ('data.batch_size=100', 'data.batch_size was 64'),
+    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.002 and is 0.1'),
+                          ('data.batch_size=100', 'data.batch_size was 256'),
                           ('model.resolution=20', 'model.resolution was None and is 20')):
         with pytest.raises(ValueError, match=words):
-            train(small_config(*TRAINED, change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
+            train(small_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
     (tmp_path / 'run' / 'last.ckpt').unlink()
     score = checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best']
     lines = []
-    train(small_config(*TRAINED), 'CPU', str(tmp_path / 'run'), True, lines.append)
+    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
     assert any('from best.ckpt' in line for line in lines)
-    assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 88
+    assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 20
     assert checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best'] == score
 
 
