@@ -13,8 +13,9 @@ def run(folder, speeds, scores, **config):
     """A run folder with these records: images/s of training, top-1 by epoch."""
     folder.mkdir(parents=True)
     (folder / 'config.yaml').write_text(to_yaml(load_config(None, [f'{key}={value}' for key, value in config.items()])))
-    records = [{'kind': 'train', 'step': i + 1, 'epoch': (i + 1) / 2, 'loss': 1.0, 'images_per_s': s} for i, s in enumerate(speeds)]
-    records += [{'kind': 'eval', 'step': 2 * e, 'epoch': e, 'top1': t} for e, t in scores.items()]
+    records = [{'kind': 'train', 'step': i + 1, 'epoch': (i + 1) / 2, 'loss': 1.0, 'learning_rate': 0.1,
+                'images_per_s': s} for i, s in enumerate(speeds)]
+    records += [{'kind': 'eval', 'step': 2 * e, 'epoch': e, 'top1': t, 'loss': 1.0} for e, t in scores.items()]
     (folder / 'metrics.jsonl').write_text(''.join(json.dumps(r) + '\n' for r in records))
     return RunFolder.open(str(folder))
 
