@@ -1,7 +1,8 @@
-// The C++ program's network under benchmarks/edge_latency.py, in the protocol of edge_worker.py, so that all engines are
-// timed alike: `tinynet_calls MODEL KERNELS FOLDER [files]`. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS: every
-// copy makes up to CALLS calls, fewer where SECONDS are over, but at least two. The answer is a line of JSON with the
-// wall time of each call, that of all of them together, and the first image's logits (with `files`: each call's parts).
+// The C++ program's network under benchmarks/edge_latency.py, in the protocol of edge_worker.py, so that all engines
+// are timed alike: `tinynet_calls MODEL KERNELS FOLDER [files]`. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS:
+// every copy makes up to CALLS calls, fewer where SECONDS are over, but at least two. The answer is a line of JSON with
+// the wall time of each call, that of all of them together, and the first image's logits (with `files`: the calls'
+// parts).
 #include <sys/resource.h>
 #include <unistd.h>
 

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 deb=${DEB:+$(realpath "$DEB")}
 [ -n "$deb" ] || (cd "$work" && apt-get download lomiri-wallpapers-16.04 >&2) || {
-    echo "error: apt-get cannot download lomiri-wallpapers-16.04; try apt-get update, or give it: DEB=file.deb" >&2; exit 2; }
+    echo "error: apt-get cannot download lomiri-wallpapers-16.04; try apt-get update, or DEB=file.deb" >&2; exit 2; }
 dpkg-deb -x "${deb:-$(echo "$work"/*.deb)}" "$work/tree"
 mkdir -p "$target"
 rm -f "$work"/tree/usr/share/backgrounds/{analogpattern,umang}_*  # patterns, not photographs

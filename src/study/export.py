@@ -11,13 +11,14 @@ from src.study.store import Store
 
 COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution', 'macs', 'params',
            'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
-TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution', 'macs',
-                    'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
+TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution',
+                    'macs', 'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
 
 
 def networks(store: Store) -> Tuple[List[dict], int]:
-    """A row a network that has a trial done: mean and sample deviation over its trainings without a flag; and the number
-    of trials that are not done.
+    """A row for each network that has a trial done, and the number of trials that are not done.
+
+    Scores are mean and sample standard deviation over a network's trainings without a flag.
 
     A network whose trainings are all flagged has the flag and no score.
     """
@@ -65,7 +66,10 @@ def write_csv(path: str, rows: List[dict], columns: Sequence[str] = COLUMNS) -> 
 
 
 def draw_rules(path: str, rows: List[dict], cost: str) -> None:
-    """Draw accuracy over cost of the networks that rules made (`tiny:5M`), a line a rule. Raises ValueError without any."""
+    """Draw accuracy over cost of the networks that rules made (`tiny:5M`), a line for each rule.
+
+    Raises ValueError where there are none.
+    """
     from src.formula import RULES, plots
     drawn = [(rule, row[cost], row['top1'], row['top1_deviation'] or None) for row in rows if row['top1'] != ''
              for label in row['label'].split(', ') for rule in [label.partition(':')[0]] if rule in RULES]
