@@ -8,6 +8,8 @@ import pytest
 from src.arch.zoo import VARIANTS
 from src.config import load_config
 from src.data import presets
+from src.formula import Budget, design
+from src.formula.budget import base_network
 from src.study.config import load_study
 
 
@@ -101,3 +103,23 @@ def test_resnet50_s_front_is_that_of_its_records(root):
     assert len(lines) == 5 and all(line in text for line in lines), lines
     for r in front:
         assert f"| {float(r['top1']):.2f} |" in text
+
+
+def test_the_table_of_the_shipped_formula_is_what_it_gives(root):
+    text = (root / 'docs/formula.md').read_text()
+    rows = re.findall(r'^\| (\d+)M \| (\d+) px, d ([\d.]+), w ([\d.]+) \| ([\d.]+)M \| (-?[\d.]+) % \|', text,
+                      re.MULTILINE)
+    assert len(rows) == 5
+    for budget, px, d, w, macs, left in rows:
+        network = design(base_network('efficientnet_b0'), Budget(1e6 * float(budget)))
+        counted = network.complexity.macs / 1e6
+        assert (network.spec.resolution, f'{counted:.1f}') == (int(px), macs)
+        assert f'd={float(d):g},w={float(w):g}' in network.name
+        assert f'{100 * (counted / float(budget) - 1):.2f}' == left
+
+
+def test_the_readme_s_answer_of_design_is_what_it_says(root):
+    network = design(base_network('efficientnet_b0'), Budget(100e6))
+    text = (root / 'README.md').read_text()
+    assert f'network      {network.name}' in text
+    assert f'100M multiply-adds, {100 * (network.complexity.macs / 100e6 - 1):.2f} % macs' in text
