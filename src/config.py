@@ -22,9 +22,14 @@ from src.text import shorten, shown
 MOST_BASES = 20  # of one another
 
 
+Channels = typing.Union[Tuple[float, float, float], Tuple[float]]  # of RGB, or of grey images
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network: a name of src/arch/zoo.py; `resolution` in pixels replaces the variant's own.
+
+    `in_channels` 1 makes a network of grey images: every image becomes luminance, as Pillow's convert('L') computes it.
 
     `pretrained` is a file of weights to start from: a .ckpt, or timm's .safetensors or .pth.
     """
@@ -33,6 +38,7 @@ class ModelConfig:
     dropout: float = 0.2
     drop_path: float = 0.0
     pretrained: Optional[str] = None
+    in_channels: int = 3
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class DataConfig:
     images, evenly over the classes and by their names, become the validation set. `fast_decode` decodes of a training
     JPEG only what its crop needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it
     whole, by Pillow.
+    Of grey images (model.in_channels 1) `mean` and `deviation` are one number each; of three, their luminance is taken.
     `cache` memory keeps decoded images (which are then whole), auto does so where they take no more than `cache_mb`
     megabytes, of the training and of the validation set each.
     """
@@ -57,8 +64,8 @@ class DataConfig:
     strict: bool = False
     check: bool = True
     crop_ratio: float = 0.875
-    mean: Tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet's
-    deviation: Tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: Channels = (0.485, 0.456, 0.406)  # ImageNet's
+    deviation: Channels = (0.229, 0.224, 0.225)
     crop_area: Tuple[float, float] = (0.08, 1.0)
     crop_aspect: Tuple[float, float] = (0.75, 4 / 3)
     flip: float = 0.5
@@ -190,7 +197,9 @@ _RANGES = {
     'data.batch_size': (lambda v: 1 <= v <= 2 ** 20, 'at least 1, at most 2^20'),
     'data.workers': (lambda v: 1 <= v <= 256, '1 to 256'),
     'data.crop_ratio': (lambda v: 0.1 <= v <= 1, '0.1 to 1'),
-    'data.deviation': (lambda v: min(v) > 0, 'three positive numbers'),
+    'data.mean': (lambda v: all(-10 <= m <= 10 for m in v), 'numbers of -10 to 10: pixel values are from 0 to 1'),
+    'data.deviation': (lambda v: all(1e-3 <= s <= 10 for s in v),
+                       'positive numbers of 0.001 to 10: pixel values are from 0 to 1'),
     'data.crop_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
     'data.crop_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
     'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
@@ -212,6 +221,7 @@ _RANGES = {
     'augment.mix_switch': (lambda v: 0 <= v <= 1, '0 to 1'),
     'augment.mix_probability': (lambda v: 0 <= v <= 1, '0 to 1'),
     'model.resolution': (lambda v: v is None or 1 <= v <= 4096, 'at least 1 pixel, at most 4096'),
+    'model.in_channels': (lambda v: v in (1, 3), '3, or 1 for grey images'),
     'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
     'optim.learning_rate': (lambda v: v > 0, 'above 0'),
@@ -368,6 +378,10 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
     arguments = typing.get_args(kind)
     if type(None) in arguments:
         return None if value is None else _convert(arguments[0], value, source, key)
+    if typing.get_origin(kind) is typing.Union:  # lists of several lengths: the one that fits, else the first
+        length = len(value) if isinstance(value, (list, tuple)) else 0
+        kind = next((k for k in arguments if len(typing.get_args(k)) == length), arguments[0])
+        arguments = typing.get_args(kind)
     if typing.get_origin(kind) is tuple and arguments[-1] is Ellipsis:
         if not isinstance(value, (list, tuple)):
             raise ValueError(f'{source}: {key}={shown(value)} must be a list')

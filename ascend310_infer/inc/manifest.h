@@ -10,6 +10,7 @@ struct Manifest {
   std::string network;
   std::string input;  // its name
   std::vector<std::string> class_names;
+  int channels = 3;  // 1: grey
   int resolution = 0;
   double crop_ratio = 0;
   float mean[3] = {};

@@ -14,13 +14,14 @@ class Preprocess {
  public:
   explicit Preprocess(const Manifest &manifest);
 
-  // Floats of one tensor: (3, resolution, resolution).
-  size_t size() const { return size_t{3} * resolution_ * resolution_; }
+  // Floats of one tensor: (channels, resolution, resolution).
+  size_t size() const { return static_cast<size_t>(channels_) * resolution_ * resolution_; }
 
-  // Writes one tensor.
-  void operator()(const Image &image, float *tensor) const;
+  // Writes one tensor of an image that is not needed afterwards: for a network of grey images it becomes grey in place.
+  void operator()(Image &&image, float *tensor) const;
 
  private:
+  int channels_;
   int resolution_;
   int short_side_;
   float value_[3][256];  // channel, byte -> normalised

@@ -1,8 +1,9 @@
 #include "manifest.h"
 
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "error.h"
 #include "files.h"
@@ -14,51 +15,123 @@ namespace {
 using nlohmann::json;
 
 constexpr int FORMAT = 1;
-constexpr int LARGEST = 4096;  // pixels a side; larger is a damaged file
-constexpr size_t LARGEST_FILE = 64 << 20;
+constexpr int DEEPEST = 64;  // as src/parsing.py, and so is
+constexpr size_t LARGEST_FILE = 16 << 20;  // bytes
 
-void Expect(const json &object, const char *key, const json &wanted) {
-  if (object.at(key) != wanted) {
-    throw UserError(std::string(key) + " is " + object.at(key).dump().substr(0, 80) + ", this program does " +
-                    wanted.dump());
-  }
+std::string Shown(const json &value) { return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80); }
+
+[[noreturn]] void Refuse(const std::string &name, const json &value, const std::string &allowed) {
+  throw UserError(name + " is " + Shown(value) + "; it must be " + allowed);
 }
 
-double Number(const json &value, const char *name, double low, double high) {
+const json &Member(const json &object, const std::string &prefix, const char *key) {
+  const auto found = object.find(key);
+  if (found == object.end()) throw UserError(prefix + key + " is missing");
+  return *found;
+}
+
+const json &Table(const json &all, const char *key) {
+  const json &value = Member(all, "", key);
+  if (!value.is_object()) Refuse(key, value, "a table");
+  return value;
+}
+
+bool IsText(const json &value) { return value.is_string() && value != ""; }
+
+std::string Text(const json &object, const std::string &prefix, const char *key) {
+  const json &value = Member(object, prefix, key);
+  if (!IsText(value)) Refuse(prefix + key, value, "text");
+  return value.get<std::string>();
+}
+
+bool Within(const json &value, double low, double high) {
+  if (!value.is_number()) return false;
   const double number = value.get<double>();
-  if (!(number > low && number <= high)) throw UserError(std::string(name) + " is " + value.dump());
-  return number;
+  return number >= low && number <= high;
 }
 
-void ReadTriple(const json &values, const char *name, double low, float *to) {
-  if (!values.is_array() || values.size() != 3) throw UserError(std::string(name) + " must be three numbers");
-  for (size_t c = 0; c < 3; c++) to[c] = static_cast<float>(Number(values[c], name, low, 1e6));
+// What preprocessing may say, as src/data/schema.py.
+constexpr const char *PREPROCESSING = "preprocessing.";
+
+double Number(const json &preset, const char *key, double low, double high, bool whole, const char *allowed) {
+  const json &value = Member(preset, PREPROCESSING, key);
+  if (!Within(value, low, high) || (whole && !value.is_number_integer())) Refuse(PREPROCESSING + std::string(key), value, allowed);
+  return value.get<double>();
 }
 
+void Numbers(const json &preset, const char *key, double low, double high, int channels, const char *allowed, float *to) {
+  const json &values = Member(preset, PREPROCESSING, key);
+  bool good = values.is_array() && values.size() == static_cast<size_t>(channels);
+  for (int c = 0; good && c < channels; c++) good = Within(values[c], low, high);
+  if (!good) Refuse(PREPROCESSING + std::string(key), values, allowed);
+  for (int c = 0; c < channels; c++) to[c] = values[c].get<float>();
+}
+
+void ReadPreprocessing(const json &preset, Manifest *manifest) {
+  const std::string interpolation = Text(preset, PREPROCESSING, "interpolation");
+  if (interpolation != "bicubic_antialiased") Refuse("preprocessing.interpolation", interpolation, "bicubic_antialiased");
+  const std::string layout = Text(preset, PREPROCESSING, "layout");
+  if (layout != "NCHW") Refuse("preprocessing.layout", layout, "NCHW");
+  const std::string channels = Text(preset, PREPROCESSING, "channels");
+  if (channels != "RGB" && channels != "L") Refuse("preprocessing.channels", channels, "RGB or L");
+  manifest->channels = channels == "L" ? 1 : 3;
+  manifest->resolution = static_cast<int>(
+      Number(preset, "resolution", 1, 4096, true, "a whole number of 1 to 4096 pixels"));
+  manifest->crop_ratio = Number(preset, "crop_ratio", 0.1, 1, false, "a number of 0.1 to 1");
+  const char *const mean = "3 numbers (L: 1) of -10 to 10, for pixel values from 0 to 1";
+  Numbers(preset, "mean", -10, 10, manifest->channels, mean, manifest->mean);
+  const char *const deviation = "3 numbers (L: 1) of 0.001 to 10, for pixel values from 0 to 1";
+  Numbers(preset, "deviation", 0.001, 10, manifest->channels, deviation, manifest->deviation);
+}
+
+// The input's or output's shape after its batch, and its type, where the manifest has them.
+void CheckTensor(const json &all, const char *place, const json &wanted) {
+  const json &tensor = Table(all, place);
+  if (tensor.contains("dtype") && tensor["dtype"] != "float32") {
+    Refuse(std::string(place) + ".dtype", tensor["dtype"], "float32");
+  }
+  if (!tensor.contains("shape")) return;
+  const json &shape = tensor["shape"];
+  bool good = shape.is_array() && shape.size() == wanted.size() + 1 &&
+              (shape[0].is_null() || (shape[0].is_number_integer() && shape[0] == 1));
+  for (size_t i = 0; good && i < wanted.size(); i++) good = shape[i + 1].is_number_integer() && shape[i + 1] == wanted[i];
+  if (!good) Refuse(std::string(place) + ".shape", shape, "that of the classes and the preprocessing");
+}
+
+// Refuses what src/deploy/manifest.py refuses.
 Manifest Parse(const json &all) {
-  Expect(all, "format", FORMAT);
-  const json &preset = all.at("preprocessing");
-  Expect(preset, "interpolation", "bicubic_antialiased");
-  Expect(preset, "channels", "RGB");
-  Expect(preset, "layout", "NCHW");
+  if (!all.is_object()) throw UserError("it is " + Shown(all) + ", not a table");
+  const json &format = Member(all, "", "format");
+  if (!format.is_number_integer() || format != FORMAT) Refuse("format", format, std::to_string(FORMAT));
+  for (const char *key : {"kind", "file", "sha256"}) Text(all, "", key);
+  const std::string weights = Text(all, "", "weights");
+  if (weights != "ema" && weights != "raw") Refuse("weights", weights, "ema or raw");
+  Table(all, "config");
   Manifest manifest;
-  manifest.network = all.at("network").at("name").get<std::string>();
-  manifest.input = all.at("input").at("name").get<std::string>();
-  manifest.class_names = all.at("class_names").get<std::vector<std::string>>();
-  if (manifest.class_names.empty()) throw UserError("class_names is empty");
-  const double resolution = Number(preset.at("resolution"), "resolution", 0, LARGEST);
-  if (resolution != std::floor(resolution)) throw UserError("resolution must be a whole number");
-  manifest.resolution = static_cast<int>(resolution);
-  manifest.crop_ratio = Number(preset.at("crop_ratio"), "crop_ratio", 0, 1);
-  if (manifest.resolution / manifest.crop_ratio > LARGEST) throw UserError("crop_ratio is too small");
-  ReadTriple(preset.at("mean"), "mean", -1e6, manifest.mean);
-  ReadTriple(preset.at("deviation"), "deviation", 1e-6, manifest.deviation);
+  const json &network = Table(all, "network");
+  manifest.network = Text(network, "network.", "name");
+  manifest.input = Text(Table(all, "input"), "input.", "name");
+  const json &names = Member(all, "", "class_names");
+  if (!names.is_array() || names.empty() || !std::all_of(names.begin(), names.end(), IsText) ||
+      std::set<json>(names.begin(), names.end()).size() != names.size()) {
+    Refuse("class_names", names, "a list of different names");
+  }
+  manifest.class_names = names.get<std::vector<std::string>>();
+  ReadPreprocessing(Table(all, "preprocessing"), &manifest);
+  const json channels = network.contains("in_channels") ? network["in_channels"] : json(3);
+  if (!channels.is_number_integer() || channels != manifest.channels) {
+    throw UserError("preprocessing.channels is " + all["preprocessing"]["channels"].dump() + ", the network takes " +
+                    Shown(channels));
+  }
+  CheckTensor(all, "input", {manifest.channels, manifest.resolution, manifest.resolution});
+  CheckTensor(all, "output", json::array({manifest.class_names.size()}));
   return manifest;
 }
 
-UserError NotAManifest(const std::string &path, const json::exception &error) {
-  const std::string reason = std::string(error.what()).substr(0, 120);  // it may quote the file at length
-  return UserError(path + ": not a manifest of export.py (" + reason + "); export the model again");
+// `reason` may quote the file at length, and begin with its path.
+UserError NotAManifest(const std::string &path, std::string reason) {
+  if (reason.rfind(path + ": ", 0) == 0) reason.erase(0, path.size() + 2);
+  return UserError(path + ": not a manifest of export.py (" + reason.substr(0, 160) + "); export the model again");
 }
 
 json Load(const std::string &path) {
@@ -66,11 +139,14 @@ json Load(const std::string &path) {
   if (!std::filesystem::is_regular_file(path, ignored)) {
     throw UserError(path + ": no such manifest; export.py writes one beside every model");
   }
-  const std::string text = ReadText(path, LARGEST_FILE);
+  const auto shallow = [](int depth, json::parse_event_t, json &) {
+    if (depth >= DEEPEST) throw UserError("nested more than " + std::to_string(DEEPEST) + " deep");
+    return true;
+  };
   try {
-    return json::parse(text);
-  } catch (const json::exception &error) {
-    throw NotAManifest(path, error);
+    return json::parse(ReadText(path, LARGEST_FILE), shallow);
+  } catch (const std::exception &error) {
+    throw NotAManifest(path, error.what());
   }
 }
 
@@ -100,16 +176,15 @@ void CheckFile(const json &all, const std::string &model) {
 
 Manifest ReadManifest(const std::string &path, const std::string &model) {
   json all = Load(path);
+  Manifest manifest;
   try {
     if (!model.empty()) all = Current(std::move(all), model);
-    Manifest manifest = Parse(all);
-    if (!model.empty()) CheckFile(all, model);
-    return manifest;
-  } catch (const json::exception &error) {
-    throw NotAManifest(path, error);
-  } catch (const UserError &error) {
-    throw UserError(path + ": " + error.what());
+    manifest = Parse(all);
+  } catch (const std::exception &error) {
+    throw NotAManifest(path, error.what());
   }
+  if (!model.empty()) CheckFile(all, model);
+  return manifest;
 }
 
 void PassOnManifest(const std::string &from, const std::string &model) {

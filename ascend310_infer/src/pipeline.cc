@@ -1,12 +1,15 @@
 #include "pipeline.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "error.h"
 #include "image.h"
@@ -48,9 +51,9 @@ size_t Fill(Shared *shared, float *tensor, Times *times) {
     const size_t image = i % shared->images.size();
     try {
       Watch watch;
-      const Image pixels = Decode(shared->images[image]);
+      Image pixels = Decode(shared->images[image]);
       const double decoding = watch.Lap();
-      shared->preprocess(pixels, tensor);
+      shared->preprocess(std::move(pixels), tensor);
       times->preprocess += watch.Lap();
       times->decode += decoding;
       return i;
@@ -81,6 +84,10 @@ void Work(Shared *shared, Session *session) {
     times.inference = watch.Lap();
     for (size_t k = 0; k < taken.size(); k++) {
       if (taken[k] >= shared->images.size()) continue;
+      if (!std::all_of(logits + classes * k, logits + classes * (k + 1), [](float v) { return std::isfinite(v); })) {
+        throw UserError(shared->images[taken[k]] + ": the network gives logits that are NaN or infinite; the model file " +
+                        "is damaged, or its training diverged");
+      }
       shared->results[taken[k]].logits.assign(logits + classes * k, logits + classes * (k + 1));
     }
     times.total = whole.Lap();

@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
   if (argc < 4) {
     std::fputs(
         "usage: tinynet_preprocess MANIFEST OUTPUT IMAGE...\n"
-        "writes (3, resolution, resolution) float32 an image, one after the other\n",
+        "writes (channels, resolution, resolution) float32 for each image, one after the other\n",
         stderr);
     return 2;
   }

@@ -125,11 +125,11 @@ void Session::Build(const Arguments &arguments, const Manifest &manifest, const 
             (arguments.device == "ascend" ? " " + std::to_string(arguments.device_id) : ""));
   const int64_t side = manifest.resolution;
   in_ = model_->GetInputs();
-  Expect(in_, path + ": input", {1, 3, side, side});
+  Expect(in_, path + ": input", {1, manifest.channels, side, side});
   if (in_[0].Shape()[0] < 1 && arguments.device == "cpu") {  // for an Ascend: converted for several batches
     throw UserError(path + ": converted with a free batch, on which MindSpore Lite crashes; convert it with one of 1");
   }
-  inputs_ = static_cast<size_t>(3 * side * side);
+  inputs_ = static_cast<size_t>(manifest.channels * side * side);
   outputs_ = manifest.class_names.size();
 }
 
@@ -153,7 +153,7 @@ bool Session::Agrees(const Network &network) {
 
 void Session::Resize(const Arguments &arguments, const Manifest &manifest) {
   const auto batch = static_cast<int64_t>(batch_);
-  const std::vector<int64_t> shape = {batch, 3, manifest.resolution, manifest.resolution};
+  const std::vector<int64_t> shape = {batch, manifest.channels, manifest.resolution, manifest.resolution};
   if (in_[0].Shape() != shape) {
     Check(model_->Resize(in_, {shape}), arguments.model + ": cannot take a batch of " + std::to_string(batch_) +
                                             (arguments.device == "ascend" ? ", which it must be converted for" : ""));

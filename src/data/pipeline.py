@@ -38,7 +38,7 @@ class TrainStream:
         self.batch_size = min(batch_size, len(dataset) // size)
         self.steps_per_epoch = len(dataset) // (self.batch_size * size)
         if fast:
-            self._buffers = Buffers((self.batch_size, 3, transform.resolution, transform.resolution))
+            self._buffers = Buffers((self.batch_size, *transform.shape))
         self._warned = set()
         self._order = lru_cache(maxsize=2)(self._permutation)
 

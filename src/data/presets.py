@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 from src.config import AugmentConfig, DataConfig
 from src.data.augment import RandAugment, RandomErasing
@@ -11,9 +11,11 @@ from src.data.classes import relabel
 from src.data.classification import Subset, balanced_order, has_validation, load_dataset, say
 from src.data.division import Division, EarlierDivision, digest_of, divide
 from src.data.mixing import Mixing
+from src.data.schema import CHANNELS
 from src.data.transforms import EvalTransform, TrainTransform
 
 AnyDivision = Union[Division, EarlierDivision, None]
+LUMINANCE = 0.299, 0.587, 0.114  # shares of R, G and B, ITU-R BT.601, as Pillow's convert('L') has them
 
 
 def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str] = None, **changes) -> DataConfig:
@@ -146,12 +148,14 @@ def kept(data: DataConfig, dataset):
     return cached(dataset, data.cache, data.cache_mb)
 
 
-def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig()) -> TrainTransform:
+def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig(),
+                    in_channels: int = 3) -> TrainTransform:
     """The training preset at a resolution in pixels, with the changes that `augment` turns on."""
-    fill = tuple(min(255, max(0, round(255 * m))) for m in data.mean)
+    mean, deviation = per_channel(data, in_channels)
+    fill = tuple(min(255, max(0, round(255 * m))) for m in mean) * (3 // in_channels)
     changes = RandAugment(augment.layers, augment.magnitude, augment.magnitude_deviation, augment.probability, fill)
     erase = RandomErasing(augment.erase, augment.erase_area, augment.erase_aspect, augment.erase_with == 'noise')
-    return TrainTransform(resolution, data.mean, data.deviation, data.crop_area, data.crop_aspect, data.flip,
+    return TrainTransform(resolution, mean, deviation, data.crop_area, data.crop_aspect, data.flip,
                           changes if augment.layers else None, erase if augment.erase else None)
 
 
@@ -162,10 +166,27 @@ def mixing(augment: AugmentConfig, num_classes: int, seed: int) -> Optional[Mixi
     return Mixing(num_classes, seed, augment.mixup, augment.cutmix, augment.mix_switch, augment.mix_probability)
 
 
-def preprocessing(data: DataConfig, resolution: int) -> dict:
+def per_channel(data: DataConfig, in_channels: int) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
+    """Mean and standard deviation of a network's input channels.
+
+    For grey images the three of RGB become one by the weights of luminance. Raises ValueError for one of RGB images.
+    """
+    values = []
+    for key in ('mean', 'deviation'):
+        numbers = getattr(data, key)
+        if in_channels == 3 and len(numbers) == 1:
+            raise ValueError(f'data.{key}={list(numbers)}: is of grey images; model.in_channels=3 needs 3 numbers')
+        if in_channels == 1 and len(numbers) == 3:
+            numbers = (round(sum(weight * number for weight, number in zip(LUMINANCE, numbers)), 6),)
+        values.append(tuple(numbers))
+    return values[0], values[1]
+
+
+def preprocessing(data: DataConfig, resolution: int, in_channels: int = 3) -> dict:
     """The evaluation preset as it travels in checkpoints and manifests."""
+    mean, deviation = per_channel(data, in_channels)
     return {'resolution': resolution, 'crop_ratio': data.crop_ratio, 'interpolation': 'bicubic_antialiased',
-            'mean': list(data.mean), 'deviation': list(data.deviation), 'channels': 'RGB', 'layout': 'NCHW'}
+            'mean': list(mean), 'deviation': list(deviation), 'channels': CHANNELS[in_channels], 'layout': 'NCHW'}
 
 
 def eval_transform(preprocessing: dict) -> EvalTransform:

@@ -24,6 +24,7 @@ class EvalTransform:
     The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
     out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies. Of an image more than eight
     times as long as wide only what the cut needs is computed, to the same bits: resized whole it may not fit in memory.
+    With one mean the image is grey: luminance as Pillow's convert('L') computes it, before the image is resized.
     """
     resolution: int
     crop_ratio: float
@@ -31,7 +32,9 @@ class EvalTransform:
     deviation: Sequence[float]
 
     def pixels(self, image: Image.Image) -> Image.Image:
-        """The resized and cut image before normalisation."""
+        """The resized and cut image before normalisation, always RGB."""
+        if len(self.mean) == 1:
+            image = image.convert('L').convert('RGB')
         short, shorter = math.floor(self.resolution / self.crop_ratio), min(image.size)
         width, height = (max(short, int(short * side / shorter)) for side in image.size)
         left, top = (round((side - self.resolution) / 2) for side in (width, height))
@@ -56,7 +59,8 @@ class TrainTransform:
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
     horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng)
-    then changes the image and `erase` (pixels, rng) the normalised pixels, see src/data/augment.py.
+    then changes the image and `erase` (pixels, rng) the normalised pixels, see src/data/augment.py. With one mean the
+    RGB pixels become grey after all but `erase`, as Pillow's convert('L') does it, and the tensor has one channel.
     """
     resolution: int
     mean: Sequence[float]
@@ -68,9 +72,14 @@ class TrainTransform:
     erase: Optional[Callable] = None
 
     def __call__(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator) -> np.ndarray:
-        out = np.empty((3, self.resolution, self.resolution), np.float32)
+        out = np.empty(self.shape, np.float32)
         self.write(image, rng, out)
         return out
+
+    @property
+    def shape(self) -> Tuple[int, int, int]:
+        """Of one tensor."""
+        return len(self.mean), self.resolution, self.resolution
 
     def write(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator, out: np.ndarray) -> None:
         """Put the tensor into `out`, its place in a batch."""
@@ -90,9 +99,16 @@ class TrainTransform:
 
     def _crop_natively(self, image, box: Tuple[int, int, int, int], mirrored: bool, out: np.ndarray) -> bool:
         """Write the tensor by compiled code; whether there is any for this image."""
+        grey = len(self.mean) == 1
+        rgb = np.empty((3, *out.shape[1:]), np.float32) if grey else out
         if isinstance(image, Jpeg):
-            return native.crop_jpeg(image.data, image.scale(box, self.resolution), box, mirrored, self._factors, out)
-        return isinstance(image, np.ndarray) and native.crop_pixels(image, box, mirrored, self._factors, out)
+            done = native.crop_jpeg(image.data, image.scale(box, self.resolution), box, mirrored, self._factors, rgb)
+        else:
+            done = isinstance(image, np.ndarray) and native.crop_pixels(image, box, mirrored, self._factors, rgb)
+        if done and grey:
+            bytes_ = rgb.astype(np.uint8).transpose(1, 2, 0)
+            out[:] = normalise(Image.fromarray(np.ascontiguousarray(bytes_)), self.mean, self.deviation)
+        return done
 
     def _cropped(self, image, box: Tuple[int, int, int, int]) -> Image.Image:
         """The box of an image at the transform's resolution, by Pillow."""
@@ -105,6 +121,8 @@ class TrainTransform:
 
     @cached_property
     def _factors(self) -> np.ndarray:
+        if len(self.mean) == 1:  # the bytes themselves, to become grey
+            return np.array([[1, 1, 1], [0, 0, 0]], np.float32)
         return np.stack(factors(self.mean, self.deviation))
 
     def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
@@ -167,13 +185,14 @@ def _weighted(pixels: np.ndarray, taps: Sequence[Tuple[int, np.ndarray]]) -> np.
 
 
 def factors(mean: Sequence[float], deviation: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
-    """What a channel's values are multiplied by, and what is then subtracted, to be normalised: (3,) float32 each."""
+    """What a channel's values are multiplied by, and what is then subtracted, to be normalised: float32 each."""
     deviation = np.asarray(deviation, np.float32)
     return 1 / (255 * deviation), np.asarray(mean, np.float32) / deviation
 
 
 def normalise(image: Image.Image, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
-    """(value / 255 - mean) / deviation, channels first, float32."""
+    """(value / 255 - mean) / deviation of an RGB image, channels first, float32; with one mean of its luminance."""
     scale, shift = factors(mean, deviation)
-    pixels = np.asarray(image, np.float32) * scale - shift
+    values = np.asarray(image.convert('L'), np.float32)[..., None] if len(scale) == 1 else np.asarray(image, np.float32)
+    pixels = values * scale - shift
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -6,6 +6,7 @@ safetensors under timm's names, and a config.json with architecture, classes and
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 import mindspore as ms
@@ -14,13 +15,16 @@ import numpy as np
 from src.arch.zoo import names_resolution
 from src.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from src.data import presets
+from src.data.schema import CHANNELS, PREPROCESSING
 from src.files import file_hash, read_text, workplace, write_json
 from src.model.network import Network, create_model
 from src.model.pretrained import COUNTERS, Weights, fill, read_description, read_weights, timm_name, weight_names
 from src.model.weights import torch_names
+from src.text import shown
 from src.training import checkpoint
 
-INTERPOLATIONS = {'bicubic_antialiased': 'bicubic'}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
+TIMMS = ('bicubic', 'bilinear', 'nearest', 'box', 'hamming', 'lanczos', 'random')  # interpolations; the first is ours
+INTERPOLATIONS = {'bicubic_antialiased': TIMMS[0]}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
 
 
 def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: str = 'auto',
@@ -41,17 +45,20 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     found = read_weights(source, weights)
     if not found.torch:
         raise ValueError(f'{source}: is a checkpoint already; --to safetensors writes it as timm\'s weights')
-    data, resolution, notes = _preprocessing(description, source)
-    arguments = dict(name=name, num_classes=_classes(name, found), dropout=0.0, drop_path=0.0,
+    num_classes, in_channels = _sizes(name, found)
+    data, resolution, notes = _preprocessing(description, source, in_channels)
+    arguments = dict(name=name, num_classes=num_classes, in_channels=in_channels, dropout=0.0, drop_path=0.0,
                      resolution=None if names_resolution(name) else resolution)
     network = create_model(**arguments)
     line = fill(network, found)
     count = network.plan.spec.num_classes
     names = _class_names(description, classes, count)
-    config = Config(ModelConfig(name, arguments['resolution'], dropout=0.0), data)
+    if description.get('label_names') and not names:
+        notes.append(f'config.json: label_names are not {count} different names and are left out')
+    config = Config(ModelConfig(name, arguments['resolution'], dropout=0.0, in_channels=in_channels), data)
     meta = {'step': 0, 'epoch': 0, 'best': {}, 'score': {}, 'network': arguments,
             'class_names': names or [str(i) for i in range(count)], 'classes_named': bool(names), 'division': None,
-            'preprocessing': presets.preprocessing(data, network.plan.resolution), 'config': to_dict(config),
+            'preprocessing': presets.preprocessing(data, network.plan.resolution, in_channels), 'config': to_dict(config),
             'source': {'file': os.path.basename(source), 'sha256': file_hash(source)},
             'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
@@ -95,6 +102,8 @@ def description_of(network: Network, meta: dict) -> dict:
     plan, names, preset = network.plan, torch_names(network), meta['preprocessing']
     described = {'architecture': timm_name(plan.spec), 'num_classes': plan.spec.num_classes,
                  'num_features': plan.classifier.in_channels, 'global_pool': 'avg'}
+    if plan.spec.in_channels != 3:
+        described['model_args'] = {'in_chans': plan.spec.in_channels}
     if meta.get('classes_named', True):
         described['label_names'] = list(meta['class_names'])
     described['pretrained_cfg'] = {
@@ -121,12 +130,17 @@ def read_class_names(path: str) -> List[str]:
     return names
 
 
-def _classes(name: str, found: Weights) -> int:
-    """The number of classes of the file's classifier, where it has one of the right kind."""
+def _sizes(name: str, found: Weights) -> Tuple[int, int]:
+    """The numbers of classes and of input channels of the file's weights, the network's own where it lacks them."""
     network = create_model(name)
-    theirs = torch_names(network)['classifier.dense.weight']
-    array = found.arrays.get(theirs)
-    return array.shape[0] if array is not None and array.ndim == 2 and array.shape[0] else network.plan.spec.num_classes
+    theirs = torch_names(network)
+    classifier, stem = (found.arrays.get(theirs[key]) for key in ('classifier.dense.weight', 'stem.conv.weight'))
+    spec = network.plan.spec
+    classes = classifier.shape[0] if classifier is not None and classifier.ndim == 2 and classifier.shape[0] else 0
+    channels = stem.shape[1] if stem is not None and stem.ndim == 4 else spec.in_channels
+    if channels not in CHANNELS:
+        raise ValueError(f'{found.path}: has weights for images of {channels} channels; networks here take 3, or 1')
+    return classes or spec.num_classes, channels
 
 
 def _class_names(description: dict, given: Optional[Sequence[str]], count: int) -> List[str]:
@@ -137,7 +151,8 @@ def _class_names(description: dict, given: Optional[Sequence[str]], count: int) 
     return [str(name) for name in names] if whole else []
 
 
-def _preprocessing(description: dict, source: str) -> Tuple[DataConfig, Optional[int], List[str]]:
+def _preprocessing(description: dict, source: str, in_channels: int
+                   ) -> Tuple[DataConfig, Optional[int], List[str]]:
     """The data configuration that a config.json asks for, its resolution, and remarks. Raises ValueError."""
     data = DataConfig('image_folder')
     try:
@@ -146,12 +161,18 @@ def _preprocessing(description: dict, source: str) -> Tuple[DataConfig, Optional
         data = from_dict({'data': {
             'name': 'image_folder', 'crop_ratio': asked.get('crop_pct', data.crop_ratio),
             'mean': asked.get('mean', data.mean), 'deviation': asked.get('std', data.deviation)}}, 'config.json').data
+        mean, deviation = presets.per_channel(data, in_channels)
+        other = asked.get('interpolation', TIMMS[0])
+        if other not in TIMMS:
+            raise ValueError(f'interpolation {shown(other)} is none of {", ".join(TIMMS)}')
     except (ValueError, TypeError) as error:
         raise ValueError(f'config.json beside {source}: {error}') from None
-    if channels != 3 or height != width:
-        raise ValueError(f'config.json beside {source}: input_size {channels} x {height} x {width}; networks here are '
-                         'evaluated on square images of 3 channels')
-    ours = INTERPOLATIONS[presets.preprocessing(data, height)['interpolation']]
-    other = asked.get('interpolation', ours)
-    return data, height, [] if other == ours else [
-        f'config.json asks for {other} interpolation; evaluation here is {ours}, so scores differ a little']
+    square = height == width and (height is None or PREPROCESSING['resolution'][0](height))
+    if isinstance(channels, bool) or channels not in (3, in_channels) or not square:
+        raise ValueError(f'config.json beside {source}: input_size {shown(channels)} x {shown(height)} x {shown(width)}; '
+                         'networks here are evaluated on square images of up to 4096 pixels, of 3 channels, or 1')
+    notes = [] if other == TIMMS[0] else [
+        f'config.json asks for {other} interpolation; evaluation here is {TIMMS[0]}, so scores differ a little']
+    if in_channels == 1 and len(data.mean) == 3:
+        notes.append(f'images become grey: of three, mean {mean[0]:g} and std {deviation[0]:g} are taken')
+    return replace(data, mean=mean, deviation=deviation), height, notes

@@ -65,6 +65,9 @@ def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: st
     images = images.astype(np.float32)
     reference = network(Tensor(images)).asnumpy()
     scale = float(np.abs(reference).max())
+    if not np.isfinite(scale):
+        raise ValueError(f'{checkpoint_path}: gives logits that are NaN or infinite; its training diverged. Export '
+                         'another checkpoint')
     stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', saved.meta['network']['name'])
     made = {}
     for name in formats:

@@ -9,16 +9,39 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Optional
+from typing import Any, Optional
 
+from src.data.schema import channels_of, check_preprocessing
 from src.files import file_hash, workplace, write_json
 from src.parsing import read_json
 from src.text import shown
 
 FORMAT = 1
-KINDS = {'kind': str, 'network': dict, 'network.name': str, 'class_names': list, 'preprocessing': dict, 'input': dict,
-         'input.name': str, 'weights': str, 'config': dict, 'sha256': str}  # what must be there, and not empty
 NEXT = 'next'  # in a manifest while its pair is being replaced: the manifest of the new model file
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ''
+
+
+def _class_names(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(map(_text, value)) and len(set(value)) == len(value)
+
+
+# key -> (is allowed, what is allowed), of what is read here or in C++
+FIELDS = {
+    'format': (lambda v: v == FORMAT and isinstance(v, int) and v is not True, f'{FORMAT}, which this release reads'),
+    'kind': (_text, 'text'),
+    'file': (_text, 'text'),
+    'sha256': (_text, 'text'),
+    'network': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
+    'class_names': (_class_names, 'a list of different names'),
+    'preprocessing': (lambda v: isinstance(v, dict), 'a table'),
+    'input': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
+    'output': (lambda v: isinstance(v, dict), 'a table'),
+    'weights': (lambda v: v in ('ema', 'raw'), 'ema or raw'),
+    'config': (lambda v: isinstance(v, dict), 'a table'),
+}
 
 
 def manifest_path(model_path: str) -> str:
@@ -38,24 +61,11 @@ def read_manifest(model_path: str) -> dict:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
     digest = file_hash(model_path)
+    manifest = _current(read_json(path), digest)
     try:
-        manifest = _current(read_json(path), digest)
+        check_manifest(manifest)
     except ValueError as error:
-        raise ValueError(f'{error}; this is not a manifest of export.py, export the model again') from None
-    if not isinstance(manifest, dict):
-        raise ValueError(f'{path}: not a manifest of export.py (no JSON object); export the model again')
-    if manifest.get('format') != FORMAT:
-        raise ValueError(f'{path}: format {shown(manifest.get("format"))}, this release reads {FORMAT}; export the '
-                         'model again')
-    for place, kind in KINDS.items():
-        value = manifest
-        for key in place.split('.'):
-            value = value.get(key)
-        if not isinstance(value, kind) or not value and kind is not dict:
-            raise ValueError(f'{path}: not a manifest of export.py ({place} is {shown(value)}); export the model again')
-    if not all(isinstance(name, str) for name in manifest['class_names']):
-        raise ValueError(f'{path}: not a manifest of export.py (class_names are {shown(manifest["class_names"])}); '
-                         'export the model again')
+        raise ValueError(f'{path}: not a manifest of export.py ({error}); export the model again') from None
     if manifest['sha256'] != digest:
         raise ValueError(f'{model_path}: is not the file its manifest describes (sha256 differs); export it again')
     return manifest
@@ -99,3 +109,31 @@ def _whole(model_path: str) -> Optional[dict]:
     except (OSError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) and manifest.get('sha256') == digest else None
+
+
+def check_manifest(manifest: Any) -> None:
+    """Raise ValueError where a manifest lacks something or says what this release does not do.
+
+    ascend310_infer/src/manifest.cc refuses the same.
+    """
+    if not isinstance(manifest, dict):
+        raise ValueError(f'it is {shown(manifest)}, not a table')
+    for key, (allowed, what) in FIELDS.items():
+        if key not in manifest:
+            raise ValueError(f'{key} is missing')
+        if not allowed(manifest[key]):
+            raise ValueError(f'{key} is {shown(manifest[key])}; it must be {what}')
+    check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
+    side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
+    for place, wanted in (('input', [channels, side, side]), ('output', [len(manifest['class_names'])])):
+        found = manifest[place]
+        if found.get('dtype', 'float32') != 'float32':
+            raise ValueError(f'{place}.dtype is {shown(found["dtype"])}; it must be float32')
+        if 'shape' in found and not any(_same(found['shape'], [batch, *wanted]) for batch in (None, 1)):
+            raise ValueError(f'{place}.shape is {shown(found["shape"])}; it must be that of the classes and the '
+                             'preprocessing')
+
+
+def _same(shape: Any, wanted: list) -> bool:
+    """Whether a shape is the wanted one, and of whole numbers: 1.0 and true are none."""
+    return shape == wanted and list(map(type, shape)) == list(map(type, wanted))

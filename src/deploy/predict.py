@@ -5,7 +5,7 @@ To add a format: a loader (path) -> (predict, description), and its row in LOADE
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
@@ -91,7 +91,20 @@ def load_predictor(path: str, weights: str = 'auto') -> Predictor:
     ending = os.path.splitext(path)[1].lower()
     if ending not in LOADERS:
         raise ValueError(f'{path}: the ending must be one of {", ".join(LOADERS)}')
-    return LOADERS[ending](path, weights)
+    model = LOADERS[ending](path, weights)
+    return replace(model, predict=finite(path, model.predict))
+
+
+def finite(path: str, predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The function, which raises ValueError where it gives a logit that is NaN or infinite."""
+    def checked(images: np.ndarray) -> np.ndarray:
+        logits = predict(images)
+        if not np.isfinite(logits).all():
+            raise ValueError(f'{path}: gives logits that are NaN or infinite; the file is damaged, or its training '
+                             'diverged')
+        return logits
+
+    return checked
 
 
 def _checkpoint(path: str, weights: str) -> Predictor:

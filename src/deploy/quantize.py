@@ -16,8 +16,9 @@ from typing import Callable, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
+from src.data.schema import channels_of
 from src.deploy.manifest import publish, read_manifest
-from src.deploy.predict import Predictor, load_predictor, onnx_function
+from src.deploy.predict import Predictor, finite, load_predictor, onnx_function
 from src.files import workplace
 from src.training.evaluate import Result, evaluate
 
@@ -55,7 +56,7 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, ma
     with workplace() as folder:
         work = os.path.join(folder, 'quantised.onnx')
         count = _static(path, work, folder, calibration, method)
-        after = onnx_function(work)
+        after = finite(work, onnx_function(work))
         scores = [evaluate(predict, dataset, before.transform, batch_size, workers, progress)
                   for predict in (before.predict, after)]
         times = side_by_side([before.predict, after], _example(before))
@@ -114,8 +115,8 @@ def without_unused_domains(model) -> None:
 
 
 def _example(model: Predictor) -> np.ndarray:
-    side = model.preprocessing['resolution']
-    return np.random.default_rng(0).normal(0, 1, (1, 3, side, side)).astype(np.float32)
+    side, channels = model.preprocessing['resolution'], channels_of(model.preprocessing)
+    return np.random.default_rng(0).normal(0, 1, (1, channels, side, side)).astype(np.float32)
 
 
 def side_by_side(functions: Sequence[Callable], image: np.ndarray) -> List[float]:

@@ -6,6 +6,7 @@ from typing import Dict, Mapping, Tuple
 import numpy as np
 
 from src.arch import expand, measure, resolve
+from src.data.schema import check_preprocessing
 from src.model.checkpoint_file import AVERAGE, Checkpoint, CheckpointError, NotFinite, load, save
 from src.model.network import Network, create_model
 from src.model.weights import load_arrays
@@ -43,6 +44,10 @@ def check_meta(checkpoint: Checkpoint) -> None:
     names, count = meta['class_names'], plan.spec.num_classes
     if len(names) != count or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f'{damaged}{count} classes are named {shown(names)}')
+    try:
+        check_preprocessing(meta['preprocessing'], plan.spec.in_channels)
+    except ValueError as error:
+        raise CheckpointError(f'{damaged}{error}') from None
     held, needed = sum(array.size for array in checkpoint.arrays.values()), measure(plan).params
     if needed > held:
         raise CheckpointError(f'checkpoint {checkpoint.path}: {shorten(plan.spec.name)} has {needed:,} parameters, '

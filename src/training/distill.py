@@ -57,7 +57,7 @@ def load_teacher(path: str, class_names: Sequence[str], preprocessing: dict) -> 
         named = [shown(names[place]) if place < len(names) else 'none' for names in (theirs, ours)]
         raise ValueError(f'train.teacher={path}: knows {len(theirs)} classes, the data set has {len(ours)}; class '
                          f'{place} is {named[0]} there and {named[1]} here. A teacher is trained on the same classes')
-    for key in ('mean', 'deviation'):
+    for key in ('channels', 'mean', 'deviation'):
         own = saved.meta['preprocessing'].get(key)
         if own != preprocessing[key]:
             raise ValueError(f'train.teacher={path}: was trained with data.{key}={shown(own)}, this run has '

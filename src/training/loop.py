@@ -66,6 +66,7 @@ class Trainer:
                  earlier: Optional[checkpoint.Checkpoint] = None):
         self.config, self.device, self.say = config, device, say
         data, optim = config.data, config.optim
+        mean, deviation = presets.per_channel(data, config.model.in_channels)  # or an error, before images are read
         with Bar('checking images', 1) as bar, parallel.first_alone():
             division, classes = _kept_parts(config, earlier)
             train_set, self.val_set = presets.splits(data, bar, division, classes)
@@ -75,6 +76,7 @@ class Trainer:
             self.images['division'] = division.to_dict() if division else None
         train_set, self.val_set = presets.kept(data, train_set), presets.kept(data, self.val_set)
         self.arguments = dict(name=config.model.name, num_classes=len(train_set.class_names),
+                              in_channels=config.model.in_channels,
                               dropout=config.model.dropout, drop_path=config.model.drop_path,
                               resolution=config.model.resolution)
         self.network = parallel.as_part(create_model(**self.arguments, seed=config.train.seed, say=say,
@@ -82,10 +84,11 @@ class Trainer:
         self.eval_network = create_model(**self.arguments).set_train(False)  # evaluates raw or averaged weights
         resolution = self.network.plan.resolution
         self.class_names = train_set.class_names
-        self.preprocessing = presets.preprocessing(data, resolution)
+        self.preprocessing = presets.preprocessing(data, resolution, config.model.in_channels)
         check_precision(config.runtime, device, self.network.kernels is not None)
         parts = config.train.accumulate
-        self.stream = TrainStream(train_set, presets.train_transform(data, resolution, config.augment),
+        self.stream = TrainStream(train_set, presets.train_transform(data, resolution, config.augment,
+                                                                        config.model.in_channels),
                                   data.batch_size * parts, config.train.seed, data.workers,
                                   presets.mixing(config.augment, len(self.class_names), config.train.seed),
                                   runtime.rank(), runtime.size(), data.fast_decode)
@@ -116,6 +119,8 @@ class Trainer:
         self._check_workers()
         say(f'{config.model.name} at {resolution} px, {len(self.class_names)} classes, '
             f'{len(train_set):,} training and {len(self.val_set):,} validation images, {device}')
+        if len(mean) == 1:
+            say(f'images become grey, their luminance: mean {mean[0]:g}, std {deviation[0]:g}')
         say(class_balance(train_set.labels, self.class_names))
         batch = (f'{self.stream.batch_size}' + (f' in {parts} parts' if parts > 1 else '') +
                  (f' on each of {runtime.size()} workers' if runtime.size() > 1 else ''))

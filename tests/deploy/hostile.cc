@@ -43,7 +43,7 @@ void TryManifest(const std::string &file) {
   std::vector<float> tensor(preprocess.size());
   Image image(5, 3);
   std::fill_n(image.rgb.get(), 5 * 3 * 3, uint8_t{200});
-  preprocess(image, tensor.data());
+  preprocess(std::move(image), tensor.data());
 }
 
 void TryLabels(const std::string &file) { Labels(file, CLASSES).Of("folder/" + file); }

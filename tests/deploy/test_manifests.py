@@ -1,0 +1,157 @@
+"""One schema, two readers: Python and the C++ program accept and refuse the same manifests, each in one line."""
+import copy
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from src.data.schema import check_preprocessing
+from src.deploy.manifest import check_manifest, read_manifest
+from src.files import file_hash
+from src.parsing import read_json
+from tests.conftest import ROOT
+from tests.deploy.test_edge import json_reader, skip_where_unbuildable
+
+GREY = {'resolution': 32, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased', 'mean': [0.5], 'deviation': [0.2],
+        'channels': 'L', 'layout': 'NCHW'}
+COLOUR = {**GREY, 'mean': [0.485, 0.456, 0.406], 'deviation': [0.229, 0.224, 0.225], 'channels': 'RGB'}
+
+
+def manifest(preset):
+    channels = 1 if preset['channels'] == 'L' else 3
+    return {'format': 1, 'kind': 'ONNX', 'file': 'x.onnx', 'sha256': '0' * 64, 'weights': 'ema', 'config': {},
+            'network': {'name': 'tinynet_e', 'num_classes': 2, 'in_channels': channels}, 'class_names': ['a', 'b'],
+            'preprocessing': preset, 'input': {'name': 'images', 'shape': [None, channels, 32, 32], 'dtype': 'float32'},
+            'output': {'name': 'logits', 'shape': [None, 2], 'dtype': 'float32'}}
+
+
+@pytest.fixture(scope='module')
+def program(tmp_path_factory):
+    """The C++ program that reads a manifest and images and needs no SDK."""
+    folder = tmp_path_factory.mktemp('images only')
+    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', json_reader(), '-DMINDSPORE_LITE_HOME='],
+                          env={**os.environ, 'BUILD': str(folder)}, capture_output=True, text=True)
+    skip_where_unbuildable(made)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder / 'tinynet_preprocess'
+
+
+def by_program(program, path):
+    """'' where the manifest is accepted (the image is not there: exit code 1), else the line that refuses it."""
+    done = subprocess.run([program, path, path.parent / 'out', 'absent.png'], capture_output=True)
+    (path.parent / 'out').unlink(missing_ok=True)
+    assert done.returncode in (1, 2) and done.stderr.count(b'\n') == 1, done
+    return done.stderr.decode() if done.returncode == 2 else ''
+
+
+def by_python(path):
+    try:
+        check_manifest(read_json(path))
+    except ValueError as error:
+        assert str(error) and '\n' not in str(error) and len(str(error)) < 500
+        return str(error)
+    return ''
+
+
+def verdicts(program, text, folder):
+    path = folder / 'm.json'
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return by_python(path), by_program(program, path)
+
+
+def places(tree, above=()):
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        yield (*above, key)
+        if isinstance(value, (dict, list)):
+            yield from places(value, (*above, key))
+
+
+VALUES = [None, True, False, 0, 1, 2, 3, -1, 32, 31, 33, 4096, 4097, 1.0, 32.0, 1.5, 0.1, 0.0999, 1.0001, 1e-3, 9.99e-4, 10,
+          10.001, -10, -10.001, 1e308, -1e308, 1e-300, 5e-324, 10 ** 30, '', 'x', ' ', 'é', 'raw', 'ema', 'RGB', 'L', 'BGR',
+          'NHWC', 'NCHW', 'bilinear', '0.5', 'float16', [], {}, [[]], [0.5], [0.5] * 2, [0.5] * 3, [0.5] * 4, [None] * 3,
+          [True] * 3, ['0.5'] * 3, ['a', 'a'], ['a', ''], ['a', 'b'], ['a', 'c', 'd'], [None, 3, 32, 32], [1, 3, 32, 32],
+          [1, 1, 32, 32], [2, 3, 32, 32], [None, 2], [1.0, 2], [True, 2], {'name': 'x'}, {'name': ''}, {'name': 3}]
+
+
+@pytest.mark.parametrize('preset', [COLOUR, GREY], ids=['colour', 'grey'])
+def test_both_readers_say_the_same_of_every_change(preset, program, tmp_path):
+    whole = manifest(preset)
+    assert verdicts(program, json.dumps(whole), tmp_path) == ('', '')
+    refused = 0
+    for place in places(whole):
+        for value in [..., *VALUES]:
+            changed = copy.deepcopy(whole)
+            target = changed
+            for key in place[:-1]:
+                target = target[key]
+            if value is ...:
+                del target[place[-1]]
+            else:
+                target[place[-1]] = value
+            python, cpp = verdicts(program, json.dumps(changed), tmp_path)
+            assert bool(python) == bool(cpp), (place, value, python, cpp)
+            refused += bool(python)
+    assert refused > 1000
+
+
+# what a person would say of each, without the readers: (key of preprocessing, value, allowed)
+KNOWN = [('mean', None, False), ('mean', [1e308] * 3, False), ('mean', [-10, 0, 10], True), ('mean', [0, 0, 10.01], False),
+         ('mean', [0.5, 0.5], False), ('mean', 0.5, False), ('mean', ['0.5'] * 3, False), ('mean', [True, 0, 0], False),
+         ('deviation', [1e308, 1, 1], False), ('deviation', [1, 1e-300, 1], False), ('deviation', [1, 1, -1], False),
+         ('deviation', [1, 0, 1], False), ('deviation', [1e-3, 10, 1], True), ('deviation', [1 / 255] * 3, True),
+         ('deviation', [1, 1, 1], True), ('crop_ratio', 0, False), ('crop_ratio', 1.01, False), ('crop_ratio', 1, True),
+         ('crop_ratio', 0.1, True), ('crop_ratio', 0.09, False), ('crop_ratio', '0.875', False), ('resolution', 0, False),
+         ('resolution', 4096, True), ('resolution', 4097, False), ('resolution', 1, True), ('resolution', 32.0, False),
+         ('resolution', True, False), ('resolution', 10 ** 30, False), ('interpolation', 'bilinear', False),
+         ('interpolation', None, False), ('layout', 'NHWC', False), ('channels', 'BGR', False), ('channels', 'L', False)]
+
+
+@pytest.mark.parametrize('key, value, allowed', KNOWN)
+def test_numbers_that_make_no_sense_are_refused_and_named(key, value, allowed, program, tmp_path):
+    whole = manifest({**COLOUR, key: value})
+    if key == 'resolution' and allowed:
+        whole['input']['shape'][2:] = [value, value]
+    python, cpp = verdicts(program, json.dumps(whole), tmp_path)
+    assert (python == '', cpp == '') == (allowed, allowed)
+    if not allowed:
+        word = 'deviation' if key == 'deviation' else 'mean' if key in ('mean', 'channels') and value != 'BGR' else key
+        assert f'preprocessing.{word}' in python and f'preprocessing.{word}' in cpp
+        with pytest.raises(ValueError, match=f'preprocessing.{word}'):
+            check_preprocessing(whole['preprocessing'], 3)
+
+
+@pytest.mark.parametrize('text', [
+    '', '{', '[]', 'null', '3', '"x"', '{"format": 2}', '{} {}', '{}\0', '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}',
+    '{"a": -1e999}', '{"a": "\\ud800"}', b'{"a": "\xff"}', b'\xff\xfe{\0}\0', '[' * 100_000, '{"a":' * 100_000,
+    '[' * 200_000 + ']' * 200_000])
+def test_what_is_no_manifest_is_refused_by_both(text, program, tmp_path):
+    python, cpp = verdicts(program, text, tmp_path)
+    assert python and 'not a manifest of export.py' in cpp
+
+
+@pytest.mark.parametrize('levels, allowed', [(63, True), (64, False)])
+def test_both_read_the_same_depth(levels, allowed, program, tmp_path):
+    text = json.dumps(manifest(COLOUR))[:-1] + ', "more": ' + '[' * levels + ']' * levels + '}'
+    assert [bool(verdict) for verdict in verdicts(program, text, tmp_path)] == [not allowed] * 2
+
+
+def test_a_mark_and_other_line_ends_change_nothing(program, tmp_path):
+    text = b'\xef\xbb\xbf' + json.dumps(manifest(GREY), indent=1).replace('\n', '\r\n').encode()
+    assert verdicts(program, text, tmp_path) == ('', '')
+
+
+def test_a_refusal_names_the_file_and_the_remedy(program, tmp_path):
+    (tmp_path / 'x.onnx').write_bytes(b'model')
+    path = pathlib.Path(f'{tmp_path}/x.onnx.json')
+    whole = {**manifest(COLOUR), 'sha256': file_hash(tmp_path / 'x.onnx')}
+    path.write_text(json.dumps(whole))
+    assert read_manifest(str(tmp_path / 'x.onnx')) == whole
+    whole['preprocessing'] = {**COLOUR, 'deviation': [1e308] * 3}
+    path.write_text(json.dumps(whole))
+    with pytest.raises(ValueError, match='x.onnx.json: not a manifest of export.py .preprocessing.deviation is .*; export '
+                                         'the model again$') as raised:
+        read_manifest(str(tmp_path / 'x.onnx'))
+    assert '\n' not in str(raised.value)
+    assert by_program(program, path).startswith(f'error: {path}: not a manifest of export.py (preprocessing.deviation is ')
