@@ -107,7 +107,7 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
     // The CPU's fusions make operators that an Ascend has not, and a mark (isOptimized) by which it refuses the file.
     if (ascend) converter.SetNoFusion(true);
     // With a free batch MindSpore Lite 2.0 converts without an error what then crashes; Model::Resize sets it free.
-    converter.SetInputShape({{manifest.input, {batches[0], 3, manifest.resolution, manifest.resolution}}});
+    converter.SetInputShape({{manifest.input, {batches[0], manifest.channels, manifest.resolution, manifest.resolution}}});
   }
   const std::string stem = output.substr(0, output.size() - ending.size());  // the converter adds the ending
   const auto status = converter.Convert(mindspore::converter::kFmkTypeOnnx, onnx, stem);

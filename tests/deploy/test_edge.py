@@ -740,3 +740,39 @@ def test_an_sdk_laid_out_as_the_archive_works(build, deployed, tmp_path):
     assert done.returncode == 0 and (tmp_path / 'lite.mindir').read_bytes() == model.read_bytes(), done.stderr
     done = run(build / 'tinynet_infer', '--model', tmp_path / 'lite.mindir', '--images', folder / 'images')
     assert done.returncode == 0 and '50 images, 0 skipped' in done.stdout, done.stderr
+
+
+@needs_sdk
+def test_a_network_of_grey_images_gives_pythons_logits(build, small_config, photographs, infer, tmp_path):
+    from src.data.presets import preprocessing
+    from src.config import to_dict
+    from src.deploy.export import export
+    from src.deploy.predict import load_predictor
+    from src.model import create_model
+    from src.training import checkpoint
+    arguments = {'name': 'tinynet_e@w=0.3,d=0.5,resolution=58', 'num_classes': 4, 'in_channels': 1}
+    config, network = small_config('model.in_channels=1'), create_model(**arguments)
+    checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
+        'network': arguments, 'class_names': list('abcd'), 'score': {}, 'preprocessing': preprocessing(config.data, 58, 1),
+        'config': to_dict(config)})
+    onnx_file = export(str(tmp_path / 'net.ckpt'), ['ONNX'], str(tmp_path))[0].path
+    assert run(build / 'lite_convert', onnx_file, tmp_path / 'x.mindir').returncode == 0
+    model = load_predictor(onnx_file)
+    wanted = np.concatenate([model.predict(model.transform(images.decode(path))[None]) for path in photographs[-7:]])
+    for kernels in (*own_kernels(), 'library'):
+        for options in ((), ('--batch', 3), ('--threads', 2)):
+            report, logits = infer(tmp_path / 'x.mindir', '--kernels', kernels, *options)
+            assert report['kernels'] == kernels and (report['own_kernels'] > 40) == (kernels != 'library')
+            assert np.abs(logits - wanted).max() < 1e-4 * np.abs(wanted).max()
+
+
+@needs_sdk
+def test_logits_that_are_no_numbers_end_the_program(build, lite_model, photographs, tmp_path):
+    def spoil(graph):
+        weight = next(w for w in graph.initializer if w.name == 'stem.conv.weight')
+        weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * np.float32(1e38), weight.name))
+
+    _, model = lite_model('tinynet_e@w=0.3,d=0.5,resolution=58', spoil)
+    done = run(build / 'tinynet_infer', '--model', model, '--images', photographs[-1], '--output', tmp_path / 'o.json')
+    is_error(done, 'gives logits that are NaN or infinite')
+    assert not (tmp_path / 'o.json').exists()

@@ -5,14 +5,17 @@ import os
 import pathlib
 import subprocess
 
+import numpy as np
 import pytest
 
+from src.data import images
+from src.data.presets import eval_transform
 from src.data.schema import check_preprocessing
 from src.deploy.manifest import check_manifest, read_manifest
 from src.files import file_hash
 from src.parsing import read_json
 from tests.conftest import ROOT
-from tests.deploy.test_edge import json_reader, skip_where_unbuildable
+from tests.deploy.test_edge import json_reader, photograph, skip_where_unbuildable
 
 GREY = {'resolution': 32, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased', 'mean': [0.5], 'deviation': [0.2],
         'channels': 'L', 'layout': 'NCHW'}
@@ -155,3 +158,24 @@ def test_a_refusal_names_the_file_and_the_remedy(program, tmp_path):
         read_manifest(str(tmp_path / 'x.onnx'))
     assert '\n' not in str(raised.value)
     assert by_program(program, path).startswith(f'error: {path}: not a manifest of export.py (preprocessing.deviation is ')
+
+
+@pytest.mark.parametrize('resolution, crop_ratio', [(32, 0.875), (33, 1.0), (58, 0.9)])
+def test_grey_tensors_are_pythons_to_the_bit(resolution, crop_ratio, program, tmp_path):
+    preset = {**GREY, 'resolution': resolution, 'crop_ratio': crop_ratio, 'mean': [0.449], 'deviation': [0.226]}
+    whole = manifest(preset)
+    whole['input']['shape'][2:] = [resolution, resolution]
+    (tmp_path / 'm.json').write_text(json.dumps(whole))
+    files = []
+    for width, height in ((40, 30), (200, 20), (7, 90), (64, 64)):
+        files += [tmp_path / f'{width}x{height}.{ending}' for ending in ('png', 'jpg')]
+        photograph(width, height).save(files[-2])
+        photograph(width, height).save(files[-1], exif=b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0'
+                                                        b'\0\0\0\0')
+    photograph(50, 50).convert('L').save(tmp_path / 'grey.png')
+    files.append(tmp_path / 'grey.png')
+    done = subprocess.run([program, tmp_path / 'm.json', tmp_path / 'out', *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    got = np.fromfile(tmp_path / 'out', np.float32).reshape(len(files), 1, resolution, resolution)
+    for path, tensor in zip(files, got):
+        np.testing.assert_array_equal(tensor, eval_transform(preset)(images.decode(path)), err_msg=path.name)
