@@ -2,7 +2,7 @@
 import argparse
 
 from src.files import check_parent, user_path, write_json
-from src.runtime import run_entry
+from src.runtime import printable, run_entry
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -21,7 +21,7 @@ def main() -> None:
     from src.training.run import RunFolder
     runs = {name: RunFolder.open(path) for name, path in zip(short_names(args.runs), args.runs)}
     rows = [summarise(name, run) for name, run in runs.items()]
-    print(table(rows))
+    print('\n'.join(map(printable, table(rows).split('\n'))))
     if args.json:
         write_json(args.json, rows)
     runs_together({name: run.records() for name, run in runs.items()}, path=args.out)

@@ -5,7 +5,7 @@ import json
 import os
 
 from src.files import check_parent, user_path, write_text
-from src.runtime import run_entry
+from src.runtime import printable, run_entry
 
 RECIPE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'configs', 'tinynet_e_digits.yaml')
 
@@ -66,7 +66,7 @@ def saved(network, recipe: str) -> str:
     config = load_config(recipe)
     model = dataclasses.replace(config.model, name=network.name, resolution=None)
     return (f'# {network.rule} rule, {network.budget}: {network.cost:,} {COSTS[network.budget.kind]} with '
-            f'{network.spec.num_classes} classes. Recipe: {os.path.basename(recipe)}.\n'
+            f'{network.spec.num_classes} classes. Recipe: {printable(os.path.basename(recipe))}.\n'
             f'{to_yaml(dataclasses.replace(config, model=model))}')
 
 

@@ -231,6 +231,15 @@ def home_folder() -> Optional[str]:
     return home if os.path.isabs(home) else None
 
 
+def check_text_path(path) -> None:
+    """Raise ValueError for a path whose bytes are not UTF-8: MindSpore, ONNX Runtime and JSON take text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f'{path}: the path is not in UTF-8, as the libraries need it; rename the folder or the file, or '
+                         'run in a terminal of UTF-8') from None
+
+
 def check_parent(*paths) -> None:
     """Raise FileNotFoundError where the folder of an output is missing, before any work is done for it.
 

@@ -92,6 +92,8 @@ def guard(log: bool = False) -> None:
             continue
         if stream is None:
             stream = open(number, 'w', encoding='utf-8', closefd=False)
+        elif hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')  # what a terminal's coding lacks is shown as escapes
         made = Guarded(stream, OSError(errno.EBADF, 'closed') if number in closed else None)
         made.told = not (log and name == 'stdout')
         setattr(sys, name, made)

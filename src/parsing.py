@@ -20,13 +20,16 @@ MAX_NODES = 20_000  # of YAML, those of aliases counted as often as they are use
 
 def read_json(path, limit: int = MAX_JSON) -> Any:
     """Return what a JSON file holds. Raises OSError, and ValueError that names the file for anything else it may be."""
-    return _read(path, limit, 'JSON', parse_json)
+    return _read(path, limit, 'JSON', lambda text: parse_json(text, strict=True))
 
 
-def parse_json(text: str) -> Any:
-    """Return what a JSON text holds. Raises ValueError where it is not JSON or nested too deep."""
+def parse_json(text: str, strict: bool = False) -> Any:
+    """Return what a JSON text holds. Raises ValueError where it is not JSON or nested too deep.
+
+    `strict` refuses what other readers of JSON refuse and Python's takes: NaN, Infinity, half of a surrogate pair.
+    """
     try:
-        tree = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        tree = json.loads(text, **(dict(parse_float=_finite, parse_constant=_finite) if strict else {}))
     except RecursionError:
         raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)') from None
     except ValueError as error:
@@ -38,7 +41,8 @@ def parse_json(text: str) -> Any:
     if level:
         raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)')
     try:
-        json.dumps(tree, ensure_ascii=False).encode()
+        if strict:
+            json.dumps(tree, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError('not valid JSON (half of a surrogate pair is no character)') from None
     return tree

@@ -24,7 +24,10 @@ from src.training.run import RunFolder
 BASE = resolve('efficientnet_b0')
 RECORDS = 'name,r,d,w,top1\na,1,1,1,70\nb,0.8,1,0.9,60\nc,0.5,0.9,0.7,50\n'
 TABLE = {'server_list': [{'server_id': 'a', 'device': [{'device_id': '3', 'rank_id': '0'}]}]}
-MANIFEST = {'format': 1, 'network': {'name': 'tinynet_e'}, 'class_names': ['a'], 'preprocessing': {}}
+MANIFEST = {'format': 1, 'kind': 'ONNX', 'file': 'x.onnx', 'weights': 'raw', 'config': {}, 'output': {},
+            'network': {'name': 'tinynet_e'}, 'class_names': ['a'], 'input': {'name': 'images'},
+            'preprocessing': {'resolution': 32, 'crop_ratio': 1, 'interpolation': 'bicubic_antialiased', 'layout': 'NCHW',
+                              'mean': [0, 0, 0], 'deviation': [1, 1, 1], 'channels': 'RGB'}}
 
 
 def manifest_of(path):

@@ -82,7 +82,7 @@ std::map<std::string, std::string> Profiles(const std::string &input, const std:
                                             const std::vector<int64_t> &batches) {
   std::string listed;
   for (const int64_t batch : batches) listed += (listed.empty() ? "[" : ",[") + std::to_string(batch) + "]";
-  return {{"input_shape", input + ":[-1,3," + sides + "]"}, {"dynamic_dims", listed}};
+  return {{"input_shape", input + ":[-1," + sides + "]"}, {"dynamic_dims", listed}};
 }
 
 void Convert(const std::string &onnx, const std::string &output, bool ascend, const std::vector<int64_t> &batches) {
@@ -102,7 +102,7 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
   if (compile) {
     const std::string side = std::to_string(manifest.resolution);
     converter.SetDevice("Ascend");
-    converter.SetConfigInfo("ascend_context", Profiles(manifest.input, side + "," + side, batches));
+    converter.SetConfigInfo("ascend_context", Profiles(manifest.input, std::to_string(manifest.channels) + "," + side + "," + side, batches));
   } else {
     // The CPU's fusions make operators that an Ascend has not, and a mark (isOptimized) by which it refuses the file.
     if (ascend) converter.SetNoFusion(true);

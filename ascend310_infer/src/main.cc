@@ -1,4 +1,5 @@
 // Classifies images by an exported network, on MindSpore Lite: --help says how.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -35,6 +36,14 @@ int Run(const Arguments &arguments) {
     if (!outcome.results[i].logits.empty()) continue;
     std::fprintf(stderr, "skipped %s\n", Printable(images[i] + ": " + outcome.results[i].failure).c_str());
     failed = 1;
+  }
+  if (!labels.empty()) {
+    const auto lacks = [&](const std::string &image) { return labels.Of(image) < 0; };
+    const auto lacking = std::count_if(images.begin(), images.end(), lacks);
+    if (lacking > 0) {
+      const std::string &first = *std::find_if(images.begin(), images.end(), lacks);
+      std::fprintf(stderr, "not scored, without a label: %td images, the first %s\n", lacking, Printable(first).c_str());
+    }
   }
   std::fputs(Table(arguments, manifest, images, labels, outcome).c_str(), stdout);
   if (!arguments.output.empty()) WriteFile(arguments.output, Json(arguments, manifest, images, labels, outcome));

@@ -1,8 +1,10 @@
 """The classes of a data set against those that are known, a model's."""
 from __future__ import annotations
 
+import os
 import re
-from typing import Callable, Iterable, List, Sequence, Tuple
+import unicodedata
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
@@ -13,12 +15,57 @@ class UnknownClass(ValueError):
     """A data set has a class that is not among the known ones; the message names it."""
 
 
-def check_known(folder: str, found: Iterable[str], known: Sequence[str]) -> None:
-    """Raise UnknownClass for the first class found in a folder that is none of the known."""
-    unknown = next((name for name in found if name not in known), None)
+def class_name(folder: str, name: str) -> str:
+    """The text that the name of a class folder is. Raises ValueError for a name that is blank or not in UTF-8.
+
+    Where a terminal's coding is not UTF-8 Python hands over the bytes of a name as surrogates; the class is the same.
+    """
+    try:
+        text = os.fsencode(name).decode()
+    except UnicodeDecodeError:
+        raise ValueError(f'{folder}: the class folder {name} has a name that is not in UTF-8, which checkpoints and '
+                         'manifests cannot hold; rename it') from None
+    if not text.strip():
+        raise ValueError(f'{folder}: the class folder {name!r} has a blank name; rename it')
+    return text
+
+
+def known_names(folder: str, found: Sequence[str], known: Sequence[str], say: Callable[[str], None]) -> Dict[str, str]:
+    """Map the classes found in a folder to the known ones: the same name, else the one of the same normal form.
+
+    Systems write accents in two ways, composed or not: macOS the second. `say` is told of names matched so. Raises
+    UnknownClass for a class that is not known, ValueError for two that differ in the normal form alone.
+    """
+    own, forms = set(known), {}
+    for name in known:
+        forms.setdefault(normal(name), []).append(name)
+    matched = {name: name if name in own else forms[normal(name)][0] for name in found
+               if name in own or len(forms.get(normal(name), ())) == 1}
+    unknown = next((name for name in found if name not in matched), None)
     if unknown is not None:
         raise UnknownClass(f"{folder}: class '{unknown}' is not one of the {len(known)} known "
                            f"({', '.join(known[:5])}{', ...' if len(known) > 5 else ''})")
+    check_forms(folder, found)
+    changed = [name for name in found if matched[name] != name]
+    if changed:
+        say(f"{folder}: classes matched to the known ones by Unicode's normal form: {len(changed):,}, the first "
+            f'{ascii(changed[0])} to {ascii(matched[changed[0]])}')
+    return matched
+
+
+def check_forms(folder: str, found: Iterable[str]) -> None:
+    """Raise ValueError where two classes look the same: they differ in Unicode's normal form alone."""
+    forms: Dict[str, str] = {}
+    for name in found:
+        other = forms.setdefault(normal(name), name)
+        if other != name:
+            raise ValueError(f"{folder}: the classes {ascii(other)} and {ascii(name)} differ in Unicode's normal form "
+                             'alone; merge or rename them')
+
+
+def normal(name: str) -> str:
+    """A name with composed accents."""
+    return unicodedata.normalize('NFC', name)
 
 
 def numbers(names: Iterable[str]) -> Tuple[int, ...]:

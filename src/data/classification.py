@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from src.data import embedded, images
-from src.data.classes import check_known, in_order
+from src.data.classes import class_name, in_order, known_names
 from src.data.layout import check_classes, find_layout, folders_in
 from src.data.packed import PackedImages
 from src.runtime import printable, rank
@@ -61,9 +61,10 @@ class ImageFolder:
         found, junk = folders_in(folder)
         if not found:
             raise ValueError(f'{folder}: no class folders in it; expected {folder}/<class>/<image>')
-        names = tuple(class_names) if class_names is not None else in_order(found)
-        check_known(folder, found, names)
         tell = report or _to_stderr
+        classes = {name: class_name(folder, name) for name in found}
+        names = tuple(class_names) if class_names is not None else in_order(classes.values())
+        known = known_names(folder, list(classes.values()), names, tell)
         self.folder, self.class_names, self.strict = folder, names, strict
         self.paths: List[str] = []
         labels: List[int] = []
@@ -73,7 +74,7 @@ class ImageFolder:
             part = images.find(os.path.join(folder, name))
             own[name] = part.files
             self.paths += part.files
-            labels += [names.index(name)] * len(part.files)
+            labels += [names.index(known[classes[name]])] * len(part.files)
             whole.add(part)
             if not part.files:
                 tell(f'{os.path.join(folder, name)}: a class folder without images')

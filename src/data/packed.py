@@ -16,14 +16,16 @@ import json
 import os
 import pathlib
 import sqlite3
+import sys
 from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from PIL import Image
 
 from src.data import images
-from src.data.classes import check_known
+from src.data.classes import known_names
 from src.parsing import read_json
+from src.runtime import printable
 
 CONTENTS = 'pack.json'
 _ROWS = 'SELECT index_0, label_0, name_0, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END FROM INDEXES'
@@ -42,7 +44,7 @@ class PackedImages:
         contents = _contents(folder)
         own = contents['class_names']
         self.class_names = tuple(own if class_names is None else class_names)
-        check_known(folder, own, self.class_names)
+        known = known_names(folder, own, self.class_names, lambda line: print(printable(line), file=sys.stderr))
         self._files: List[int] = []
         rows: List[tuple] = []
         for name in contents['files']:
@@ -53,7 +55,7 @@ class PackedImages:
         rows.sort()  # by their place in the folder they were made from
         if any(row[0] != place or not 0 <= row[1] < len(own) for place, row in enumerate(rows)):
             raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} does not have; pack it anew')
-        self.labels = np.array([self.class_names.index(own[row[1]]) for row in rows], np.int32)
+        self.labels = np.array([self.class_names.index(known[own[row[1]]]) for row in rows], np.int32)
         self.names = [row[2] for row in rows]
         self._places = np.array([row[3:] for row in rows], np.int64)  # file, begin, length
 

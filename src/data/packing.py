@@ -14,7 +14,7 @@ from PIL import Image
 from src.data import images
 from src.data.classification import ImageFolder
 from src.data.packed import CONTENTS
-from src.files import lock, write_json
+from src.files import check_text_path, lock, write_json
 
 ROWS = 256  # written together
 SMALLEST_PAGE, LARGEST_PAGE = 2 ** 20, 2 ** 28  # bytes; the format allows 2^15 to 2^28, and an image must fit in one
@@ -33,6 +33,7 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
     another process packs into it.
     """
     from mindspore.mindrecord import FileWriter
+    check_text_path(target)
     if os.path.exists(target):
         raise FileExistsError(f'{target}: is there already; remove it to pack it anew')
     data = ImageFolder(source, check=False, report=report)

@@ -14,7 +14,7 @@ from src.arch.complexity import measure
 from src.deploy.fold import fold
 from src.deploy.manifest import FORMAT, manifest_path, publish
 from src.deploy.predict import mindir_function, onnx_function
-from src.files import workplace
+from src.files import check_text_path, workplace
 from src.model.network import Network
 from src.runtime import graph_engine, on_cpu
 from src.training import checkpoint
@@ -43,6 +43,8 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
     for an unknown format, AIR without an Ascend, or a difference above 1e-4 of the largest logit; existing files are then
     left as they were.
     """
+    for path in (checkpoint_path, out):
+        check_text_path(path)
     formats = [check_format(name) for name in formats]
     with workplace() as folder:
         made: Dict[str, tuple] = {}

@@ -61,11 +61,12 @@ def read_manifest(model_path: str) -> dict:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
     digest = file_hash(model_path)
-    manifest = _current(read_json(path), digest)
     try:
+        manifest = _current(read_json(path), digest)
         check_manifest(manifest)
     except ValueError as error:
-        raise ValueError(f'{path}: not a manifest of export.py ({error}); export the model again') from None
+        reason = str(error).removeprefix(f'{path}: ')
+        raise ValueError(f'{path}: not a manifest of export.py ({reason}); export the model again') from None
     if manifest['sha256'] != digest:
         raise ValueError(f'{model_path}: is not the file its manifest describes (sha256 differs); export it again')
     return manifest

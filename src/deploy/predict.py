@@ -17,6 +17,7 @@ from src.data.classification import say
 from src.data.division import Division, division_of
 from src.data.transforms import EvalTransform
 from src.deploy.manifest import read_manifest
+from src.files import check_text_path
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def load_predictor(path: str, weights: str = 'auto') -> Predictor:
     ending = os.path.splitext(path)[1].lower()
     if ending not in LOADERS:
         raise ValueError(f'{path}: the ending must be one of {", ".join(LOADERS)}')
+    check_text_path(path)
     model = LOADERS[ending](path, weights)
     return replace(model, predict=finite(path, model.predict))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from typing import Sequence
 
 from src.arch.complexity import measure
 from src.arch.spec import NetPlan
 from src.config import PATHS, Config, to_dict
 from src.files import file_hash
+from src.runtime import printable
 
 SHOWN = 20  # class names
 
@@ -23,7 +25,7 @@ def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, clas
     for section, key in PATHS:  # which are the machine's own matter
         if recipe.get(section, {}).get(key):
             recipe[section][key] = os.path.basename(os.path.abspath(recipe[section][key]))
-    shown = ', '.join(class_names[:SHOWN]) + (', ...' if len(class_names) > SHOWN else '')
+    shown = ', '.join(map(_markdown, class_names[:SHOWN])) + (', ...' if len(class_names) > SHOWN else '')
     rows = [
         ('network', f'{config.model.name} ({spec.base}, r={spec.r:.4g}, d={spec.d:.4g}, w={spec.w:.4g})'),
         ('input', f'{spec.in_channels} x {plan.resolution} x {plan.resolution} px'),
@@ -40,8 +42,13 @@ def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, clas
         ('versions', ', '.join(f'{name} {version}' for name, version in versions.items())),
     ]
     lines = [f'# {config.model.name} on {config.data.name}', '', '| | |', '|---|---|',
-             *(f'| {name} | {value.replace("|", "/")} |' for name, value in rows), '', '## Recipe', '', '```yaml',
+             *(f'| {name} | {value} |' for name, value in rows), '', '## Recipe', '', '```yaml',
              *(f'{section}: {json.dumps(keys)}' for section, keys in recipe.items()), '```', '',
              'The numbers are of the validation images above and say nothing of others. Made by train.py; '
              '`python eval.py --checkpoint` recomputes them.']
     return '\n'.join(lines) + '\n'
+
+
+def _markdown(name: str) -> str:
+    """A name as it is, in a table's cell: nothing in it is Markdown, and it stays on its line."""
+    return printable(re.sub(r'([\\`*_\[\]<>|&#~])', r'\\\1', name))

@@ -18,7 +18,7 @@ from src.config import Config, from_dict, to_dict
 from src.data import presets
 from src.data.division import Division, EarlierDivision, division_of
 from src.data.pipeline import TrainStream
-from src.files import write_text
+from src.files import check_text_path, write_text
 from src.model.network import create_model
 from src.model.weights import load_arrays
 from src.output import side_product
@@ -66,6 +66,8 @@ class Trainer:
                  earlier: Optional[checkpoint.Checkpoint] = None):
         self.config, self.device, self.say = config, device, say
         data, optim = config.data, config.optim
+        for path in (data.dir, config.model.pretrained, config.train.teacher):  # they are kept in checkpoints
+            check_text_path(path or '')
         mean, deviation = presets.per_channel(data, config.model.in_channels)  # or an error, before images are read
         with Bar('checking images', 1) as bar, parallel.first_alone():
             division, classes = _kept_parts(config, earlier)

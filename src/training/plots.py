@@ -6,6 +6,7 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from src.pictures import picture
+from src.runtime import printable
 
 
 @picture
@@ -46,7 +47,7 @@ def runs_together(runs: Mapping[str, Sequence[dict]]):
     for axis, (kind, field, label) in zip(figure.subplots(2, 2).ravel(), panels):
         for name, records in runs.items():
             rows = [r for r in records if r['kind'] == kind]
-            axis.plot([r['epoch'] for r in rows], [r[field] for r in rows], label=name, linewidth=1.2,
+            axis.plot([r['epoch'] for r in rows], [r[field] for r in rows], label=printable(name), linewidth=1.2,
                       marker='o' if len(rows) < (30 if kind == 'eval' else 2) else None, markersize=3)
         axis.set(xlabel='epoch', ylabel=label)
         axis.grid(alpha=0.3)

@@ -16,7 +16,7 @@ import pathlib
 from typing import Iterator, List, Optional
 
 from src.config import Config, load_config, to_yaml
-from src.files import create_text, lock, read_text, remove_leftovers, write_text
+from src.files import check_text_path, create_text, lock, read_text, remove_leftovers, write_text
 from src.output import side_product
 from src.training.events import Events
 from src.training.plots import training_curve
@@ -46,6 +46,7 @@ class RunFolder:
     @classmethod
     def new(cls, path: str, numbered: bool = False) -> 'RunFolder':
         """The folder of a new run, not made yet. Raises ValueError where there is a run already, unless `numbered`."""
+        check_text_path(path)
         run = cls(path)
         if not numbered and any(file.exists() for file in (run.config, run.metrics, run.last, run.best)):
             raise run._taken()
