@@ -38,7 +38,6 @@ FIELDS = {
     'class_names': (_class_names, 'a list of different names'),
     'preprocessing': (lambda v: isinstance(v, dict), 'a table'),
     'input': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
-    'output': (lambda v: isinstance(v, dict), 'a table'),
     'weights': (lambda v: v in ('ema', 'raw'), 'ema or raw'),
     'config': (lambda v: isinstance(v, dict), 'a table'),
 }
@@ -127,7 +126,9 @@ def check_manifest(manifest: Any) -> None:
     check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
     side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
     for place, wanted in (('input', [channels, side, side]), ('output', [len(manifest['class_names'])])):
-        found = manifest[place]
+        found = manifest.get(place, {})
+        if not isinstance(found, dict):
+            raise ValueError(f'{place} is {shown(found)}; it must be a table')
         if found.get('dtype', 'float32') != 'float32':
             raise ValueError(f'{place}.dtype is {shown(found["dtype"])}; it must be float32')
         if 'shape' in found and not any(_same(found['shape'], [batch, *wanted]) for batch in (None, 1)):
