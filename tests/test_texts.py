@@ -23,6 +23,8 @@ from src.training.run import RunFolder
 
 BASE = resolve('efficientnet_b0')
 RECORDS = 'name,r,d,w,top1\na,1,1,1,70\nb,0.8,1,0.9,60\nc,0.5,0.9,0.7,50\n'
+METRICS = ''.join(json.dumps({'kind': kind, 'step': 1, 'epoch': 0.5, 'loss': 2.5, 'learning_rate': 0.1, 'images_per_s': 9.5,
+                               'top1': 50.0, 'top5': 90.0, 'count': 4}) + '\n' for kind in ('train', 'eval'))
 TABLE = {'server_list': [{'server_id': 'a', 'device': [{'device_id': '3', 'rank_id': '0'}]}]}
 MANIFEST = {'format': 1, 'kind': 'ONNX', 'file': 'x.onnx', 'weights': 'raw', 'config': {}, 'output': {},
             'network': {'name': 'tinynet_e'}, 'class_names': ['a'], 'input': {'name': 'images'},
@@ -57,7 +59,7 @@ READERS = {
     'packed set': ('pack.json', json.dumps({'class_names': ['a'], 'count': 1, 'files': {'gone.mindrecord': 1}}, indent=1),
                    packed),
     'published weights': ('config.json', json.dumps({'architecture': 'tinynet_a'}, indent=1), described),
-    'metrics': ('metrics.jsonl', '{"kind": "train", "step": 1}\n{"kind": "eval", "step": 2}\n',
+    'metrics': ('metrics.jsonl', METRICS,
                 lambda path: RunFolder(str(path.parent)).records()),
 }
 ENDS = {'lines of Unix': '\n', 'of Windows': '\r\n', 'of an old Mac': '\r'}
