@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.data.classification import load_dataset
 from src.deploy.classify import Sample, classify, find_files, samples_of_dataset, samples_of_files
 from src.deploy.predict import Predictor, load_predictor
 
@@ -12,15 +13,15 @@ PREPROCESSING = {'resolution': 8, 'crop_ratio': 1.0, 'mean': [0.0] * 3, 'deviati
 NAMES = ('ant', 'bee', 'cow', 'dog')
 
 
-def model(*rows, named=True):
+def model(*rows):
     """A model that gives its images these logits in turn."""
     left = iter(rows)
     return Predictor(lambda images: np.array([next(left) for _ in images], np.float32), {'name': 'fixed'}, NAMES,
-                     PREPROCESSING, {}, 'raw', named)
+                     PREPROCESSING, {}, 'raw')
 
 
-def sample(label=None):
-    return Sample('x.png', Image.new('RGB', (8, 8)), label)
+def sample(index=None):
+    return Sample('x.png', Image.new('RGB', (8, 8)), None if index is None else f'folder {NAMES[index]}', index)
 
 
 def test_probabilities_are_the_softmax():
@@ -41,20 +42,21 @@ def test_the_likeliest_classes_come_first_with_their_probabilities():
 
 
 def test_captions_name_the_truth_of_what_is_wrong():
-    right, wrong = classify(model(np.log([1, 1, 1, 97]), np.log([70, 10, 10, 10])), [sample('dog'), sample('dog')])
+    """What is right goes by the class's place: data sets may have other names than the model."""
+    right, wrong = classify(model(np.log([1, 1, 1, 97]), np.log([70, 10, 10, 10])), [sample(3), sample(3)])
     assert (right.right, right.caption) == (True, 'dog (97 %)')
-    assert (wrong.right, wrong.caption) == (False, 'ant (70 %)\n(is dog)')
-    unnamed, = classify(model([0, 0, 0, 9], named=False), [sample('dog')])
-    assert unnamed.right is None and 'is dog' not in unnamed.caption
+    assert (wrong.right, wrong.caption) == (False, 'ant (70 %)\n(is folder dog)')
 
 
 def test_samples_are_spread_evenly_over_a_data_set():
-    found = list(samples_of_dataset('digits', count=4))
+    whole = load_dataset('digits', 'val')
+    found = list(samples_of_dataset(whole, count=4))
     assert [s.name for s in found] == ['image 0', 'image 119', 'image 239', 'image 359']  # of 360
-    assert len(list(samples_of_dataset('digits', count=1000))) == 360
+    assert len(list(samples_of_dataset(whole, count=1000))) == 360
     from src.data.embedded import digits
     pixels, labels, names = digits('val')
-    assert [s.label for s in found] == [names[labels[i]] for i in (0, 119, 239, 359)]
+    assert [s.index for s in found] == [labels[i] for i in (0, 119, 239, 359)]
+    assert [s.label for s in found] == [names[s.index] for s in found]
     assert (np.asarray(found[1].image)[..., 0] == pixels[119]).all()
 
 
@@ -73,7 +75,6 @@ class Shuffled:
     """The digits with other labels, so that each place of the ranking has some."""
 
     def __init__(self, count=40):
-        from src.data.classification import load_dataset
         self.digits = load_dataset('digits', 'val')
         self.class_names = self.digits.class_names
         self.labels = np.random.default_rng(0).integers(0, 10, count).astype(np.int32)
