@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from src.data.layout import find_layout  # noqa: E402
 from src.data.packing import pack  # noqa: E402
 from src.files import user_path  # noqa: E402
-from src.runtime import run_entry  # noqa: E402
+from src.runtime import printable, run_entry  # noqa: E402
 from src.training.progress import Bar, tell  # noqa: E402
 
 
@@ -60,7 +60,7 @@ def main() -> None:
             continue
         with Bar(f'packing {split}', 1) as bar:
             count, size = pack(source, target, args.shards, args.size, args.workers,
-                               lambda line: print(line, file=sys.stderr), bar)
+                               lambda line: print(printable(line), file=sys.stderr), bar)
         tell(f'{target}: {count:,} images, {size / 1e6:,.0f} MB')
 
 

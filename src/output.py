@@ -180,6 +180,7 @@ def describe(error: BaseException) -> str:
 def printable(text: str) -> str:
     """A line with its control characters as escapes: in names from others' files they could steer the terminal.
 
-    Surrogates, which stand for bytes of a file name that are no UTF-8, become escapes too.
+    Line separators, marks that change the direction of writing, and surrogates, which stand for bytes of a file name
+    that are not UTF-8, become escapes too.
     """
-    return re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff]', lambda found: found[0].encode('unicode_escape').decode(), text)
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]', lambda found: found[0].encode('unicode_escape').decode(), text)

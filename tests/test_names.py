@@ -75,7 +75,13 @@ def test_the_card_holds_every_name_in_its_cell(small_config):
     from src.training.card import _markdown
     cells = [_markdown(name) for name in [*ODD, 'a\u2028b']]
     assert not any(set(cell) & set('\n\t\r') for cell in cells)
-    assert cells[1] == 'a\\|b' and cells[2] == 'a\\nb' and cells[8] == '\\<b\\>' and cells[7] == '日本'
+    assert cells[0] == '"a,b"' and cells[1] == 'a\\|b' and cells[2] == 'a\\nb' and cells[8] == '\\<b\\>' and cells[7] == '日本'
+
+
+def test_what_breaks_or_turns_a_line_is_shown_as_escapes():
+    from src.runtime import printable
+    assert printable('a\u2028b\u202ec\u2066\x1b\x85') == 'a\\u2028b\\u202ec\\u2066\\x1b\\x85'
+    assert printable('é 日本 \u2027\u202f\u2065\u206a') == 'é 日本 \u2027\u202f\u2065\u206a'
 
 
 def test_paths_that_are_no_text_are_refused_before_the_work(tmp_path):

@@ -18,6 +18,12 @@ size_t Length(const std::string &text, size_t at) {
   return length;
 }
 
+// U+2028 to U+202E and U+2066 to U+2069: they break a line or change the direction of writing.
+bool IsSeparator(const std::string &text, size_t at) {
+  const std::string end = text.substr(at, 3);
+  return (end >= "\xe2\x80\xa8" && end <= "\xe2\x80\xae") || (end >= "\xe2\x81\xa6" && end <= "\xe2\x81\xa9");
+}
+
 std::string Escape(uint8_t value) {
   char escape[8];
   std::snprintf(escape, sizeof escape, "\\x%02x", value);
@@ -36,6 +42,11 @@ std::string Printable(const std::string &text) {
       length = 1;
     } else if (length == 2 && first == 0xc2 && static_cast<uint8_t>(text[at + 1]) < 0xa0) {  // U+0080 to U+009F
       shown += Escape(static_cast<uint8_t>(text[at + 1]));
+    } else if (length == 3 && IsSeparator(text, at)) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u20%02x",
+                    (static_cast<uint8_t>(text[at + 1]) & 3) << 6 | (static_cast<uint8_t>(text[at + 2]) & 0x3f));
+      shown += escape;
     } else {
       shown.append(text, at, length);
     }

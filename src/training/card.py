@@ -51,4 +51,5 @@ def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, clas
 
 def _markdown(name: str) -> str:
     """A name as it is, in a table's cell: nothing in it is Markdown, and it stays on its line."""
+    name = f'"{name}"' if ',' in name else name
     return printable(re.sub(r'([\\`*_\[\]<>|&#~])', r'\\\1', name))
