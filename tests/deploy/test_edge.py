@@ -776,3 +776,45 @@ def test_logits_that_are_no_numbers_end_the_program(build, lite_model, photograp
     done = run(build / 'tinynet_infer', '--model', model, '--images', photographs[-1], '--output', tmp_path / 'o.json')
     is_error(done, 'gives logits that are NaN or infinite')
     assert not (tmp_path / 'o.json').exists()
+
+
+@needs_sdk
+def test_lists_and_labels_of_other_systems_are_the_same(build, deployed, tmp_path):
+    folder, _, model = deployed
+    listed, labels = (folder / 'images').iterdir(), (folder / 'labels.csv').read_text().splitlines()[1:]
+    listed = '\n'.join(sorted(map(str, listed))) + '\n'
+    rows = '\n'.join(labels) + '\n'  # without a header: the first row counts
+
+    def scored(images, csv_):
+        (tmp_path / 'l.txt').write_bytes(images)
+        (tmp_path / 'l.csv').write_bytes(csv_)
+        return run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'l.txt', '--labels', tmp_path / 'l.csv',
+                   '--output', tmp_path / 'o.json', '--force')
+
+    def accuracy(*texts):
+        done = scored(*texts)
+        assert done.returncode == 0 and done.stderr == '', done.stderr
+        return json.loads((tmp_path / 'o.json').read_text())['accuracy']
+
+    wanted = accuracy(listed.encode(), rows.encode())
+    assert wanted['labelled'] == 50 and wanted['top1'] > 50
+    for mark in ('', '\ufeff'):
+        for end in ('\n', '\r\n', '\r'):
+            assert accuracy(*((mark + text.replace('\n', end)).encode() for text in (listed, rows))) == wanted
+    for coding in ('utf-16', 'utf-32', 'utf-16-le'):
+        is_error(scored(listed.encode(coding), rows.encode()), 'l.txt', 'save it as UTF-8')
+        is_error(scored(listed.encode(), rows.encode(coding)), 'l.csv', 'save it as UTF-8')
+    done = scored(listed.encode(), '\n'.join(labels[1:]).encode())
+    assert done.returncode == 0 and done.stderr.startswith('not scored, without a label: 1 images, the first ')
+    assert done.stderr.endswith('/00.png\n') and 'of 49 labelled images' in done.stdout
+    is_error(scored(listed.encode(), (rows + '\n\nx.png,nothing').encode()), 'l.csv: line 53: must be file,class')
+    is_error(scored(listed.encode(), (rows + '"x.png,0\n1.png,1').encode()), 'line 51: a quotation mark is not closed')
+    odd = folder / 'images' / 'a "b",\nc.png'
+    shutil.copy(folder / 'images' / '00.png', odd)
+    try:
+        text = rows.encode() + f'"a ""b"",\nc.png",{labels[0].split(",")[1]}\n'.encode()
+        (tmp_path / 'l.csv').write_bytes(text)
+        done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--labels', tmp_path / 'l.csv')
+        assert done.returncode == 0 and done.stderr == '' and 'of 51 labelled images' in done.stdout
+    finally:
+        odd.unlink()
