@@ -118,6 +118,24 @@ def test_scores_are_shares_where_nine_in_ten_are_at_most_one(tmp_path, kind, sma
     assert len(table.problems) == 10 - len(kept) and bool(table.remarks) == shares
 
 
+@pytest.mark.parametrize('title, given, macs', [('macs_k', 385_815, 385_815e3), ('MFLOPs', 385.8, 385.8e6),
+                                                ('FLOPs (G)', 0.3858, 385.8e6), ('macs', 385_814_752, 385_814_752)])
+def test_units_in_a_title(tmp_path, title, given, macs):
+    record, = read(write(tmp_path / 'r.csv', f'r,d,w,top1,{title}\n1,1,1,70,{given}\n'), B0).records
+    assert record.costs['macs'] == pytest.approx(macs)
+
+
+@pytest.mark.parametrize('factor, said', [(1.04, False), (0.96, False), (1.06, True), (0.94, True)])
+def test_macs_that_are_five_percent_off_are_said(tmp_path, factor, said):
+    table = read(write(tmp_path / 'r.csv', f'r,d,w,top1,macs\n1,1,1,70,{factor * 385_814_752:.0f}\n'), B0)
+    assert bool(table.remarks) == said and table.records[0].costs['macs'] == pytest.approx(factor * 385_814_752, rel=1e-6)
+
+
+@pytest.mark.parametrize('given, r', [('10', 10), ('11', 11 / 224), ('64', 64 / 224), ('0.5', 0.5)])
+def test_a_resolution_of_up_to_ten_is_a_multiplier(tmp_path, given, r):
+    assert read(write(tmp_path / 'r.csv', f'px,d,w,top1\n{given},1,1,70\n'), B0).records[0].r == pytest.approx(r)
+
+
 def test_networks_without_a_number_to_select_by_are_named(tmp_path):
     table = read(write(tmp_path / 'r.csv', 'r,d,w,top1,latency ms,odd\n1,1,1,70,5,x\n.9,1,1,69,,y\n'), B0)
     table.require(['error', 'latency_ms'])

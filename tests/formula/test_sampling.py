@@ -45,6 +45,15 @@ def test_other_costs_bound_the_draw():
     assert all(0.2 <= measure(expand(spec)).params / whole <= 0.4 for spec in take(20, space))
 
 
+@pytest.mark.parametrize('r, pixels', [(0.53, 119), (0.54, 121), (0.5, 112)])
+def test_pixels_are_the_nearest_to_the_multiplier(r, pixels):
+    """224 times 0.53 is 118.72, times 0.54 is 120.96."""
+    space = Space(r=(r, r), d=(0.4, 1.2), w=(0.4, 1.2))
+    found = list(itertools.islice(draw(base_network('efficientnet_b0'), space, 0), 5))
+    assert {spec.resolution for spec in found} == {pixels} and len({(spec.d, spec.w) for spec in found}) == 5
+    assert all(0.4 <= spec.d <= 1.2 and 0.4 <= spec.w <= 1.2 for spec in found)
+
+
 def test_a_space_without_networks_is_an_error():
     with pytest.raises(ValueError, match='0 networks found.*widen'):
         take(1, Space(budget=(5.0, 6.0)))

@@ -40,6 +40,11 @@ def test_rows_are_the_networks_counted_once_for_each_seed(planned):
                                         f'{total / 1e12:,.0f} T')
 
 
+def test_seeds_begin_at_the_trainings_own():
+    planned = plan(load_study(CONFIG, ['study.trials=1', 'study.networks=[]', 'study.seeds=3', 'train.seed=7']))
+    assert [row['seed'] for row in planned.rows()] == [7, 8, 9]
+
+
 def test_drawn_networks_names_are_their_own_digits():
     study = load_study(CONFIG, ['study.trials=12', 'study.networks=[]']).study
     for candidate in candidates(study, 10):

@@ -72,6 +72,12 @@ def test_the_loss_of_equal_logits_is_the_logarithm_of_the_classes():
     assert sure.loss == pytest.approx(1000 / 3) and sure.top1 == pytest.approx(200 / 3)
 
 
+def test_speed_is_of_the_images(monkeypatch):
+    times = iter((50.0, 54.0))
+    monkeypatch.setattr('src.training.evaluate.time.perf_counter', lambda: next(times))
+    assert score(np.eye(6), range(6), 4).images_per_s == 1.5
+
+
 def test_progress_counts_the_images_and_none_is_refused():
     told = []
     score(np.eye(5), range(5), batch_size=2, progress=lambda done, total: told.append((done, total)))

@@ -50,6 +50,8 @@ def test_the_matrix_is_in_percent_of_the_true_class(drawn, tmp_path):
     axis = drawn[0].axes[0]
     np.testing.assert_allclose(axis.images[0].get_array(), [[0, 25, 75], [0, 100, 0], [0, 0, 0]])
     assert {(text.get_position(), text.get_text()) for text in axis.texts} == {((1, 0), '25'), ((2, 0), '75'), ((1, 1), '100')}
+    dark = {text.get_text(): text.get_color() for text in axis.texts}
+    assert dark == {'25': 'black', '75': 'white', '100': 'white'}  # on white to dark blue
     assert (axis.get_xlabel(), axis.get_ylabel()) == ('predicted', 'true')
     for ticks in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [tick.get_text() for tick in ticks] == list(NAMES)

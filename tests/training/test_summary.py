@@ -4,6 +4,7 @@ import json
 import pytest
 
 from src.config import load_config, to_yaml
+from src.training import progress
 from src.training.progress import duration
 from src.training.run import RunFolder
 from src.training.summary import short_names, summarise, table
@@ -47,6 +48,17 @@ def test_runs_are_called_by_what_tells_them_apart():
     assert short_names(['x/run', 'y/run', 'z']) == ['x/run', 'y/run', short_names(['q/z', 'z'])[1]]
     with pytest.raises(ValueError, match='twice'):
         short_names(['runs/a', 'runs/../runs/a'])
+
+
+def test_the_time_left_is_of_this_process_own_steps(monkeypatch, capsys):
+    """Resumed at step 40 of 100: ten steps in a minute leave five minutes for fifty more."""
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+    bar = progress.Bar('training', 100, 40)
+    now[0] += 60
+    bar.update(50, 'loss 1.0')
+    bar.update(51)  # not again before half a minute is over
+    assert capsys.readouterr().err == 'training 50/100, 5 min 00 s left  loss 1.0\n'
 
 
 @pytest.mark.parametrize('seconds, text', [
