@@ -17,6 +17,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "files.h"
@@ -103,9 +104,9 @@ class Engine {
     const auto begun = Clock::now();
     double network = 0;
     if (!files_.empty()) {
-      const Image image = Decode(files_[copy->next++ % files_.size()]);
+      Image image = Decode(files_[copy->next++ % files_.size()]);
       const double decoded = Since(begun);
-      preprocess_(image, copy->session->Input());
+      preprocess_(std::move(image), copy->session->Input());
       network = Since(begun);
       call.decode_ms = 1000 * decoded;
       call.resize_ms = 1000 * (network - decoded);
