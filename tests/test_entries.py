@@ -94,7 +94,10 @@ def test_export_says_size_and_difference_of_each_file(checkpoint, command, tmp_p
     path = next(tmp_path.glob('*.onnx'))
     manifest = json.loads((tmp_path / f'{path.name}.json').read_text())
     assert code == 0 and f'ONNX: {path} ({path.stat().st_size:,} bytes)' in out
-    assert f'{manifest["max_difference"]:.2e}' in out and f'manifest {path}.json' in out
+    images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
+    from src.deploy.predict import load_predictor
+    reach = np.abs(load_predictor(str(checkpoint)).predict(images)).max()
+    assert f'logits {manifest["max_difference"]:.2e} (they reach {reach:.3g})' in out and f'manifest {path}.json' in out
     assert manifest['scaling'] == {'base': 'efficientnet_b0', 'r': 16 / 224, 'd': 0.1, 'w': 0.1}
     assert manifest['cost']['macs'] == manifest_macs(manifest)
 

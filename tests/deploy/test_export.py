@@ -113,6 +113,17 @@ def test_manifest_says_all_a_program_needs(exported, trained):
         assert manifest['weights'] == 'ema' and manifest['max_difference'] == item.max_difference
 
 
+def test_the_manifest_has_each_multiplier_under_its_own_name(trained, tmp_path):
+    """The same blocks under a name of another depth."""
+    saved = checkpoint.load(str(trained / 'best.ckpt'))
+    network = {**saved.meta['network'], 'name': 'tinynet_e@w=0.1,d=0.15,resolution=16'}
+    checkpoint.save(str(tmp_path / 'x.ckpt'), saved.arrays, {**saved.meta, 'network': network})
+    made, = export(str(tmp_path / 'x.ckpt'), ['ONNX'], str(tmp_path / 'out'))
+    manifest = json.load(open(made.manifest, encoding='utf-8'))
+    assert manifest['scaling'] == {'base': 'efficientnet_b0', 'r': 16 / 224, 'd': 0.15, 'w': 0.1}
+    assert manifest['output']['shape'] == [None, 10] and manifest['kind'] == 'ONNX'
+
+
 def test_onnx_has_no_batch_norm_and_a_free_batch(exported):
     import onnx
     graph = onnx.load(exported['ONNX'].path).graph

@@ -147,6 +147,9 @@ def test_drop_path_rates_grow_linearly_and_no_rate_means_no_parameter():
     plan = expand(resolve('efficientnet_b0', drop_path=0.16))
     blocks = [b for stage in plan.stages for b in stage]
     np.testing.assert_allclose([b.drop_path for b in blocks], 0.16 * np.arange(16) / 16)
+    cells = {name: cell.rate for name, cell in create_model('efficientnet_b0', drop_path=0.16).cells_and_names()
+             if isinstance(cell, DropPath)}
+    assert cells == {f'{b.name}.drop_path': b.drop_path for b in blocks if b.residual and b.drop_path}
     assert not any('counter' in p.name for p in create_model(SMALL).get_parameters())
 
 
