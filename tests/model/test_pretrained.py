@@ -181,3 +181,13 @@ def test_damaged_files(tmp_path, name, data, words):
     assert '\n' not in str(caught.value)
     with pytest.raises(FileNotFoundError):
         create_model(SMALL, checkpoint=str(tmp_path / 'none.pth'))
+
+
+@pytest.mark.parametrize('name, theirs', [
+    ('tinynet_c', 'tinynet_c'), ('tinynet_d', 'tinynet_d'), ('efficientnet_b0@d=0.695,w=0.54', 'tinynet_d'),
+    ('efficientnet_b0@d=0.9,w=0.54,r=0.825', None), ('efficientnet_b0@d=1.2,w=0.9', None), ('ghostnet', 'ghostnet_100'),
+    ('mobilenetv3_small@w=0.75', 'mobilenetv3_small_075'), ('tinynet_a@resolution=64', 'tinynet_a')])
+def test_a_network_is_timms_where_base_depth_and_width_are(name, theirs):
+    from src.arch import resolve
+    from src.model.pretrained import timm_name
+    assert timm_name(resolve(name)) == (theirs or name)
