@@ -67,8 +67,13 @@ def test_two_classes_that_look_the_same_are_refused(tmp_path):
     for known in (None, (NFC, 'x'), (NFC, NFD)):
         with pytest.raises(ValueError, match="differ in Unicode's normal form alone|is not one of"):
             ImageFolder(folder, class_names=known)
+    for name, known in (('cafè', [NFC, NFD]), ('ﬁ', ['fi']), ('Ａ', ['A', 'B']), ('cafe\u0301s', [NFC])):  # other letters
+        with pytest.raises(UnknownClass, match='is not one of the'):
+            known_names('f', [name], known, pytest.fail)
+    three = 'ệ', 'e\u0323\u0302', 'e\u0302\u0323'  # one letter in three spellings: which of two is meant, nobody knows
     with pytest.raises(UnknownClass, match='is not one of the 2 known'):
-        known_names('f', ['cafè'], [NFC, NFD], pytest.fail)
+        known_names('f', [three[2]], three[:2], pytest.fail)
+    assert known_names('f', [three[2]], three[:1], lambda line: None) == {three[2]: three[0]}
 
 
 def test_the_card_holds_every_name_in_its_cell(small_config):

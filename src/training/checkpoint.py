@@ -16,7 +16,7 @@ __all__ = ['Checkpoint', 'CheckpointError', 'NotFinite', 'check_meta', 'load', '
            'save']
 NUMBER = (int, float)
 META = {'network': dict, 'class_names': list, 'preprocessing': dict, 'config': dict, 'classes_named': bool, 'step': int,
-        'epoch': NUMBER, 'best': dict, 'score': dict}
+        'epoch': NUMBER, 'best': dict, 'score': (dict, type(None))}
 NEEDED = ('network', 'class_names', 'preprocessing', 'config', 'network.name', 'best.top1', 'best.epoch')
 NETWORK = {'name': str, 'num_classes': int, 'in_channels': int, 'dropout': NUMBER, 'drop_path': NUMBER,
            'resolution': (int, type(None))}  # of create_model, without what would read another file

@@ -154,7 +154,7 @@ class Trainer:
         if missing or saved.meta['step'] > self.total_steps:
             raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, no moment of '
                              f'a run of {self.total_steps} steps')
-        self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score']
+        self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score'] or {}
 
     def save(self, path) -> None:
         """Write a checkpoint of this moment; workers go on when it is there."""
