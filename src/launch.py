@@ -88,8 +88,10 @@ class Job:
             if output:
                 output.close()
 
-    def on_signal(self, *_) -> None:
-        """Let the workers save and stop; a second signal ends them at once."""
+    def on_signal(self, number: int = signal.SIGTERM, *_) -> None:
+        """Let the workers save and stop; a second SIGINT or SIGTERM ends them at once, a closed terminal hangs up twice."""
+        if self.signals and number not in (signal.SIGINT, signal.SIGTERM):
+            return
         self.signals += 1
         for worker in self.workers:
             if worker.poll() is None:
@@ -307,8 +309,9 @@ def main() -> int:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR
     job = Job([sys.executable, *command], logs, count, environment, devices)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, job.on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup
+            signal.signal(number, job.on_signal)
     try:
         code = job.wait()
     finally:

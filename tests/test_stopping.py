@@ -158,3 +158,28 @@ def test_a_block_in_another_program_takes_the_signals_and_gives_them_back():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
     assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_the_launcher_passes_a_request_on_once_and_kills_for_who_insists():
+    from src.launch import Job
+
+    class Worker:
+        """A process that keeps what it is sent."""
+        def __init__(self):
+            self.sent = []
+
+        def poll(self):
+            return None
+
+        def send_signal(self, number):
+            self.sent.append(number)
+
+    for first, second, sent in ((signal.SIGHUP, signal.SIGHUP, [signal.SIGTERM]),
+                                (signal.SIGUSR1, signal.SIGHUP, [signal.SIGTERM]),
+                                (signal.SIGHUP, signal.SIGINT, [signal.SIGTERM, signal.SIGKILL]),
+                                (signal.SIGTERM, signal.SIGTERM, [signal.SIGTERM, signal.SIGKILL])):
+        job, worker = Job.__new__(Job), Worker()
+        job.signals, job.workers = 0, [worker]
+        job.on_signal(first, None)
+        job.on_signal(second, None)
+        assert worker.sent == sent
