@@ -385,6 +385,29 @@ def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
     assert report['images_per_s'] > 0 and f"top-1 {report['accuracy']['top1']:.2f} %" in done.stdout
 
 
+@needs_sdk
+@pytest.mark.parametrize('batch', [1, 8])
+def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path):
+    folder, _, model = deployed
+    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--output', tmp_path / 'o.json',
+               '--calls', '--repeat', 8, '--batch', batch)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / 'o.json').read_text())
+    each = {stage: np.array(times['each']) for stage, times in report['ms_a_call'].items()}
+    assert {len(times) for times in each.values()} == {report['calls']} == {8 * 50 // batch}
+    for stage, times in report['ms_a_call'].items():
+        assert times['mean'] == pytest.approx(each[stage].mean())
+        for name, share in (('p50', 50), ('p90', 90), ('p99', 99)):
+            assert times[name] == pytest.approx(np.percentile(each[stage], share)), (stage, name)
+        words = next(line for line in done.stdout.splitlines() if line.startswith(stage)).split()
+        shown = [times[name] for name in ('mean', 'p50', 'p90', 'p99')]
+        assert [float(word) for word in words[1:]] == pytest.approx(shown, abs=1e-3)
+    parts = each['decode'] + each['preprocess'] + each['inference']
+    assert (parts <= each['total']).all() and parts.sum() > 0.7 * each['total'].sum()  # every image of a call is in it
+    assert report['images_per_s'] == pytest.approx(400 / (each['total'].sum() / 1000), rel=0.3)
+    assert f'{report["images_per_s"]:.1f} images/s' in done.stdout
+
+
 def flags_of_processor():
     try:
         return set(re.search(r'^flags\s*:(.*)', pathlib.Path('/proc/cpuinfo').read_text(), re.M)[1].split())
