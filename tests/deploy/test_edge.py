@@ -466,6 +466,33 @@ def own_kernels():
 
 
 @needs_sdk
+def test_the_benchmark_times_the_programs_network(build, deployed, python_logits, tmp_path):
+    made = run('cmake', '--build', build, '--target', 'tinynet_calls')
+    assert made.returncode == 0, made.stdout + made.stderr
+    folder, _, model = deployed
+    files = sorted((folder / 'images').rglob('*.png'))[:3]
+    run(build / 'tinynet_preprocess', f'{model}.json', tmp_path / 'inputs-3.f32', *files)
+    (tmp_path / 'images').symlink_to(folder / 'images')
+
+    def calls(lines, *files):
+        done = run(build / 'tinynet_calls', model, 'best', tmp_path, *files, input='\n'.join(lines) + '\n',
+                   env={**os.environ, 'GLOG_v': '4'})
+        return [json.loads(line) for line in done.stdout.splitlines()]
+    first, one, two, short, memory = calls(['3,1,1,5,60', '3,1,2,4,60', '3,2,1,50,0'])
+    assert first == {'engine': 'best'} and memory > 1
+    for answer in (one, two, short):
+        assert np.abs(np.array(answer['logits']) - python_logits[0]).max() < 1e-4 * np.abs(python_logits).max()
+    assert [len(answer['ms']) for answer in (one, two, short)] == [5, 8, 2]  # two copies; no time: two calls
+    assert sum(one['ms']) <= 1000 * one['seconds']
+    assert max(sum(two['ms'][:4]), sum(two['ms'][4:])) <= 1000 * two['seconds']
+    _, whole, _ = calls(['1,1,2,3,60'], 'files')
+    assert 'logits' not in whole and len(whole['parts']) == len(whole['ms']) == 6
+    np.testing.assert_allclose([sum(parts) for parts in whole['parts']], whole['ms'], rtol=1e-6)
+    assert all(part > 0 for parts in whole['parts'] for part in parts)
+    assert 'inputs of a batch of 2 are missing' in calls(['2,1,1,1,1'])[-1]['failed']
+
+
+@needs_sdk
 @pytest.mark.parametrize('resolution', [58, 150])
 def test_our_kernels_give_the_librarys_logits(resolution, lite_model, infer):
     plan, model = lite_model(f'tinynet_e@w=0.3,d=0.5,resolution={resolution}')
