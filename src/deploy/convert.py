@@ -23,8 +23,8 @@ from src.model.weights import torch_names
 from src.text import shown
 from src.training import checkpoint
 
-TIMMS = ('bicubic', 'bilinear', 'nearest', 'box', 'hamming', 'lanczos', 'random')  # interpolations; the first is ours
-INTERPOLATIONS = {'bicubic_antialiased': TIMMS[0]}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
+TIMM = 'bicubic'  # timm's name of the interpolation that evaluation uses, which is Pillow's, so antialiased
+INTERPOLATIONS = {'bicubic_antialiased': TIMM}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
 
 
 def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: str = 'auto',
@@ -162,17 +162,17 @@ def _preprocessing(description: dict, source: str, in_channels: int
             'name': 'image_folder', 'crop_ratio': asked.get('crop_pct', data.crop_ratio),
             'mean': asked.get('mean', data.mean), 'deviation': asked.get('std', data.deviation)}}, 'config.json').data
         mean, deviation = presets.per_channel(data, in_channels)
-        other = asked.get('interpolation', TIMMS[0])
-        if other not in TIMMS:
-            raise ValueError(f'interpolation {shown(other)} is none of {", ".join(TIMMS)}')
+        other = asked.get('interpolation', TIMM)
+        if not isinstance(other, str):
+            raise ValueError(f'interpolation {shown(other)} must be text')
     except (ValueError, TypeError) as error:
         raise ValueError(f'config.json beside {source}: {error}') from None
     square = height == width and (height is None or PREPROCESSING['resolution'][0](height))
     if isinstance(channels, bool) or channels not in (3, in_channels) or not square:
         raise ValueError(f'config.json beside {source}: input_size {shown(channels)} x {shown(height)} x {shown(width)}; '
                          'networks here are evaluated on square images of up to 4096 pixels, of 3 channels, or 1')
-    notes = [] if other == TIMMS[0] else [
-        f'config.json asks for {other} interpolation; evaluation here is {TIMMS[0]}, so scores differ a little']
+    notes = [] if other == TIMM else [
+        f'config.json asks for {other} interpolation; evaluation here is {TIMM}, so scores differ a little']
     if in_channels == 1 and len(data.mean) == 3:
         notes.append(f'images become grey: of three, mean {mean[0]:g} and std {deviation[0]:g} are taken')
     return replace(data, mean=mean, deviation=deviation), height, notes
