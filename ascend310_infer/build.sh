@@ -7,7 +7,7 @@ build=${BUILD:-$here/build}
 fetched=$(realpath -m "$here/../data/mindspore-lite")
 [ -n "${MINDSPORE_LITE_HOME:-}" ] || [ ! -d "$fetched" ] || MINDSPORE_LITE_HOME=$fetched
 fail() { echo "error: $1" >&2; exit 2; }
-packages='on Debian: apt-get install cmake make g++ libjpeg-dev libpng-dev'
+packages='on Debian: apt-get install cmake make g++ libjpeg-dev zlib1g-dev'
 command -v cmake >/dev/null || fail "no cmake; $packages"
 cmake -S "$here" -B "$build" -DMINDSPORE_LITE_HOME="${MINDSPORE_LITE_HOME:-}" "$@" ||
     fail "the build cannot start, for the reason above; what it needs, $packages"

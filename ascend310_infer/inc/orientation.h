@@ -1,20 +1,22 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <optional>
+#include <string>
 
 #include "image.h"
 
 namespace tinynets {
 
-// EXIF's orientation, 1 to 8, from a TIFF structure (with or without "Exif\0\0" before it); 0 where it says none.
-int ExifOrientation(const uint8_t *data, size_t size);
+// What a file holds beside its pixels in which an orientation may be.
+struct Metadata {
+  std::optional<std::string> exif;     // a TIFF structure, after "Exif\0\0" or without
+  std::optional<std::string> profile;  // ImageMagick's text of the same
+  std::string xmp;                     // XMP's packet
+};
 
-// The same from an XMP packet.
-int XmpOrientation(const char *data, size_t size);
-
-// The same from a PNG file, as Pillow finds it: in its eXIf chunk, else in ImageMagick's text of it, else in XMP.
-int PngOrientation(const uint8_t *file, size_t size);
+// EXIF's orientation as Pillow finds it: in EXIF data, else in ImageMagick's text, else in XMP. 1 where there is none
+// or the first of them is damaged.
+int FindOrientation(const Metadata &metadata);
 
 // The image as its orientation wants it seen.
 View Upright(const Image &image);

@@ -8,4 +8,6 @@ namespace tinynets {
 // could steer the terminal.
 std::string Printable(const std::string &text);
 
+bool IsUtf8(const std::string &text);
+
 }  // namespace tinynets

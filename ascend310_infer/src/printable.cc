@@ -15,6 +15,11 @@ size_t Length(const std::string &text, size_t at) {
   for (size_t i = 1; i < length; i++) {
     if ((byte(at + i) & 0xc0) != 0x80) return 0;
   }
+  const uint8_t second = length > 2 ? byte(at + 1) : 0;  // too long a form of a character, a surrogate, past U+10FFFF
+  if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) || (lead == 0xf0 && second < 0x90) ||
+      (lead == 0xf4 && second >= 0x90)) {
+    return 0;
+  }
   return length;
 }
 
@@ -31,6 +36,14 @@ std::string Escape(uint8_t value) {
 }
 
 }  // namespace
+
+bool IsUtf8(const std::string &text) {
+  for (size_t at = 0, length = 0; at < text.size(); at += length) {
+    length = Length(text, at);
+    if (length == 0) return false;
+  }
+  return true;
+}
 
 std::string Printable(const std::string &text) {
   std::string shown;

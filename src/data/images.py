@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
 from src import cache
 from src.files import write_text
@@ -41,6 +41,10 @@ _SAVE_EVERY = 10.0  # seconds between two savings of what a check has found
 # Markers of a JPEG header, by their second byte: coefficients follow; the size; JFIF, Adobe, tables and comments
 _SCAN, _FRAMES, _PLAIN = 0xda, (0xc0, 0xc1, 0xc2), (0xe0, 0xee, 0xdb, 0xc4, 0xdd, 0xfe)
 _MOST_PIXELS = 2 ** 26  # Pillow warns of larger ones, or refuses them
+_ORIENTATION = 0x0112
+_TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+          8: Image.Transpose.ROTATE_90}  # by EXIF's orientation
 
 
 class ImageError(ValueError):
@@ -64,7 +68,7 @@ def decode_wide(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> 
             wide = image.mode.startswith('I;16') or any(';16' in str(tile) for tile in getattr(image, 'tile', ()))
             image.load()
             bits = _sample_bits(image)
-            rgb = to_rgb(ImageOps.exif_transpose(image), bits)
+            rgb = to_rgb(_upright(image), bits)
         return rgb, max(high for _, high in rgb.getextrema()) if wide else None
 
 
@@ -140,7 +144,7 @@ def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> U
             if size is not None:
                 return Jpeg(data, size, str(path))
             with Image.open(io.BytesIO(data)) as image:
-                if image.format == 'JPEG' and image.getexif().get(0x0112, 1) not in range(2, 9):
+                if image.format == 'JPEG' and _orientation(image) not in _TURNS:
                     return Jpeg(data, image.size, str(path))
     return decode(path, data)
 
@@ -189,6 +193,18 @@ def _errors_named(path: Union[str, os.PathLike]) -> Iterator[None]:
         raise ImageError(f'{path}: {" ".join(reason.split()) or type(error).__name__}') from None
 
 
+def _orientation(image: Image.Image) -> object:
+    """EXIF's orientation, from EXIF data or XMP; 1 where they are damaged, which says nothing of the pixels."""
+    with contextlib.suppress(Exception):
+        return image.getexif().get(_ORIENTATION, 1)
+    return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
 def to_rgb(image: Image.Image, bits: Optional[int] = None) -> Image.Image:
     """Convert any Pillow mode to RGB; wide samples become eight bits first, the upper ones of `bits`.
 
@@ -205,6 +221,7 @@ def to_rgb(image: Image.Image, bits: Optional[int] = None) -> Image.Image:
             known = bits or (16 if image.mode.startswith('I;16') or samples.max(initial=0) > 255 else 8)
             samples = samples // 2 ** (known - 8)
         return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8), 'L').convert('RGB')
+    image.info.pop('transparency', None)  # dropped, as is said above; a damaged one would stop the conversion
     return image.convert('RGB')
 
 
