@@ -40,6 +40,7 @@ _SAVE_EVERY = 10.0  # seconds between two savings of what a check has found
 
 # Markers of a JPEG header, by their second byte: coefficients follow; the size; JFIF, Adobe, tables and comments
 _SCAN, _FRAMES, _PLAIN = 0xda, (0xc0, 0xc1, 0xc2), (0xe0, 0xee, 0xdb, 0xc4, 0xdd, 0xfe)
+_MARKED, _TABLES = (0xe0, 0xee), 0xdb  # the first two begin with a name and a version
 _MOST_PIXELS = 2 ** 26  # Pillow warns of larger ones, or refuses them
 _ORIENTATION = 0x0112
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -156,17 +157,21 @@ def _plain_size(data: bytes) -> Optional[Tuple[int, int]]:
     """
     at, size = 2, None
     while at + 10 <= len(data) and data[at] == 0xff:
-        kind = data[at + 1]
+        kind, length = data[at + 1], int.from_bytes(data[at + 2:at + 4], 'big')
+        content = data[at + 4:at + 2 + length]
+        if length < 2 or len(content) != length - 2:
+            return None
         if kind == _SCAN:
             return size
         if kind in _FRAMES and size is None:
             height, width = struct.unpack_from('>HH', data, at + 5)
-            if data[at + 4] != 8 or data[at + 9] != 3 or not 0 < width * height <= _MOST_PIXELS:
+            if length != 17 or content[0] != 8 or content[5] != 3 or not 0 < width * height <= _MOST_PIXELS:
                 return None
             size = width, height
-        elif kind not in _PLAIN:
-            return None
-        at += 2 + int.from_bytes(data[at + 2:at + 4], 'big')
+        elif kind not in _PLAIN or kind in _MARKED and length < 9 or kind == _TABLES and (
+                len(content) % 65 or any(precision > 15 for precision in content[::65])):
+            return None  # among them what is too short for Pillow
+        at += 2 + length
     return None
 
 

@@ -33,6 +33,20 @@ void LeaveOnWarning(j_common_ptr jpeg, int level) {
 
 void Silent(j_common_ptr) {}
 
+// Whether the only scan, whose data begins here, is followed by the end of the image. Where it is not, what comes after
+// the crop's last row, which is not read here, may be damaged or missing: whoever reads all of it decides.
+bool EndsWithTheScan(const uint8_t *data, size_t size) {
+  constexpr int STUFFED = 0, FIRST_RESTART = 0xd0, LAST_RESTART = 0xd7, END = 0xd9, PREFIX = 0xff;
+  const uint8_t *const end = data + size;
+  while (data < end && (data = static_cast<const uint8_t *>(std::memchr(data, PREFIX, end - data))) != nullptr) {
+    while (data < end && *data == PREFIX) data++;
+    if (data == end) return false;
+    if (*data == END) return true;
+    if (*data != STUFFED && (*data < FIRST_RESTART || *data > LAST_RESTART)) return false;
+  }
+  return false;
+}
+
 // Where a side (begin, end) of the crop lies in an image decoded at 1/scale.
 struct Side {
   int first, last;  // whole pixels that hold it
@@ -62,6 +76,9 @@ class Decoder {
     jpeg_read_header(&jpeg_, TRUE);
     if (jpeg_.num_components != 3 || jpeg_.jpeg_color_space != JCS_YCbCr || jpeg_.data_precision != 8 ||
         crop[2] > static_cast<int>(jpeg_.image_width) || crop[3] > static_cast<int>(jpeg_.image_height)) {
+      return false;
+    }
+    if (!jpeg_has_multiple_scans(&jpeg_) && !EndsWithTheScan(jpeg_.src->next_input_byte, jpeg_.src->bytes_in_buffer)) {
       return false;
     }
     jpeg_.out_color_space = JCS_EXT_RGBX;
