@@ -8,6 +8,9 @@ namespace tinynets {
 // could steer the terminal.
 std::string Printable(const std::string &text);
 
+// The same of a message, without its middle where it is longer than a few lines: it may quote a user's file.
+std::string Line(const std::string &text);
+
 bool IsUtf8(const std::string &text);
 
 }  // namespace tinynets

@@ -13,7 +13,12 @@ namespace {
 std::vector<uint8_t> ReadFile(const std::string &path) {
   constexpr std::streamoff LARGEST_FILE = std::streamoff{2} << 30;  // bytes; more than the largest image takes
   std::error_code ignored;
-  if (std::filesystem::is_fifo(path, ignored)) throw ImageError("is a pipe");  // opening it would wait
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind == std::filesystem::file_type::fifo) throw ImageError("is a pipe");  // opening it would wait
+  if (kind == std::filesystem::file_type::directory) throw ImageError("is a folder");
+  if (std::filesystem::exists(path, ignored) && kind != std::filesystem::file_type::regular) {
+    throw ImageError("is a device");
+  }
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
   if (size < 0) throw ImageError(std::strerror(errno));

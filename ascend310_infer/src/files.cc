@@ -1,7 +1,14 @@
 #include "files.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -91,10 +98,13 @@ int ClassOf(const std::string &name, const std::vector<std::string> &class_names
 }  // namespace
 
 std::string ReadText(const std::string &path, size_t largest) {
+  std::error_code ignored;
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {  // reading a pipe or a device may never end
+    throw UserError(path + ": is a folder, a pipe or a device; a file is needed");
+  }
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  std::error_code ignored;
-  if (size < 0 || fs::is_directory(path, ignored) || !file.seekg(0)) throw UserError(path + ": cannot be read");
+  if (size < 0 || !file.seekg(0)) throw UserError(path + ": cannot be read");
   if (static_cast<size_t>(size) > largest) {
     throw UserError(path + ": is larger than the " + std::to_string(largest >> 20) + " MiB that a text may have");
   }
@@ -158,17 +168,22 @@ int Labels::Of(const std::string &image) const {
 }
 
 void WriteFile(const std::string &path, const std::string &text) {
-  const std::string temporary = path + ".part";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(temporary, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw UserError(path + ": cannot be written");
+  std::string temporary = path + ".XXXXXX";
+  const int file = mkstemp(temporary.data());  // a new file of an unpredictable name
+  const mode_t mask = umask(0);
+  umask(mask);
+  bool written = file >= 0 && fchmod(file, 0666 & ~mask) == 0;
+  for (size_t at = 0; written && at < text.size();) {
+    const ssize_t count = write(file, text.data() + at, text.size() - at);
+    written = count > 0;
+    at += written ? static_cast<size_t>(count) : 0;
   }
+  written = written && rename(temporary.c_str(), path.c_str()) == 0;
+  const std::string reason = std::strerror(errno);
+  if (file >= 0) close(file);
+  if (written) return;
+  if (file >= 0) unlink(temporary.c_str());
+  throw UserError(path + ": cannot be written (" + reason + ")");
 }
 
 }  // namespace tinynets

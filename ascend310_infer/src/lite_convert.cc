@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
     Convert(argv[1], argv[2], device == "ascend", batches);
     return 0;
   } catch (const std::exception &error) {
-    std::fprintf(stderr, "error: %s\n", tinynets::Printable(error.what()).c_str());
+    std::fprintf(stderr, "error: %s\n", tinynets::Line(error.what()).c_str());
     return 2;
   }
 }

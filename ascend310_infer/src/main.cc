@@ -34,7 +34,7 @@ int Run(const Arguments &arguments) {
   int failed = 0;
   for (size_t i = 0; i < images.size(); i++) {
     if (!outcome.results[i].logits.empty()) continue;
-    std::fprintf(stderr, "skipped %s\n", Printable(images[i] + ": " + outcome.results[i].failure).c_str());
+    std::fprintf(stderr, "skipped %s\n", Line(images[i] + ": " + outcome.results[i].failure).c_str());
     failed = 1;
   }
   if (!labels.empty()) {
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     std::fputs("error: out of memory; a smaller --batch or fewer --workers need less\n", stderr);
   } catch (const std::exception &error) {
-    std::fprintf(stderr, "error: %s\n", Printable(error.what()).c_str());
+    std::fprintf(stderr, "error: %s\n", Line(error.what()).c_str());
   }
   return 2;
 }

@@ -27,7 +27,7 @@ int Run(const std::string &manifest, const std::string &output, int count, char 
       preprocess(Decode(images[i]), tensor.data());
       file.write(reinterpret_cast<const char *>(tensor.data()), static_cast<std::streamsize>(tensor.size() * 4));
     } catch (const ImageError &error) {
-      std::fprintf(stderr, "skipped %s\n", Printable(std::string(images[i]) + ": " + error.what()).c_str());
+      std::fprintf(stderr, "skipped %s\n", Line(std::string(images[i]) + ": " + error.what()).c_str());
       failed = 1;
     }
   }
@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
   try {
     return Run(argv[1], argv[2], argc - 3, argv + 3);
   } catch (const std::exception &error) {
-    std::fprintf(stderr, "error: %s\n", Printable(error.what()).c_str());
+    std::fprintf(stderr, "error: %s\n", Line(error.what()).c_str());
     return 2;
   }
 }

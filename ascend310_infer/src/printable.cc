@@ -67,4 +67,14 @@ std::string Printable(const std::string &text) {
   return shown;
 }
 
+std::string Line(const std::string &text) {
+  constexpr size_t LONGEST = 600, START = 400, END = 150;  // bytes
+  if (text.size() <= LONGEST) return Printable(text);
+  const auto boundary = [&](size_t at) {  // where a character begins
+    for (int i = 0; i < 3 && (static_cast<uint8_t>(text[at]) & 0xc0) == 0x80; i++) at--;
+    return at;
+  };
+  return Printable(text.substr(0, boundary(START))) + "..." + Printable(text.substr(boundary(text.size() - END)));
+}
+
 }  // namespace tinynets
