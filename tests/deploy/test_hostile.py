@@ -270,7 +270,7 @@ def test_manifests(hostile):
     assert taken == {'whole', 'mark', 'many', 'twice', 'name', 'crop_ratio 0.1', 'mean 1e6', 'mean 1e-6',
                      'mean 2e-6', 'mean 1e-400', 'deviation 1e6', 'deviation 2e-6'}, taken
     assert all('not a manifest' in line for name, line in said.items() if 'deep' in name or ' at ' in name)
-    assert 'nested deeper than 64' in said['deep beside'] and max(map(len, said.values())) < 400
+    assert 'nested more than 64 deep' in said['deep beside'] and max(map(len, said.values())) < 400
 
 
 def test_a_manifest_in_between_two_models_describes_either(hostile):
