@@ -7,8 +7,10 @@ from src.runtime import printable, run_entry
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('runs', nargs='+', type=user_path, metavar='RUN', help='run folders of train.py, finished or not')
-    parser.add_argument('--out', default='compare.png', type=user_path, metavar='PNG', help='the picture (default compare.png)')
+    parser.add_argument('runs', nargs='+', type=user_path, metavar='RUN',
+                        help='run folders of train.py, finished or not')
+    parser.add_argument('--out', default='compare.png', type=user_path, metavar='PNG',
+                        help='the picture (default compare.png)')
     parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
     return parser.parse_args()
 

@@ -14,8 +14,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--from', required=True, type=user_path, metavar='FILE', dest='source',
                         help="a .safetensors or .pth (.pt, .bin, .pth.tar) with timm's names, or a .ckpt")
     parser.add_argument('--to', choices=('ckpt', 'safetensors'), help='default: ckpt, and safetensors from a .ckpt')
-    parser.add_argument('--out', type=user_path, metavar='FILE', help='default: beside the source, the same name with .ckpt, or '
-                        'timm/model.safetensors')
+    parser.add_argument('--out', type=user_path, metavar='FILE',
+                        help='default: beside the source, the same name with .ckpt, or timm/model.safetensors')
     parser.add_argument('--model', metavar='NAME', help='the network (default: what config.json beside the file says)')
     parser.add_argument('--classes', type=user_path, metavar='FILE', help='names of the classes, one a line')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),

@@ -22,7 +22,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: the formula's)")
     parser.add_argument('--num-classes', type=int, metavar='N', help="default: the formula's")
     parser.add_argument('--rule', default='tiny', metavar='NAME', help=', '.join(RULES))
-    parser.add_argument('--formula', type=user_path, metavar='FILE', help="of fit_formula.py (default: the published networks' one)")
+    parser.add_argument('--formula', type=user_path, metavar='FILE',
+                        help="of fit_formula.py (default: the published networks' one)")
     parser.add_argument('--width', default='solved', metavar='HOW',
                         help='solved: meets the counted budget (default); paper: sqrt(c / (r^2 d))')
     parser.add_argument('--compare', action='store_true', help='all rules side by side')

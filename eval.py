@@ -9,7 +9,8 @@ from src.runtime import configure, rank, run_entry
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH', help='a .ckpt, a .mindir or an .onnx')
+    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
+                        help='a .ckpt, a .mindir or an .onnx')
     parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
     parser.add_argument('--split', default='val', choices=('train', 'val'))

@@ -50,7 +50,8 @@ def main() -> Optional[int]:
         from src.study.run import estimate, plan, run
         config = load_study(args.config, args.overrides)
         if args.data_dir:  # trials run in another folder
-            config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir)))
+            data = dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir))
+            config = dataclasses.replace(config, data=data)
         planned = plan(config)
         if args.dry_run:
             from src.study.show import networks_table

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Classify images in C++: bash scripts/run_infer_310.sh MODEL IMAGES [cpu|ascend|DEVICE_ID] [options of tinynet_infer]
-# MODEL is export.py's .mindir or .onnx; where this MindSpore Lite does not read it, the .onnx beside it is converted for
-# the device. A number is the device id of an Ascend.
+# MODEL is export.py's .mindir or .onnx; where this MindSpore Lite does not read it, the .onnx beside it is converted
+# for the device. A number is the device id of an Ascend.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n 2,4p "$0" | cut -c3- >&2; exit 2; }
 model=$1 images=$2 device=cpu onnx=${1%.*}.onnx; shift 2

@@ -164,8 +164,8 @@ class RuntimeConfig:
     `kernels` auto takes the CPU operators of src/kernels where they can be compiled, stock the framework's own.
     `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
     (float16 or bfloat16), O3 everything in float16, auto by its lists of operators. Weights and updates stay float32.
-    `jit_level` is how graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of an
-    Ascend; auto is O1 on an Ascend and O0 elsewhere.
+    `jit_level` is how graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of
+    an Ascend; auto is O1 on an Ascend and O0 elsewhere.
     """
     device: str = 'auto'
     device_id: int = 0

@@ -116,8 +116,8 @@ def _remove_abandoned(folder: str) -> None:
 def decode_text(data: bytes, errors: str = 'strict') -> str:
     """Return UTF-8 bytes as text without a byte-order mark, every line end as a single newline.
 
-    `errors` 'replace' takes bytes that are not UTF-8 as U+FFFD. Raises ValueError for UTF-16, UTF-32 and, where `errors`
-    is 'strict', other bytes than UTF-8.
+    `errors` 'replace' takes bytes that are not UTF-8 as U+FFFD. Raises ValueError for UTF-16, UTF-32 and, where
+    `errors` is 'strict', other bytes than UTF-8.
     """
     coding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if coding is None and errors == 'strict' and b'\0' in data[:4]:
@@ -236,8 +236,8 @@ def check_text_path(path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise ValueError(f'{path}: the path is not in UTF-8, as the libraries need it; rename the folder or the file, or '
-                         'run in a terminal of UTF-8') from None
+        raise ValueError(f'{path}: the path is not in UTF-8, as the libraries need it; rename the folder or the file, '
+                         'or run in a terminal of UTF-8') from None
 
 
 def check_parent(*paths) -> None:

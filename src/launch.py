@@ -89,7 +89,10 @@ class Job:
                 output.close()
 
     def on_signal(self, number: int = signal.SIGTERM, *_) -> None:
-        """Let the workers save and stop; a second SIGINT or SIGTERM ends them at once, a closed terminal hangs up twice."""
+        """Let the workers save and stop; a second SIGINT or SIGTERM ends them at once.
+
+        A closed terminal sends SIGHUP twice; the second one is ignored.
+        """
         if self.signals and number not in (signal.SIGINT, signal.SIGTERM):
             return
         self.signals += 1

@@ -20,11 +20,12 @@ LACKING = {  # what a machine lacks: the system's error numbers, and words of th
               r'database or disk is full|disk I/O error|readonly database|unable to open database'),
     'memory': ((errno.ENOMEM,), r'bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Mm]emory (is )?not enough|'
                                 r'([Aa]lloc|[Mm]alloc)\w* .{0,60}fail|failed to map segment'),
-    'processes': ((errno.EAGAIN, errno.EMFILE, errno.ENFILE), r"can't start new thread|Resource temporarily unavailable|"
-                                                              r'Too many open files'),
+    'processes': ((errno.EAGAIN, errno.EMFILE, errno.ENFILE),
+                  r"can't start new thread|Resource temporarily unavailable|Too many open files"),
 }
 ADVICE = {'memory': 'out of memory; a smaller batch, image or network needs less',
-          'processes': 'the system allows no more threads, processes or open files; ulimit -u and ulimit -n show the limits'}
+          'processes': 'the system allows no more threads, processes or open files; ulimit -u and ulimit -n show the '
+                       'limits'}
 
 _warned: Set[str] = set()
 
@@ -150,7 +151,8 @@ def lacking(error: Optional[BaseException]) -> str:
         if isinstance(error, MemoryError):
             return 'memory'
         by_text = isinstance(error, (RuntimeError, OSError, SystemError, ImportError)) or _is_of_sqlite(error)
-        what = next((what for what, (numbers, _) in LACKING.items() if getattr(error, 'errno', None) in numbers), '') or (
+        number = getattr(error, 'errno', None)
+        what = next((what for what, (numbers, _) in LACKING.items() if number in numbers), '') or (
             lacking_by(str(error)) if by_text else '')
         if what:
             return what
@@ -183,4 +185,5 @@ def printable(text: str) -> str:
     Line separators, marks that change the direction of writing, and surrogates, which stand for bytes of a file name
     that are not UTF-8, become escapes too.
     """
-    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]', lambda found: found[0].encode('unicode_escape').decode(), text)
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]',
+                  lambda found: found[0].encode('unicode_escape').decode(), text)

@@ -1,7 +1,7 @@
 """Drawing without a display, the same for everybody: by Matplotlib's Agg and its own defaults.
 
-Neither MPLBACKEND, which notebooks set for the commands that are run in them, nor a matplotlibrc has a say. Matplotlib is
-imported when a picture is drawn.
+Neither MPLBACKEND, which notebooks set for the commands that are run in them, nor a matplotlibrc has a say. Matplotlib
+is imported when a picture is drawn.
 """
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def picture(draw: Callable) -> Callable:
         buffer = io.BytesIO()
         try:
             with _defaults(), warnings.catch_warnings():
-                warnings.filterwarnings('ignore', message='Glyph')  # a name in a script the font lacks is drawn as boxes
+                # a name in a script the font lacks is drawn as boxes
+                warnings.filterwarnings('ignore', message='Glyph')
                 figure = draw(*arguments, **options)
                 figure.savefig(buffer, dpi=120, format='png')
             with replacing(path) as temporary, open(temporary, 'wb') as file:

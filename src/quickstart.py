@@ -62,7 +62,8 @@ def deploy(config: Config, path: str, best: str, top1: Optional[float]) -> Tuple
         raise ValueError(f'the exported model scores {result.top1:.2f} %, the checkpoint {top1:.2f} %')
     confusion, drawn = os.path.join(path, CONFUSION), os.path.join(path, PREDICTIONS)
     with side_product(confusion):
-        confusion_matrix(result.confusion, model.class_names, f'exported model, top-1 {result.top1:.2f} %', path=confusion)
+        confusion_matrix(result.confusion, model.class_names, f'exported model, top-1 {result.top1:.2f} %',
+                         path=confusion)
     named = list(classify(model, samples_of_dataset(dataset, 24)))
     with side_product(drawn):
         predictions([r.image for r in named], [r.caption for r in named], [r.right for r in named], path=drawn)

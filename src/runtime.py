@@ -318,7 +318,8 @@ def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
 
     So does what the machine lacks: space, memory, processes. A reader of the output that goes away changes nothing;
     output that cannot be written otherwise makes the exit code 2 after the work is done, but not where it is a mere
-    `log` of work whose results are files. TINYNETS_DEBUG=1 in the environment shows where in the code an error came from.
+    `log` of work whose results are files. TINYNETS_DEBUG=1 in the environment shows where in the code an error
+    came from.
     """
     output.guard(log)  # first: it closes the gaps that other descriptors would fill
     stopping.listen()

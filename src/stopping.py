@@ -1,9 +1,10 @@
 """Stopping on request: what a signal does, from a command's first line to its last.
 
-SIGINT and SIGTERM, SIGHUP (the terminal was closed) and SIGUSR1 (a batch system's notice) ask a command to stop. Outside
-of a `Stop` block that defers them there is nothing to save: temporary files are removed and the process ends at once
-with exit code 130. A thread does that, for an exception in the middle of the framework's code comes out as another error,
-as an abort or not at all. Inside of such a block the request is noted, and the block saves and raises Interrupted.
+SIGINT and SIGTERM, SIGHUP (the terminal was closed) and SIGUSR1 (a batch system's notice) ask a command to stop.
+Outside of a `Stop` block that defers them there is nothing to save: temporary files are removed and the process ends at
+once with exit code 130. A thread does that, for an exception in the middle of the framework's code comes out as another
+error, as an abort or not at all. Inside of such a block the request is noted, and the block saves and raises
+Interrupted.
 """
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from src.files import remove_workplaces
 
 INTERRUPTED = 130  # the exit code
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-IMPATIENT = (signal.SIGINT, signal.SIGTERM)  # of these a second one ends everything at once; a terminal sends SIGHUP twice
+# of these a second one ends everything at once; a terminal sends SIGHUP twice
+IMPATIENT = (signal.SIGINT, signal.SIGTERM)
 TWICE = 1.0  # seconds: what comes sooner is the same request, as `timeout` signals the process and then its group
 TIDYING = 3.0  # seconds for removing temporary files, at most
 
@@ -37,7 +39,7 @@ class Interrupted(Exception):
 
 
 def listen() -> None:
-    """Answer signals from here on, in the main thread of a command. A SIGHUP that is ignored, by nohup, stays ignored."""
+    """Answer signals from here on, in the main thread of a command. A SIGHUP that nohup ignores stays ignored."""
     global _listening
     if _listening:
         return
@@ -132,8 +134,8 @@ def check() -> None:
 class Stop:
     """A block that answers a request to stop itself: it looks at `requested` between two steps of its work.
 
-    From `defer()` on a request is only noted; before, it ends the process at once with `message`, as nothing can be lost.
-    In a program that is none of this package's commands the block takes the signals itself and always defers.
+    From `defer()` on a request is only noted; before, it ends the process at once with `message`, as nothing can be
+    lost. In a program that is none of this package's commands the block takes the signals itself and always defers.
     """
 
     def __init__(self, message: str = 'interrupted', deferring: bool = True):

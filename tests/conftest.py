@@ -8,7 +8,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = 'tinynet_e@w=0.1,d=0.1,resolution=16'  # seven blocks: compiles in seconds
-TRAINED = ('train.epochs=4', 'data.batch_size=64', 'optim.learning_rate=0.01', 'data.crop_area=[0.8, 1]')  # 4 x 22 steps
+# 4 x 22 steps
+TRAINED = ('train.epochs=4', 'data.batch_size=64', 'optim.learning_rate=0.01', 'data.crop_area=[0.8, 1]')
 
 os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')  # as src/runtime.py
 os.environ.setdefault('GLOG_v', '3')

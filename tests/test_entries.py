@@ -90,7 +90,8 @@ def test_summary_prints_each_number_under_its_name(command):
 
 
 def test_export_says_size_and_difference_of_each_file(checkpoint, command, tmp_path):
-    code, out, _ = command('export.py', '--checkpoint', checkpoint, '--out', tmp_path, '--format', 'onnx', '--device', 'CPU')
+    code, out, _ = command('export.py', '--checkpoint', checkpoint, '--out', tmp_path, '--format', 'onnx', '--device',
+                           'CPU')
     path = next(tmp_path.glob('*.onnx'))
     manifest = json.loads((tmp_path / f'{path.name}.json').read_text())
     assert code == 0 and f'ONNX: {path} ({path.stat().st_size:,} bytes)' in out

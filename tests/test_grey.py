@@ -114,8 +114,8 @@ def test_a_grey_network_is_the_same_in_every_file(run):
     assert np.abs(model.probabilities([coloured]) - own).max() > 0
     rows = compare(str(run / 'best.ckpt'), dataset, 64, 2, program=False)
     assert len(rows) == 3 and all(row.difference < 1e-4 for row in rows)
-    variants = quantize(made['ONNX'].path, str(run / 'int8.onnx'), (model.transform(dataset.image(i))[None] for i in range(8)),
-                        dataset, force=True)
+    variants = quantize(made['ONNX'].path, str(run / 'int8.onnx'),
+                        (model.transform(dataset.image(i))[None] for i in range(8)), dataset, force=True)
     assert variants[1].score.count == 360
 
 
@@ -159,9 +159,11 @@ def test_a_config_json_of_nonsense_is_refused(change, reason, run, tmp_path):
 
 @pytest.mark.parametrize('change, reason', [
     ({'mean': [0.5] * 3}, 'preprocessing.mean has 3 numbers, channels L needs 1'),
-    ({'channels': 'RGB', 'mean': [0.5] * 3, 'deviation': [0.5] * 3}, 'preprocessing.channels is RGB, the network takes 1'),
+    ({'channels': 'RGB', 'mean': [0.5] * 3, 'deviation': [0.5] * 3},
+     'preprocessing.channels is RGB, the network takes 1'),
     ({'mean': None}, 'preprocessing.mean is None'), ({'deviation': [1e308]}, 'preprocessing.deviation is'),
-    ({'crop_ratio': 0}, 'crop_ratio is 0'), ({'resolution': 16.0}, 'resolution is 16.0'), ({'layout': 'NHWC'}, 'layout')])
+    ({'crop_ratio': 0}, 'crop_ratio is 0'), ({'resolution': 16.0}, 'resolution is 16.0'),
+    ({'layout': 'NHWC'}, 'layout')])
 def test_a_checkpoint_of_nonsense_is_refused_by_every_reader(change, reason, run, tmp_path):
     from src.deploy.convert import to_safetensors
     from src.deploy.export import export
@@ -184,7 +186,8 @@ def test_logits_that_are_no_numbers_are_named_and_nothing_is_printed(run, tmp_pa
     from src.deploy.predict import load_predictor
     from src.training import checkpoint
     saved = checkpoint.load(str(run / 'best.ckpt'))
-    arrays = {name: array * np.float32(1e30) if name.endswith('.weight') else array for name, array in saved.arrays.items()}
+    arrays = {name: array * np.float32(1e30) if name.endswith('.weight') else array
+              for name, array in saved.arrays.items()}
     path = str(tmp_path / 'huge.ckpt')
     checkpoint.save(path, arrays, saved.meta)
     model = load_predictor(path)

@@ -32,8 +32,9 @@ def test_processors_are_shared_and_every_worker_is_named(job):
     made = job(3)
     assert [(w.env['RANK_ID'], w.env['MS_NODE_ID'], w.env['DEVICE_ID'], w.env['MS_ROLE']) for w in made.workers] == [
         (str(i), str(i), str(i), 'MS_WORKER') for i in range(3)]
-    assert {(w.env['RANK_SIZE'], w.env['MS_WORKER_NUM'], w.env['OMP_NUM_THREADS']) for w in made.workers} == {('3', '3', '2')}
-    assert made.scheduler.env['MS_ROLE'] == 'MS_SCHED' and {w.env['MS_SCHED_HOST'] for w in made.workers} == {'127.0.0.1'}
+    settings = {(w.env['RANK_SIZE'], w.env['MS_WORKER_NUM'], w.env['OMP_NUM_THREADS']) for w in made.workers}
+    assert settings == {('3', '3', '2')} and {w.env['MS_SCHED_HOST'] for w in made.workers} == {'127.0.0.1'}
+    assert made.scheduler.env['MS_ROLE'] == 'MS_SCHED'
     assert [w.log and os.path.basename(w.log) for w in made.workers] == [None, 'worker_1.log', 'worker_2.log']
 
 

@@ -88,7 +88,8 @@ run_entry(main, log=True)
 
 @pytest.mark.parametrize('closed', ['>&-', '2>&-', '>&- 2>&-', '<&- >&- 2>&-'])
 def test_no_file_takes_the_place_of_a_closed_stream(closed, tmp_path):
-    done = subprocess.run(['bash', '-c', f'"$@" {closed}', 'bash', sys.executable, '-c', CLOSED, str(tmp_path / 'file')],
+    done = subprocess.run(['bash', '-c', f'"$@" {closed}', 'bash', sys.executable, '-c', CLOSED,
+                           str(tmp_path / 'file')],
                           cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and (tmp_path / 'file').read_text() == 'content', done.stderr
 
@@ -102,7 +103,8 @@ def test_a_side_product_that_fails_is_one_warning_for_each(capsys, monkeypatch):
             raise KeyError('any error\nwith two lines')
     lines = capsys.readouterr().err.splitlines()
     assert len(reached) == 3 and len(lines) == 2
-    assert lines[0].startswith('warning: curve.png could not be written (') and lines[1].startswith('warning: a\\x1b.md')
+    assert lines[0].startswith('warning: curve.png could not be written (')
+    assert lines[1].startswith('warning: a\\x1b.md')
     with pytest.raises(KeyboardInterrupt), side_product('x'):
         raise KeyboardInterrupt
 
@@ -126,12 +128,14 @@ def raised(*errors):
 
 @pytest.mark.parametrize('error, what', [
     (OSError(errno.ENOSPC, 'x'), 'space'), (OSError(errno.EDQUOT, 'x'), 'space'), (OSError(errno.EROFS, 'x'), 'space'),
-    (MemoryError(), 'memory'), (OSError(errno.ENOMEM, 'x'), 'memory'), (RuntimeError("can't start new thread"), 'processes'),
-    (BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable'), 'processes'), (OSError(errno.EMFILE, 'x'), 'processes'),
-    (RuntimeError('Malloc for kernel output failed, Memory isn\'t enough'), 'memory'), (RuntimeError('std::bad_alloc'), 'memory'),
+    (MemoryError(), 'memory'), (OSError(errno.ENOMEM, 'x'), 'memory'),
+    (RuntimeError("can't start new thread"), 'processes'),
+    (BlockingIOError(errno.EAGAIN, 'Resource temporarily unavailable'), 'processes'),
+    (OSError(errno.EMFILE, 'x'), 'processes'), (RuntimeError('std::bad_alloc'), 'memory'),
+    (RuntimeError('Malloc for kernel output failed, Memory isn\'t enough'), 'memory'),
     (ImportError('libx.so: failed to map segment from shared object'), 'memory'),
-    (RuntimeError('the shapes differ'), ''), (ValueError('No space left in this sentence'), ''), (OSError(errno.ENOENT, 'x'), ''),
-    (FileNotFoundError('x'), ''), (KeyError('memory'), ''),
+    (RuntimeError('the shapes differ'), ''), (ValueError('No space left in this sentence'), ''),
+    (OSError(errno.ENOENT, 'x'), ''), (FileNotFoundError('x'), ''), (KeyError('memory'), ''),
     (raised(OSError(errno.ENOSPC, 'x'), ValueError('could not be saved')), 'space'),
     (raised(MemoryError(), RuntimeError('wrapped'), ValueError('again')), 'memory'),
     (raised(KeyError('x'), ValueError('other')), '')])
@@ -146,10 +150,12 @@ def test_want_of_memory_and_of_threads_are_one_line_and_other_errors_are_not():
         done = subprocess.run([sys.executable, '-c', code.format(error)], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 2 and done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
         assert words in done.stderr
-    done = subprocess.run([sys.executable, '-c', code.format('RuntimeError("a bug")')], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, '-c', code.format('RuntimeError("a bug")')], cwd=ROOT, capture_output=True,
+                          text=True)
     assert done.returncode == 1 and 'Traceback' in done.stderr
 
 
 def test_descriptions_are_one_line():
     assert describe(OSError(errno.ENOSPC, 'No space left on device', 'a\nb')) == 'a\\nb: No space left on device'
-    assert describe(RuntimeError('one\ntwo')) == 'one two' and 'ulimit' in describe(RuntimeError("can't start new thread"))
+    assert describe(RuntimeError('one\ntwo')) == 'one two'
+    assert 'ulimit' in describe(RuntimeError("can't start new thread"))

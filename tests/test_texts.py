@@ -23,13 +23,14 @@ from src.training.run import RunFolder
 
 BASE = resolve('efficientnet_b0')
 RECORDS = 'name,r,d,w,top1\na,1,1,1,70\nb,0.8,1,0.9,60\nc,0.5,0.9,0.7,50\n'
-METRICS = ''.join(json.dumps({'kind': kind, 'step': 1, 'epoch': 0.5, 'loss': 2.5, 'learning_rate': 0.1, 'images_per_s': 9.5,
-                               'top1': 50.0, 'top5': 90.0, 'count': 4}) + '\n' for kind in ('train', 'eval'))
+METRICS = ''.join(json.dumps({'kind': kind, 'step': 1, 'epoch': 0.5, 'loss': 2.5, 'learning_rate': 0.1,
+                              'images_per_s': 9.5, 'top1': 50.0, 'top5': 90.0, 'count': 4}) + '\n'
+                  for kind in ('train', 'eval'))
 TABLE = {'server_list': [{'server_id': 'a', 'device': [{'device_id': '3', 'rank_id': '0'}]}]}
 MANIFEST = {'format': 1, 'kind': 'ONNX', 'file': 'x.onnx', 'weights': 'raw', 'config': {}, 'output': {},
             'network': {'name': 'tinynet_e'}, 'class_names': ['a'], 'input': {'name': 'images'},
-            'preprocessing': {'resolution': 32, 'crop_ratio': 1, 'interpolation': 'bicubic_antialiased', 'layout': 'NCHW',
-                              'mean': [0, 0, 0], 'deviation': [1, 1, 1], 'channels': 'RGB'}}
+            'preprocessing': {'resolution': 32, 'crop_ratio': 1, 'interpolation': 'bicubic_antialiased',
+                              'layout': 'NCHW', 'mean': [0, 0, 0], 'deviation': [1, 1, 1], 'channels': 'RGB'}}
 
 
 def manifest_of(path):
@@ -51,13 +52,14 @@ def described(path):
 # what is read -> (file name, its text, reader)
 READERS = {
     'class names': ('names.txt', 'c00\nc01\nlast\n', lambda path: read_class_names(str(path))),
-    'configuration': ('c.yaml', 'model:\n  name: tinynet_a\ntrain:\n  epochs: 3\n', lambda path: load_config(str(path))),
+    'configuration': ('c.yaml', 'model:\n  name: tinynet_a\ntrain:\n  epochs: 3\n',
+                      lambda path: load_config(str(path))),
     'formula': ('f.json', PUBLISHED.read_text(), lambda path: vars(Formula.load(str(path)))['points']),
     'records': ('r.csv', RECORDS, lambda path: [vars(record) for record in read(str(path), BASE).records]),
     'rank table': ('t.json', json.dumps(TABLE, indent=1), lambda path: table_devices(str(path), 1, 1, 0)),
     'manifest': ('x.onnx.json', json.dumps(MANIFEST, indent=1), manifest_of),
-    'packed set': ('pack.json', json.dumps({'class_names': ['a'], 'count': 1, 'files': {'gone.mindrecord': 1}}, indent=1),
-                   packed),
+    'packed set': ('pack.json', json.dumps({'class_names': ['a'], 'count': 1, 'files': {'gone.mindrecord': 1}},
+                                           indent=1), packed),
     'published weights': ('config.json', json.dumps({'architecture': 'tinynet_a'}, indent=1), described),
     'metrics': ('metrics.jsonl', METRICS,
                 lambda path: RunFolder(str(path.parent)).records()),
@@ -107,8 +109,8 @@ def test_only_the_first_mark_and_no_other_break_is_taken(tmp_path):
     assert read_class_names(str(tmp_path / 'n.txt')) == ['a\u2028b\x85c\x0bd', '\ufeffe']
 
 
-@pytest.mark.parametrize('text', ['{"a": NaN}', '{"a": -Infinity}', '[1e999]', '["\\udce9"]', '{"\\ud800": 1}', '[1', '',
-                                  '[' * 100_000, '[1] 2', '["\t"]'])
+@pytest.mark.parametrize('text', ['{"a": NaN}', '{"a": -Infinity}', '[1e999]', '["\\udce9"]', '{"\\ud800": 1}', '[1',
+                                  '', '[' * 100_000, '[1] 2', '["\t"]'])
 def test_json_that_other_readers_refuse_is_refused(text, tmp_path):
     (tmp_path / 'a.json').write_text(text)
     with pytest.raises(ValueError, match='a.json: not valid JSON') as raised:

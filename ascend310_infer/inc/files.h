@@ -6,8 +6,8 @@
 
 namespace tinynets {
 
-// The text of a file in UTF-8 without its byte-order mark, every line end as a single newline. Throws UserError where it
-// cannot be read, has more than `largest` bytes, or is UTF-16 or UTF-32.
+// The text of a file in UTF-8 without its byte-order mark, every line end as a single newline. Throws UserError where
+// it cannot be read, has more than `largest` bytes, or is UTF-16 or UTF-32.
 std::string ReadText(const std::string &path, size_t largest = size_t{1} << 30);
 
 // The image files of a folder and its subfolders, sorted and without hidden ones; or one image file; or those that a

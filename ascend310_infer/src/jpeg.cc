@@ -219,7 +219,8 @@ bool ReadPixels(Reader *reader, uint8_t *pixels, size_t stride) {
     JSAMPROW row = pixels + stride * reader->info.output_scanline;
     if (jpeg_read_scanlines(&reader->info, &row, 1) != 1) return false;
   }
-  // The end may be missing, but what is there has to be right; of a second frame's start libjpeg 2 reads the length first.
+  // The end may be missing, but what is there has to be right; libjpeg 2 reads the length of a second frame's start
+  // first.
   const bool ended = jpeg_finish_decompress(&reader->info);
   const int marker = reader->info.unread_marker;
   return ended || !((marker >= 0xc0 && marker <= 0xc2) || marker == 0xc9 || marker == 0xca);

@@ -102,12 +102,14 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
   if (compile) {
     const std::string side = std::to_string(manifest.resolution);
     converter.SetDevice("Ascend");
-    converter.SetConfigInfo("ascend_context", Profiles(manifest.input, std::to_string(manifest.channels) + "," + side + "," + side, batches));
+    const std::string image = std::to_string(manifest.channels) + "," + side + "," + side;
+    converter.SetConfigInfo("ascend_context", Profiles(manifest.input, image, batches));
   } else {
     // The CPU's fusions make operators that an Ascend has not, and a mark (isOptimized) by which it refuses the file.
     if (ascend) converter.SetNoFusion(true);
     // With a free batch MindSpore Lite 2.0 converts without an error what then crashes; Model::Resize sets it free.
-    converter.SetInputShape({{manifest.input, {batches[0], manifest.channels, manifest.resolution, manifest.resolution}}});
+    converter.SetInputShape(
+        {{manifest.input, {batches[0], manifest.channels, manifest.resolution, manifest.resolution}}});
   }
   const std::string stem = output.substr(0, output.size() - ending.size());  // the converter adds the ending
   const auto status = converter.Convert(mindspore::converter::kFmkTypeOnnx, onnx, stem);

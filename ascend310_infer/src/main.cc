@@ -42,7 +42,8 @@ int Run(const Arguments &arguments) {
     const auto lacking = std::count_if(images.begin(), images.end(), lacks);
     if (lacking > 0) {
       const std::string &first = *std::find_if(images.begin(), images.end(), lacks);
-      std::fprintf(stderr, "not scored, without a label: %td images, the first %s\n", lacking, Printable(first).c_str());
+      std::fprintf(stderr, "not scored, without a label: %td images, the first %s\n", lacking,
+                   Printable(first).c_str());
     }
   }
   std::fputs(Table(arguments, manifest, images, labels, outcome).c_str(), stdout);

@@ -18,7 +18,9 @@ constexpr int FORMAT = 1;
 constexpr int DEEPEST = 64;  // as src/parsing.py, and so is
 constexpr size_t LARGEST_FILE = 16 << 20;  // bytes
 
-std::string Shown(const json &value) { return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80); }
+std::string Shown(const json &value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80);
+}
 
 [[noreturn]] void Refuse(const std::string &name, const json &value, const std::string &allowed) {
   throw UserError(name + " is " + Shown(value) + "; it must be " + allowed);
@@ -55,11 +57,14 @@ constexpr const char *PREPROCESSING = "preprocessing.";
 
 double Number(const json &preset, const char *key, double low, double high, bool whole, const char *allowed) {
   const json &value = Member(preset, PREPROCESSING, key);
-  if (!Within(value, low, high) || (whole && !value.is_number_integer())) Refuse(PREPROCESSING + std::string(key), value, allowed);
+  if (!Within(value, low, high) || (whole && !value.is_number_integer())) {
+    Refuse(PREPROCESSING + std::string(key), value, allowed);
+  }
   return value.get<double>();
 }
 
-void Numbers(const json &preset, const char *key, double low, double high, int channels, const char *allowed, float *to) {
+void Numbers(const json &preset, const char *key, double low, double high, int channels, const char *allowed,
+             float *to) {
   const json &values = Member(preset, PREPROCESSING, key);
   bool good = values.is_array() && values.size() == static_cast<size_t>(channels);
   for (int c = 0; good && c < channels; c++) good = Within(values[c], low, high);
@@ -69,7 +74,9 @@ void Numbers(const json &preset, const char *key, double low, double high, int c
 
 void ReadPreprocessing(const json &preset, Manifest *manifest) {
   const std::string interpolation = Text(preset, PREPROCESSING, "interpolation");
-  if (interpolation != "bicubic_antialiased") Refuse("preprocessing.interpolation", interpolation, "bicubic_antialiased");
+  if (interpolation != "bicubic_antialiased") {
+    Refuse("preprocessing.interpolation", interpolation, "bicubic_antialiased");
+  }
   const std::string layout = Text(preset, PREPROCESSING, "layout");
   if (layout != "NCHW") Refuse("preprocessing.layout", layout, "NCHW");
   const std::string channels = Text(preset, PREPROCESSING, "channels");
@@ -94,7 +101,9 @@ void CheckTensor(const json &all, const char *place, const json &wanted) {
   const json &shape = tensor["shape"];
   bool good = shape.is_array() && shape.size() == wanted.size() + 1 &&
               (shape[0].is_null() || (shape[0].is_number_integer() && shape[0] == 1));
-  for (size_t i = 0; good && i < wanted.size(); i++) good = shape[i + 1].is_number_integer() && shape[i + 1] == wanted[i];
+  for (size_t i = 0; good && i < wanted.size(); i++) {
+    good = shape[i + 1].is_number_integer() && shape[i + 1] == wanted[i];
+  }
   if (!good) Refuse(std::string(place) + ".shape", shape, "that of the classes and the preprocessing");
 }
 

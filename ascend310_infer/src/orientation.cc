@@ -111,7 +111,9 @@ std::optional<int> ProfileOrientation(Bytes text) {
     }
   }
   const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
   };
   for (size_t i = 0; i < digits.size();) {
     if (digits[i] != 0 && std::strchr(" \r\t\v\f", digits[i]) != nullptr) {  // between two bytes, not in one

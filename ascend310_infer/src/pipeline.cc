@@ -85,8 +85,8 @@ void Work(Shared *shared, Session *session) {
     for (size_t k = 0; k < taken.size(); k++) {
       if (taken[k] >= shared->images.size()) continue;
       if (!std::all_of(logits + classes * k, logits + classes * (k + 1), [](float v) { return std::isfinite(v); })) {
-        throw UserError(shared->images[taken[k]] + ": the network gives logits that are NaN or infinite; the model file " +
-                        "is damaged, or its training diverged");
+        throw UserError(shared->images[taken[k]] + ": the network gives logits that are NaN or infinite; the model " +
+                        "file is damaged, or its training diverged");
       }
       shared->results[taken[k]].logits.assign(logits + classes * k, logits + classes * (k + 1));
     }

@@ -58,7 +58,8 @@ class Chunks {
     length_ = Long(rest_, 0);
     kind_ = rest_.substr(4, 4);
     rest_.remove_prefix(8);
-    return std::all_of(kind_.begin(), kind_.end(), [](unsigned char c) { return c < 0x80 && (std::isalnum(c) || c == '_'); });
+    return std::all_of(kind_.begin(), kind_.end(),
+                       [](unsigned char c) { return c < 0x80 && (std::isalnum(c) || c == '_'); });
   }
 
   Bytes kind() const { return kind_; }
@@ -239,7 +240,8 @@ class PngReader {
     header.height = Long(data, 4);
     const int depth = static_cast<uint8_t>(data[8]), colour = static_cast<uint8_t>(data[9]);
     const bool small = depth == 1 || depth == 2 || depth == 4;
-    if ((small && (colour == GREY || colour == PALETTE)) || (depth == 8 && (colour <= 4 || colour == 6) && colour != 1) ||
+    if ((small && (colour == GREY || colour == PALETTE)) ||
+        (depth == 8 && (colour <= 4 || colour == 6) && colour != 1) ||
         (depth == 16 && (colour == GREY || colour == RGB || colour == GREY_ALPHA || colour == RGB_ALPHA))) {
       header.known = true;
       header.depth = depth;

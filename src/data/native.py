@@ -1,7 +1,7 @@
 """The compiled crops of cc/, where they can be had: a crop of a JPEG or of pixels, as a network's tensor.
 
-They need a C++ compiler and libjpeg-turbo's headers (Debian: g++, libjpeg-dev), are compiled once per machine and give the
-pixels that Pillow gives, bit for bit, in less time. TINYNETS_KERNELS=stock in the environment turns them off.
+They need a C++ compiler and libjpeg-turbo's headers (Debian: g++, libjpeg-dev), are compiled once per machine and give
+the pixels that Pillow gives, bit for bit, in less time. TINYNETS_KERNELS=stock in the environment turns them off.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One network in all its files, on a whole validation set: does each say what the checkpoint says?
 
-The C++ program of ascend310_infer/ is asked as well where it is built or can be: what is not a JPEG or PNG file is given
-to it as one, which holds the very pixels.
+The C++ program of ascend310_infer/ is asked as well where it is built or can be: what is not a JPEG or PNG file is
+given to it as one, which holds the very pixels.
 """
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     config = Config(ModelConfig(name, arguments['resolution'], dropout=0.0, in_channels=in_channels), data)
     meta = {'step': 0, 'epoch': 0, 'best': {}, 'score': {}, 'network': arguments,
             'class_names': names or [str(i) for i in range(count)], 'classes_named': bool(names), 'division': None,
-            'preprocessing': presets.preprocessing(data, network.plan.resolution, in_channels), 'config': to_dict(config),
-            'source': {'file': os.path.basename(source), 'sha256': file_hash(source)},
+            'preprocessing': presets.preprocessing(data, network.plan.resolution, in_channels),
+            'config': to_dict(config), 'source': {'file': os.path.basename(source), 'sha256': file_hash(source)},
             'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     checkpoint.save(out, {p.name: p.asnumpy() for p in network.get_parameters()}, meta)
@@ -169,8 +169,9 @@ def _preprocessing(description: dict, source: str, in_channels: int
         raise ValueError(f'config.json beside {source}: {error}') from None
     square = height == width and (height is None or PREPROCESSING['resolution'][0](height))
     if isinstance(channels, bool) or channels not in (3, in_channels) or not square:
-        raise ValueError(f'config.json beside {source}: input_size {shown(channels)} x {shown(height)} x {shown(width)}; '
-                         'networks here are evaluated on square images of up to 4096 pixels, of 3 channels, or 1')
+        raise ValueError(f'config.json beside {source}: input_size {shown(channels)} x {shown(height)} x '
+                         f'{shown(width)}; networks here are evaluated on square images of up to 4096 pixels, '
+                         'of 3 channels, or 1')
     notes = [] if other == TIMM else [
         f'config.json asks for {other} interpolation; evaluation here is {TIMM}, so scores differ a little']
     if in_channels == 1 and len(data.mean) == 3:

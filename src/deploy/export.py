@@ -39,9 +39,9 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
     """Export a checkpoint into the folder `out`, one file a format, each with a manifest.
 
     Every file but AIR, which runs nowhere here, is loaded again and its logits are compared, on the CPU (see `on_cpu`),
-    with the unfolded checkpoint's on random images; only when all have passed are they moved into place. Raises ValueError
-    for an unknown format, AIR without an Ascend, or a difference above 1e-4 of the largest logit; existing files are then
-    left as they were.
+    with the unfolded checkpoint's on random images; only when all have passed are they moved into place. Raises
+    ValueError for an unknown format, AIR without an Ascend, or a difference above 1e-4 of the largest logit; existing
+    files are then left as they were.
     """
     for path in (checkpoint_path, out):
         check_text_path(path)

@@ -15,8 +15,8 @@ PROGRAM = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'run_infer_3
 def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') -> dict:
     """What the program says of image files: its JSON, with logits, a result an image in their order.
 
-    A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's own
-    line, where it is not there or does not work.
+    A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's
+    own line, where it is not there or does not work.
     """
     with tempfile.TemporaryDirectory() as folder:
         listed, out = os.path.join(folder, 'images.txt'), os.path.join(folder, 'out.json')

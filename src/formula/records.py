@@ -156,8 +156,8 @@ class _File:
         if not comma:
             return ''
         if point:
-            raise ValueError(f'{self.path}: numbers have decimal commas ({comma}) and decimal points ({point}); write them all '
-                             'in one way')
+            raise ValueError(f'{self.path}: numbers have decimal commas ({comma}) and decimal points ({point}); write '
+                             'them all in one way')
         taken = {*numbers, *(column.index for column in self.others.values())}
         for _, row in self.rows:
             for i in taken.intersection(range(len(row))):
@@ -208,8 +208,8 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
         before = first.setdefault(tuple(cell.strip() for cell in row), line)
         try:
             if any(cell.strip() for cell in row[len(file.header):]):
-                raise ValueError(f'has {len(row)} cells and the header {len(file.header)}: a cell with a comma, a decimal comma '
-                                 'too, is in quotation marks')
+                raise ValueError(f'has {len(row)} cells and the header {len(file.header)}: a cell with a comma, a '
+                                 'decimal comma too, is in quotation marks')
             if before != line:
                 raise ValueError(f'the same as line {before}')
             record = _record(file, row, line, base, counted, 100 if share else 1)

@@ -131,7 +131,8 @@ def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> 
         old = then.get(key, value)
         if key in MAY_CHANGE or old == value:
             continue
-        if tuple(key.split('.')) in PATHS and old and os.path.abspath(old) == value:  # earlier releases kept it as given
+        # earlier releases kept it as given
+        if tuple(key.split('.')) in PATHS and old and os.path.abspath(old) == value:
             continue
         if key in MAY_GROW:
             grown = set(old) <= set(value) if isinstance(value, list) else old <= value

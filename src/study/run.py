@@ -154,7 +154,8 @@ class Pool:
             finally:
                 self.stop = True
                 self._end()
-        raise Interrupted(f'stopped; every trial is saved where it was. The same command resumes with {self.store.folder}')
+        raise Interrupted(f'stopped; every trial is saved where it was. The same command resumes with '
+                          f'{self.store.folder}')
 
     @staticmethod
     def _sleep(seconds: float, stop: Stop) -> None:
@@ -193,11 +194,12 @@ class Pool:
         how = self.store.died(process.pid, killed)
         self.without = self.without + 1 if how == 'nothing' else 0
         if how == 'killed' or self.without >= MOST_DEATHS:
-            raise self._paused(f'{what} ended {MOST_DEATHS} times without a result (exit code {process.returncode}), perhaps for '
-                               'want of memory; fewer study.workers or a smaller data.batch_size need less')
+            raise self._paused(f'{what} ended {MOST_DEATHS} times without a result (exit code {process.returncode}), '
+                               'perhaps for want of memory; fewer study.workers or a smaller data.batch_size need less')
 
     def _paused(self, reason: str) -> Paused:
-        return Paused(f'paused, {reason}. The trial is left as it was: the same command resumes with {self.store.folder}')
+        return Paused(f'paused, {reason}. The trial is left as it was: the same command resumes with '
+                      f'{self.store.folder}')
 
     def _hire(self, slot: int) -> subprocess.Popen:
         return subprocess.Popen(

@@ -22,8 +22,8 @@ class WeightAverage(nn.Cell):
     d = min(decay, (1 + t) / (10 + t)) after t updates, as TensorFlow's ExponentialMovingAverage with its step count: a
     short run is not averaged with its own random start. The published decay 0.9999 is reached after 90,000 steps.
 
-    Where launches are what a step waits for (`fuses_updates`) all shadows are one vector, which a few operators update in
-    place of three a tensor. Checkpoints hold them tensor by tensor, by `split` and `join`.
+    Where launches are what a step waits for (`fuses_updates`) all shadows are one vector, which a few operators update
+    in place of three a tensor. Checkpoints hold them tensor by tensor, by `split` and `join`.
     """
 
     def __init__(self, network: nn.Cell, decay: float):

@@ -18,8 +18,8 @@ class Events:
     """Writes records of metrics.jsonl into a folder of event files, as long as it can.
 
     The records are the truth: the folder is written anew from them when a run starts or resumes, so that steps a killed
-    process had gone further than its checkpoint show once. After one that cannot be written no further ones are: a reader
-    stops where an event is cut short.
+    process had gone further than its checkpoint show once. After one that cannot be written no further ones are: a
+    reader stops where an event is cut short.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -48,7 +48,8 @@ class Events:
             from tensorboardX.summary import scalar
             for field, tag in TAGS.get(record['kind'], {}).items():
                 if field in record:
-                    writer.write_event(Event(wall_time=time.time(), step=record['step'], summary=scalar(tag, record[field])))
+                    writer.write_event(Event(wall_time=time.time(), step=record['step'],
+                                             summary=scalar(tag, record[field])))
             if time.monotonic() - self.flushed > FLUSH_SECONDS:
                 writer.flush()
                 self.flushed = time.monotonic()

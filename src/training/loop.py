@@ -142,8 +142,8 @@ class Trainer:
         then, now = self._identity({**saved.meta, 'config': config}), self._identity(self._meta())
         changed = next((key for key in now if then.get(key) != now[key]), None)
         if changed:
-            raise ValueError(f'{saved.path}: {changed} was {shown(then.get(changed))} and is {shown(now[changed])} now; a run goes on '
-                             'only as it was started. Undo the change, or start a new run')
+            raise ValueError(f'{saved.path}: {changed} was {shown(then.get(changed))} and is {shown(now[changed])} '
+                             'now; a run resumes only as it was started. Undo the change, or start a new run')
         if saved.meta.get('names') not in (None, self.images['names']):
             raise ValueError(f'{saved.path}: the training and validation images are not those that the run was started '
                              'with: some were added, removed, renamed or damaged. Put them back, or start a new run')
@@ -152,8 +152,8 @@ class Trainer:
         load_arrays(self.step_cell, state if self.step_cell.average is None else self.step_cell.average.join(state))
         missing = next((key for key in ('step', 'best', 'score') if key not in saved.meta), None)
         if missing or saved.meta['step'] > self.total_steps:
-            raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, no moment of '
-                             f'a run of {self.total_steps} steps')
+            raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, no '
+                             f'moment of a run of {self.total_steps} steps')
         self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score'] or {}
 
     def save(self, path) -> None:
@@ -276,8 +276,8 @@ class Trainer:
         with Stop(early, deferring=several) as stop, Bar('training', self.total_steps, self.step) as bar:
             def stop_if(asked: bool) -> None:
                 if asked:
-                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, resume it '
-                                      f'with --resume {run.path}')
+                    raise Interrupted(f'stopped at step {self.step} of {self.total_steps}; everything is saved, resume '
+                                      f'it with --resume {run.path}')
 
             def end_epoch() -> None:
                 """Evaluate what has just been saved, so that nothing that happens meanwhile costs the epoch."""

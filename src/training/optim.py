@@ -65,7 +65,8 @@ def _momentum_operator(operator, momentum, lr, param, moment, gradient):
 
 @_adamw.register('Function', 'Number', 'Number', 'Number', 'Tensor', 'Tensor', 'Tensor', 'Number', 'Tensor', 'Tensor',
                  'Tensor', 'Tensor')
-def _adamw_operator(operator, beta1, beta2, epsilon, lr, power1, power2, weight_decay, param, moment1, moment2, gradient):
+def _adamw_operator(operator, beta1, beta2, epsilon, lr, power1, power2, weight_decay, param, moment1, moment2,
+                    gradient):
     if weight_decay > 0:
         gradient = ops.depend(gradient, ops.assign(param, param * (1 - lr * weight_decay)))
     return ops.depend(True, operator(param, moment1, moment2, power1, power2, lr, beta1, beta2, epsilon, gradient))
@@ -112,7 +113,8 @@ class SGD(nn.Momentum):
         super().__init__(params, learning_rate, momentum, use_nesterov=nesterov)
         self.rate, self.nesterov = momentum, nesterov
         self.fused = fused_update('sgd', self, momentum, float(nesterov))
-        # The parent's operator, ApplyMomentum. With nesterov the CPU's computes another step: no device's is trusted then.
+        # The parent's operator, ApplyMomentum. With nesterov the CPU's computes another step: no device's is
+        # trusted then.
         self.by_operator = fuses_updates() and not nesterov
 
     def construct(self, gradients):
@@ -133,7 +135,8 @@ class AdamW(nn.Optimizer):
 
     Epsilon stands beside the uncorrected root of the second moment, the form at the end of section 2 of Kingma and Ba
     (ICLR 2015): p <- p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). The framework's AdamWeightDecay
-    leaves the correction out, its nn.Adam adds decay to the gradient; its operator Adam is the step above without decay.
+    leaves the correction out, its nn.Adam adds decay to the gradient; its operator Adam is the step above
+    without decay.
     """
 
     def __init__(self, params: Sequence[dict], learning_rate, beta1: float = 0.9, beta2: float = 0.999,

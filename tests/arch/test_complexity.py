@@ -164,8 +164,8 @@ def test_a_pool_over_a_large_map_counts_for_the_memory():
 
 def test_a_max_pool_reads_a_map_and_writes_another():
     """10 px of one channel, 8 channels of 10 px, pooled to 5 px: the pooling has more alive than the convolution."""
-    spec = NetSpec('pooled', StageSpec('conv', 8, width='fixed', pool=2), (), head=None, base_resolution=10, in_channels=1,
-                   num_classes=2)
+    spec = NetSpec('pooled', StageSpec('conv', 8, width='fixed', pool=2), (), head=None, base_resolution=10,
+                   in_channels=1, num_classes=2)
     assert layer_costs(expand(spec))[0].live == 800 + 200 and measure(expand(spec)).peak_memory == 4 * 1000
     resnet = layer_costs(expand(resolve('resnet50')))[0]
     assert resnet.live == 64 * 112 ** 2 + 64 * 56 ** 2 > 3 * 224 ** 2 + 64 * 112 ** 2

@@ -251,7 +251,8 @@ def test_missing_folders_are_named_with_what_is_expected(folder, tmp_path):
 
 
 def test_a_split_without_class_folders_is_an_error(folder):
-    with pytest.raises(ValueError, match='/set: train/ is called like a split but holds images, not class folders; exp'):
+    reason = '/set: train/ is called like a split but holds images, not class folders; exp'
+    with pytest.raises(ValueError, match=reason):
         load(folder({'train/1.png': 1, 'train/.hidden/1.png': 1}))
     with pytest.raises(ValueError, match='/set/val: no class folders in it; expected .*<class>/<image>'):
         load(folder({'val/.hidden/1.png': 1, 'val/notes.txt': b'x', 'train/1/1.png': 1, 'train/1.png': 1}), 'val')

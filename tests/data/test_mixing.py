@@ -93,9 +93,11 @@ def test_switch_and_probability():
     assert counts['cutmix'] == pytest.approx(200, abs=45)
 
 
-@pytest.mark.parametrize('switch, probability, kind', [(0, 1, 'mixup'), (1, 1, 'cutmix'), (1, 0, 'plain'), (0, 0, 'plain')])
+@pytest.mark.parametrize('switch, probability, kind',
+                         [(0, 1, 'mixup'), (1, 1, 'cutmix'), (1, 0, 'plain'), (0, 0, 'plain')])
 def test_the_configuration_chooses_by_the_keys_of_these_names(switch, probability, kind):
-    mix = presets.mixing(AugmentConfig(mixup=1.0, cutmix=1.0, mix_switch=switch, mix_probability=probability), 5, seed=0)
+    augment = AugmentConfig(mixup=1.0, cutmix=1.0, mix_switch=switch, mix_probability=probability)
+    mix = presets.mixing(augment, 5, seed=0)
     for step in range(30):
         images, _ = mix(numbered(), LABELS, step)
         if kind == 'plain':
@@ -108,7 +110,8 @@ def test_the_configuration_chooses_by_the_keys_of_these_names(switch, probabilit
 
 def test_the_configuration_is_handed_on_by_name():
     augment = AugmentConfig(mixup=0.3, cutmix=0.7, mix_switch=0.25, mix_probability=0.8)
-    assert presets.mixing(augment, 5, seed=6) == Mixing(classes=5, seed=6, mixup=0.3, cutmix=0.7, switch=0.25, probability=0.8)
+    assert presets.mixing(augment, 5, seed=6) == Mixing(classes=5, seed=6, mixup=0.3, cutmix=0.7, switch=0.25,
+                                                        probability=0.8)
 
 
 class Digits:

@@ -27,8 +27,10 @@ def from_chunks(found):
 
 def picture(width, height, seed=0):
     y, x = np.mgrid[:height, :width]
-    waves = np.stack([127 + 120 * np.sin(x / 7 + y / 11), 127 + 120 * np.cos(x / 5 - y / 13), (3 * x + 5 * y) % 256], -1)
-    return Image.fromarray(np.clip(waves + np.random.default_rng(seed).normal(0, 20, waves.shape), 0, 255).astype(np.uint8))
+    waves = np.stack([127 + 120 * np.sin(x / 7 + y / 11), 127 + 120 * np.cos(x / 5 - y / 13),
+                      (3 * x + 5 * y) % 256], -1)
+    noise = np.random.default_rng(seed).normal(0, 20, waves.shape)
+    return Image.fromarray(np.clip(waves + noise, 0, 255).astype(np.uint8))
 
 
 def encoded(image, kind, **options):
@@ -90,8 +92,8 @@ def whole_pngs(rng):
              encoded(image.convert('LA'), 'PNG'), encoded(image.convert('RGBA'), 'PNG'),
              encoded(image, 'PNG', save_all=True, append_images=[picture(width, height, 1)]),
              encoded(image, 'PNG', save_all=True, append_images=[picture(width, height, 1)], default_image=True)]
-    for depth, colour in ((1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2), (1, 3), (2, 3), (4, 3), (8, 3), (8, 4),
-                          (16, 4), (8, 6), (16, 6)):
+    for depth, colour in ((1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2), (1, 3), (2, 3), (4, 3), (8, 3),
+                          (8, 4), (16, 4), (8, 6), (16, 6)):
         channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
         samples = rng.integers(0, 2 ** depth, (height, width, channels))
         files.append(raw_png(samples, depth, colour, bool(rng.integers(2)), rng))
@@ -174,8 +176,8 @@ def png_damaged(data, rng):
     elif kind == 5:
         found[at], found[other] = found[other], found[at]
     elif kind == 6:
-        found[at][0] = [b'IHDR', b'PLTE', b'IDAT', b'IEND', b'tRNS', b'tEXt', b'zTXt', b'iTXt', b'eXIf', b'iCCP', b'acTL',
-                        b'fcTL', b'fdAT', b'gAMA', b'pHYs', b'abCd', b'ABCD', b'DDAT'][rng.integers(18)]
+        found[at][0] = [b'IHDR', b'PLTE', b'IDAT', b'IEND', b'tRNS', b'tEXt', b'zTXt', b'iTXt', b'eXIf', b'iCCP',
+                        b'acTL', b'fcTL', b'fdAT', b'gAMA', b'pHYs', b'abCd', b'ABCD', b'DDAT'][rng.integers(18)]
     else:  # other pixels than were meant
         packed = b''.join(part for name, part in found if name == b'IDAT')
         try:

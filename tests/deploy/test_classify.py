@@ -100,7 +100,8 @@ def test_the_table_of_files_is_counted_by_hand(trained, tmp_path):
     for path in (str(tmp_path / 'best.ckpt'), made.path):
         loaded = load_predictor(path)
         logits.append(np.concatenate([loaded.predict(loaded.transform(dataset.image(i))[None]) for i in range(40)]))
-    assert [row.file for row in rows] == ['best.ckpt', made.path.rsplit('/', 1)[1]] and len(set(map(tuple, logits[0]))) == 40
+    assert [row.file for row in rows] == ['best.ckpt', made.path.rsplit('/', 1)[1]]
+    assert len(set(map(tuple, logits[0]))) == 40
     for row, own in zip(rows, logits):
         ranked = [sorted(range(10), key=lambda k: -v[k]) for v in own]
         assert row.top1 == pytest.approx(100 * sum(r[0] == y for r, y in zip(ranked, dataset.labels)) / 40)

@@ -1,4 +1,4 @@
-"""Damaged PNG and JPEG files: C++ takes those that Python takes, as the same pixels, and the compiled crops likewise."""
+"""Damaged PNG and JPEG files: C++ takes those that Python takes, as the same pixels, and so do the compiled crops."""
 import warnings
 
 import numpy as np

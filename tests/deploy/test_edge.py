@@ -389,8 +389,8 @@ def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
 @pytest.mark.parametrize('batch', [1, 8])
 def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path):
     folder, _, model = deployed
-    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--output', tmp_path / 'o.json',
-               '--calls', '--repeat', 8, '--batch', batch)
+    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images',
+               '--output', tmp_path / 'o.json', '--calls', '--repeat', 8, '--batch', batch)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / 'o.json').read_text())
     each = {stage: np.array(times['each']) for stage, times in report['ms_a_call'].items()}
@@ -803,8 +803,8 @@ def test_a_network_of_grey_images_gives_pythons_logits(build, small_config, phot
     arguments = {'name': 'tinynet_e@w=0.3,d=0.5,resolution=58', 'num_classes': 4, 'in_channels': 1}
     config, network = small_config('model.in_channels=1'), create_model(**arguments)
     checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
-        'network': arguments, 'class_names': list('abcd'), 'score': {}, 'preprocessing': preprocessing(config.data, 58, 1),
-        'config': to_dict(config)})
+        'network': arguments, 'class_names': list('abcd'), 'score': {},
+        'preprocessing': preprocessing(config.data, 58, 1), 'config': to_dict(config)})
     onnx_file = export(str(tmp_path / 'net.ckpt'), ['ONNX'], str(tmp_path))[0].path
     assert run(build / 'lite_convert', onnx_file, tmp_path / 'x.mindir').returncode == 0
     model = load_predictor(onnx_file)
@@ -839,8 +839,8 @@ def test_lists_and_labels_of_other_systems_are_the_same(build, deployed, tmp_pat
     def scored(images, csv_):
         (tmp_path / 'l.txt').write_bytes(images)
         (tmp_path / 'l.csv').write_bytes(csv_)
-        return run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'l.txt', '--labels', tmp_path / 'l.csv',
-                   '--output', tmp_path / 'o.json', '--force')
+        return run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'l.txt',
+                   '--labels', tmp_path / 'l.csv', '--output', tmp_path / 'o.json', '--force')
 
     def accuracy(*texts):
         done = scored(*texts)
@@ -865,7 +865,8 @@ def test_lists_and_labels_of_other_systems_are_the_same(build, deployed, tmp_pat
     try:
         text = rows.encode() + f'"a ""b"",\nc.png",{labels[0].split(",")[1]}\n'.encode()
         (tmp_path / 'l.csv').write_bytes(text)
-        done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--labels', tmp_path / 'l.csv')
+        done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images',
+                   '--labels', tmp_path / 'l.csv')
         assert done.returncode == 0 and done.stderr == '' and 'of 51 labelled images' in done.stdout
     finally:
         odd.unlink()

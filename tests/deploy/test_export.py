@@ -82,8 +82,8 @@ def test_folding_knows_the_norms_epsilon():
     got = fold(net)(Tensor(images)).asnumpy()
     assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
     weight, gamma = net.stem.conv.weight.asnumpy(), net.stem.norm.gamma.asnumpy()
-    np.testing.assert_allclose(fold(net).stem.conv.weight.asnumpy(), weight * (gamma / np.sqrt(2e-5))[:, None, None, None],
-                               rtol=1e-5)
+    np.testing.assert_allclose(fold(net).stem.conv.weight.asnumpy(),
+                               weight * (gamma / np.sqrt(2e-5))[:, None, None, None], rtol=1e-5)
 
 
 @pytest.mark.parametrize('kind', ['MINDIR', 'ONNX'])

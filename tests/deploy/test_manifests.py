@@ -17,8 +17,8 @@ from src.parsing import read_json
 from tests.conftest import ROOT
 from tests.deploy.test_edge import json_reader, photograph, skip_where_unbuildable
 
-GREY = {'resolution': 32, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased', 'mean': [0.5], 'deviation': [0.2],
-        'channels': 'L', 'layout': 'NCHW'}
+GREY = {'resolution': 32, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased', 'mean': [0.5],
+        'deviation': [0.2], 'channels': 'L', 'layout': 'NCHW'}
 COLOUR = {**GREY, 'mean': [0.485, 0.456, 0.406], 'deviation': [0.229, 0.224, 0.225], 'channels': 'RGB'}
 
 
@@ -71,11 +71,12 @@ def places(tree, above=()):
             yield from places(value, (*above, key))
 
 
-VALUES = [None, True, False, 0, 1, 2, 3, -1, 32, 31, 33, 4096, 4097, 1.0, 32.0, 1.5, 0.1, 0.0999, 1.0001, 1e-3, 9.99e-4, 10,
-          10.001, -10, -10.001, 1e308, -1e308, 1e-300, 5e-324, 10 ** 30, '', 'x', ' ', 'é', 'raw', 'ema', 'RGB', 'L', 'BGR',
-          'NHWC', 'NCHW', 'bilinear', '0.5', 'float16', [], {}, [[]], [0.5], [0.5] * 2, [0.5] * 3, [0.5] * 4, [None] * 3,
-          [True] * 3, ['0.5'] * 3, ['a', 'a'], ['a', ''], ['a', 'b'], ['a', 'c', 'd'], [None, 3, 32, 32], [1, 3, 32, 32],
-          [1, 1, 32, 32], [2, 3, 32, 32], [None, 2], [1.0, 2], [True, 2], {'name': 'x'}, {'name': ''}, {'name': 3}]
+VALUES = [None, True, False, 0, 1, 2, 3, -1, 32, 31, 33, 4096, 4097, 1.0, 32.0, 1.5, 0.1, 0.0999, 1.0001, 1e-3, 9.99e-4,
+          10, 10.001, -10, -10.001, 1e308, -1e308, 1e-300, 5e-324, 10 ** 30, '', 'x', ' ', 'é', 'raw', 'ema', 'RGB',
+          'L', 'BGR', 'NHWC', 'NCHW', 'bilinear', '0.5', 'float16', [], {}, [[]], [0.5], [0.5] * 2, [0.5] * 3,
+          [0.5] * 4, [None] * 3, [True] * 3, ['0.5'] * 3, ['a', 'a'], ['a', ''], ['a', 'b'], ['a', 'c', 'd'],
+          [None, 3, 32, 32], [1, 3, 32, 32], [1, 1, 32, 32], [2, 3, 32, 32], [None, 2], [1.0, 2], [True, 2],
+          {'name': 'x'}, {'name': ''}, {'name': 3}]
 
 
 @pytest.mark.parametrize('preset', [COLOUR, GREY], ids=['colour', 'grey'])
@@ -100,15 +101,17 @@ def test_both_readers_say_the_same_of_every_change(preset, program, tmp_path):
 
 
 # what a person would say of each, without the readers: (key of preprocessing, value, allowed)
-KNOWN = [('mean', None, False), ('mean', [1e308] * 3, False), ('mean', [-10, 0, 10], True), ('mean', [0, 0, 10.01], False),
-         ('mean', [0.5, 0.5], False), ('mean', 0.5, False), ('mean', ['0.5'] * 3, False), ('mean', [True, 0, 0], False),
-         ('deviation', [1e308, 1, 1], False), ('deviation', [1, 1e-300, 1], False), ('deviation', [1, 1, -1], False),
-         ('deviation', [1, 0, 1], False), ('deviation', [1e-3, 10, 1], True), ('deviation', [1 / 255] * 3, True),
-         ('deviation', [1, 1, 1], True), ('crop_ratio', 0, False), ('crop_ratio', 1.01, False), ('crop_ratio', 1, True),
-         ('crop_ratio', 0.1, True), ('crop_ratio', 0.09, False), ('crop_ratio', '0.875', False), ('resolution', 0, False),
+KNOWN = [('mean', None, False), ('mean', [1e308] * 3, False), ('mean', [-10, 0, 10], True),
+         ('mean', [0, 0, 10.01], False), ('mean', [0.5, 0.5], False), ('mean', 0.5, False),
+         ('mean', ['0.5'] * 3, False), ('mean', [True, 0, 0], False), ('deviation', [1e308, 1, 1], False),
+         ('deviation', [1, 1e-300, 1], False), ('deviation', [1, 1, -1], False), ('deviation', [1, 0, 1], False),
+         ('deviation', [1e-3, 10, 1], True), ('deviation', [1 / 255] * 3, True), ('deviation', [1, 1, 1], True),
+         ('crop_ratio', 0, False), ('crop_ratio', 1.01, False), ('crop_ratio', 1, True), ('crop_ratio', 0.1, True),
+         ('crop_ratio', 0.09, False), ('crop_ratio', '0.875', False), ('resolution', 0, False),
          ('resolution', 4096, True), ('resolution', 4097, False), ('resolution', 1, True), ('resolution', 32.0, False),
          ('resolution', True, False), ('resolution', 10 ** 30, False), ('interpolation', 'bilinear', False),
-         ('interpolation', None, False), ('layout', 'NHWC', False), ('channels', 'BGR', False), ('channels', 'L', False)]
+         ('interpolation', None, False), ('layout', 'NHWC', False), ('channels', 'BGR', False),
+         ('channels', 'L', False)]
 
 
 @pytest.mark.parametrize('key, value, allowed', KNOWN)
@@ -126,9 +129,9 @@ def test_numbers_that_make_no_sense_are_refused_and_named(key, value, allowed, p
 
 
 @pytest.mark.parametrize('text', [
-    '', '{', '[]', 'null', '3', '"x"', '{"format": 2}', '{} {}', '{}\0', '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}',
-    '{"a": -1e999}', '{"a": "\\ud800"}', b'{"a": "\xff"}', b'\xff\xfe{\0}\0', '[' * 100_000, '{"a":' * 100_000,
-    '[' * 200_000 + ']' * 200_000])
+    '', '{', '[]', 'null', '3', '"x"', '{"format": 2}', '{} {}', '{}\0', '{"a": NaN}', '{"a": Infinity}',
+    '{"a": 1e999}', '{"a": -1e999}', '{"a": "\\ud800"}', b'{"a": "\xff"}', b'\xff\xfe{\0}\0', '[' * 100_000,
+    '{"a":' * 100_000, '[' * 200_000 + ']' * 200_000])
 def test_what_is_no_manifest_is_refused_by_both(text, program, tmp_path):
     python, cpp = verdicts(program, text, tmp_path)
     assert python and 'not a manifest of export.py' in cpp
@@ -153,11 +156,12 @@ def test_a_refusal_names_the_file_and_the_remedy(program, tmp_path):
     assert read_manifest(str(tmp_path / 'x.onnx')) == whole
     whole['preprocessing'] = {**COLOUR, 'deviation': [1e308] * 3}
     path.write_text(json.dumps(whole))
-    with pytest.raises(ValueError, match='x.onnx.json: not a manifest of export.py .preprocessing.deviation is .*; export '
-                                         'the model again$') as raised:
+    reason = 'x.onnx.json: not a manifest of export.py .preprocessing.deviation is .*; export the model again$'
+    with pytest.raises(ValueError, match=reason) as raised:
         read_manifest(str(tmp_path / 'x.onnx'))
     assert '\n' not in str(raised.value)
-    assert by_program(program, path).startswith(f'error: {path}: not a manifest of export.py (preprocessing.deviation is ')
+    said = by_program(program, path)
+    assert said.startswith(f'error: {path}: not a manifest of export.py (preprocessing.deviation is ')
 
 
 @pytest.mark.parametrize('resolution, crop_ratio', [(32, 0.875), (33, 1.0), (58, 0.9)])
@@ -170,8 +174,8 @@ def test_grey_tensors_are_pythons_to_the_bit(resolution, crop_ratio, program, tm
     for width, height in ((40, 30), (200, 20), (7, 90), (64, 64)):
         files += [tmp_path / f'{width}x{height}.{ending}' for ending in ('png', 'jpg')]
         photograph(width, height).save(files[-2])
-        photograph(width, height).save(files[-1], exif=b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0'
-                                                        b'\0\0\0\0')
+        turned = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
+        photograph(width, height).save(files[-1], exif=turned)
     photograph(50, 50).convert('L').save(tmp_path / 'grey.png')
     files.append(tmp_path / 'grey.png')
     done = subprocess.run([program, tmp_path / 'm.json', tmp_path / 'out', *files], capture_output=True, text=True)

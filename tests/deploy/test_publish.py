@@ -106,9 +106,10 @@ def test_a_manifest_in_between_describes_either_file(tmp_path):
 
 @pytest.mark.parametrize('place, value', [
     ('kind', 3), ('network', []), ('network', {}), ('network.name', 5), ('class_names', []), ('class_names', None),
-    ('class_names', [1, 2]), ('class_names', {'a': 'b'}), ('preprocessing', None), ('preprocessing', [1]), ('input', 'x'),
-    ('input.name', None), ('input.name', ''), ('weights', 7), ('config', None), ('config', 'x' * 10 ** 6),
-    ('sha256', None), ('sha256', 'f' * 64), ('format', 2), ('format', 'x' * 10 ** 6), ('format', None)])
+    ('class_names', [1, 2]), ('class_names', {'a': 'b'}), ('preprocessing', None), ('preprocessing', [1]),
+    ('input', 'x'), ('input.name', None), ('input.name', ''), ('weights', 7), ('config', None),
+    ('config', 'x' * 10 ** 6), ('sha256', None), ('sha256', 'f' * 64), ('format', 2), ('format', 'x' * 10 ** 6),
+    ('format', None)])
 def test_a_manifest_of_the_wrong_kind_is_one_line(tmp_path, place, value):
     (tmp_path / 'out').mkdir()
     publishing(tmp_path, OLD)

@@ -104,7 +104,7 @@ def far(model):
 
 
 def test_a_fall_is_that_of_the_quantised_file(exported, tmp_path):
-    """Labelled by the float network, that one has 100 %; labelled by the quantised one, which may then fall by nothing."""
+    """Labelled by the float network, that one has 100 %; labelled by the quantised one, that one has."""
     model, ruined = load_predictor(exported), tmp_path / 'ruined.onnx'
     with pytest.raises(AccuracyFell, match='from 100.00 to '):
         quantize(exported, str(ruined), far(model), Answers(model), max_drop=1.0)

@@ -1,11 +1,12 @@
-"""Tables of spreadsheets that write a decimal comma: the numbers are those of the same table with points, or refused."""
+"""Tables of spreadsheets that write a decimal comma: the numbers are those of the table with points, or refused."""
 import pytest
 
 from src.formula.budget import base_network, parse_amount
 from src.formula.records import read
 
 BASE = base_network('efficientnet_b0')
-ROWS = [('a', 0.75, 1.25, 1.5, 71.25, 1234.5), ('b', 0.5, 1.0, 0.8, 65.0, 987.125), ('c', 1.125, 0.875, 1.0, 75.5, 12.0)]
+ROWS = [('a', 0.75, 1.25, 1.5, 71.25, 1234.5), ('b', 0.5, 1.0, 0.8, 65.0, 987.125),
+        ('c', 1.125, 0.875, 1.0, 75.5, 12.0)]
 
 
 def table(tmp_path, text):
@@ -23,7 +24,8 @@ def test_decimal_commas_are_read_and_said(separator, tmp_path):
     def cell(value):
         text = f'{value:,}'.replace(',', ' ').replace('.', ',').replace(' ', '.') if isinstance(value, float) else value
         return f'"{text}"' if separator == ',' else text
-    lines = [separator.join(('model', 'r', 'd', 'w', 'top1', 'latency_ms')), *(separator.join(map(cell, row)) for row in ROWS)]
+    lines = [separator.join(('model', 'r', 'd', 'w', 'top1', 'latency_ms')),
+             *(separator.join(map(cell, row)) for row in ROWS)]
     assert '1.234,5' in lines[1] and '1,125' in lines[3]
     found = table(tmp_path, '\n'.join(lines))
     assert numbers(found) == ROWS and not found.problems

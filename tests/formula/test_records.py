@@ -111,7 +111,8 @@ def test_lines_of_several_trainings_weigh_as_many(tmp_path):
 @pytest.mark.parametrize('small, shares', [(10, True), (9, True), (8, False), (0, False)])
 def test_scores_are_shares_where_nine_in_ten_are_at_most_one(tmp_path, kind, small, shares):
     scores = [0.05 * (i + 1) if i < small else 1.5 + i for i in range(10)]
-    path = write(tmp_path / 'r.csv', f'r,d,w,{kind}\n' + ''.join(f'.5,.5,{0.5 + i / 100},{s}\n' for i, s in enumerate(scores)))
+    rows = ''.join(f'.5,.5,{0.5 + i / 100},{score}\n' for i, score in enumerate(scores))
+    path = write(tmp_path / 'r.csv', f'r,d,w,{kind}\n{rows}')
     table = read(path, B0)
     kept = [s * (100 if shares else 1) for s in scores if s <= 1 or not shares]  # a share above 1 is no score
     assert [r.top1 for r in table.records] == pytest.approx(kept if kind == 'top1' else [100 - s for s in kept])
@@ -128,7 +129,8 @@ def test_units_in_a_title(tmp_path, title, given, macs):
 @pytest.mark.parametrize('factor, said', [(1.04, False), (0.96, False), (1.06, True), (0.94, True)])
 def test_macs_that_are_five_percent_off_are_said(tmp_path, factor, said):
     table = read(write(tmp_path / 'r.csv', f'r,d,w,top1,macs\n1,1,1,70,{factor * 385_814_752:.0f}\n'), B0)
-    assert bool(table.remarks) == said and table.records[0].costs['macs'] == pytest.approx(factor * 385_814_752, rel=1e-6)
+    assert bool(table.remarks) == said
+    assert table.records[0].costs['macs'] == pytest.approx(factor * 385_814_752, rel=1e-6)
 
 
 @pytest.mark.parametrize('given, r', [('10', 10), ('11', 11 / 224), ('64', 64 / 224), ('0.5', 0.5)])

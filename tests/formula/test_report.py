@@ -25,8 +25,8 @@ def fit():
     for i, c in enumerate(np.geomspace(0.05, 0.95, 14)):
         r, d, w = 0.95 * c ** 0.2, 1.1 * c ** 0.3, 0.9 * c ** 0.1
         records.append(Record(f'net{i}', round(r, 4), round(d, 4), round(w, 4), 60 + 2.3 * i - 9 * (i % 2),
-                              {'macs': round(c * WHOLE), 'params': 1000 + i}, 0.1 + i / 100 if i % 3 else None, 1 + i % 4,
-                              source=f'lab {i}'))
+                              {'macs': round(c * WHOLE), 'params': 1000 + i}, 0.1 + i / 100 if i % 3 else None,
+                              1 + i % 4, source=f'lab {i}'))
     return fit_records(records, B0)
 
 
@@ -73,8 +73,9 @@ def test_measured_networks_are_a_row_each_cheapest_first_the_front_marked(fit):
     assert [texts[0] for _, texts in rows] == [f'net{i}' for i in range(14)]
     for (marked, texts), r in zip(rows, fit.records):
         assert marked == (r.name in kept)
-        assert texts[1:] == [f'{r.r:.3f}', f'{r.d:.3f}', f'{r.w:.3f}', f'{r.costs["macs"]:,}', f'{r.costs["macs"] / WHOLE:.3f}',
-                             f'{r.top1:.2f}', '' if r.deviation is None else f'{r.deviation:.3g}', str(r.seeds), r.source]
+        assert texts[1:] == [f'{r.r:.3f}', f'{r.d:.3f}', f'{r.w:.3f}', f'{r.costs["macs"]:,}',
+                             f'{r.costs["macs"] / WHOLE:.3f}', f'{r.top1:.2f}',
+                             '' if r.deviation is None else f'{r.deviation:.3g}', str(r.seeds), r.source]
 
 
 def test_the_fits_numbers_are_those_of_the_front(fit):
@@ -107,11 +108,13 @@ def test_proposed_networks_are_counted_and_spread_over_the_range(fit):
     tables = page(fit)
     rows = [texts for _, texts in tables.tables['Networks the formula proposes'][1:]]
     low, high = fit.formula.range
-    assert len(rows) == 6 and f'{len(fit.front)} kept' in tables.paragraphs[0] and '14 measured networks' in tables.paragraphs[0]
+    assert len(rows) == 6
+    assert f'{len(fit.front)} kept' in tables.paragraphs[0] and '14 measured networks' in tables.paragraphs[0]
     for texts, c in zip(rows, np.geomspace(low, high, 6)):
         counted = measure(expand(resolve(texts[0], num_classes=10)))
         spec = resolve(texts[0])
-        assert int(texts[1]) == spec.resolution and [float(t) for t in texts[3:5]] == pytest.approx([spec.d, spec.w], abs=6e-4)
+        assert int(texts[1]) == spec.resolution
+        assert [float(t) for t in texts[3:5]] == pytest.approx([spec.d, spec.w], abs=6e-4)
         assert float(texts[2]) == pytest.approx(spec.resolution / 64, abs=6e-4)
         assert float(texts[5][:-1]) == pytest.approx(counted.macs / 1e6, rel=1e-3) and texts[5].endswith('M')
         assert float(texts[-1].split()[0]) == pytest.approx(100 * (counted.macs / (c * WHOLE) - 1), abs=0.011)
@@ -137,7 +140,8 @@ def band(collection):
 
 
 def test_curves_are_drawn_with_bands_of_95_percent(fit, drawn, tmp_path):
-    plots.curves(fit.formula, B0, design(B0, Budget(0.3 * WHOLE), formula=fit.formula), budgets=5, path=str(tmp_path / 'c.png'))
+    plots.curves(fit.formula, B0, design(B0, Budget(0.3 * WHOLE), formula=fit.formula), budgets=5,
+                 path=str(tmp_path / 'c.png'))
     z, axes = norm.ppf(0.975), dict(zip('rdw', drawn[0].axes))
     for m in 'rdw':
         assert [tuple(p) for p in points(axes[m].collections[1 if m != 'w' else 0])] == [
@@ -205,8 +209,10 @@ def test_a_network_is_described_by_its_numbers(amount, kind):
     assert found['budget'].endswith(f', {share:+.2f} % {kind}') and -4 < share <= 0
     prediction = Formula.load().predict(network.prediction.c)
     fitted = next(line for line in text.splitlines() if line.startswith('d fitted'))
-    assert [float(word.strip(',')) for word in fitted.split() if word[0].isdigit()][:1] == pytest.approx([prediction.d], abs=6e-4)
-    assert [float(word) for word in (fitted.split()[-3], fitted.split()[-1])] == pytest.approx(prediction.d_interval, abs=6e-4)
+    words = fitted.split()
+    numbers = [float(word.strip(',')) for word in words if word[0].isdigit()]
+    assert numbers[0] == pytest.approx(prediction.d, abs=6e-4)
+    assert [float(words[-3]), float(words[-1])] == pytest.approx(prediction.d_interval, abs=6e-4)
     assert ('extrapolation' in text) == (amount == 9e6)
     summary = network.summary()
     assert (summary['cost'], summary['budget'], summary['budget_kind']) == (getattr(counted, kind), amount, kind)
@@ -226,6 +232,7 @@ def test_rules_side_by_side_are_their_numbers():
         counted = measure(expand(resolve(network.name)))
         assert int(words[1]) == network.resolution
         assert [float(w) for w in words[2:5]] == pytest.approx([getattr(network.spec, m) for m in 'rdw'], abs=6e-4)
-        assert [float(w[:-1]) for w in words[5:7]] == pytest.approx([counted.macs / 1e6, counted.params / 1e6], rel=1e-3)
+        assert [float(w[:-1]) for w in words[5:7]] == pytest.approx([counted.macs / 1e6, counted.params / 1e6],
+                                                                    rel=1e-3)
         assert float(words[8]) == pytest.approx(100 * (counted.macs / 97e6 - 1), abs=0.006)
     assert lines[6].startswith('depth: 97M')

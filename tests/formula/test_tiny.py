@@ -59,7 +59,8 @@ def test_the_summary_holds_the_prediction():
         mean, deviation = posterior(letter, 1e8 / 385_814_752)
         z = norm.ppf(0.975)
         assert summary[f'{letter}_formula'] == pytest.approx(np.exp(mean), abs=1e-6)
-        assert summary[f'{letter}_interval'] == pytest.approx(np.exp([mean - z * deviation, mean + z * deviation]), abs=1e-5)
+        assert summary[f'{letter}_interval'] == pytest.approx(np.exp([mean - z * deviation, mean + z * deviation]),
+                                                              abs=1e-5)
         assert summary[f'{letter}_deviation'] == pytest.approx(np.exp(mean) * deviation, abs=1e-5)
 
 
@@ -70,4 +71,5 @@ def test_a_fit_takes_r_and_d_each_from_its_own_numbers_whatever_the_order():
     found = Formula.fitted(points, base='x', base_resolution=100, num_classes=10, base_cost=10 ** 8)
     assert [p.cost for p in found.points] == sorted(p.cost for p in points) and found.range == (0.05, 0.9)
     for at in (0.07, 0.3, 0.8):
-        assert (found.predict(at).r, found.predict(at).d) == pytest.approx((0.95 * at ** 0.15, 1.1 * at ** 0.35), rel=0.01)
+        assert (found.predict(at).r, found.predict(at).d) == pytest.approx((0.95 * at ** 0.15, 1.1 * at ** 0.35),
+                                                                           rel=0.01)

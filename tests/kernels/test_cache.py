@@ -1,4 +1,4 @@
-"""The cache of compiled libraries: nothing that another user could have put there is loaded, and what happens is said."""
+"""The cache of compiled libraries: nothing that another user could put there is loaded, and what happens is said."""
 import os
 import pathlib
 import shutil
@@ -28,7 +28,8 @@ def part(tmp_path, monkeypatch):
     text.say_once.cache_clear()
     sources = tmp_path / 'cc'
     sources.mkdir()
-    (sources / 'x.cc').write_text('extern "C" __attribute__((visibility("default"))) int tinynets_check() { return 0; }')
+    visible = 'extern "C" __attribute__((visibility("default")))'
+    (sources / 'x.cc').write_text(f'{visible} int tinynets_check() {{ return 0; }}')
     return build.Part(sources, 'test library')
 
 

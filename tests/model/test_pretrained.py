@@ -49,7 +49,8 @@ def test_every_kind_of_file_holds_the_same(tmp_path, state, kind):
 def test_what_thop_counted_is_left_out(tmp_path, state):
     """thop.profile leaves its numbers in every module, the whole network too, so in the state dictionary."""
     path = str(tmp_path / 'x.pth')
-    counts = {name: np.array([9.0]) for name in ('total_ops', 'total_params', 'conv_stem.total_ops', 'bn1.total_params')}
+    counts = {name: np.array([9.0])
+              for name in ('total_ops', 'total_params', 'conv_stem.total_ops', 'bn1.total_params')}
     archives.write_state(path, {**state, **counts})
     loaded = values(create_model(SMALL, num_classes=CLASSES, checkpoint=path, say=str))
     for name, array in by_our_names(create_model(SMALL), state).items():

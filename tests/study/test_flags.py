@@ -38,7 +38,8 @@ def test_the_last_score_counts_and_chance_and_divergence_are_flagged(tmp_path):
     store = Store(str(tmp_path / 'study'))
     store.start(flat(config), {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1.0,
                                'chance': CHANCE}, [{**row, 'seed': seed} for seed in SEEDS], lambda *_: None)
-    done = subprocess.run([sys.executable, '-c', TRIALS, str(tmp_path / 'study')], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, '-c', TRIALS, str(tmp_path / 'study')], cwd=ROOT, capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr + ''.join(p.read_text() for p in tmp_path.rglob('log.txt'))
     trials = {t['seed']: t for t in store.trials()}
     assert {seed: (t['status'], t['flag'], t['top1']) for seed, t in trials.items()} == {

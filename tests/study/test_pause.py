@@ -11,8 +11,8 @@ from src.study.trial import PAUSED
 from tests.conftest import ROOT
 
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
-ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000, 'params': 10,
-       'peak_memory': 7}
+ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000,
+       'params': 10, 'peak_memory': 7}
 
 # A trial whose training, after a checkpoint, meets an error.
 TRIAL = '''
@@ -54,7 +54,8 @@ def test_a_trial_that_lacks_space_waits_with_its_progress(store, pool):
         raise CheckpointError('last.ckpt: could not be saved (No space left on device)') from None'''
     patched = "from src.study import trial\ntrial.study_config = lambda store: __import__('types').SimpleNamespace(" \
               "study=__import__('types').SimpleNamespace(timeout_minutes=None))\n" + TRIAL.format(raising)
-    with pytest.raises(Paused, match='paused, trial 1: space was lacking: last.ckpt: could not be saved .* same command'):
+    reason = 'paused, trial 1: space was lacking: last.ckpt: could not be saved .* same command'
+    with pytest.raises(Paused, match=reason):
         pool(patched).run()
     first, second = store.trials()
     assert (first['status'], first['failures'], first['deaths']) == ('pending', 0, 0) and second['status'] == 'pending'
@@ -73,7 +74,8 @@ with Store(sys.argv[1]).taken() as trial:
 
 @pytest.mark.parametrize('log, number, paused', [
     ('pass', 'SIGKILL', True), ('pass', 'SIGSEGV', False),
-    ("open(os.path.join(sys.argv[1], 'trials', '1', 'log.txt'), 'w').write(\"what():  std::bad_alloc\")", 'SIGABRT', True)])
+    ("open(os.path.join(sys.argv[1], 'trials', '1', 'log.txt'), 'w').write(\"what():  std::bad_alloc\")", 'SIGABRT',
+     True)])
 def test_a_trial_that_is_killed_waits_and_one_that_crashes_fails_at_last(log, number, paused, store, pool):
     with store.change() as database:
         database.execute('DELETE FROM trials WHERE id = 2')
@@ -97,7 +99,8 @@ def test_a_record_that_cannot_be_written_is_a_pause(store):
     code = ('from src.study import trial, store\nimport sqlite3, runpy, sys\n'
             'def full(self):\n    raise sqlite3.OperationalError("database or disk is full")\n'
             'store.Store.trials = full\nfrom src.output import lacking\n'
-            'try:\n    trial.main(sys.argv[1], 1, 0)\nexcept Exception as error:\n    sys.exit(trial.PAUSED if lacking(error) else 1)')
+            'try:\n    trial.main(sys.argv[1], 1, 0)\n'
+            'except Exception as error:\n    sys.exit(trial.PAUSED if lacking(error) else 1)')
     done = subprocess.run([sys.executable, '-c', code, str(store.folder)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == PAUSED, done.stderr
 

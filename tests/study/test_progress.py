@@ -34,7 +34,8 @@ def test_rows_are_the_networks_counted_once_for_each_seed(planned):
         spec = resolve(row['name'], num_classes=10)
         counted = measure(expand(spec))
         assert (row['macs'], row['params'], row['peak_memory']) == (counted.macs, counted.params, counted.peak_memory)
-        assert (row['r'], row['d'], row['w'], row['resolution']) == (spec.resolution / 32, spec.d, spec.w, spec.resolution)
+        assert (row['r'], row['d'], row['w'], row['resolution']) == (spec.resolution / 32, spec.d, spec.w,
+                                                                     spec.resolution)
     total = sum(row['macs'] for row in rows) * planned.images
     assert estimate(planned).startswith(f'4 trials of 2 networks, 300 training and 100 validation images, 5 epochs: '
                                         f'{total / 1e12:,.0f} T')
@@ -59,7 +60,8 @@ def test_the_table_of_networks_has_the_counted_costs(planned):
         cost = measure(expand(spec))
         words = line.split()
         assert words[0] == name and float(words[1]) == pytest.approx(spec.r, abs=6e-4)
-        assert words[2:] == [f'{spec.d:.3f}', f'{spec.w:.3f}', str(spec.resolution), f'{cost.macs:,}', f'{cost.params:,}', name]
+        assert words[2:] == [f'{spec.d:.3f}', f'{spec.w:.3f}', str(spec.resolution), f'{cost.macs:,}',
+                             f'{cost.params:,}', name]
 
 
 def trial(number, macs, status='pending', seconds=None, started=None, **more):
@@ -90,8 +92,8 @@ def test_what_is_left_is_shared_by_the_workers_and_lasts_as_long_as_the_longest(
 
 def test_the_state_of_a_study_names_the_best_first(tmp_path):
     store = Store(str(tmp_path / 's'))
-    rows = [{'name': f'n{i}', 'label': 'drawn', 'seed': i, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000 + i,
-             'params': 10 + i, 'peak_memory': 7} for i in range(9)]
+    rows = [{'name': f'n{i}', 'label': 'drawn', 'seed': i, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16,
+             'macs': 1000 + i, 'params': 10 + i, 'peak_memory': 7} for i in range(9)]
     store.start({'study.retries': 0, 'study.workers': 2}, {'images': 1000, 'chance': 10.0}, rows, lambda *_: None)
     for top1 in (50.0, 90.0, 20.0, 70.0, 60.0, 80.0):
         with store.taken() as taken:

@@ -89,7 +89,8 @@ def test_a_study_killed_again_and_again_has_each_trial_once(entry, root, config,
     scores = {t['name']: t['top1'] for t in after if not t['flag']}
     assert {r['name']: float(r['top1']) for r in rows if not r['flag']} == scores
     seeds = list(csv.DictReader(open(tmp_path / 'r.seeds.csv')))
-    assert [(r['name'], int(r['seed']), float(r['top1'])) for r in seeds] == [(t['name'], t['seed'], t['top1']) for t in after]
+    exported = [(r['name'], int(r['seed']), float(r['top1'])) for r in seeds]
+    assert exported == [(t['name'], t['seed'], t['top1']) for t in after]
     base, known = base_of(str(tmp_path / 'r.csv'))
     assert known and (base.base_resolution, base.num_classes) == (24, 10)
     assert not read(str(tmp_path / 'r.csv'), base).remarks  # the counted costs are the exported ones

@@ -173,7 +173,8 @@ def test_the_export_has_every_training_with_its_seed(store, tmp_path):
     assert [(r['name'], r['seed'], r['top1'], r['top5'], r['loss'], r['flag'], r['seconds']) for r in found] == [
         ('a', '0', '70.1', '90.5', '1.25', '', '1.0'), ('a', '1', '', '', '', 'diverged', '5.0'),
         ('a', '2', '77.0', '90.5', '1.25', '', '3.0'), ('b', '0', '61.0', '90.5', '1.25', '', '4.0')]
-    assert (found[0]['d'], found[0]['macs'], found[3]['macs'], found[0]['base']) == ('0.6', '1000', '2000', 'efficientnet_b0')
+    assert (found[0]['d'], found[0]['macs'], found[3]['macs'], found[0]['base']) == ('0.6', '1000', '2000',
+                                                                                     'efficientnet_b0')
 
 
 def test_time_is_fitted_to_finished_trials():

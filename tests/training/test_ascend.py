@@ -1,4 +1,4 @@
-"""What an Ascend runs, as far as a machine without one shows it: MindSpore's data_sink, fused updates, a step's kernels.
+"""What an Ascend runs, as far as a machine without one shows it: data_sink, fused updates, a step's kernels.
 
 The device is the CPU with the flags of another."""
 import collections
@@ -210,7 +210,8 @@ def test_a_run_resumes_on_the_other_device(first, fused, small_config, tmp_path)
         np.testing.assert_allclose(arrays['moved'][name], array, rtol=5e-3, atol=5e-4, err_msg=name)
 
 
-MARKS = {'UpdateState', 'Load', 'MakeTuple', 'TupleGetItem', 'Depend', 'Constant', 'Reshape', 'Return'}  # launch nothing
+# operators that launch nothing
+MARKS = {'UpdateState', 'Load', 'MakeTuple', 'TupleGetItem', 'Depend', 'Constant', 'Reshape', 'Return'}
 
 
 def kernels_of(step, images, labels):

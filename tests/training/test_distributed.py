@@ -381,7 +381,7 @@ def test_the_rank_tables_devices(tmp_path):
 
 
 def test_a_rank_table_meets_by_a_scheduler_too(tmp_path, monkeypatch):
-    """As under msrun --rank_table_file: MindSpore 2.10 starts no workers by a table alone. Each keeps to its processors."""
+    """As under msrun --rank_table_file: MindSpore 2.10 starts no workers by a table alone. Each is bound to its own."""
     table, logs = tmp_path / 'table.json', tmp_path / 'logs'
     logs.mkdir()
     table.write_text(json.dumps(rank_table(('127.0.0.1', (6, 7)))))

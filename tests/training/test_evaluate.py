@@ -63,7 +63,8 @@ def test_the_true_class_in_each_place_of_the_ranking():
     """Logits 9, 8, ... 0: label k is in place k + 1, so one image in ten is right, five are in the first five."""
     found = score([range(9, -1, -1)] * 10, range(10))
     assert (found.top1, found.top5) == (10, 50)
-    assert found.confusion[:, 0].tolist() == [1] * 10 and found.confusion.sum() == 10  # true class down, called 0 across
+    # true class down, called 0 across
+    assert found.confusion[:, 0].tolist() == [1] * 10 and found.confusion.sum() == 10
 
 
 def test_the_loss_of_equal_logits_is_the_logarithm_of_the_classes():

@@ -69,8 +69,9 @@ def test_records_that_do_not_fit_together(tmp_path):
     a, b = (record(name, [6], 'Float32', NUMBERS.tobytes()) for name in 'ab')
     for records in ((a, b, a, description(2)), (a, record('a', [2, 3], 'Float32', b''), description(1)),
                     (a, record('a', [6], 'Int32', b''), description(1)), (a, a, description(1)), (), (a,),
-                    (a + b'\x12\x00', description(1)), (a, b'\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff', description(1)),
-                    (a, description(2)), (b'\x0a\x00', a, description(1)), (b'\x0a\x03\x0a\x01m', description(0))):
+                    (a + b'\x12\x00', description(1)),
+                    (a, b'\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff', description(1)), (a, description(2)),
+                    (b'\x0a\x00', a, description(1)), (b'\x0a\x03\x0a\x01m', description(0))):
         with pytest.raises(CheckpointError):
             checkpoint.load(written(tmp_path / 'x.ckpt', *records))
     with pytest.raises(CheckpointError, match='records'):

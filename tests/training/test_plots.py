@@ -28,7 +28,8 @@ def test_the_curve_draws_every_record(drawn, tmp_path):
     assert lines(loss) == [([0.5, 1, 2], [2.0, 1.5, 1.0])] and lines(rate) == [([0.5, 1, 2], [0.1, 0.2, 0.05])]
     assert lines(accuracy) == [([1, 2, 3], [62.5, 87.5, 75.0])] and lines(speed) == [([0.5, 1, 2], [70, 80, 75])]
     assert accuracy.get_title() == 'best 87.50 % at epoch 2' and loss.get_title() == 'a title'
-    assert (loss.get_ylabel(), accuracy.get_ylabel(), rate.get_ylabel()) == ('training loss', 'top-1, %', 'learning rate')
+    assert (loss.get_ylabel(), accuracy.get_ylabel(), rate.get_ylabel()) == ('training loss', 'top-1, %',
+                                                                             'learning rate')
     assert Image.open(tmp_path / 'c.png').format == 'PNG'
 
 
@@ -49,7 +50,8 @@ def test_the_matrix_is_in_percent_of_the_true_class(drawn, tmp_path):
     confusion_matrix(np.array([[0, 1, 3], [0, 5, 0], [0, 0, 0]]), NAMES, title='title', path=str(tmp_path / 'm.png'))
     axis = drawn[0].axes[0]
     np.testing.assert_allclose(axis.images[0].get_array(), [[0, 25, 75], [0, 100, 0], [0, 0, 0]])
-    assert {(text.get_position(), text.get_text()) for text in axis.texts} == {((1, 0), '25'), ((2, 0), '75'), ((1, 1), '100')}
+    assert {(text.get_position(), text.get_text()) for text in axis.texts} == {((1, 0), '25'), ((2, 0), '75'),
+                                                                               ((1, 1), '100')}
     dark = {text.get_text(): text.get_color() for text in axis.texts}
     assert dark == {'25': 'black', '75': 'white', '100': 'white'}  # on white to dark blue
     assert (axis.get_xlabel(), axis.get_ylabel()) == ('predicted', 'true')
@@ -71,11 +73,14 @@ def test_predictions_are_green_where_right_and_red_where_wrong(drawn, tmp_path):
 def test_every_row_of_a_card_is_its_own_number(tmp_path):
     """Numbers that are all different, so that none can be in another's place."""
     (tmp_path / 'best.ckpt').write_bytes(b'x' * 1234)
-    config = load_config(None, ['train.epochs=9', 'train.ema_decay=0.5', 'model.name=tinynet_d', 'data.name=fashion_mnist'])
+    config = load_config(None, ['train.epochs=9', 'train.ema_decay=0.5', 'model.name=tinynet_d',
+                                'data.name=fashion_mnist'])
     plan = expand(resolve('tinynet_d', num_classes=3))
     score = {'count': 4321, 'top1': 71.25, 'top5': 93.5, 'loss': 0.6875, 'epoch': 7, 'step': 3500}
-    card = model_card(str(tmp_path / 'best.ckpt'), plan, config, score, NAMES, 56789, 4500, {'mindspore': '2.x', 'numpy': '1.y'})
-    rows = dict(line.strip('| ').split(' | ', 1) for line in card.splitlines() if line.startswith('| ') and line != '| | |')
+    card = model_card(str(tmp_path / 'best.ckpt'), plan, config, score, NAMES, 56789, 4500,
+                      {'mindspore': '2.x', 'numpy': '1.y'})
+    rows = dict(line.strip('| ').split(' | ', 1)
+                for line in card.splitlines() if line.startswith('| ') and line != '| | |')
     cost = measure(plan)
     assert rows['network'] == 'tinynet_d (efficientnet_b0, r=0.68, d=0.695, w=0.54)'
     assert rows['input'] == '3 x 152 x 152 px' and rows['classes'] == '3: ant, bee, cow'
@@ -85,5 +90,6 @@ def test_every_row_of_a_card_is_its_own_number(tmp_path):
     assert rows['multiply-adds'] == f'{cost.macs:,}' and rows['parameters'] == f'{cost.params:,}'
     assert rows['peak memory of maps'].startswith(f'{cost.peak_memory:,} bytes')
     assert rows['checkpoint'] == 'best.ckpt, 1,234 bytes' and rows['versions'] == 'mindspore 2.x, numpy 1.y'
-    plain = model_card(str(tmp_path / 'best.ckpt'), plan, load_config(None, ['train.ema_decay=0']), score, NAMES, 1, 1, {})
+    plain = model_card(str(tmp_path / 'best.ckpt'), plan, load_config(None, ['train.ema_decay=0']), score, NAMES, 1, 1,
+                       {})
     assert '| weights | as trained |' in plain

@@ -336,7 +336,8 @@ def test_a_run_in_float16(level, small_config, tmp_path, monkeypatch, stock_kern
 def test_another_teacher_is_another_run(trained, small_config, tmp_path):
     configure('CPU')
     path, changed = str(tmp_path / 'x.ckpt'), checkpoint.load(str(trained / 'best.ckpt'))
-    checkpoint.save(str(tmp_path / 'other.ckpt'), {name: 2 * array for name, array in changed.arrays.items()}, changed.meta)
+    checkpoint.save(str(tmp_path / 'other.ckpt'), {name: 2 * array for name, array in changed.arrays.items()},
+                    changed.meta)
     first, other = (Trainer(small_config(f'train.teacher={teacher}'), 'CPU', say=lambda line: None)
                     for teacher in (trained / 'best.ckpt', tmp_path / 'other.ckpt'))
     first.save(path)

@@ -25,8 +25,8 @@ def result(right, count=3):
 
 @pytest.fixture
 def played(small_config, tmp_path, monkeypatch):
-    """played(scores, override, ...) -> (outcome, records) of a run of five steps an epoch whose step s has the loss 1 / s
-    and takes two seconds, whose evaluations take a hundred."""
+    """played(scores, override, ...) -> (outcome, records) of a run of five steps per epoch whose step s has the loss
+    1 / s and takes two seconds, whose evaluations take a hundred."""
     def play(scores, *overrides):
         clock, left = Clock(), iter(scores)
 
@@ -68,7 +68,8 @@ def test_training_records_are_the_steps_since_the_last(played):
 def test_scores_are_recorded_every_so_many_epochs_and_at_the_end(played):
     outcome, records = played([1, 2], 'train.epochs=3', 'train.eval_every=2')
     scores = [r for r in records if r['kind'] == 'eval']
-    assert [(r['epoch'], r['step'], r['top1'], r['count']) for r in scores] == [(2, 10, 33.3333, 3), (3, 15, 66.6667, 3)]
+    assert [(r['epoch'], r['step'], r['top1'], r['count']) for r in scores] == [(2, 10, 33.3333, 3),
+                                                                                (3, 15, 66.6667, 3)]
     assert outcome.best['epoch'] == outcome.last['epoch'] == 3
 
 

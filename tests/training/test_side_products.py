@@ -69,7 +69,8 @@ def test_pictures_are_the_same_whatever_the_environment_says(tmp_path):
     (tmp_path / 'odd' / 'matplotlibrc').write_text('text.usetex: True\nsavefig.dpi: 33\naxes.facecolor: red\n')
     pictures, said = [], []
     for name, folder, more in (('plain', tmp_path, {}), ('odd', tmp_path / 'odd', {
-            'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HOME': '/proc/nowhere', 'MPLCONFIGDIR': '/proc/nowhere'})):
+            'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HOME': '/proc/nowhere',
+            'MPLCONFIGDIR': '/proc/nowhere'})):
         done = subprocess.run([sys.executable, '-c', DRAWS, str(tmp_path / f'{name}.png')], cwd=folder, text=True,
                               capture_output=True, env={**os.environ, 'PYTHONPATH': str(ROOT), **more})
         assert done.returncode == 0, done.stderr
@@ -87,7 +88,8 @@ def test_a_picture_that_was_asked_for_and_fails_is_an_error_after_the_table(trai
             "def fail(path): raise RuntimeError('any error')\npictures.replacing = fail\nrun_entry(compare_runs.main)")
     done = subprocess.run([sys.executable, '-c', code, str(trained), '--out', str(tmp_path / 'd.png')], cwd=ROOT,
                           capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count('\n')) == (2, 1) and 'd.png: could not be drawn (any error)' in done.stderr
+    assert (done.returncode, done.stderr.count('\n')) == (2, 1)
+    assert 'd.png: could not be drawn (any error)' in done.stderr
     assert 'best top-1' in done.stdout and 'drawn in' not in done.stdout
 
 
@@ -103,7 +105,8 @@ def scored(monkeypatch, counts, total):
 
 @pytest.mark.parametrize('total, counts, best', [
     (3, [1, 1, 1, 1], 1), (3_000_000, [1_000_000, 1_000_001, 1_000_001, 7], 2)])
-def test_the_best_is_the_first_of_equals_and_one_image_more_is_better(total, counts, best, small_config, tmp_path, monkeypatch):
+def test_the_best_is_the_first_of_equals_and_one_image_more_is_better(total, counts, best, small_config, tmp_path,
+                                                                      monkeypatch):
     """3 of 9 is more than its rounded share of 33.3333 %, which made every epoch the best."""
     configure('CPU')
     scored(monkeypatch, counts, total)
@@ -142,7 +145,8 @@ def test_a_drop_of_exactly_the_points_allowed_is_allowed():
 
     def result(right, count):
         return Result(100 * right / count, 100.0, 1.0, count, 1.0, np.diag([right, 0]))
-    for count, before, points, most in ((700, 650, 1.0, 7), (300, 299, 1.0, 3), (1000, 997, 0.7, 7), (360, 359, 2.5, 9)):
+    for count, before, points, most in ((700, 650, 1.0, 7), (300, 299, 1.0, 3), (1000, 997, 0.7, 7),
+                                        (360, 359, 2.5, 9)):
         assert not fell(result(before, count), result(before - most, count), points)
         assert fell(result(before, count), result(before - most - 1, count), points)
         assert not fell(result(before, count), result(before + 1, count), 0.0)
@@ -151,7 +155,8 @@ def test_a_drop_of_exactly_the_points_allowed_is_allowed():
 def test_paths_of_a_configuration_are_the_users(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('HOME', '/home/somebody')
-    (tmp_path / 'c.yaml').write_text('data: {dir: ~/flowers}\nmodel: {pretrained: weights.pth}\ntrain: {teacher: ../best.ckpt}\n')
+    (tmp_path / 'c.yaml').write_text('data: {dir: ~/flowers}\nmodel: {pretrained: weights.pth}\n'
+                                     'train: {teacher: ../best.ckpt}\n')
     config = load_config('c.yaml')
     assert config.data.dir == '/home/somebody/flowers' and config.model.pretrained == str(tmp_path / 'weights.pth')
     assert config.train.teacher == str(tmp_path.parent / 'best.ckpt')
