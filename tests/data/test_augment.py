@@ -111,6 +111,15 @@ def test_erased_rectangles_have_the_area_and_aspect_asked_for():
     assert 0.09 < min(areas) < 0.12 and 0.28 < max(areas) < 0.31 and np.mean(areas) == pytest.approx(0.2, abs=0.012)
 
 
+@pytest.mark.parametrize('aspect', [(2.0, 3.0), (0.25, 0.5)])
+def test_the_aspect_of_an_erased_rectangle_is_its_height_over_its_width(aspect):
+    erase, rng = RandomErasing(1.0, (0.1, 0.1), aspect, noise=False), np.random.default_rng(0)
+    for _ in range(50):
+        gone = erase(np.ones((3, 100, 100), np.float32), rng)[0] == 0
+        height, width = (np.ptp(np.flatnonzero(gone.any(axis))) + 1 for axis in (1, 0))
+        assert aspect[0] - 0.1 < height / width < aspect[1] + 0.1 and gone.mean() == pytest.approx(0.1, abs=0.005)
+
+
 def test_erasing_fills_with_noise_a_value_and_as_often_as_asked():
     erase, rng = RandomErasing(0.25, (0.3, 0.3), (1.0, 1.0)), np.random.default_rng(0)
     results = [erase(np.full((3, 40, 40), 9, np.float32), rng) for _ in range(400)]

@@ -181,3 +181,24 @@ def test_time_is_fitted_to_finished_trials():
     trials = [{'status': 'done', 'macs': m, 'seconds': 10 + 2e-6 * m} for m in (1e6, 2e6, 5e6)]
     assert seconds_of(trials, 1, 1)({'macs': 4e6}) == pytest.approx(18)
     assert seconds_of(trials[:2], 6e3, 2)({'macs': 4e6}) == pytest.approx(12 + 4e6 * 6e3 / 24e9)
+
+
+FREE = {'study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_checkpoints', 'data.dir', 'data.workers',
+        'data.check', 'train.save_minutes', 'runtime.device', 'runtime.device_id', 'runtime.mode', 'runtime.threads',
+        'runtime.kernels'}
+
+
+@pytest.mark.parametrize('key', sorted(flat(StudyConfig())))
+def test_a_study_resumes_only_with_what_it_measures_unchanged(key):
+    """What says how and where it runs may change, trials, networks and seeds may become more; nothing else may change."""
+    then = flat(StudyConfig())
+    if key in ('study.trials', 'study.seeds', 'study.networks'):
+        less, more = (([], ['tinynet_e']) if key == 'study.networks' else (3, 4))
+        check_same({**then, key: less}, {**then, key: more}, 'x')
+        with pytest.raises(ValueError, match=f'was started with {key}'):
+            check_same({**then, key: more}, {**then, key: less}, 'x')
+    elif key in FREE:
+        check_same(then, {**then, key: 'other'}, 'x')
+    else:
+        with pytest.raises(ValueError, match=f'was started with {key}'):
+            check_same(then, {**then, key: 'other'}, 'x')
