@@ -4,7 +4,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Iterator, List, Optional, Tuple
@@ -14,7 +13,7 @@ from PIL import Image
 from src.data import images
 from src.data.classification import ImageFolder
 from src.data.packed import CONTENTS
-from src.files import check_text_path, lock, write_json
+from src.files import check_text_path, workplace, write_json
 
 ROWS = 256  # written together
 SMALLEST_PAGE, LARGEST_PAGE = 2 ** 20, 2 ** 28  # bytes; the format allows 2^15 to 2^28, and an image must fit in one
@@ -29,15 +28,15 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
 
     Encoded bytes are kept as they are, or, with `size`, images whose shorter side is longer are shrunk to it and
     encoded as JPEG. Every image is decoded once; what can't be is named to `report` and left out. `target` appears
-    when all is written. Raises what ImageFolder raises, FileExistsError where `target` is there, and ValueError where
-    another process packs into it.
+    when all is written. Raises what ImageFolder raises, and FileExistsError where `target` is there, also where another
+    process made it meanwhile.
     """
     from mindspore.mindrecord import FileWriter
     check_text_path(target)
     if os.path.exists(target):
         raise FileExistsError(f'{target}: is there already; remove it to pack it anew')
     data = ImageFolder(source, check=False, report=report)
-    with _workplace(target) as work, _said_by_mindspore(target):
+    with _becoming(target) as work, _said_by_mindspore(target):
         writer = FileWriter(os.path.join(work, 'images.mindrecord'), shards, overwrite=True)
         writer.set_page_size(_page_size(data.paths, shards, size))
         writer.add_schema({'image': {'type': 'bytes'}, 'index': {'type': 'int64'}, 'label': {'type': 'int32'},
@@ -132,22 +131,20 @@ def _page_size(paths: List[str], shards: int, size: Optional[int]) -> int:
 
 
 @contextlib.contextmanager
-def _workplace(target: str) -> Iterator[str]:
-    """A hidden folder beside `target`, ours alone, that becomes `target` on success and is removed otherwise."""
+def _becoming(target: str) -> Iterator[str]:
+    """Yield a new folder in a hidden one beside `target`, moved to `target` on success and removed otherwise.
+
+    Raises FileExistsError where another process made `target` meanwhile.
+    """
     parent, name = os.path.split(os.path.abspath(target))
-    work = os.path.join(parent, f'.{name}.packing')
-    os.makedirs(work, exist_ok=True)
-    held = os.open(work, os.O_RDONLY)
-    try:
-        if not lock(held):
-            raise ValueError(f'{target}: another process packs into it; wait, or stop it')
-        for left in os.scandir(work):  # of a process that was killed
-            os.remove(left.path)
+    os.makedirs(parent, exist_ok=True)
+    with workplace(parent, target) as hidden:
+        work = os.path.join(hidden, name)
+        os.mkdir(work)  # with the usual permissions: only its owner can enter the hidden one
+        yield work
         try:
-            yield work
             os.rename(work, target)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
+        except OSError:
+            if os.path.lexists(target):
+                raise FileExistsError(f'{target}: was made by another process meanwhile, and is left as it is') from None
             raise
-    finally:
-        os.close(held)

@@ -191,13 +191,40 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
         with pytest.raises(OSError, match='out/train: cannot be written .disk full.'):
             packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
     assert os.listdir(tmp_path / 'out') == []
-    (tmp_path / 'out' / '.train.packing').mkdir()
-    (tmp_path / 'out' / '.train.packing' / 'images.mindrecord7').write_bytes(b'half')
+    (tmp_path / 'out' / '.tinynets-killed' / 'train').mkdir(parents=True)
+    (tmp_path / 'out' / '.tinynets-killed' / 'train' / 'images.mindrecord7').write_bytes(b'half')
     packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
     assert sorted(os.listdir(target)) == ['images.mindrecord', 'images.mindrecord.db', 'pack.json']
     assert os.listdir(tmp_path / 'out') == ['train'] and len(packed_set(tmp_path / 'out')) == 5
     with pytest.raises(FileExistsError, match='out/train: is there already'):
         packing.pack(str(sets[0] / 'train'), str(target))
+
+
+def test_two_packings_at_a_time_do_no_harm_to_each_other(sets, tmp_path):
+    """The second begins and ends while the first writes; the first then leaves it as it is."""
+    from src.data import packing
+    target, seen = tmp_path / 'out' / 'train', []
+
+    def meanwhile(done, total):
+        if done == 2:
+            packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
+            seen.append({path.name: path.stat().st_mtime_ns for path in target.iterdir()})
+        seen.append(len([name for name in os.listdir(tmp_path / 'out') if name.startswith('.')]))
+    with pytest.raises(FileExistsError, match='out/train: was made by another process meanwhile'):
+        packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None, progress=meanwhile)
+    assert {path.name: path.stat().st_mtime_ns for path in target.iterdir()} == seen[1] and seen[-1] == 1
+    assert os.listdir(tmp_path / 'out') == ['train'] and len(packed_set(tmp_path / 'out')) == 5
+
+
+def test_the_hidden_folder_cannot_be_guessed_and_the_packed_one_can_be_read_as_others(sets, tmp_path):
+    from src.data.packing import pack
+    names = []
+    for place in 'ab':
+        pack(str(sets[0] / 'val'), str(tmp_path / place / 'val'), 1, report=lambda line: None,
+             progress=lambda done, total: names.append(os.listdir(tmp_path / place)[0]))
+    (tmp_path / 'plain').mkdir()
+    assert len(set(names)) == 2 and all(name.startswith('.tinynets-') for name in names)
+    assert (tmp_path / 'a' / 'val').stat().st_mode == (tmp_path / 'plain').stat().st_mode
 
 
 @pytest.mark.parametrize('arguments, message', [
