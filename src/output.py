@@ -169,8 +169,17 @@ def _is_of_sqlite(error: BaseException) -> bool:
     return type(error).__module__ == 'sqlite3' and type(error).__name__ == 'OperationalError'
 
 
+def absent(error: BaseException) -> str:
+    """The package that is not installed where that is the error, else ''. The project's own modules are no package."""
+    name = (error.name or '').partition('.')[0] if isinstance(error, ModuleNotFoundError) else ''
+    return '' if name == __name__.partition('.')[0] else name
+
+
 def describe(error: BaseException) -> str:
     """One line that says what an exception is about, printable, with the middle left out of a long one."""
+    if absent(error):
+        return (f'the Python package {absent(error)} is not installed for {sys.executable}; run this in the '
+                'environment that the scripts made (source .venv/bin/activate), or pip install -r requirements.txt')
     if isinstance(error, OSError) and error.strerror:
         return shorten(printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror), LINE)
     what = lacking(error) if isinstance(error, (MemoryError, RuntimeError, SystemError, ImportError)) else ''

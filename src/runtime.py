@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterator, Optional
 
 from src import output, stopping
-from src.output import describe, lacking, printable
+from src.output import absent, describe, lacking, printable
 from src.stopping import INTERRUPTED, Interrupted
 from src.text import say_once
 
@@ -332,7 +332,8 @@ def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
     except KeyboardInterrupt:
         code = _failed('interrupted', INTERRUPTED)
     except Exception as error:
-        if os.environ.get('TINYNETS_DEBUG') or not (isinstance(error, (ValueError, OSError)) or lacking(error)):
+        a_line = isinstance(error, (ValueError, OSError)) or lacking(error) or absent(error)
+        if os.environ.get('TINYNETS_DEBUG') or not a_line:
             raise
         code = _failed(f'error: {describe(error)}', USER_ERROR)
     lost = output.lost_output()

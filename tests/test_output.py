@@ -1,13 +1,14 @@
 """Output whose reader goes away, side products that fail, and what a machine lacks in the words of an error."""
 import errno
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from src import output
-from src.output import Guarded, describe, lacking, side_product
+from src.output import Guarded, absent, describe, lacking, side_product
 from tests.conftest import ROOT
 
 
@@ -159,3 +160,23 @@ def test_descriptions_are_one_line():
     assert describe(OSError(errno.ENOSPC, 'No space left on device', 'a\nb')) == 'a\\nb: No space left on device'
     assert describe(RuntimeError('one\ntwo')) == 'one two'
     assert 'ulimit' in describe(RuntimeError("can't start new thread"))
+
+
+@pytest.mark.parametrize('script, options', [
+    ('train.py', '--set train.epochs=1'), ('eval.py', '--checkpoint x.ckpt'), ('export.py', '--checkpoint x.ckpt'),
+    ('predict.py', '--model x.onnx --images x'), ('quantize.py', '--model x.onnx'), ('quickstart.py', ''),
+    ('compare_exports.py', '--checkpoint x.ckpt'), ('convert_weights.py', '--from x.pth'), ('design.py', '--macs 50M'),
+    ('search.py', '--config x.yaml')])
+def test_without_the_packages_a_command_names_the_remedy(script, options):
+    """Every entry starts with the standard library alone, as where the environment was not activated."""
+    run = (f'import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); sys.argv = {[script, *options.split()]!r}; '
+           f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')")
+    done = subprocess.run([sys.executable, '-S', '-I', '-c', run], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ''
+    assert re.fullmatch(r'error: the Python package \w+ is not installed for \S+; run this in .*\n', done.stderr)
+
+
+def test_a_module_of_the_project_that_is_missing_is_no_package():
+    assert absent(ModuleNotFoundError(name='src.nothing')) == ''
+    assert absent(ModuleNotFoundError(name='yaml.nodes')) == 'yaml'
+    assert absent(ImportError(name='yaml')) == ''
