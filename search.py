@@ -39,6 +39,9 @@ def main() -> Optional[int]:
         check_parent(args.out, args.plot)
         store, seeds = Store(folder), trainings_path(args.out)
         rows, unfinished = networks(store)
+        if not rows:
+            raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
+                             f'python search.py status --config {args.config} --study {folder} says why')
         write_csv(args.out, rows)
         write_csv(seeds, trainings(store), TRAINING_COLUMNS)
         print(f'{len(rows)} networks in {args.out}, each training of them in {seeds}' +

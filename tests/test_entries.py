@@ -148,3 +148,22 @@ def test_the_quickstarts_summary_is_of_the_files_that_it_made(trained, tmp_path,
     monkeypatch.setattr(module, 'train', lambda *_, **__: Outcome(run, other, best, 1))
     with pytest.raises(ValueError, match='the exported model scores'):
         module.quickstart(small_config(), 'CPU', str(tmp_path / 'run'))
+
+
+def test_an_export_without_a_finished_trial_leaves_the_tables_as_they_are(command, tmp_path):
+    from src.study.store import Store
+    row = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000,
+           'params': 10, 'peak_memory': 7}
+    facts = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 9, 'chance': 10.0}
+    store = Store(str(tmp_path / 'study'))
+    store.start({'study.retries': 1}, facts, [row], lambda *_: None)
+    tables = [tmp_path / 'r.csv', tmp_path / 'r.seeds.csv']
+    for table in tables:
+        table.write_text('good')
+    arguments = ('search.py', 'export', '--config', 'c.yaml', '--study', tmp_path / 'study', '--out', tables[0])
+    code, out, err = command(*arguments)
+    assert (code, out, err.count('\n')) == (2, '', 1) and 'none of its 1 trials is done' in err
+    assert [table.read_text() for table in tables] == ['good'] * 2
+    store.finish(1, 5.0, top1=70.0)
+    code, out, _ = command(*arguments)
+    assert code == 0 and out.startswith('1 networks in') and ',70.0,' in tables[0].read_text()
