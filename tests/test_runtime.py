@@ -297,3 +297,8 @@ def test_workers_started_by_hand_have_their_own_devices(tmp_path):
             process.wait()
     devices = [line for text in said for line in text.splitlines() if line.startswith('device')]
     assert devices == ['device 0 0', 'device 1 1']
+
+
+def test_data_are_sunk_where_a_device_has_a_queue():
+    from src.runtime import sinks_data
+    assert [sinks_data(device) for device in ('Ascend', 'GPU', 'CPU')] == [True, True, False]

@@ -12,6 +12,7 @@ from src.arch import expand, measure, resolve
 from src.formula import Budget, Formula, compare, cost, design, plots, report, show
 from src.formula.budget import base_network
 from src.formula.fitting import fit_records
+from src.formula.gaussian import Curve, Kernel
 from src.formula.records import Record
 
 B0 = base_network('efficientnet_b0', 64, 10)
@@ -165,6 +166,21 @@ def test_curves_are_drawn_with_bands_of_95_percent(fit, drawn, tmp_path):
     c, w = paper.get_data()
     r, d = (getattr(fit.formula, m).predict(c)[0] for m in 'rd')
     np.testing.assert_allclose(w, np.sqrt(c / (r * r * d)))
+
+
+def test_the_bands_of_measured_networks_that_scatter_are_wide(fit, drawn, tmp_path):
+    """r within a tenth and d within a fifth: w, the root of c / (r^2 d), within the root of 0.1^2 + (0.2 / 2)^2."""
+    c = [p.c for p in fit.formula.points]
+    scattered = Formula(fit.formula.points, *(Curve(c, [getattr(p, m) for p in fit.formula.points], Kernel(0.02, 1.0, noise))
+                                              for m, noise in (('r', 0.1), ('d', 0.2))), 'efficientnet_b0', 64, 10, WHOLE)
+    plots.curves(scattered, None, path=str(tmp_path / 'c.png'))
+    for axis, m in zip(drawn[0].axes, 'rdw'):
+        filled = band(next(f for f in axis.collections if 'Fill' in type(f).__name__ or type(f) is PolyCollection))
+        x = min(filled, key=lambda at: abs(np.log(at) - np.log(0.3)))
+        r, d = (getattr(scattered, letter).predict(x)[1][0] for letter in 'rd')
+        deviation = {'r': r, 'd': d, 'w': np.sqrt(r ** 2 + (d / 2) ** 2)}[m]
+        low, high = filled[x]
+        assert np.log(high / low) == pytest.approx(2 * norm.ppf(0.975) * deviation, rel=1e-3) and deviation > 0.1
 
 
 def test_the_front_is_drawn_with_its_deviations(fit, drawn, tmp_path):
