@@ -43,8 +43,12 @@ def main() -> None:
     check_parent(args.save, args.plot)
     kind = next(kind for kind in COSTS if getattr(args, kind) is not None)
     budget, formula = Budget(parse_amount(getattr(args, kind)), kind), Formula.load(args.formula)
+    channels = formula.in_channels
+    if args.save:
+        from src.config import load_config
+        channels = load_config(args.recipe).model.in_channels
     base = base_network(*(getattr(formula, key) if getattr(args, key) is None else getattr(args, key)
-                          for key in ('base', 'base_resolution', 'num_classes')))
+                          for key in ('base', 'base_resolution', 'num_classes')), channels)
     found = compare(base, budget, formula, args.width) if args.compare else {}
     network = None if args.compare and not (args.save or args.plot) else design(base, budget, args.rule, formula, args.width)
     config = saved(network, args.recipe) if args.save else ''

@@ -19,6 +19,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--base', metavar='NAME', help=f'the base network: {", ".join(BASES)}, or a name of your own')
     parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: its own)")
     parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
+    parser.add_argument('--in-channels', type=int, metavar='N', help='channels of their images, 1 if grey (default: 3)')
     parser.add_argument('--base-cost', metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
     parser.add_argument('--cost', default='macs', choices=list(COSTS), help='what c measures')
     parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
@@ -33,7 +34,7 @@ def main() -> None:
     check_parent(args.out)
     from src.formula.budget import Budget, parse_amount
     from src.formula.records import base_of, read
-    base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes)
+    base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes, args.in_channels)
     if not known and args.base_cost is None:
         raise ValueError(f'--base {args.base}: not a network of src/arch/zoo.py, so its cost is not known; give --base-cost')
     whole = None if args.base_cost is None else Budget(parse_amount(args.base_cost), args.cost).amount

@@ -12,17 +12,18 @@ def parse_arguments() -> argparse.Namespace:
                         help='a name of --list, or multipliers of one: efficientnet_b0@r=0.7,d=0.9,w=0.5')
     parser.add_argument('--resolution', type=int, metavar='PX', help='input side in place of the model\'s own')
     parser.add_argument('--num-classes', type=int, default=1000, metavar='N')
+    parser.add_argument('--in-channels', type=int, default=3, metavar='N', help='of the images: 1 for grey (default 3)')
     parser.add_argument('--per-layer', action='store_true', help='a row a convolution and dense layer')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     parser.add_argument('--list', action='store_true', help='name the models')
     return parser.parse_args()
 
 
-def describe(name: str, num_classes: int, resolution=None, per_layer: bool = False) -> dict:
-    spec = resolve(name, num_classes=num_classes, resolution=resolution)
+def describe(name: str, num_classes: int, resolution=None, per_layer: bool = False, in_channels: int = 3) -> dict:
+    spec = resolve(name, num_classes=num_classes, resolution=resolution, in_channels=in_channels)
     plan = expand(spec)
     summary = {'name': spec.name, 'base': spec.base, 'resolution': plan.resolution, 'width': spec.w, 'depth': spec.d,
-               'num_classes': spec.num_classes, **vars(measure(plan))}
+               'num_classes': spec.num_classes, 'in_channels': spec.in_channels, **vars(measure(plan))}
     if per_layer:
         summary['layers'] = [dict(vars(layer)) for layer in layer_costs(plan)]
     return summary
@@ -46,7 +47,7 @@ def main() -> None:
         names = list_models()
         print(json.dumps(names) if args.json else '\n'.join(names))
         return
-    summary = describe(args.model, args.num_classes, args.resolution, args.per_layer)
+    summary = describe(args.model, args.num_classes, args.resolution, args.per_layer, args.in_channels)
     print(json.dumps(summary)) if args.json else print_table(summary)
 
 

@@ -80,6 +80,10 @@ def test_summary_prints_each_number_under_its_name(command):
     assert code == 0 and (found['width'], found['depth'], found['resolution']) == ('0.54', '0.695', '152')
     assert found['params'] == f'{2_338_446 - 993 * 1281:,}' and found['num_classes'] == '7'
     assert found['size_bytes'] == f'{4 * (2_338_446 - 993 * 1281):,}'
+    code, grey, _ = command('summary.py', '--model', 'tinynet_d', '--num-classes', 7, '--in-channels', 1)
+    for key, less in (('macs', 76 * 76 * 9 * 2 * 32), ('params', 9 * 2 * 32)):  # the stem's: 3x3 to 32 channels of 76 px
+        before, after = (int(re.search(rf'^{key} +(\S+)', text, re.M)[1].replace(',', '')) for text in (out, grey))
+        assert before - after == less
     code, out, _ = command('summary.py', '--model', 'tinynet_d', '--per-layer')
     layers = [line.split() for line in out.splitlines() if line.endswith(' params')]
     assert sum(int(words[3].replace(',', '')) for words in layers) == 51_580_656
@@ -167,3 +171,21 @@ def test_an_export_without_a_finished_trial_leaves_the_tables_as_they_are(comman
     store.finish(1, 5.0, top1=70.0)
     code, out, _ = command(*arguments)
     assert code == 0 and out.startswith('1 networks in') and ',70.0,' in tables[0].read_text()
+
+
+def test_a_network_for_a_grey_recipe_is_counted_with_one_channel(command, tmp_path):
+    from src.arch import expand, measure, resolve
+    from src.formula import Formula
+    (tmp_path / 'grey.yaml').write_text('model: {in_channels: 1}\n')
+    design = ('design.py', '--macs', '5M', '--base-resolution', '48', '--num-classes', '10', '--json')
+    code, out, _ = command(*design, '--recipe', tmp_path / 'grey.yaml', '--save', tmp_path / 'made.yaml')
+    found = json.loads(out)
+    spec = resolve(found['name'], num_classes=10, in_channels=1)
+    assert code == 0 and found['macs'] == measure(expand(spec)).macs
+    assert f'{found["macs"]:,} multiply-adds' in (tmp_path / 'made.yaml').read_text()
+    formula = Formula.load()
+    assert formula.in_channels == 3  # of a file that does not say
+    formula.in_channels = 1
+    formula.save(tmp_path / 'f.json')
+    found = json.loads(command(*design, '--formula', tmp_path / 'f.json')[1])
+    assert found['macs'] == measure(expand(resolve(found['name'], num_classes=10, in_channels=1))).macs

@@ -33,15 +33,16 @@ def cost(spec: NetSpec, kind: str = 'macs') -> int:
     return getattr(measure(expand(spec)), kind)
 
 
-def base_network(name: str, resolution: Optional[int] = None, num_classes: int = 1000) -> NetSpec:
-    """A base of src/arch/zoo.py, with another input side in pixels and number of classes.
+def base_network(name: str, resolution: Optional[int] = None, num_classes: int = 1000, in_channels: int = 3) -> NetSpec:
+    """A base of src/arch/zoo.py, with another input side in pixels, number of classes and channels of its images.
 
     Raises ValueError for an unknown name.
     """
     if name not in BASES:
         raise ValueError(f"base '{name}': must be one of {', '.join(BASES)}")
     base = BASES[name]
-    return scale(base, num_classes=num_classes, base_resolution=base.base_resolution if resolution is None else resolution)
+    return scale(base, num_classes=num_classes, in_channels=in_channels,
+                 base_resolution=base.base_resolution if resolution is None else resolution)
 
 
 def parse_amount(text: str) -> float:

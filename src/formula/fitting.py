@@ -79,7 +79,8 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
     points = [Point(r.name, round(r.r, 6), r.d, r.w, round(r.costs[kind]), r.costs[kind] / whole, round(r.top1, 4),
                     r.source) for r in front]
     formula = Formula.fitted(points, seed, base=base.base or base.name, base_resolution=base.base_resolution,
-                             num_classes=base.num_classes, base_cost=round(whole), cost=kind)
+                             num_classes=base.num_classes, in_channels=base.in_channels, base_cost=round(whole),
+                             cost=kind)
     spent = [record.costs[kind] for record in front]
     spearman = {m: tuple(float(v) for v in spearmanr([getattr(r, m) for r in front], spent)) for m in 'rdw'
                 if len({getattr(r, m) for r in front}) > 1}

@@ -8,7 +8,7 @@ Columns, in any order and with any others beside them (`_NAMES` has the spelling
     top1 or error      percent, or shares of 1 if nearly all are at most 1 and none has a %
     macs, params, peak_memory    optional where the base is one of src/arch/zoo.py: then they are counted
     name, source, top1_deviation, seeds, flag    optional, and so are numbers to select by, latency_ms for example
-    base, base_resolution, num_classes    what was measured, the same in every line; options of fit_formula.py otherwise
+    base, base_resolution, num_classes, in_channels    what was measured, the same in every line; otherwise options
 
 A line that can't be used, or repeats another to the letter, is left out and named. Other lines of one network, of further
 seeds for example, are taken together: the mean of their numbers.
@@ -47,6 +47,7 @@ _NAMES = {
     'base': ('base', 'base_network'),
     'base_resolution': ('base_resolution',),
     'num_classes': ('num_classes', 'classes'),
+    'in_channels': ('in_channels', 'in_chans'),
 }
 _MEANINGS = {spelling: key for key, spellings in _NAMES.items() for spelling in spellings}
 _UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
@@ -235,7 +236,7 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
 
 
 def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = None,
-            num_classes: Optional[int] = None) -> Tuple[NetSpec, bool]:
+            num_classes: Optional[int] = None, in_channels: Optional[int] = None) -> Tuple[NetSpec, bool]:
     """The base that a file's networks are scalings of, and whether its blocks are known; what is given goes before.
 
     Raises FileNotFoundError, and ValueError where the lines differ or a number is none.
@@ -259,10 +260,11 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
 
     name = told('base', name) or 'efficientnet_b0'
     resolution, classes = told('base_resolution', resolution), told('num_classes', num_classes)
-    classes = 1000 if classes is None else classes
+    classes, channels = 1000 if classes is None else classes, told('in_channels', in_channels)
+    channels = 3 if channels is None else channels
     if name in BASES:
-        return base_network(name, resolution, classes), True
-    return replace(base_network('efficientnet_b0', resolution, classes), name=name, base=name), False
+        return base_network(name, resolution, classes, channels), True
+    return replace(base_network('efficientnet_b0', resolution, classes, channels), name=name, base=name), False
 
 
 def _plain(title: str) -> str:

@@ -70,10 +70,10 @@ class Formula:
     """r(c) and d(c) of a base, and the points they were fitted to. `cost` says in which unit c was measured."""
 
     def __init__(self, points: Sequence[Point], r: Curve, d: Curve, base: str, base_resolution: int, num_classes: int,
-                 base_cost: int, cost: str = 'macs', about: Optional[dict] = None):
+                 base_cost: int, cost: str = 'macs', about: Optional[dict] = None, in_channels: int = 3):
         self.points, self.r, self.d = tuple(points), r, d
         self.base, self.base_resolution, self.num_classes = base, base_resolution, num_classes
-        self.base_cost, self.cost, self.about = base_cost, cost, about or {}
+        self.base_cost, self.cost, self.about, self.in_channels = base_cost, cost, about or {}, in_channels
 
     @classmethod
     def fitted(cls, points: Sequence[Point], seed: int = 0, **facts) -> 'Formula':
@@ -101,7 +101,8 @@ class Formula:
 
     def save(self, path) -> None:
         """Write the file."""
-        facts = {key: getattr(self, key) for key in ('base', 'base_resolution', 'num_classes', 'cost', 'base_cost')}
+        facts = {key: getattr(self, key)
+                 for key in ('base', 'base_resolution', 'num_classes', 'in_channels', 'cost', 'base_cost')}
         curves = {letter: getattr(self, letter).to_dict() for letter in ('r', 'd')}
         points = ',\n  '.join(json.dumps(vars(point)) for point in self.points)
         rest = json.dumps({**facts, **curves, 'about': self.about}, indent=1)
@@ -134,7 +135,8 @@ class Formula:
             curves = {letter: Curve(c, [getattr(point, letter) for point in points],
                                     Kernel(*hyperparameters[letter])) for letter in 'rd'}
             return cls(points, curves['r'], curves['d'], tree['base'], int(tree['base_resolution']),
-                       int(tree['num_classes']), int(tree['base_cost']), tree['cost'], tree.get('about'))
+                       int(tree['num_classes']), int(tree['base_cost']), tree['cost'], tree.get('about'),
+                       int(tree.get('in_channels', 3)))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, np.linalg.LinAlgError) as error:
             reason = f'{error} is missing' if isinstance(error, KeyError) else str(error).removeprefix(f'{path}: ')
             raise ValueError(f'formula {path}: not a formula of fit_formula.py ({reason})') from None

@@ -92,10 +92,12 @@ def load_study(path: Optional[str], overrides: Iterable[str] = ()) -> StudyConfi
     return config
 
 
-def candidates(study: StudySection, num_classes: int) -> List[Candidate]:
-    """The networks of a study, the drawn ones first, each once with all its labels. Raises ValueError for one that can't be.
+def candidates(study: StudySection, num_classes: int, in_channels: int = 3) -> List[Candidate]:
+    """The networks of a study, the drawn ones first, each once with all its labels.
+
+    Raises ValueError for one that can't be.
     """
-    base = base_network(study.base, study.base_resolution, num_classes)
+    base = base_network(study.base, study.base_resolution, num_classes, in_channels)
     space = Space(study.r, study.d, study.w, study.budget, study.cost)
     drawn = itertools.islice(draw(base, space, study.seed), study.trials) if study.trials else ()
     found = [Candidate(_name(spec), spec, 'drawn') for spec in drawn]
@@ -106,7 +108,7 @@ def candidates(study: StudySection, num_classes: int) -> List[Candidate]:
             network = design(base, Budget(parse_amount(amount), study.cost), rule, formula)
             found.append(Candidate(network.name, network.spec, text))
         else:
-            found.append(Candidate(text, resolve(text, num_classes=num_classes), text))
+            found.append(Candidate(text, resolve(text, num_classes=num_classes, in_channels=in_channels), text))
     labels: Dict[str, List[str]] = {}
     for candidate in found:
         labels.setdefault(candidate.name, []).append(candidate.label)

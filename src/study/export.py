@@ -9,10 +9,10 @@ from typing import Dict, List, Sequence, Tuple
 from src.files import replacing
 from src.study.store import Store
 
-COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution', 'macs', 'params',
-           'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
-TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'r', 'd', 'w', 'resolution',
-                    'macs', 'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
+COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w', 'resolution',
+           'macs', 'params', 'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
+TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w',
+                    'resolution', 'macs', 'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
 
 
 def networks(store: Store) -> Tuple[List[dict], int]:
@@ -25,7 +25,7 @@ def networks(store: Store) -> Tuple[List[dict], int]:
     groups: Dict[str, List[dict]] = {}
     for trial in store.trials():
         groups.setdefault(trial['name'], []).append(trial)
-    facts, rows = store.facts(), []
+    facts, rows = _facts(store), []
     unfinished = sum(trial['status'] != 'done' for trial in store.trials())
     for name, trials in groups.items():
         done = [t for t in trials if t['status'] == 'done']
@@ -35,7 +35,7 @@ def networks(store: Store) -> Tuple[List[dict], int]:
         scores = [t['top1'] for t in good]
         rows.append({
             **{key: done[0][key] for key in COLUMNS if key in done[0]},
-            **{key: facts[key] for key in ('base', 'base_resolution', 'num_classes')},
+            **facts,
             'top1': statistics.fmean(scores) if scores else '',
             'top1_deviation': statistics.stdev(scores) if len(scores) > 1 else '', 'seeds': len(good) or len(done),
             'flag': '' if good else done[0]['flag'], 'seconds': statistics.fmean(t['seconds'] for t in done)})
@@ -44,10 +44,16 @@ def networks(store: Store) -> Tuple[List[dict], int]:
 
 def trainings(store: Store) -> List[dict]:
     """A row for each trial that is done, with its seed and its own score; flagged ones too."""
-    facts = store.facts()
+    facts = _facts(store)
     return [{**{key: trial[key] for key in TRAINING_COLUMNS if key in trial},
-             **{key: facts[key] for key in ('base', 'base_resolution', 'num_classes')}}
+             **facts}
             for trial in store.trials() if trial['status'] == 'done']
+
+
+def _facts(store: Store) -> dict:
+    """What the rows say of the base; studies of earlier releases had images of three channels."""
+    facts = {'in_channels': 3, **store.facts()}
+    return {key: facts[key] for key in ('base', 'base_resolution', 'num_classes', 'in_channels')}
 
 
 def trainings_path(path: str) -> str:

@@ -65,7 +65,7 @@ class Plan:
         """What exports say of the base."""
         base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
         return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
-                'images': self.images, 'chance': self.chance}
+                'in_channels': self.config.model.in_channels, 'images': self.images, 'chance': self.chance}
 
 
 def plan(config: StudyConfig) -> Plan:
@@ -74,7 +74,8 @@ def plan(config: StudyConfig) -> Plan:
     train_set, val_set = presets.dataset(data, 'train'), presets.dataset(data, 'val')
     classes = len(train_set.class_names)
     chance = 100 * float(np.bincount(val_set.labels).max()) / len(val_set)
-    return Plan(config, candidates(config.study, classes), classes, len(train_set), len(val_set), chance)
+    networks = candidates(config.study, classes, config.model.in_channels)
+    return Plan(config, networks, classes, len(train_set), len(val_set), chance)
 
 
 def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:

@@ -6,7 +6,9 @@ import pytest
 
 from src import kernels
 from src.arch import expand, measure, resolve
+from src.formula.records import base_of, read
 from src.study.config import candidates, load_study
+from src.study.export import networks, write_csv
 from src.study.run import estimate, left, plan, seconds_of
 from src.study.show import networks_table, status
 from src.study.store import Store
@@ -110,3 +112,24 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
     best = next(line for line in text.splitlines() if re.match(r'2 +n1 ', line))
     assert best.split() == ['2', 'n1', '1', '1,001', '11', '90.00']
     assert 'trial 8, n7: failed a full disk' in text.splitlines()
+
+
+def test_a_study_of_grey_images_counts_networks_of_one_channel(tmp_path):
+    """The stem has 3 x 3 x 2 x C weights fewer, used once for each of its outputs."""
+    study = load_study(CONFIG, ['study.trials=2', f'study.networks=["{NAMES[0]}", "giant:1M"]', 'model.in_channels=1',
+                                'study.seeds=1', 'data.images=300', 'data.holdout=100'])
+    planned = plan(study)
+    store = Store(str(tmp_path))
+    store.start({}, planned.facts(), planned.rows(), lambda *_: None)
+    store.finish(3, 1.0, top1=50.0)
+    for row, line in zip(planned.rows(), networks_table(planned).splitlines()[1:], strict=True):
+        grey, coloured = (measure(expand(resolve(row['name'], num_classes=10, in_channels=n))) for n in (1, 3))
+        stem = expand(resolve(row['name'], num_classes=10)).stem
+        assert coloured.params - row['params'] == 9 * 2 * stem.out_channels
+        assert coloured.macs - row['macs'] == 9 * 2 * stem.out_channels * stem.out_size ** 2
+        assert row['peak_memory'] == grey.peak_memory and f' {row["macs"]:,} ' in line
+    write_csv(str(tmp_path / 'r.csv'), networks(store)[0])
+    base, known = base_of(str(tmp_path / 'r.csv'))
+    assert known and (base.in_channels, base.num_classes) == (1, 10)
+    [record] = read(str(tmp_path / 'r.csv'), base).records
+    assert record.costs['macs'] == planned.rows()[2]['macs']
