@@ -81,7 +81,7 @@ def division_of(meta: dict, source: str):
         return None if tree is None else Division.from_dict(tree, len(meta['class_names']), source)
     config = meta.get('config')
     part = config.get('data') if isinstance(config, dict) else None
-    if not isinstance(part, dict) or part.get('name') != 'image_folder' or not (
+    if not isinstance(part, dict) or part.get('name') not in ('image_folder', 'mindrecord') or not (
             meta.get('score') or meta.get('train_images')):
         return None  # trained on another kind of data set, or elsewhere
     number = meta.get('train_images')

@@ -441,7 +441,8 @@ def _kept_parts(config: Config, earlier: Optional[checkpoint.Checkpoint]) -> tup
             same = path == config.model.pretrained and config.data.dir and theirs.dir and all(
                 getattr(theirs, key) == getattr(config.data, key) for key in ('name', 'val_share', 'holdout', 'images')
             ) and os.path.realpath(theirs.dir) == os.path.realpath(config.data.dir)
-            if same and isinstance(division, EarlierDivision) and not presets.has_validation(theirs.name, theirs.dir):
+            if same and isinstance(division, EarlierDivision) and (
+                    theirs.holdout or not presets.has_validation(theirs.name, theirs.dir)):
                 tell(f'{path}: an earlier release divided {theirs.dir} by another rule, so some of the images it was '
                      'trained on are validated on now')
             return division if same and isinstance(division, Division) else None, saved.meta['class_names']

@@ -121,6 +121,7 @@ def test_what_kind_of_division_a_file_has():
     assert division_of({'score': {}, 'config': earlier['config']}, 'x') is None  # converted by an earlier release
     images = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {'name': 'image_folder', 'images': 8}}}
     assert division_of(images, 'x') == EarlierDivision('x', None)
+    assert division_of({**earlier, 'config': {'data': {'name': 'mindrecord', 'holdout': 2}}}, 'x') == EarlierDivision('x', 8)
 
 
 # with folders
@@ -215,6 +216,20 @@ def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsy
         for division in (earlier, EarlierDivision('old.ckpt', None)):
             with pytest.raises(ValueError, match='old.ckpt: was trained by an earlier release on .* images'):
                 presets.dataset(config(place), split, division=division)
+
+
+@pytest.mark.parametrize('images', [None, 10])
+def test_a_packed_set_of_an_earlier_run_is_divided_by_order(place, tmp_path, images):
+    from src.data.classification import balanced_order, load_dataset
+    from src.data.packing import pack
+    pack(str(place), str(tmp_path / 'packed' / 'train'), 1, report=lambda line: None)
+    data = dataclasses.replace(config(tmp_path / 'packed'), name='mindrecord', holdout=6, images=images)
+    whole = load_dataset('mindrecord', 'train', data.dir)
+    meta = {'score': {'top1': 1}, 'train_images': images or len(whole) - 6,
+            'config': {'data': {'name': 'mindrecord', 'holdout': 6, 'images': images}}}
+    order = [whole.names[i] for i in balanced_order(whole.labels)]
+    train, val = presets.splits(data, division=division_of(meta, 'old.ckpt'))
+    assert names(val) == {*order[:6]} and names(train) == {*order[6:6 + (images or len(order))]}
 
 
 def test_known_classes_keep_their_order(place):
