@@ -110,7 +110,7 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
                   'dtype': 'float32'},
         'output': {'name': OUTPUT, 'shape': [batch, plan.spec.num_classes], 'dtype': 'float32'},
-        'cost': vars(measure(plan)), 'weights': kind, 'score': saved.meta['score'], 'config': saved.meta['config'],
+        'cost': vars(measure(plan)), 'weights': kind, 'score': saved.meta.get('score'), 'config': saved.meta['config'],
         'max_difference': difference, 'versions': {'mindspore': ms.__version__},
     }
 

@@ -1,6 +1,7 @@
 """A run's checkpoints: the network that a file describes, with its last or its averaged weights."""
 from __future__ import annotations
 
+import math
 from typing import Dict, Mapping, Tuple
 
 import numpy as np
@@ -20,7 +21,7 @@ META = {'network': dict, 'class_names': list, 'preprocessing': dict, 'config': d
 NEEDED = ('network', 'class_names', 'preprocessing', 'config', 'network.name', 'best.top1', 'best.epoch')
 NETWORK = {'name': str, 'num_classes': int, 'in_channels': int, 'dropout': NUMBER, 'drop_path': NUMBER,
            'resolution': (int, type(None))}  # of create_model, without what would read another file
-SCORE = {'top1': NUMBER, 'epoch': NUMBER, 'step': int}
+SCORE = {'top1': NUMBER, 'epoch': NUMBER, 'step': int, 'count': int, 'correct': int}
 
 
 def check_meta(checkpoint: Checkpoint) -> None:
@@ -32,7 +33,8 @@ def check_meta(checkpoint: Checkpoint) -> None:
             name, value = f'{part}.{key}' if part else key, held.get(key)
             if key not in held and name not in NEEDED:
                 continue
-            if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
+            if (not isinstance(value, kind) or isinstance(value, bool) and kind is not bool
+                    or isinstance(value, float) and not math.isfinite(value) or name.endswith('.count') and value < 1):
                 raise CheckpointError(f'{damaged}{name} is {shown(value)}')
     unknown = next((key for key in meta['network'] if key not in NETWORK), 'none' if not meta['network'] else None)
     if unknown is not None:

@@ -39,7 +39,7 @@ def correct(score: dict) -> int:
 
 def exact_top1(score: dict) -> float:
     """A `summary`'s top-1 in percent as the images give it: what is compared, since 33.3333 is less than a third."""
-    return 100 * correct(score) / score['count']
+    return 100 * correct(score) / score['count'] if 'count' in score else score['top1']
 
 
 def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Callable, batch_size: int,

@@ -111,3 +111,9 @@ def test_the_scores_of_a_run_are_those_of_its_file(trained):
     best = max((r for r in records if r['kind'] == 'eval'), key=lambda r: r['top1'])
     assert kind == 'ema' and (best['top1'], best['top5'], best['count']) == (round(top1, 4), round(top5, 4), 360)
     assert best['loss'] == pytest.approx(loss, abs=1e-4) and np.sum(matrix) == 360
+
+
+def test_a_score_without_its_number_of_images_is_the_share_it_says():
+    from src.training.evaluate import exact_top1
+    assert exact_top1({'top1': 33.3333, 'epoch': 1}) == 33.3333
+    assert exact_top1({'top1': 33.3333, 'count': 6}) == 100 * 2 / 6
