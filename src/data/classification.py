@@ -16,7 +16,7 @@ from PIL import Image
 
 from src.data import embedded, images
 from src.data.classes import class_name, in_order, known_names
-from src.data.layout import check_classes, find_layout, folders_in
+from src.data.layout import check_classes, find_layout, look
 from src.data.packed import PackedImages
 from src.runtime import printable, rank
 from src.text import say_once
@@ -58,7 +58,8 @@ class ImageFolder:
                  progress: Optional[Callable[[int, int], None]] = None):
         if not os.path.isdir(folder):
             raise FileNotFoundError(f'{folder}: no such folder; expected {folder}/<class>/<image>')
-        found, junk = folders_in(folder)
+        here = look(folder)
+        found = here.folders
         if not found:
             raise ValueError(f'{folder}: no class folders in it; expected {folder}/<class>/<image>')
         tell = report or _to_stderr
@@ -68,7 +69,7 @@ class ImageFolder:
         self.folder, self.class_names, self.strict = folder, names, strict
         self.paths: List[str] = []
         labels: List[int] = []
-        whole = images.Found(junk=junk)
+        whole = images.Found(junk=here.junk)
         own: Dict[str, List[str]] = {}
         for name in found:
             part = images.find(os.path.join(folder, name))
@@ -80,11 +81,12 @@ class ImageFolder:
                 tell(f'{os.path.join(folder, name)}: a class folder without images')
         if class_names is None:
             check_classes(folder, own)
-        loose = sum(not e.name.startswith('.') and images.is_image(e.name) for e in os.scandir(folder) if e.is_file())
         for line in whole.left_out(folder):
             tell(line)
-        if loose:
-            tell(f'{folder}: left out, images outside of class folders: {loose:,}')
+        if here.loose:
+            tell(f'{folder}: left out, images outside of class folders: {here.loose:,}')
+        if here.lost:
+            tell(f'{folder}: left out, {len(here.lost):,} links that lead nowhere, the first: {here.lost[0]}')
         self.labels = np.array(labels, np.int32)
         if check:
             examined = images.examine(self.paths, workers, progress)

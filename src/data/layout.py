@@ -41,19 +41,41 @@ def kind_of(name: str) -> Optional[str]:
     return next((kind for kind, names in _NAMES.items() if names.fullmatch(name.strip().lower())), None)
 
 
-def folders_in(folder: str) -> Tuple[List[str], List[str]]:
-    """The names of the visible folders in a folder, sorted, and of those that a system or a program made."""
-    found, junk = [], []
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder where folders are expected, without what is hidden, names sorted.
+
+    `junk` are folders that a system or a program made, `lost` links that lead nowhere, which may have been folders,
+    `loose` is the number of images that lie there themselves.
+    """
+    folders: List[str]
+    junk: List[str]
+    lost: List[str]
+    loose: int
+
+
+def look(folder: str) -> Listing:
+    """List a folder."""
+    found, junk, lost, loose = [], [], [], 0
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith('.') and images.is_folder(entry):
+            if entry.name.startswith('.'):
+                continue
+            if images.is_folder(entry):
                 (junk if images.is_passed_over(entry.name) else found).append(entry.name)
-    return sorted(found), sorted(junk)
+            elif images.is_image(entry.name):
+                loose += 1
+            elif not os.path.exists(entry.path):
+                lost.append(entry.name)
+    return Listing(sorted(found), sorted(junk), sorted(lost), loose)
 
 
 def find_layout(folder: str) -> Layout:
     """Look at the folders in a folder and at what these hold. Raises ValueError where it is unclear what is meant."""
-    names, junk = folders_in(folder)
+    here = look(folder)
+    names = here.folders
+    for name in filter(kind_of, here.lost):
+        raise ValueError(f'{folder}: {name} is a link that leads nowhere; mend it, or remove it')
     kinds: Dict[str, List[str]] = {}
     for name in names:
         kinds.setdefault(kind_of(name) or '', []).append(name)
@@ -88,12 +110,16 @@ def find_layout(folder: str) -> Layout:
         raise ValueError(f'{folder}: {_listed(rest)} next to {_listed([train or val])}: '
                          f'{"a class or a split" if len(rest) == 1 else "classes or splits"}? Expected {_EXPECTED}; '
                          'rename what is meant, or move it elsewhere')
-    unused = sorted([*kinds.get('test', ()), *rest, *junk])
+    unused = sorted([*kinds.get('test', ()), *rest, *here.junk])
     parts = []
     parts += [f'{name}/ is taken as {kind}/' for kind, name in (('train', train), ('val', val))
               if name not in (kind, None)]
     if unused:
         parts.append(f'not used: {_listed(unused)}')
+    if here.loose:
+        parts.append(f'not used, images outside of the splits: {here.loose:,}')
+    if here.lost:
+        parts.append(f'links that lead nowhere: {", ".join(here.lost[:5])}{", ..." * (len(here.lost) > 5)}')
     where = [os.path.join(folder, name) if name else None for name in (train, val)]
     return Layout(folder, *where, False, f'{folder}: {"; ".join(parts)}' if parts else '')
 

@@ -183,3 +183,29 @@ def test_the_program_looks_at_the_same_endings(root):
     from src.data.images import endings
     source = (root / 'ascend310_infer' / 'src' / 'files.cc').read_text().split('SUFFIXES = {')[1].split('}')[0]
     assert endings() <= set(re.findall(r'"(\.\w+)"', source))
+
+
+@pytest.mark.parametrize('name', ['val', 'Train', 'test', 'training_set'])
+@pytest.mark.parametrize('target', ['nowhere', None])
+def test_a_split_that_is_a_link_to_nowhere_is_refused(name, target, make):
+    folder = make(*classes_of('train' if name == 'val' else 'val'))
+    os.symlink(target or name, os.path.join(folder, name))  # or to itself
+    with pytest.raises(ValueError, match=f'{name} is a link that leads nowhere'):
+        has_validation('image_folder', folder)
+
+
+@pytest.mark.parametrize('target', ['nowhere', 'owl'])
+def test_a_class_that_is_a_link_to_nowhere_is_named(target, make):
+    folder = make(*classes_of('train', 'val'))
+    for place in ('train', '.'):
+        os.symlink(target, os.path.join(folder, place, 'owl'))
+    data, lines = load(folder)
+    assert data.class_names == ('cat', 'dog') and lines == [
+        '.: links that lead nowhere: owl', './train: left out, 1 links that lead nowhere, the first: owl']
+
+
+def test_images_beside_the_splits_are_counted(make):
+    folder = make(*classes_of('train', 'val'), '0.png', '1.jpg', '2.txt', 'train/3.png')
+    os.symlink('nowhere', os.path.join(folder, '4.png'))
+    assert load(folder)[1] == ['.: not used, images outside of the splits: 3',
+                               './train: left out, images outside of class folders: 1']
