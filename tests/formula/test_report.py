@@ -93,8 +93,8 @@ def test_the_fits_numbers_are_those_of_the_front(fit):
         assert rows[m][2] == f'{error:.3g}' and fit.formula.about['left_out_error'][m] == pytest.approx(error, abs=1e-4)
         kernel = curve.kernel
         assert rows[m][3:6] == [f'{v:.3g}' for v in (kernel.amplitude, kernel.length, kernel.noise)]
-    assert fit.formula.about['spearman']['w'] == pytest.approx(spearmanr([r.w for r in fit.front],
-                                                                         [r.costs['macs'] for r in fit.front])[0], abs=1e-4)
+    widths, costs = [r.w for r in fit.front], [r.costs['macs'] for r in fit.front]
+    assert fit.formula.about['spearman']['w'] == pytest.approx(spearmanr(widths, costs)[0], abs=1e-4)
 
 
 def test_points_of_the_formula_are_the_front(fit):
@@ -171,8 +171,9 @@ def test_curves_are_drawn_with_bands_of_95_percent(fit, drawn, tmp_path):
 def test_the_bands_of_measured_networks_that_scatter_are_wide(fit, drawn, tmp_path):
     """r within a tenth and d within a fifth: w, the root of c / (r^2 d), within the root of 0.1^2 + (0.2 / 2)^2."""
     c = [p.c for p in fit.formula.points]
-    scattered = Formula(fit.formula.points, *(Curve(c, [getattr(p, m) for p in fit.formula.points], Kernel(0.02, 1.0, noise))
-                                              for m, noise in (('r', 0.1), ('d', 0.2))), 'efficientnet_b0', 64, 10, WHOLE)
+    r, d = (Curve(c, [getattr(p, m) for p in fit.formula.points], Kernel(0.02, 1.0, noise))
+            for m, noise in (('r', 0.1), ('d', 0.2)))
+    scattered = Formula(fit.formula.points, r, d, 'efficientnet_b0', 64, 10, WHOLE)
     plots.curves(scattered, None, path=str(tmp_path / 'c.png'))
     for axis, m in zip(drawn[0].axes, 'rdw'):
         filled = band(next(f for f in axis.collections if 'Fill' in type(f).__name__ or type(f) is PolyCollection))
