@@ -15,6 +15,7 @@ from src.data import presets
 from src.data.classes import UnknownClass, match_indices, relabel
 from src.data.classification import say
 from src.data.division import Division, division_of
+from src.data.layout import kind_of
 from src.data.transforms import EvalTransform
 from src.deploy.manifest import read_manifest
 from src.files import check_text_path
@@ -49,6 +50,7 @@ class Predictor:
         classes, or another number of them.
         """
         names = self.class_names if self.named else None
+        self._check_kept(data, split)
         try:
             dataset = presets.dataset(data, split, class_names=names, progress=progress, division=self.division)
         except UnknownClass as error:
@@ -64,6 +66,17 @@ class Predictor:
             theirs = dict(zip(indices, found))
             relabel(dataset, indices, [theirs.get(i, name) for i, name in enumerate(self.class_names)])
         return dataset
+
+    def _check_kept(self, data: DataConfig, split: str) -> None:
+        """Raise ValueError where the model's own data set has lost its val/: all that is left was trained on."""
+        then = (self.config.get('data') or {}).get('dir')
+        if split != 'val' or self.division is not None or not then or not data.dir:
+            return
+        there, here = os.path.realpath(then), os.path.realpath(data.dir)
+        inside = os.path.dirname(here) == there and kind_of(os.path.basename(here)) == 'train'
+        if (here == there or inside) and not presets.has_validation(data.name, data.dir):
+            raise ValueError(f'{data.dir}: has no validation images of its own, and the model was trained on all its '
+                             'training images; put val/ back, or give other images with --data-dir')
 
     def _check_moved(self, data: DataConfig, split: str, dataset) -> None:
         """Say where the folder without val/ that the model was trained on has one now, with images of the training."""
