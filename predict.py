@@ -45,21 +45,24 @@ def main() -> int:
         raise ValueError(f'{args.model}: the ending must be one of {", ".join(BACKENDS[args.backend])}')
     if args.backend == 'lite' and args.data:
         raise ValueError('--backend lite takes image files: give --images in place of --data')
+    from src.data.images import dark_images
     from src.deploy.classify import classify, classify_by_program, find_files, samples_of_dataset, samples_of_files
     from src.training.plots import predictions
     bad: list = []
+    highest: dict = {}  # of the images with 16-bit samples
 
     def say(line: str) -> None:
         print(printable(line), file=sys.stderr)
 
     if args.backend == 'lite':
-        results = classify_by_program(args.model, find_files(args.images, say), args.topk, bad.append)
+        results = classify_by_program(args.model, find_files(args.images, say), args.topk, bad.append,
+                                      highest)
     else:
         configure(args.device)
         from src.deploy.predict import load_predictor
         model = load_predictor(args.model)
         samples = (samples_of_dataset(dataset_of(args, model), args.count) if args.data
-                   else samples_of_files(find_files(args.images, say), bad.append))
+                   else samples_of_files(find_files(args.images, say), bad.append, highest))
         results = classify(model, samples, args.topk)
     drawn = []
     for result in results:
@@ -69,7 +72,10 @@ def main() -> int:
         if args.plot and len(drawn) < DRAWN:
             drawn.append(result)
     for line in bad:
-        print(printable(f'left out: {line}'), file=sys.stderr)
+        say(f'left out: {line}')
+    dark = dark_images(highest)
+    if dark:
+        say(dark)
     if drawn:
         predictions([r.image for r in drawn], [r.caption for r in drawn], [r.right for r in drawn], path=args.plot)
         print(f'picture of the first {len(drawn)}: {args.plot}')

@@ -74,6 +74,16 @@ def test_predict_prints_percent_of_the_softmax(checkpoint, command, tmp_path):
         assert line == f'{tmp_path / f"{i}.png"}: ' + ', '.join(f'{k} {100 * row[k]:.1f} %' for k in order)
 
 
+def test_predict_counts_the_images_that_stay_dark(checkpoint, command, tmp_path):
+    for i, highest in enumerate((4095, 65535, 1023)):  # 12, 16 and 10 bits in samples of 16
+        Image.fromarray(np.linspace(0, highest, 256).astype(np.uint16).reshape(16, 16)).save(tmp_path / f'{i}.png')
+    Image.new('L', (16, 16), 3).save(tmp_path / 'black.png')
+    code, out, err = command('predict.py', '--model', checkpoint, '--images', tmp_path, '--device', 'CPU')
+    lines = [line for line in err.splitlines() if 'dark' in line]
+    assert code == 0 and len(out.splitlines()) == 4 and len(lines) == 1
+    assert lines[0].startswith('2 of 3 images with 16-bit samples') and lines[0].endswith(f'{tmp_path}/0.png')
+
+
 def test_summary_prints_each_number_under_its_name(command):
     code, out, _ = command('summary.py', '--model', 'tinynet_d', '--num-classes', 7)
     found = dict(line.split()[:2] for line in out.splitlines())
@@ -81,7 +91,8 @@ def test_summary_prints_each_number_under_its_name(command):
     assert found['params'] == f'{2_338_446 - 993 * 1281:,}' and found['num_classes'] == '7'
     assert found['size_bytes'] == f'{4 * (2_338_446 - 993 * 1281):,}'
     code, grey, _ = command('summary.py', '--model', 'tinynet_d', '--num-classes', 7, '--in-channels', 1)
-    for key, less in (('macs', 76 * 76 * 9 * 2 * 32), ('params', 9 * 2 * 32)):  # the stem's: 3x3 to 32 channels of 76 px
+    # the stem's: 3x3 to 32 channels of 76 px
+    for key, less in (('macs', 76 * 76 * 9 * 2 * 32), ('params', 9 * 2 * 32)):
         before, after = (int(re.search(rf'^{key} +(\S+)', text, re.M)[1].replace(',', '')) for text in (out, grey))
         assert before - after == less
     code, out, _ = command('summary.py', '--model', 'tinynet_d', '--per-layer')

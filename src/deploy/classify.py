@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image
@@ -53,13 +53,24 @@ def find_files(paths: Sequence[str], say: Callable[[str], None] = lambda line: N
     return found
 
 
-def samples_of_files(files: Iterable[str], left_out: Callable[[str], None]) -> Iterator[Sample]:
-    """Decode files one by one; those that cannot be decoded are given to `left_out`, as a line that says why."""
+def samples_of_files(files: Iterable[str], left_out: Callable[[str], None],
+                     highest: Optional[Dict[str, int]] = None) -> Iterator[Sample]:
+    """Decode files one by one; those that cannot be decoded are given to `left_out`, as a line that says why.
+
+    `highest` is filled for images.dark_images: of each image with 16-bit samples the highest value in eight bits.
+    """
     for path in files:
         try:
-            yield Sample(path, images.decode(path))
+            yield Sample(path, _decoded(path, highest))
         except images.ImageError as error:
             left_out(str(error))
+
+
+def _decoded(path: str, highest: Optional[Dict[str, int]]) -> Image.Image:
+    image, value = images.decode_wide(path)
+    if value is not None and highest is not None:
+        highest[path] = value
+    return image
 
 
 def samples_of_dataset(dataset, count: int = 24) -> Iterator[Sample]:
@@ -85,8 +96,11 @@ def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iter
                          caption)
 
 
-def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Callable[[str], None]) -> Iterator[Classified]:
+def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Callable[[str], None],
+                        highest: Optional[Dict[str, int]] = None) -> Iterator[Classified]:
     """The same by the C++ program: a model file and image files; what can't be used goes to `left_out`.
+
+    `highest` is that of samples_of_files.
 
     Raises OSError where the program is not there or refuses.
     """
@@ -95,5 +109,5 @@ def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Ca
             left_out(f"{result['image']}: {result['failure']}")
             continue
         classes = tuple((row['name'], row['probability']) for row in result['classes'])
-        yield Classified(result['image'], images.decode(result['image']), classes, None,
+        yield Classified(result['image'], _decoded(result['image'], highest), classes, None,
                          f'{classes[0][0]} ({100 * classes[0][1]:.0f} %)')
