@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import math
 import os
 import pathlib
@@ -290,14 +291,24 @@ def parse(arguments: List[str]) -> Tuple[List[str], Optional[pathlib.Path], int]
                 None, count)
     if os.path.isdir(target):
         return [str(ROOT / script), '--resume', target, *options], pathlib.Path(target) / 'logs', count
-    if not any(option.split('=')[0] == '--run' for option in options):
-        options += ['--run', f'runs/{pathlib.Path(target).stem}-{time.strftime("%Y%m%d-%H%M%S")}']
+    if not _names_run(options):
+        options += ['--run', _free_run(f'runs/{pathlib.Path(target).stem}-{time.strftime("%Y%m%d-%H%M%S")}')]
     place = next(i for i, option in enumerate(options) if option.split('=')[0] == '--run')
     run = options[place].partition('=')[2] or ''.join(options[place + 1:place + 2])
     if not run or run.startswith('-'):
         raise ValueError('--run needs the folder of the run')
     return ([str(ROOT / script), '--config', target, '--set', f'runtime.device={device}', *options],
             pathlib.Path(run) / 'logs', count)
+
+
+def _names_run(options: List[str]) -> bool:
+    return any(option.split('=')[0] == '--run' for option in options)
+
+
+def _free_run(path: str) -> str:
+    """The first of <path>, <path>-2, <path>-3, ... that is not there, as train.py numbers them."""
+    names = itertools.chain([path], (f'{path}-{number}' for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def main() -> int:
@@ -307,7 +318,16 @@ def main() -> int:
         temporary = logs is None
         logs = logs or pathlib.Path(tempfile.mkdtemp(prefix='tinynets-eval-')) / 'logs'  # no other user can write there
         made = [folder for folder in (logs, logs.parent) if temporary or not folder.exists()]
-        logs.mkdir(parents=True, exist_ok=True)
+        named = temporary or '--resume' in command or _names_run(sys.argv)
+        while True:
+            try:
+                logs.mkdir(parents=True, exist_ok=named)
+                break
+            except FileExistsError:
+                if named:
+                    raise
+            command, logs, count = parse(sys.argv[1:])  # another job took the name meanwhile
+            made = [logs, logs.parent]
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return USER_ERROR

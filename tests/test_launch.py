@@ -49,3 +49,37 @@ def test_ranks_of_the_second_machine_follow_those_of_the_first(job):
     assert {(w.env['RANK_SIZE'], w.env['MS_WORKER_NUM']) for w in made.workers} == {('6', '6')}
     assert {(w.env['MS_SCHED_HOST'], w.env['MS_SCHED_PORT']) for w in made.workers} == {('10.0.0.1', '9000')}
     assert made.scheduler is None and all(w.log for w in made.workers)
+
+
+def test_jobs_of_the_same_second_have_runs_of_their_own(monkeypatch, tmp_path):
+    """Also where another job takes the name between its choice and the making of the folder."""
+    runs = []
+
+    class Started:
+        def __init__(self, command, logs, *_):
+            assert command[command.index('--run') + 1] == str(logs.parent) and logs.is_dir()
+            runs.append(str(logs.parent))
+
+        def wait(self):
+            return 1
+
+        on_signal = close = lambda self, *_: None
+    parse, calls = launch.parse, []
+
+    def parsed(arguments):
+        found = parse(arguments)
+        calls.append(found)
+        if len(calls) == 3:
+            found[1].mkdir(parents=True)
+        return found
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('DEVICE', 'CPU')
+    monkeypatch.setattr(launch.sys, 'argv', ['launch.py', 'train.py', 'a/mine.yaml', '2'])
+    monkeypatch.setattr(launch.signal, 'signal', lambda *_: None)
+    monkeypatch.setattr(launch.time, 'strftime', lambda form: 'NOW')
+    monkeypatch.setattr(launch, 'Job', Started)
+    monkeypatch.setattr(launch, 'parse', parsed)
+    assert [launch.main() for _ in range(3)] == [1] * 3 and len(calls) == 4
+    assert runs == ['runs/mine-NOW', 'runs/mine-NOW-2', 'runs/mine-NOW-4']
+    monkeypatch.setattr(launch.sys, 'argv', [*launch.sys.argv, '--run', runs[0]])
+    assert launch.main() == 1 and runs[-1] == runs[0]  # train.py says that it holds a run already
