@@ -88,6 +88,17 @@ def test_a_rare_class_is_left_to_training():
     assert 'c1/only' in parts(division, {'c0': names[:20], 'c1': names[20:]})['train']
 
 
+def test_of_a_class_of_one_image_it_is_left_to_training_though_its_share_rounds_to_one():
+    """0.8 of each class is held: 1 of 1 by rounding; the images of c0 make up for it, but only where there are enough."""
+    tree = {'c0': [f'c0/{i}' for i in range(9)], 'c1': ['c1/only']}
+    assert shares(8, [9, 1], [9, 1]) == [7, 1]
+    found = parts(divide(*flat(tree), 2, 8, None), tree)
+    assert found['train'] - set(tree['c0']) == {'c1/only'} and len(found['train']) == 2
+    assert found['val'] < set(tree['c0']) and len(found['val']) == 8
+    found = parts(divide(*flat(tree), 2, 9, None), tree)  # one image is left, and none can be spared of both classes
+    assert len(found['val']) == 9 and len(found['train']) == 1
+
+
 def test_the_same_place_on_every_machine():
     """Numbers computed apart, by b2sum: printf cat/1.jpg | b2sum -l 48."""
     assert [f'{place:012x}' for place in places_of(['cat/1.jpg', 'cat/ä.jpg'])] == ['f885d4c8bc69', '289977c2f062']

@@ -1,4 +1,5 @@
 """Which folders are splits, which are classes, what is ambiguous; and what is left out without being an image."""
+import itertools
 import os
 import re
 
@@ -161,7 +162,18 @@ def test_every_ending_that_pillow_reads_is_taken_and_the_others_are_counted(make
     assert all(f'1 {end}' in lines[0] for end in ('.mp4', '.pdf', '.eps', '.mpg', '.h5')) and '.db' not in lines[0]
 
 
-def test_links_to_folders_are_followed_once_and_never_in_circles(make, tmp_path):
+@pytest.fixture
+def few_folders(monkeypatch):
+    """A walk that is caught in a circle of links fails at its hundredth folder and does not hang."""
+    count, scandir = itertools.count(), os.scandir
+
+    def limited(path):
+        assert next(count) < 100, f'{path}: walked in a circle'
+        return scandir(path)
+    monkeypatch.setattr(os, 'scandir', limited)
+
+
+def test_links_to_folders_are_followed_once_and_never_in_circles(make, tmp_path, few_folders):
     folder = make('train/cat/0.png', 'train/cat/in/1.png', 'train/dog/2.png')
     far = tmp_path / 'far'
     (far / 'deeper').mkdir(parents=True)
