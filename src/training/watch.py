@@ -19,8 +19,10 @@ def class_balance(labels: np.ndarray, class_names: Sequence[str]) -> str:
     """A line on how many images the classes have."""
     counts = np.bincount(labels, minlength=len(class_names))
     least, most = int(counts.argmin()), int(counts.argmax())
-    line = (f'images a class: {counts.min():,} ({class_names[least]}) to {counts.max():,} ({class_names[most]}), median '
-            f'{np.median(counts):,.0f}')
+    if counts.min() == counts.max():
+        return f'images per class: {counts.min():,}'
+    line = (f'images per class: {counts.min():,} ({class_names[least]}) to {counts.max():,} ({class_names[most]}), '
+            f'median {np.median(counts):,.0f}')
     if counts.min() == 0:
         return f'{line}; a class without images is never learnt'
     if counts.max() >= UNEQUAL * counts.min():
