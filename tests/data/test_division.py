@@ -89,7 +89,7 @@ def test_a_rare_class_is_left_to_training():
 
 
 def test_of_a_class_of_one_image_it_is_left_to_training_though_its_share_rounds_to_one():
-    """0.8 of each class is held: 1 of 1 by rounding; the images of c0 make up for it, but only where there are enough."""
+    """0.8 of each class is held, by rounding 1 of 1; c0 gives one more in its place, where it has enough."""
     tree = {'c0': [f'c0/{i}' for i in range(9)], 'c1': ['c1/only']}
     assert shares(8, [9, 1], [9, 1]) == [7, 1]
     found = parts(divide(*flat(tree), 2, 8, None), tree)
