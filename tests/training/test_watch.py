@@ -157,7 +157,7 @@ def test_the_card_names_no_folder_of_the_machine(trained, small_config):
     score = {'count': 1, 'top1': 1.0, 'top5': 1.0, 'loss': 1.0, 'epoch': 1, 'step': 1}
     card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), config, score, ['a'], 1, 1, {})
     assert 'somebody' not in card and '"dir": "flowers"' in card and '"pretrained": "tinynet_e.ckpt"' in card
-    assert config.data.dir == '/home/somebody/flowers/'
+    assert config.data.dir == '/home/somebody/flowers'
 
 
 def test_runs_together(trained, tmp_path, entry):
