@@ -200,3 +200,35 @@ def test_a_network_for_a_grey_recipe_is_counted_with_one_channel(command, tmp_pa
     formula.save(tmp_path / 'f.json')
     found = json.loads(command(*design, '--formula', tmp_path / 'f.json')[1])
     assert found['macs'] == measure(expand(resolve(found['name'], num_classes=10, in_channels=1))).macs
+
+
+def test_a_saved_design_says_what_it_costs_in_the_budgets_unit(command, tmp_path):
+    for option, amount, macs, params, said in (('--macs', '100M', 99_536_432, 2_457_234, '99,536,432 multiply-adds'),
+                                               ('--params', '2.5M', None, None, 'parameters with 1000 classes')):
+        code, out, _ = command('design.py', option, amount, '--save', tmp_path / 'c.yaml', '--json')
+        first, found = (tmp_path / 'c.yaml').read_text().splitlines()[0], json.loads(out)
+        assert code == 0 and first.startswith(f'# tiny rule, {amount} ') and said in first
+        assert macs in (None, found['macs']) and params in (None, found['params'])
+        assert f': {found["cost"]:,} ' in first and found['cost'] == found['macs' if option == '--macs' else 'params']
+
+
+def test_a_formula_is_fitted_to_the_cost_and_seed_that_are_asked_for(command, tmp_path):
+    """Eight networks whose parameters and multiply-adds have other orders."""
+    from src.arch import expand, measure, scale
+    from src.formula.budget import base_network
+    base, rows = base_network('efficientnet_b0', 64, 10), ['r,d,w,top1']
+    for i in range(8):
+        rows.append(f'{1.2 - 0.1 * i:.2f},{0.4 + 0.05 * i:.2f},{0.4 + 0.1 * i:.2f},{50 + 3 * i}')
+    (tmp_path / 'r.csv').write_text('\n'.join(rows) + '\n')
+    code, out, err = command('fit_formula.py', tmp_path / 'r.csv', '--base-resolution', 64, '--num-classes', 10,
+                             '--cost', 'params', '--out', tmp_path / 'f.json')
+    assert code == 0, err
+    tree = json.loads((tmp_path / 'f.json').read_text())
+    assert tree['cost'] == 'params' and tree['base_cost'] == measure(expand(base)).params
+    assert tree['about']['objectives'] == ['error', 'params'] and len(tree['points']) >= 4
+    for point in tree['points']:
+        spec = scale(base, d=point['d'], w=point['w'], resolution=round(64 * point['r']))
+        assert point['cost'] == measure(expand(spec)).params
+        assert point['c'] == pytest.approx(point['cost'] / tree['base_cost'])
+    low, high = tree['points'][0]['c'], tree['points'][-1]['c']
+    assert f'c from {low:.3g} to {high:.3g} of {tree["base_cost"]:,} params' in out
