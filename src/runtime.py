@@ -137,7 +137,8 @@ def _join() -> None:
             signal.signal(number, signal.SIG_IGN)
         init()
         sys.exit(0)
-    init()
+    with stopping.at_once():  # nothing can be lost yet, and the others may never come
+        init()
     if os.environ.get('TINYNETS_MET'):
         os.close(int(os.environ.pop('TINYNETS_MET')))  # the launcher sees it; init() lets no thread of ours speak
     atexit.register(_close_stderr)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Callable, List, Optional
+from typing import Callable, Iterator, List, Optional
 
 from src.files import remove_workplaces
 
@@ -54,6 +54,20 @@ def listen() -> None:
         return
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     _listening = True
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """Let signals end the process by themselves: where the framework waits and lets no thread of Python run meanwhile."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def done() -> None:

@@ -183,3 +183,40 @@ def test_the_launcher_passes_a_request_on_once_and_kills_for_who_insists():
         job.on_signal(first, None)
         job.on_signal(second, None)
         assert worker.sent == sent
+
+
+MEETING = '''
+import ctypes, signal, sys, types
+meeting = types.ModuleType('mindspore.communication')
+def init():
+    print('waiting', flush=True)
+    if sys.argv[1:]:
+        ctypes.PyDLL(None).sleep(30)  # as MindSpore does: no other thread of Python runs meanwhile
+meeting.init, meeting.get_rank, meeting.get_group_size = init, lambda: 1, lambda: 2
+sys.modules.update({'mindspore': types.ModuleType('mindspore'), 'mindspore.communication': meeting})
+from src import runtime, stopping
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may run the tests
+stopping.listen()
+runtime._join()
+print(all(signal.getsignal(number) is stopping._on_signal for number in stopping.SIGNALS))
+'''
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT])
+def test_a_worker_that_waits_for_the_others_ends_at_once(number):
+    environment = {name: value for name, value in os.environ.items() if name not in ('MS_ROLE', 'TINYNETS_MET')}
+    worker = subprocess.Popen([sys.executable, '-c', MEETING, 'wait'], cwd=ROOT, env=environment,
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        assert worker.stdout.readline() == 'waiting\n'
+        time.sleep(0.2)
+        worker.send_signal(number)
+        assert worker.wait(timeout=10) == -number
+    finally:
+        worker.kill()
+        worker.stdout.close()
+
+
+def test_signals_are_answered_after_the_meeting():
+    done = subprocess.run([sys.executable, '-c', MEETING], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == 'waiting\nTrue\n', done.stderr
