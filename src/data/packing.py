@@ -146,5 +146,6 @@ def _becoming(target: str) -> Iterator[str]:
             os.rename(work, target)
         except OSError:
             if os.path.lexists(target):
-                raise FileExistsError(f'{target}: was made by another process meanwhile, and is left as it is') from None
+                raise FileExistsError(f'{target}: was made by another process meanwhile, and is left '
+                                      'as it is') from None
             raise

@@ -132,7 +132,8 @@ def test_what_kind_of_division_a_file_has():
     assert division_of({'score': {}, 'config': earlier['config']}, 'x') is None  # converted by an earlier release
     images = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {'name': 'image_folder', 'images': 8}}}
     assert division_of(images, 'x') == EarlierDivision('x', None)
-    assert division_of({**earlier, 'config': {'data': {'name': 'mindrecord', 'holdout': 2}}}, 'x') == EarlierDivision('x', 8)
+    packed = {**earlier, 'config': {'data': {'name': 'mindrecord', 'holdout': 2}}}
+    assert division_of(packed, 'x') == EarlierDivision('x', 8)
 
 
 # with folders

@@ -190,7 +190,7 @@ FREE = {'study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_c
 
 @pytest.mark.parametrize('key', sorted(flat(StudyConfig())))
 def test_a_study_resumes_only_with_what_it_measures_unchanged(key):
-    """What says how and where it runs may change, trials, networks and seeds may become more; nothing else may change."""
+    """What says how and where it runs may change, trials, networks and seeds may grow; nothing else may change."""
     then = flat(StudyConfig())
     if key in ('study.trials', 'study.seeds', 'study.networks'):
         less, more = (([], ['tinynet_e']) if key == 'study.networks' else (3, 4))

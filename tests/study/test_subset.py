@@ -63,7 +63,8 @@ def test_more_images_than_there_are_is_an_error_that_names_them(changes):
 
 
 @pytest.mark.parametrize('changes, train, val', [
-    ({'images': 200, 'holdout': 50}, 1437, 360), ({'images': 10}, 1437, 360), ({'holdout': 100}, 1437, 360), ({}, 1437, 360)])
+    ({'images': 200, 'holdout': 50}, 1437, 360), ({'images': 10}, 1437, 360), ({'holdout': 100}, 1437, 360),
+    ({}, 1437, 360)])
 def test_the_whole_set_is_every_image_of_either_split(changes, train, val):
     whole = presets.whole_set(dataclasses.replace(DIGITS, **changes))
     assert (len(presets.dataset(whole, 'train')), len(presets.dataset(whole, 'val'))) == (train, val)

@@ -104,8 +104,8 @@ def whole():
     ('class_names', []), ('class_names', None), ('class_names', [1, 2, 3]), ('class_names', {'a': 1}),
     ('class_names', [None] * 3), ('preprocessing', None), ('preprocessing', []), ('config', None), ('config', []),
     ('best', None), ('best', {'top1': 'x', 'epoch': 1}), ('best', {'epoch': 1}), ('score', [1]), ('step', -1),
-    ('best.top1', float('nan')), ('best.count', 0), ('best.count', 'x'), ('best.correct', None), ('epoch', float('inf')),
-    ('step', 'x'), ('step', 1.5), ('epoch', None), ('classes_named', 'yes')])
+    ('best.top1', float('nan')), ('best.count', 0), ('best.count', 'x'), ('best.correct', None),
+    ('epoch', float('inf')), ('step', 'x'), ('step', 1.5), ('epoch', None), ('classes_named', 'yes')])
 def test_descriptions_of_the_wrong_kind(tmp_path, whole, place, value):
     arrays, meta = whole[0], copy.deepcopy(whole[1])
     place, _, key = place.partition('.')

@@ -18,8 +18,8 @@ from tests.conftest import SMALL
 
 def test_class_balance():
     line = watch.class_balance(np.repeat([0, 1, 2], [10, 50, 20]), ('a', 'b', 'c'))
-    assert line == ('images per class: 10 (a) to 50 (b), median 20; the largest has 5 times the smallest, whose accuracy '
-                    'may suffer')
+    assert line == ('images per class: 10 (a) to 50 (b), median 20; the largest has 5 times the smallest, whose '
+                    'accuracy may suffer')
     assert watch.class_balance(np.repeat([0, 1], 1234), ('a', 'b')) == 'images per class: 1,234'
     assert 'times' not in watch.class_balance(np.repeat([0, 1], [10, 49]), ('a', 'b'))
     assert 'never learnt' in watch.class_balance(np.repeat([0, 1], [10, 10]), ('a', 'b', 'c'))
