@@ -21,7 +21,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--run', type=user_path, metavar='DIR',
                         help='the folder of the run (default: runs/<model>-<data>-<time>)')
     parser.add_argument('--resume', type=user_path, metavar='RUN',
-                        help='go on with an interrupted run, with its own configuration')
+                        help='continue an interrupted run, with its own configuration')
     return parser.parse_args()
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     from src.training.run import RunFolder
     if args.resume is not None:
         if args.config or args.overrides or args.run:
-            raise ValueError('--resume goes on with the configuration of the run; it takes no option but --data-dir')
+            raise ValueError('--resume continues with the configuration of the run; it takes no option but --data-dir')
         path, config = args.resume, RunFolder.open(args.resume).load_config()
     elif args.config or args.overrides:
         config = load_config(args.config, args.overrides)

@@ -154,7 +154,7 @@ class Job:
     def _say(self, what: str, log: Optional[pathlib.Path]) -> int:
         where = f'its log is {log}' if log else f"its messages are above, the others' logs in {self.logs}"
         if (self.logs.parent / 'last.ckpt').exists():
-            where += f'; the same command with {self.logs.parent} in place of the configuration goes on'
+            where += f'; the same command with {self.logs.parent} in place of the configuration resumes'
         self.close()
         print(f'error: {what}; the job is stopped, {where}', file=sys.stderr)
         return 1

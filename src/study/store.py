@@ -191,7 +191,7 @@ class Store:
         return 'killed' if often and killed else ''
 
     def release(self, number: int, seconds: float = 0.0, reason: str = '') -> None:
-        """A trial was stopped, on request or for a `reason`, after so many seconds; it resumes where it was."""
+        """A trial was stopped, on request or for a `reason`, after `seconds`; it resumes where it was."""
         self._set(number, seconds, status='pending', reason=reason)
 
     def _set(self, number: int, seconds: float, **values) -> None:

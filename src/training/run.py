@@ -4,7 +4,7 @@
     metrics.jsonl   one record a line: {"kind": "train" | "eval", "step", "epoch", ...}
     events/         the same for TensorBoard
     curve.png       loss, learning rate, accuracy and throughput over epochs
-    last.ckpt       where `--resume` goes on
+    last.ckpt       where `--resume` continues
     best.ckpt       the best evaluation so far
     best.md         its card: network, data, recipe, accuracy, cost, hashes
 """

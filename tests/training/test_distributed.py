@@ -509,7 +509,7 @@ def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
     (tmp_path / 'logs').mkdir()
     log = tmp_path / 'logs' / 'worker_1.log'
     for saved, ending in ((False, str(log)), (True, f'{log}; the same command with {tmp_path} in place of the '
-                                                    'configuration goes on')):
+                                                    'configuration resumes')):
         if saved:
             (tmp_path / 'last.ckpt').touch()
         job = launch.Job([sys.executable, '-c', 'import os, sys; sys.exit(3 * int(os.environ["RANK_ID"]))'],
