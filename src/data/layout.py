@@ -141,7 +141,7 @@ def check_classes(folder: str, classes: Dict[str, List[str]]) -> None:
 
 
 def _holds(folder: str) -> Tuple[bool, bool]:
-    """Whether a folder holds images itself, and whether folders in it do, at any depth."""
+    """Whether a folder holds images itself, and whether folders in it do, at any depth; one that is closed may."""
     own, waiting, seen = False, [folder], set()
     while waiting:
         here = waiting.pop()
@@ -149,16 +149,19 @@ def _holds(folder: str) -> Tuple[bool, bool]:
         if real in seen:
             continue
         seen.add(real)
-        with os.scandir(here) as entries:
-            for entry in entries:
-                if entry.name.startswith('.'):
-                    continue
-                if images.is_folder(entry):
-                    waiting += [entry.path] * (not images.is_passed_over(entry.name))
-                elif images.is_image(entry.name):
-                    if here != folder:
-                        return own, True
-                    own = True
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.name.startswith('.'):
+                        continue
+                    if images.is_folder(entry):
+                        waiting += [entry.path] * (not images.is_passed_over(entry.name))
+                    elif images.is_image(entry.name):
+                        if here != folder:
+                            return own, True
+                        own = True
+        except PermissionError:  # whoever needs it says so
+            return own, True
     return own, False
 
 

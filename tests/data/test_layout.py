@@ -221,3 +221,19 @@ def test_images_beside_the_splits_are_counted(make):
     os.symlink('nowhere', os.path.join(folder, '4.png'))
     assert load(folder)[1] == ['.: not used, images outside of the splits: 3',
                                './train: left out, images outside of class folders: 1']
+
+
+def test_a_closed_folder_beside_the_splits_is_named_and_not_needed(make, monkeypatch):
+    folder = make('train/cat/0.png', 'train/dog/0.png', 'val/cat/0.png', 'private/')
+    real = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == 'private':
+            raise PermissionError(13, 'Permission denied', path)
+        return real(path)
+    monkeypatch.setattr(os, 'scandir', scandir)
+    layout = find_layout(str(folder))
+    assert layout.split('train') == os.path.join(str(folder), 'train') and 'not used: private/' in layout.line
+    os.rename(os.path.join(folder, 'val'), os.path.join(folder, '.val'))
+    with pytest.raises(ValueError, match='private/ next to train/: a class or a split'):
+        find_layout(str(folder))
