@@ -54,6 +54,8 @@ def check_meta(checkpoint: Checkpoint) -> None:
     if needed > held:
         raise CheckpointError(f'checkpoint {checkpoint.path}: {shorten(plan.spec.name)} has {needed:,} parameters, '
                               f'the file {held:,} numbers')
+    if meta.get('score') and not meta.get('best'):
+        raise CheckpointError(f'{damaged}it has a score but no best one')
     if meta.get('step', 0) < 0:
         raise CheckpointError(f'{damaged}step is {shown(meta["step"])}')
 

@@ -125,6 +125,18 @@ def test_descriptions_that_lack_something(tmp_path, whole, place):
         checkpoint.restore_network(checkpoint.load(path))
 
 
+def test_a_score_without_a_best_one(tmp_path, whole):
+    path = str(tmp_path / 'x.ckpt')
+    score = {'top1': 50.0, 'epoch': 1, 'step': 4}
+    for best in ({}, score):
+        checkpoint.save(path, whole[0], {**whole[1], 'score': score, 'best': best})
+        if best:
+            checkpoint.check_meta(checkpoint.load(path))
+            continue
+        with pytest.raises(CheckpointError, match='has a score but no best one'):
+            checkpoint.check_meta(checkpoint.load(path))
+
+
 @pytest.mark.parametrize('text', ['[' * 100_000 + ']' * 100_000, '{"a":' * 100_000, '3', 'null', '', '[]', '{'])
 def test_descriptions_that_are_no_json_object(tmp_path, text):
     path = written(tmp_path / 'x.ckpt', record('meta', [1], 'str', text.encode('utf-32-le')))
