@@ -6,7 +6,7 @@ import pytest
 
 from src.config import DataConfig
 from src.data import presets
-from src.data.classification import ArrayDataset, load_dataset
+from src.data.classification import ArrayDataset, balanced_order, load_dataset
 
 DIGITS = DataConfig(name='digits')
 
@@ -68,3 +68,12 @@ def test_more_images_than_there_are_is_an_error_that_names_them(changes):
 def test_the_whole_set_is_every_image_of_either_split(changes, train, val):
     whole = presets.whole_set(dataclasses.replace(DIGITS, **changes))
     assert (len(presets.dataset(whole, 'train')), len(presets.dataset(whole, 'val'))) == (train, val)
+
+
+@pytest.mark.parametrize('first, second', [(90, 10), (70, 30), (501, 499), (3, 200)])
+def test_every_beginning_of_the_order_has_the_nearest_number_of_each_class(first, second):
+    labels = np.array([0] * first + [1] * second)
+    order = balanced_order(labels)
+    shares = np.arange(1, len(labels) + 1) * second / len(labels)
+    assert sorted(order) == list(range(len(labels)))
+    assert np.abs(np.cumsum(labels[order]) - shares).max() <= 0.5 + 1e-9
