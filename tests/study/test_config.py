@@ -8,7 +8,7 @@ from src.arch import expand, measure, resolve
 from src.config import to_dict
 from src.formula.budget import base_network
 from src.formula.sampling import Space, draw
-from src.study.config import candidates, check_same, flat, load_study
+from src.study.config import StudySection, candidates, check_same, flat, load_study
 from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / 'configs' / 'study').glob('*.yaml'))
@@ -118,3 +118,11 @@ def test_taking_back_seeds_or_networks_is_refused(study):
 def test_flat_says_every_key(study):
     tree = to_dict(study())
     assert flat(study()) == {f'{s}.{k}': v for s, keys in tree.items() for k, v in keys.items()}
+
+
+def test_the_ranges_that_are_drawn_from_are_the_papers():
+    """As formula/sampling.py has them: r, d and w uniform, 0.03 to 1.05 of the base's multiply-adds."""
+    section, space = StudySection(), Space()
+    assert (section.r, section.d, section.w, section.budget) == ((0.35, 1.3), (0.35, 1.6), (0.35, 1.4), (0.03, 1.05))
+    assert (space.r, space.d, space.w, space.budget) == (section.r, section.d, section.w, section.budget)
+    assert (section.cost, section.base, section.trials, section.seeds, section.retries) == ('macs', 'efficientnet_b0', 0, 1, 1)

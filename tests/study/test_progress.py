@@ -104,9 +104,12 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
         store.finish(taken['id'], 3.0, top1=99.0, flag='chance', reason='')
     with store.taken() as taken:
         store.fail(taken['id'], 'a full disk', retries=0)
+    with store.taken():
+        pass  # its process is gone: it runs for nobody and waits
     found, text = status(str(tmp_path / 's'))
     assert [(t['id'], t['top1']) for t in found['best']] == [(2, 90.0), (6, 80.0), (4, 70.0), (5, 60.0), (1, 50.0)]
-    assert (found['done'], found['failed'], found['flagged'], found['pending'], found['trials']) == (7, 1, 1, 1, 9)
+    assert (found['done'], found['failed'], found['flagged'], found['trials']) == (7, 1, 1, 9)
+    assert (found['pending'], found['running'], found['alive']) == (0, 1, 0)
     assert {(t['id'], t['flag'], t['reason']) for t in found['problems']} == {(7, 'chance', ''), (8, '', 'a full disk')}
     assert text.startswith('7 of 9 trials done, 1 failed, 1 flagged, 0 running, 1 waiting')
     best = next(line for line in text.splitlines() if re.match(r'2 +n1 ', line))

@@ -109,3 +109,16 @@ def test_norms_and_biases_take_no_decay():
 def test_unknown_optimizer_is_named():
     with pytest.raises(ValueError, match="'lamb'.*rmsprop, sgd, adamw"):
         build_optimizer('lamb', Linear(), RATES)
+
+
+@pytest.mark.parametrize('name, epsilon, size', [('rmsprop', 1e-3, 1), ('adamw', 1e-8, 1e-6)])
+def test_without_an_epsilon_the_optimizer_has_its_own(name, epsilon, size):
+    """The published recipe's and that of Adam's paper; gradients of about `size` show which."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    moved = []
+    for options in ({}, {'epsilon': epsilon}, {'epsilon': 7 * epsilon}):
+        net = Linear()
+        step = TrainStep(net, nn.CrossEntropyLoss(), build_optimizer(name, net, RATES, **options)).set_train(True)
+        step(Tensor(size * np.eye(3, dtype=np.float32)), Tensor(np.array([0, 1, 0], np.int32)))
+        moved.append(net.weight.asnumpy())
+    assert np.array_equal(moved[0], moved[1]) and not np.array_equal(moved[0], moved[2])
