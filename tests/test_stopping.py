@@ -25,6 +25,11 @@ run_entry(main)
 '''
 
 
+def hears_all():
+    """The tests themselves may have been started by nohup, which lets its children ignore SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def started(body, folder, *, before='', **options):
     """A command that runs `body`, once it says that it is ready."""
     folder.mkdir(exist_ok=True)
@@ -32,7 +37,7 @@ def started(body, folder, *, before='', **options):
     code = COMMAND.format(body='\n    '.join(body.strip().splitlines()))
     process = subprocess.Popen([*before.split(), sys.executable, '-c', code, str(folder)], cwd=ROOT, text=True,
                                env={**os.environ, 'TMPDIR': str(folder / 'tmp')}, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, start_new_session=True, **options)
+                               stderr=subprocess.PIPE, start_new_session=True, preexec_fn=hears_all, **options)
     until = time.monotonic() + 60
     while not (folder / 'ready').exists():
         assert process.poll() is None and time.monotonic() < until, process.communicate()
