@@ -1,4 +1,6 @@
 """Configuration keys that hold text may be off, on, yes or no; keys that hold a truth value may be so too."""
+import os
+
 import pytest
 
 from src.config import load_config, to_yaml
@@ -29,4 +31,5 @@ def test_other_words_are_errors(item):
 
 
 def test_a_folder_may_be_called_no():
-    assert load_config(None, ['data.dir=no']).data.dir == 'no' and load_config(None, ['data.flip=1']).data.flip == 1.0
+    assert load_config(None, ['data.dir=no']).data.dir == os.path.abspath('no')
+    assert load_config(None, ['data.flip=1']).data.flip == 1.0
