@@ -29,12 +29,12 @@ def compile_all(folder, flags):
 
     def one(source):
         made = folder / f'{source.stem}.o'
-        run(build.compiler(), *flags, f'-I{folder}', '-c', str(source), '-o', str(made))
+        run(*build.compiler(), *flags, f'-I{folder}', '-c', str(source), '-o', str(made))
         return str(made)
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         objects = list(pool.map(one, sources))
-    run(build.compiler(), *flags, *objects, '-o', str(folder / 'sanitize'))
+    run(*build.compiler(), *flags, *objects, '-o', str(folder / 'sanitize'))
     return sorted(operators)
 
 
@@ -50,7 +50,7 @@ def test_no_report(sanitizer, tmp_path):
     flags = ['-std=c++17', '-O1', '-g1', '-pthread', '-Wno-psabi', *vectors, f'-fsanitize={sanitizer}', *more]
     empty = tmp_path / 'empty.cc'
     empty.write_text('int main() { return 0; }')
-    for command in ([build.compiler(), *flags, str(empty), '-o', str(tmp_path / 'empty')], [str(tmp_path / 'empty')]):
+    for command in ([*build.compiler(), *flags, str(empty), '-o', str(tmp_path / 'empty')], [str(tmp_path / 'empty')]):
         tried = subprocess.run(command, capture_output=True, text=True)
         if tried.returncode:
             pytest.skip(f'no program with -fsanitize={sanitizer} here: {tried.stderr.strip()[-200:]}')
