@@ -145,7 +145,7 @@ with stopping.Stop() as stop:
     while not stop.requested:
         time.sleep(0.01)
 stopping.check()
-print('went on')'''
+print('continued')'''
     process = started(body, tmp_path)
     process.send_signal(signal.SIGINT)
     assert (*process.communicate(timeout=20), process.returncode) == ('', 'interrupted\n', 130)

@@ -19,7 +19,7 @@ class Clock:
 
 
 def result(right, count=3):
-    """Of `count` images so many right: three make repeating decimals."""
+    """A score of `right` images among `count`; of three images the share is a repeating decimal."""
     return Result(100 * right / count, 100.0, 1.5, count, 10.0, np.diag([right, 0]) + [[0, count - right], [0, 0]])
 
 
