@@ -25,9 +25,12 @@ struct Times {
 struct Outcome {
   std::vector<Result> results;  // in the order of the images
   std::vector<Times> calls;
-  double images_per_s = 0;
+  size_t images = 0;       // classified by all calls, each as often as it was
+  double seconds = 0;      // from the first call to the end of the last, by the clock
   std::string kernels;     // an instruction set of ours, or the library
   size_t own_kernels = 0;  // operators of a network that run on our kernels
+
+  double ImagesPerSecond() const { return static_cast<double>(images) / seconds; }
 };
 
 // Classifies the images by `workers` networks side by side. Throws UserError where the model or the device fails.

@@ -389,8 +389,10 @@ def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
 @pytest.mark.parametrize('batch', [1, 8])
 def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path):
     folder, _, model = deployed
+    began = time.monotonic()
     done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images',
                '--output', tmp_path / 'o.json', '--calls', '--repeat', 8, '--batch', batch)
+    elapsed = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / 'o.json').read_text())
     each = {stage: np.array(times['each']) for stage, times in report['ms_a_call'].items()}
@@ -403,8 +405,9 @@ def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path)
         shown = [times[name] for name in ('mean', 'p50', 'p90', 'p99')]
         assert [float(word) for word in words[1:]] == pytest.approx(shown, abs=1e-3)
     parts = each['decode'] + each['preprocess'] + each['inference']
-    assert (parts <= each['total']).all() and parts.sum() > 0.7 * each['total'].sum()  # every image of a call is in it
-    assert report['images_per_s'] == pytest.approx(400 / (each['total'].sum() / 1000), rel=0.3)
+    assert (parts <= each['total']).all() and (parts / each['total']).max() > 0.7  # every image of a call is in it
+    assert each['total'].sum() / 1000 <= report['seconds'] <= elapsed
+    assert report['images_per_s'] == pytest.approx(400 / report['seconds'])
     assert f'{report["images_per_s"]:.1f} images/s' in done.stdout
 
 
