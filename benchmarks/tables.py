@@ -358,9 +358,8 @@ def sections(records: list) -> dict:
 PLACE = re.compile(r'(<!-- records: ([\w ]+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
-def filled(text: str, records: list) -> str:
+def filled(text: str, found: dict) -> str:
     """A page, what is between `<!-- records: NAME -->` and `<!-- end -->` made anew. KeyError for an unknown NAME."""
-    found = pieces(records)
     return PLACE.sub(lambda place: f'{place[1]}{found[place[2]]}\n{place[3]}', text)
 
 
@@ -372,7 +371,7 @@ def main() -> None:
     args = parser.parse_args()
     found = read(*args.records)
     for page in args.pages:
-        page.write_text(filled(page.read_text(), found))
+        page.write_text(filled(page.read_text(), pieces(found)))
     if not args.pages:
         print('\n\n'.join(f'## {heading}\n\n{text}' for heading, text in sections(found).items()))
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,11 +17,12 @@ def benchmarks(root):
     sys.path.insert(0, str(root / 'benchmarks'))
     try:
         import photographs
+        import study_tables
         import tables
         import turns
     finally:
         sys.path.pop(0)
-    return {'tables': tables, 'turns': turns, 'photographs': photographs}
+    return {'tables': tables, 'turns': turns, 'photographs': photographs, 'studies': study_tables}
 
 
 @pytest.fixture(scope='module')
@@ -191,7 +193,56 @@ def test_the_photographs_come_out_of_a_package_given(root, tmp_path):
 @pytest.mark.parametrize('page', PAGES)
 def test_every_table_of_a_page_is_that_of_the_records(root, tables, records, page):
     text = (root / page).read_text()
-    assert tables.PLACE.search(text) and tables.filled(text, records) == text
+    assert tables.PLACE.search(text) and tables.filled(text, tables.pieces(records)) == text
+
+
+@pytest.mark.parametrize('page', ['README.md', 'other_bases.md'])
+def test_every_table_of_a_study_is_that_of_its_trainings(root, tables, benchmarks, page):
+    text = (root / 'docs/studies' / page).read_text()
+    assert tables.PLACE.search(text) and tables.filled(text, benchmarks['studies'].pieces()) == text
+
+
+def test_the_means_of_a_study_s_rules_are_those_of_its_trainings(root, benchmarks):
+    read = benchmarks['studies'].read
+    for path in (root / 'docs/studies').glob('*/rules.seeds.csv'):
+        networks = read(path.with_name('rules.csv'))
+        for network in networks:
+            scores = [float(row['top1']) for row in read(path) if row['name'] == network['name']]
+            assert len(scores) == int(network['seeds']) > 1
+            assert float(network['top1']) == pytest.approx(sum(scores) / len(scores), abs=1e-9)
+        assert networks
+
+
+def test_the_tables_of_rules_by_hand(benchmarks):
+    def training(label, seed, top1, macs=1_000_000, flag=''):
+        return dict(label=label, seed=str(seed), top1=str(top1), macs=str(macs), flag=flag, resolution='32', d='0.5',
+                    w='0.755')
+    rows = [training('tiny:1M, width:1M', 0, 80.0), training('tiny:1M, width:1M', 1, 84.0),
+            training('giant:1M', 1, 85.0, 800_000), training('giant:1M', 0, 82.0, 800_000),
+            training('giant:1M', 2, 10.0, 800_000, 'diverged'), training('tiny:2M', 0, 90.0), training('tiny:2M', 1, 91.0)]
+    found = cells(benchmarks['studies'].rules(rows))
+    assert found[:3] == [['1M', 'tiny, refitted', '32 px, d 0.50, w 0.76', '1.00M', '82.00 ± 2.83', '80.00, 84.00'],
+                         ['1M', 'inverse giant', '32 px, d 0.50, w 0.76', '0.80M', '**83.50 ± 2.12**', '85.00, 82.00'],
+                         ['1M', 'resolution alone', 'not possible', '', '', '']]
+    assert [row[1] for row in found if row[0] == '2M' and row[2] != 'not possible'] == ['tiny, refitted']
+    assert cells(benchmarks['studies'].differences(rows)) == [
+        ['1M', 'inverse giant', '-1.50', '-2.00, -1.00', '+25.0 %'], ['1M', 'width alone', '+0.00', '+0.00, +0.00', '+0.0 %']]
+
+
+def test_the_tables_of_a_front_and_of_curves_by_hand(benchmarks):
+    def network(macs, top1, flag=''):
+        return dict(resolution='32', d='0.5', w='0.25', macs=str(macs), top1=str(top1), flag=flag)
+    rows = [network(3_000_000, 70), network(1_000_000, 60), network(2_000_000, 59), network(2_500_000, 99, 'diverged'),
+            network(3_000_000, 71)]
+    assert [row[1:] for row in cells(benchmarks['studies'].front(rows, 4_000_000))] == [
+        ['1.00M', '0.250', '60.00'], ['3.00M', '0.750', '71.00']]
+
+    class Curve:
+        def predict(self, c):
+            return SimpleNamespace(r=2 * c, d=c, r_interval=(c, 3 * c), d_interval=(0.0, 9.0))
+    found = benchmarks['studies'].curves({'A': Curve(), 'B': Curve()})
+    assert found.splitlines()[0] == '| c | r, A | r, B | d, A | d, B |'
+    assert cells(found)[1] == ['0.3', '0.60 (0.30 to 0.90)', '0.60', '0.30 (0.00 to 9.00)', '0.30']
 
 
 def test_every_record_is_whole_and_in_the_lab_s_page(root, tables):
