@@ -1,39 +1,10 @@
 """A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
-import argparse
+import pathlib
 import sys
 
-from src.files import check_parent, user_path, write_json
-from src.runtime import configure, printable, run_entry
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
 
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
-                        help='a .ckpt; its files are in export/ beside it')
-    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
-    parser.add_argument('--no-program', action='store_true', help='leave the C++ program out')
-    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_arguments()
-    check_parent(args.json)
-    configure('CPU')  # what is compared digit by digit; see src.runtime.on_cpu
-    from src.config import from_dict
-    from src.data import presets
-    from src.deploy.compare import compare, table
-    from src.deploy.predict import load_predictor
-    model = load_predictor(args.checkpoint)
-    data = presets.whole_set(from_dict(model.config, args.checkpoint).data, args.data, args.data_dir)
-    dataset = model.dataset(data, 'val')
-    rows = compare(args.checkpoint, dataset, data.batch_size, data.workers, not args.no_program,
-                   lambda line: print(printable(line), file=sys.stderr))
-    print(table(rows))
-    if args.json:
-        write_json(args.json, [vars(row) for row in rows])
-
+from tinynets.cli import script  # noqa: E402
 
 if __name__ == '__main__':
-    run_entry(main)
+    script('compare_exports')

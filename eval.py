@@ -1,63 +1,10 @@
 """Evaluate a checkpoint (or an exported model): `python eval.py --checkpoint runs/x/best.ckpt`."""
-import argparse
+import pathlib
 import sys
 
-from src.arguments import check_named
-from src.files import check_parent, user_path, write_json
-from src.runtime import configure, rank, run_entry
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
 
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
-                        help='a .ckpt, a .mindir or an .onnx')
-    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
-    parser.add_argument('--split', default='val', choices=('train', 'val'))
-    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
-    parser.add_argument('--batch-size', type=int, metavar='N')
-    parser.add_argument('--strict', action='store_true', help='fail on an image that cannot be decoded')
-    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the numbers as JSON')
-    parser.add_argument('--confusion', type=user_path, metavar='PNG', help='draw the confusion matrix')
-    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
-    return parser.parse_args()
-
-
-def main() -> None:
-    check_named('eval.py', sys.argv[1:])
-    args = parse_arguments()
-    if args.batch_size is not None and args.batch_size < 1:
-        raise ValueError(f'--batch-size {args.batch_size}: must be at least 1')
-    check_parent(args.json, args.confusion)
-    configure(args.device)
-    from src.config import from_dict
-    from src.data import presets
-    from src.deploy.predict import load_predictor
-    from src.training.evaluate import evaluate
-    from src.training.parallel import first_alone
-    from src.training.plots import confusion_matrix
-    from src.training.progress import Bar, tell
-    model = load_predictor(args.checkpoint, args.weights)
-    data = from_dict(model.config, args.checkpoint).data
-    data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,
-                             strict=args.strict or data.strict)
-    with Bar('checking images', 1) as bar, first_alone():
-        dataset = model.dataset(data, args.split, bar)
-    if args.split == 'val' and not presets.has_validation(data.name, data.dir) and rank() == 0:
-        print(f'{data.dir} has no val/: evaluated are the {len(dataset):,} of its images that a training keeps for '
-              'validation. To evaluate all, give a folder in which val/ holds the classes', file=sys.stderr)
-    with Bar('evaluating', len(dataset)) as bar:
-        result = evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
-    numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
-               'data': data.name, 'split': args.split, **result.summary()}
-    tell(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
-         f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, {data.name} {args.split})")
-    if args.json and rank() == 0:
-        write_json(args.json, numbers)
-    if args.confusion and rank() == 0:
-        confusion_matrix(result.confusion, dataset.class_names, path=args.confusion,
-                         title=f"{model.network['name']} on {data.name}, top-1 {result.top1:.2f} %")
-
+from tinynets.cli import script  # noqa: E402
 
 if __name__ == '__main__':
-    run_entry(main)
+    script('eval')

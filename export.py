@@ -1,36 +1,10 @@
 """Export a checkpoint: `python export.py --checkpoint runs/x/best.ckpt --format MINDIR,ONNX`."""
-import argparse
-import os
+import pathlib
 import sys
 
-from src.files import user_path
-from src.runtime import configure, run_entry
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
 
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH', help='a .ckpt of train.py')
-    parser.add_argument('--format', default='MINDIR,ONNX', metavar='LIST',
-                        help='MINDIR, ONNX, AIR (deprecated), separated by commas')
-    parser.add_argument('--out', type=user_path, metavar='DIR',
-                        help='folder of the files (default: export/ beside the checkpoint)')
-    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
-    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_arguments()
-    formats = [name.strip().upper() for name in args.format.split(',')]
-    configure('CPU' if args.device == 'auto' and 'AIR' not in formats else args.device)
-    from src.deploy.export import export
-    out = args.out or os.path.join(os.path.dirname(args.checkpoint), 'export')
-    if 'AIR' in formats:
-        print('AIR is deprecated: MindSpore Lite reads MINDIR and ONNX, and atc ONNX', file=sys.stderr)
-    for made in export(args.checkpoint, formats, out, args.weights):
-        print(f'{made.format}: {made.path} ({made.bytes:,} bytes), maximum difference of logits '
-              f'{made.max_difference:.2e} (they reach {made.largest_logit:.3g}), manifest {made.manifest}')
-
+from tinynets.cli import script  # noqa: E402
 
 if __name__ == '__main__':
-    run_entry(main)
+    script('export')

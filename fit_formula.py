@@ -1,70 +1,10 @@
 """Fit a tiny formula to measured networks: `python fit_formula.py RECORDS.csv --out formula.json --report report/`."""
-import argparse
-import os
+import pathlib
 import sys
 
-from src.files import check_parent, user_path
-from src.runtime import printable, run_entry
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
 
-
-def parse_arguments() -> argparse.Namespace:
-    from src.arch.zoo import BASES
-    from src.formula.budget import COSTS
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('records', type=user_path, metavar='RECORDS.csv',
-                        help='of `search.py export`, or your own: src/formula/records.py')
-    parser.add_argument('--out', default='formula.json', type=user_path, metavar='FILE',
-                        help='the formula, for design.py --formula')
-    parser.add_argument('--report', type=user_path, metavar='DIR', help='a folder for report.html and the pictures')
-    parser.add_argument('--base', metavar='NAME', help=f'the base network: {", ".join(BASES)}, or a name of your own')
-    parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: its own)")
-    parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
-    parser.add_argument('--in-channels', type=int, metavar='N', help='channels of their images, 1 if grey (default: 3)')
-    parser.add_argument('--base-cost', metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
-    parser.add_argument('--cost', default='macs', choices=list(COSTS), help='what c measures')
-    parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
-                        help='error and columns of the file, less of each being better (default: error and the cost)')
-    parser.add_argument('--keep', type=float, metavar='SHARE', help='fit to this share, by NSGA-III, not to the front alone')
-    parser.add_argument('--seed', type=int, default=0)
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_arguments()
-    check_parent(args.out)
-    from src.formula.budget import Budget, parse_amount
-    from src.formula.records import base_of, read
-    base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes, args.in_channels)
-    if not known and args.base_cost is None:
-        raise ValueError(f'--base {args.base}: not a network of src/arch/zoo.py, so its cost is not known; give --base-cost')
-    whole = None if args.base_cost is None else Budget(parse_amount(args.base_cost), args.cost).amount
-    table = read(args.records, base, known)
-    table.require([*args.objectives, args.cost])
-    for line, reason in table.problems:
-        print(printable(f'{args.records}, line {line}: left out, {reason}'), file=sys.stderr)
-    for remark in table.remarks + ([f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []):
-        print(printable(f'{args.records}: {remark}'), file=sys.stderr)
-    from src.formula.fitting import fit_records
-    fit = fit_records(table.records, base, whole, args.cost, args.objectives, args.keep, args.seed)
-    fit.formula.save(args.out)
-    low, high = fit.formula.range
-    print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of {fit.formula.base_cost:,} '
-          f'{args.cost}')
-    for m, (correlation, p) in fit.spearman.items():
-        error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''
-        print(f'{m}: Spearman correlation with cost {correlation:+.2f} (p {p:.2g}){error}')
-    print(*fit.remarks(), sep='\n', end='\n' if fit.remarks() else '')
-    print(f'formula: {args.out}')
-    if args.report:
-        from src.formula import plots, report
-        os.makedirs(args.report, exist_ok=True)
-        pictures = {'The front': plots.front(fit, path=os.path.join(args.report, 'front.png')),
-                    'r(c), d(c) and w(c) with 95 % bands': plots.curves(
-                        fit.formula, base if known else None, path=os.path.join(args.report, 'curves.png'))}
-        report.write(os.path.join(args.report, 'report.html'), fit, base if known else None,
-                     f'Tiny formula of {fit.formula.base}', pictures, table.problems)
-        print(f'report: {os.path.join(args.report, "report.html")}')
-
+from tinynets.cli import script  # noqa: E402
 
 if __name__ == '__main__':
-    run_entry(main)
+    script('fit_formula')

@@ -1,10 +1,15 @@
 """The entry of MindSpore Hub: `create_network(name, ...)` builds a network of this package."""
-from src.model import create_model
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
+
+from tinynets.model import create_model  # noqa: E402
 
 
 def create_network(name: str, *args, **kwargs):
-    """A network by its name, for example 'tinynet_a'; arguments are those of `src.model.create_model`.
+    """A network by its name, for example 'tinynet_a'; arguments are those of `tinynets.model.create_model`.
 
-    Raises ValueError for a name that is none of `src.model.list_models()`.
+    Raises ValueError for a name that is none of `tinynets.model.list_models()`.
     """
     return create_model(name, *args, **kwargs)

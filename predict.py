@@ -1,86 +1,10 @@
 """Classify images with a model file: `python predict.py --model runs/x/export/tinynet_e.mindir --images DIR_OR_FILE ...`."""
-import argparse
+import pathlib
 import sys
 
-from src.files import check_parent, user_path
-from src.output import unread
-from src.runtime import configure, printable, run_entry
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
 
-UNREAD = 141  # the exit code of a command whose reader has gone before its end, as of one that SIGPIPE ends
-DRAWN = 64  # images in a picture at most
-BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
-            'lite': ('.mindir', '.onnx')}  # and the endings they take
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--model', required=True, type=user_path, metavar='PATH', help='a .ckpt, .mindir or .onnx')
-    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH', help='image files, or folders of them')
-    parser.add_argument('--data', metavar='NAME', help="take the images from a data set's validation split instead")
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
-    parser.add_argument('--count', type=int, default=24, metavar='N', help='how many of the data set (default 24)')
-    parser.add_argument('--topk', type=int, default=1, metavar='K', help='classes named for each image')
-    parser.add_argument('--plot', type=user_path, metavar='PNG', help='draw the images with their predictions')
-    parser.add_argument('--backend', default='auto', choices=BACKENDS,
-                        help='auto: by the ending; lite: the C++ program, which takes a .mindir or .onnx')
-    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
-    args = parser.parse_args()
-    if bool(args.images) == bool(args.data):
-        parser.error('give either --images or --data')
-    return args
-
-
-def dataset_of(args: argparse.Namespace, model):
-    """The validation split that --data names, in the model's classes."""
-    from src.config import from_dict
-    from src.data import presets
-    data = from_dict(model.config, args.model).data
-    return model.dataset(presets.whole_set(data, args.data, args.data_dir), 'val')
-
-
-def main() -> int:
-    args = parse_arguments()
-    check_parent(args.plot)
-    if not args.model.lower().endswith(BACKENDS[args.backend]):
-        raise ValueError(f'{args.model}: the ending must be one of {", ".join(BACKENDS[args.backend])}')
-    if args.backend == 'lite' and args.data:
-        raise ValueError('--backend lite takes image files: give --images in place of --data')
-    from src.data.images import dark_images
-    from src.deploy.classify import classify, classify_by_program, find_files, samples_of_dataset, samples_of_files
-    from src.training.plots import predictions
-    bad: list = []
-    highest: dict = {}  # of the images with 16-bit samples
-
-    def say(line: str) -> None:
-        print(printable(line), file=sys.stderr)
-
-    if args.backend == 'lite':
-        results = classify_by_program(args.model, find_files(args.images, say), args.topk, bad.append,
-                                      highest)
-    else:
-        configure(args.device)
-        from src.deploy.predict import load_predictor
-        model = load_predictor(args.model)
-        samples = (samples_of_dataset(dataset_of(args, model), args.count) if args.data
-                   else samples_of_files(find_files(args.images, say), bad.append, highest))
-        results = classify(model, samples, args.topk)
-    drawn = []
-    for result in results:
-        print(printable(f"{result.name}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in result.classes)}"))
-        if unread() and not args.plot:
-            return UNREAD
-        if args.plot and len(drawn) < DRAWN:
-            drawn.append(result)
-    for line in bad:
-        say(f'left out: {line}')
-    dark = dark_images(highest)
-    if dark:
-        say(dark)
-    if drawn:
-        predictions([r.image for r in drawn], [r.caption for r in drawn], [r.right for r in drawn], path=args.plot)
-        print(f'picture of the first {len(drawn)}: {args.plot}')
-    return 1 if bad else 0
-
+from tinynets.cli import script  # noqa: E402
 
 if __name__ == '__main__':
-    run_entry(main)
+    script('predict')

@@ -1,55 +1,10 @@
 """Eight bits after training: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
-import argparse
-import os
+import pathlib
+import sys
 
-from src.files import check_parent, user_path
-from src.runtime import run_entry
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
 
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--model', required=True, type=user_path, metavar='FILE.onnx', help='of export.py')
-    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH',
-                        help='images to calibrate with (default: training images)')
-    parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them at most (default 256)')
-    parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax or percentile')
-    parser.add_argument('--data', metavar='NAME', help='the data set to score on (default: that of the training)')
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="its folder")
-    parser.add_argument('--max-drop', type=float, default=1.0, metavar='POINTS', help='of top-1 allowed (default 1)')
-    parser.add_argument('--force', action='store_true', help='write it whatever it scores')
-    parser.add_argument('--out', type=user_path, metavar='FILE.onnx', help='default: <model>-int8.onnx')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_arguments()
-    out = args.out or f'{os.path.splitext(args.model)[0]}-int8.onnx'
-    check_parent(out)
-    if args.count < 1:
-        raise ValueError(f'--count {args.count}: must be at least 1')
-    from src.config import from_dict
-    from src.data import presets
-    from src.data.classification import balanced_order
-    from src.deploy.classify import find_files, samples_of_files
-    from src.deploy.predict import load_predictor
-    from src.deploy.quantize import quantize
-    from src.training.progress import Bar, tell
-    model = load_predictor(args.model)
-    data = presets.whole_set(from_dict(model.config, args.model).data, args.data, args.data_dir)
-    if args.images:
-        files = find_files(args.images, tell)[:args.count]
-        images = (sample.image for sample in samples_of_files(files, tell))
-    else:
-        train = model.dataset(data, 'train')
-        images = (train.image(i) for i in balanced_order(train.labels)[:args.count])
-    dataset = model.dataset(data, 'val')
-    with Bar('scoring', len(dataset)) as bar:
-        variants = quantize(args.model, out, (model.transform(image)[None] for image in images), dataset, args.max_drop,
-                            args.force, args.method, data.batch_size, data.workers, bar)
-    print(f'{"file":<40} {"bytes":>12} {"ms an image":>12} {"top-1, %":>9} {"top-5, %":>9}')
-    for v in variants:
-        print(f'{os.path.basename(v.path):<40} {v.bytes:>12,} {v.milliseconds:>12.2f} {v.score.top1:>9.2f} {v.score.top5:>9.2f}')
-
+from tinynets.cli import script  # noqa: E402
 
 if __name__ == '__main__':
-    run_entry(main)
+    script('quantize')

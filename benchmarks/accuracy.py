@@ -23,7 +23,7 @@ def epochs(checkpoint: pathlib.Path) -> list:
 
 def compared(model, checkpoint: pathlib.Path, data, dataset) -> list:
     """[(file, its row)] of compare_exports.py."""
-    from src.deploy.compare import compare
+    from tinynets.deploy.compare import compare
     rows = compare(str(checkpoint), dataset, data.batch_size, data.workers,
                    say=lambda line: print(line, file=sys.stderr))
     return [(os.path.basename(row.file), {k: v for k, v in vars(row).items() if k != 'file'}) for row in rows]
@@ -31,8 +31,8 @@ def compared(model, checkpoint: pathlib.Path, data, dataset) -> list:
 
 def quantized(model, checkpoint: pathlib.Path, data, dataset) -> list:
     """[(file, bytes, milliseconds and scores)] of the exported ONNX file, and of it in eight bits."""
-    from src.data.classification import balanced_order
-    from src.deploy.quantize import METHODS, quantize
+    from tinynets.data.classification import balanced_order
+    from tinynets.deploy.quantize import METHODS, quantize
     source = next(path for path in (checkpoint.parent / 'export').glob('*.onnx') if 'int8' not in path.name)
     train, found = model.dataset(data, 'train'), []
     with tempfile.TemporaryDirectory() as folder:
@@ -52,10 +52,10 @@ def main() -> None:
     parser.add_argument('--records', metavar='FILE', required=True, help='add the rows to it')
     parser.add_argument('--quantize', action='store_true')
     args = parser.parse_args()
-    from src.config import from_dict
-    from src.data import presets
-    from src.deploy.predict import load_predictor
-    from src.runtime import configure
+    from tinynets.config import from_dict
+    from tinynets.data import presets
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.runtime import configure
     configure()
     model = load_predictor(str(args.checkpoint))
     data = presets.whole_set(from_dict(model.config, str(args.checkpoint)).data, None, None)
@@ -71,6 +71,6 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(turns.ROOT))
-    from src.runtime import run_entry
+    sys.path.insert(0, str(turns.ROOT / 'src'))
+    from tinynets.runtime import run_entry
     run_entry(main)

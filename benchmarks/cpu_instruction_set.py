@@ -24,11 +24,11 @@ def worker(model: str, resolution: int, batch: int) -> None:
     import numpy as np
     from mindspore import Tensor, nn
 
-    from src.model import create_model
-    from src.runtime import configure
-    from src.training.ema import WeightAverage
-    from src.training.optim import build_optimizer
-    from src.training.step import TrainStep
+    from tinynets.model import create_model
+    from tinynets.runtime import configure
+    from tinynets.training.ema import WeightAverage
+    from tinynets.training.optim import build_optimizer
+    from tinynets.training.step import TrainStep
     configure('CPU', kernels='stock')  # the package's own operators do not use oneDNN
     net = create_model(model, num_classes=10)
     step = TrainStep(net, nn.CrossEntropyLoss(), build_optimizer('rmsprop', net, [1e-3] * 1000, 1e-5),
@@ -66,7 +66,7 @@ def main() -> None:
             continue
         workers = {name: subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), '--worker', row], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, bufsize=1, env={**os.environ, 'ONEDNN_MAX_CPU_ISA': name, 'PYTHONPATH': ROOT})
+            text=True, bufsize=1, env={**os.environ, 'ONEDNN_MAX_CPU_ISA': name, 'PYTHONPATH': os.path.join(ROOT, 'src')})
             for name in args.sets}
         for process in workers.values():
             process.stdout.readline()

@@ -70,13 +70,13 @@ def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
     import numpy as np
     from PIL import Image
 
-    from src.arch.complexity import measure
-    from src.config import from_dict, to_dict
-    from src.data.presets import preprocessing
-    from src.deploy.export import export
-    from src.model import create_model
-    from src.model.weights import torch_names
-    from src.training import checkpoint
+    from tinynets.arch.complexity import measure
+    from tinynets.config import from_dict, to_dict
+    from tinynets.data.presets import preprocessing
+    from tinynets.deploy.export import export
+    from tinynets.model import create_model
+    from tinynets.model.weights import torch_names
+    from tinynets.training import checkpoint
     net = create_model(network)
     state = {p.name: p.asnumpy() for p in net.get_parameters()}
     np.savez(folder / f'{network}.npz', **{theirs: state[name] for name, theirs in torch_names(net).items()})
@@ -252,6 +252,6 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(turns.ROOT))
-    from src.runtime import run_entry
+    sys.path.insert(0, str(turns.ROOT / 'src'))
+    from tinynets.runtime import run_entry
     run_entry(main)

@@ -117,6 +117,6 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(turns.ROOT))
-    from src.runtime import run_entry
+    sys.path.insert(0, str(turns.ROOT / 'src'))
+    from tinynets.runtime import run_entry
     run_entry(main)

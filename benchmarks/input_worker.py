@@ -20,10 +20,10 @@ AREA, ASPECT, FLIP = (0.08, 1.0), (3 / 4, 4 / 3), 0.5
 
 def ours(variant: str, folder: str, batch: int, px: int, workers: int):
     """Return a function that gives the batches of one pass by this package."""
-    from src.data import native
-    from src.data.classification import ImageFolder
-    from src.data.pipeline import TrainStream
-    from src.data.transforms import TrainTransform
+    from tinynets.data import native
+    from tinynets.data.classification import ImageFolder
+    from tinynets.data.pipeline import TrainStream
+    from tinynets.data.transforms import TrainTransform
     if variant == 'ours' and native.library() is None:
         raise ValueError('the compiled crops are not available; install g++ and libjpeg-dev')
     dataset = ImageFolder(folder, check=False)
@@ -112,5 +112,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(turns.ROOT))
+    sys.path.insert(0, str(turns.ROOT / 'src'))
     main()

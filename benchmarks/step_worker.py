@@ -27,12 +27,12 @@ def ours(variant: str, mode: str, model: str, images, labels, threads: int):
     """Return (step, count of parameters) of this package; step() gives the loss, or the logits in evaluation."""
     from mindspore import Tensor, nn
 
-    from src.kernels import build
-    from src.model import create_model
-    from src.runtime import configure
-    from src.training.ema import WeightAverage
-    from src.training.optim import build_optimizer
-    from src.training.step import TrainStep
+    from tinynets.kernels import build
+    from tinynets.model import create_model
+    from tinynets.runtime import configure
+    from tinynets.training.ema import WeightAverage
+    from tinynets.training.optim import build_optimizer
+    from tinynets.training.step import TrainStep
     configure('CPU', threads=threads, kernels='auto' if variant == 'ours' else 'stock')
     if variant == 'ours':
         build.library()  # raises where the stock operators would serve instead
@@ -109,5 +109,5 @@ def worker(variant: str, mode: str, row: str, threads: int) -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'src'))
     worker(*sys.argv[1:4], int(sys.argv[4]))

@@ -101,7 +101,7 @@ def front(rows: list, base_cost: int) -> str:
 
 def pieces(studies: pathlib.Path = STUDIES) -> dict:
     """{'ghostnet rules': Markdown, ...} of every study."""
-    from src.formula.tiny import Formula
+    from tinynets.formula.tiny import Formula
     found, formulas = {}, {}
     for folder in sorted(studies.glob('*_fashion_mnist')):
         base = folder.name.removesuffix('_fashion_mnist')
@@ -122,5 +122,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(STUDIES.parents[1]))
+    sys.path.insert(0, str(STUDIES.parents[1] / 'src'))
     main()

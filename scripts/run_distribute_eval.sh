@@ -3,4 +3,4 @@
 # machines as in run_distribute_train.sh.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh" requirements.txt
-exec python "$ROOT/src/launch.py" eval.py "$@"
+exec python "$ROOT/src/tinynets/launch.py" eval.py "$@"

@@ -3,4 +3,4 @@
 # run_distribute_train_gpu.sh.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/cuda.sh"
-DEVICE=GPU exec python "$ROOT/src/launch.py" eval.py "$@"
+DEVICE=GPU exec python "$ROOT/src/tinynets/launch.py" eval.py "$@"

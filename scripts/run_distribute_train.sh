@@ -4,4 +4,4 @@
 # machines: the same on each with MASTER_ADDR, MASTER_PORT, NNODES, NODE_RANK. See docs/distributed.md.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh" requirements.txt
-exec python "$ROOT/src/launch.py" train.py "$@"
+exec python "$ROOT/src/tinynets/launch.py" train.py "$@"

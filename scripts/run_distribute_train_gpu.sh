@@ -3,4 +3,4 @@
 # run_distribute_train.sh. CUDA comes from CUDA_HOME or NVIDIA's wheels (cuda.sh). See docs/distributed.md.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/cuda.sh"
-DEVICE=GPU exec python "$ROOT/src/launch.py" train.py "$@"
+DEVICE=GPU exec python "$ROOT/src/tinynets/launch.py" train.py "$@"

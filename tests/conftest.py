@@ -11,8 +11,9 @@ SMALL = 'tinynet_e@w=0.1,d=0.1,resolution=16'  # seven blocks: compiles in secon
 # 4 x 22 steps
 TRAINED = ('train.epochs=4', 'data.batch_size=64', 'optim.learning_rate=0.01', 'data.crop_area=[0.8, 1]')
 
-os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')  # as src/runtime.py
+os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')  # as src/tinynets/runtime.py
 os.environ.setdefault('GLOG_v', '3')
+os.environ['PYTHONPATH'] = str(ROOT / 'src')  # of the processes that tests start by `python -c`
 
 
 @pytest.fixture(scope='session')
@@ -24,7 +25,7 @@ def root():
 @pytest.fixture
 def stock_kernels():
     """Networks built in the test use the framework's own operators, cell by cell."""
-    from src import kernels
+    from tinynets import kernels
     kernels.choose('stock')
     yield
     kernels.choose()
@@ -42,7 +43,7 @@ def entry():
 @pytest.fixture(scope='session')
 def small_config():
     """A configuration that trains SMALL on the digits in seconds, with `section.key=value` overrides."""
-    from src.config import load_config
+    from tinynets.config import load_config
 
     def make(*overrides):
         return load_config(None, [f'model.name={SMALL}', 'data.name=digits', 'data.batch_size=256', 'data.flip=0',
@@ -55,9 +56,9 @@ def small_config():
 @pytest.fixture(scope='session')
 def trained(tmp_path_factory, small_config):
     """The run folder of a small network, trained until it knows four digits in five and differs from image to image."""
-    from src.runtime import configure
+    from tinynets.runtime import configure
     configure('CPU')
-    from src.training.loop import train
+    from tinynets.training.loop import train
     path = tmp_path_factory.mktemp('trained') / 'run'
     train(small_config(*TRAINED), 'CPU', str(path), say=lambda line: None)
     return path

@@ -31,7 +31,7 @@ def test_summary_lists_and_prints(entry):
 
 def test_summary_imports_no_framework(entry, root):
     done = entry('summary.py', '--model', 'tinynet_e', env={'PYTHONPROFILEIMPORTTIME': '1', 'PYTHONPATH': str(root)})
-    assert 'src.arch.zoo' in done.stderr and not {'mindspore', 'numpy'} & {
+    assert 'tinynets.arch.zoo' in done.stderr and not {'mindspore', 'numpy'} & {
         line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
 
 

@@ -5,10 +5,10 @@ import re
 import pytest
 import yaml
 
-from src.arch.zoo import VARIANTS, resolve
-from src.config import (AugmentConfig, Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
+from tinynets.arch.zoo import VARIANTS, resolve
+from tinynets.config import (AugmentConfig, Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
                         load_config, to_dict, to_yaml)
-from src.data.classification import DATASETS
+from tinynets.data.classification import DATASETS
 from tests.conftest import ROOT
 
 RECIPES = sorted(p for place in ('*.yaml', 'imagenet/*.yaml') for p in (ROOT / 'configs').glob(place))

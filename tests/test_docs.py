@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from src.arch.zoo import VARIANTS
-from src.config import load_config
-from src.data import presets
-from src.formula import Budget, design
-from src.formula.budget import base_network
-from src.study.config import load_study
+from tinynets.arch.zoo import VARIANTS
+from tinynets.config import load_config
+from tinynets.data import presets
+from tinynets.formula import Budget, design
+from tinynets.formula.budget import base_network
+from tinynets.study.config import load_study
 
 
 class Labelled:

@@ -31,14 +31,14 @@ def checkpoint(trained):
 
 
 def digits():
-    from src.data.embedded import digits
+    from tinynets.data.embedded import digits
     pixels, labels, _ = digits('val')
     return pixels, labels
 
 
 def predictions(path, images):
     """Shares of the classes by the definition, from the logits."""
-    from src.deploy.predict import load_predictor
+    from tinynets.deploy.predict import load_predictor
     model = load_predictor(str(path))
     logits = np.concatenate([model.predict(model.transform(image)[None]) for image in images]).astype(np.float64)
     shares = np.exp(logits)
@@ -111,7 +111,7 @@ def test_export_says_size_and_difference_of_each_file(checkpoint, command, tmp_p
     manifest = json.loads((tmp_path / f'{path.name}.json').read_text())
     assert code == 0 and f'ONNX: {path} ({path.stat().st_size:,} bytes)' in out
     images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
-    from src.deploy.predict import load_predictor
+    from tinynets.deploy.predict import load_predictor
     reach = np.abs(load_predictor(str(checkpoint)).predict(images)).max()
     assert f'logits {manifest["max_difference"]:.2e} (they reach {reach:.3g})' in out and f'manifest {path}.json' in out
     assert manifest['scaling'] == {'base': 'efficientnet_b0', 'r': 16 / 224, 'd': 0.1, 'w': 0.1}
@@ -119,7 +119,7 @@ def test_export_says_size_and_difference_of_each_file(checkpoint, command, tmp_p
 
 
 def manifest_macs(manifest):
-    from src.arch import expand, measure, resolve
+    from tinynets.arch import expand, measure, resolve
     return measure(expand(resolve(manifest['network']['name'], num_classes=10))).macs
 
 
@@ -140,11 +140,11 @@ def test_a_packed_set_is_told_in_megabytes(command, tmp_path):
 
 def test_the_quickstarts_summary_is_of_the_files_that_it_made(trained, tmp_path, monkeypatch, small_config):
     """Training is that of the fixture; everything after it is done."""
-    from src import quickstart as module
-    from src.deploy.predict import load_predictor
-    from src.runtime import configure
-    from src.training.loop import Outcome
-    from src.training.run import RunFolder
+    from tinynets import quickstart as module
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.runtime import configure
+    from tinynets.training.loop import Outcome
+    from tinynets.training.run import RunFolder
     configure('CPU')
     run = RunFolder.open(shutil.copytree(trained, tmp_path / 'run'))
     best = max((r for r in run.records() if r['kind'] == 'eval'), key=lambda r: r['top1'])
@@ -166,7 +166,7 @@ def test_the_quickstarts_summary_is_of_the_files_that_it_made(trained, tmp_path,
 
 
 def test_an_export_without_a_finished_trial_leaves_the_tables_as_they_are(command, tmp_path):
-    from src.study.store import Store
+    from tinynets.study.store import Store
     row = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000,
            'params': 10, 'peak_memory': 7}
     facts = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 9, 'chance': 10.0}
@@ -185,8 +185,8 @@ def test_an_export_without_a_finished_trial_leaves_the_tables_as_they_are(comman
 
 
 def test_a_network_for_a_grey_recipe_is_counted_with_one_channel(command, tmp_path):
-    from src.arch import expand, measure, resolve
-    from src.formula import Formula
+    from tinynets.arch import expand, measure, resolve
+    from tinynets.formula import Formula
     (tmp_path / 'grey.yaml').write_text('model: {in_channels: 1}\n')
     design = ('design.py', '--macs', '5M', '--base-resolution', '48', '--num-classes', '10', '--json')
     code, out, _ = command(*design, '--recipe', tmp_path / 'grey.yaml', '--save', tmp_path / 'made.yaml')
@@ -214,8 +214,8 @@ def test_a_saved_design_says_what_it_costs_in_the_budgets_unit(command, tmp_path
 
 def test_a_formula_is_fitted_to_the_cost_and_seed_that_are_asked_for(command, tmp_path):
     """Eight networks whose parameters and multiply-adds have other orders."""
-    from src.arch import expand, measure, scale
-    from src.formula.budget import base_network
+    from tinynets.arch import expand, measure, scale
+    from tinynets.formula.budget import base_network
     base, rows = base_network('efficientnet_b0', 64, 10), ['r,d,w,top1']
     for i in range(8):
         rows.append(f'{1.2 - 0.1 * i:.2f},{0.4 + 0.05 * i:.2f},{0.4 + 0.1 * i:.2f},{50 + 3 * i}')

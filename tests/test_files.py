@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from src.files import check_parent, create_text, lock, remove_leftovers, replacing, write_text
+from tinynets.files import check_parent, create_text, lock, remove_leftovers, replacing, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config import AugmentConfig, DataConfig, load_config
-from src.data import images, presets
-from src.data.transforms import EvalTransform, TrainTransform
+from tinynets.config import AugmentConfig, DataConfig, load_config
+from tinynets.data import images, presets
+from tinynets.data.transforms import EvalTransform, TrainTransform
 from tests.conftest import SMALL
 from tests.deploy.test_edge import photograph
 
@@ -37,7 +37,7 @@ def test_evaluation_sees_luminance_before_the_resize(size):
 @pytest.mark.parametrize('native', [True, False])
 def test_training_sees_the_luminance_of_the_crop(native, monkeypatch):
     if not native:
-        monkeypatch.setattr('src.data.native.library', lambda: None)
+        monkeypatch.setattr('tinynets.data.native.library', lambda: None)
     picture = photograph(90, 70)
     file = io.BytesIO()
     picture.save(file, 'JPEG', quality=95)
@@ -86,9 +86,9 @@ def test_other_channels_and_numbers_are_refused_at_the_start(override, reason):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory, small_config):
-    from src.runtime import configure
+    from tinynets.runtime import configure
     configure('CPU')
-    from src.training.loop import train
+    from tinynets.training.loop import train
     path, said = tmp_path_factory.mktemp('grey') / 'run', []
     train(small_config('model.in_channels=1', 'train.epochs=2'), 'CPU', str(path), say=said.append)
     assert any(line.startswith('images become grey, their luminance: mean 0.458971, std 0.225609') for line in said)
@@ -96,10 +96,10 @@ def run(tmp_path_factory, small_config):
 
 
 def test_a_grey_network_is_the_same_in_every_file(run):
-    from src.deploy.compare import compare
-    from src.deploy.export import export
-    from src.deploy.predict import load_predictor
-    from src.deploy.quantize import quantize
+    from tinynets.deploy.compare import compare
+    from tinynets.deploy.export import export
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.deploy.quantize import quantize
     made = {item.format: item for item in export(str(run / 'best.ckpt'), ['MINDIR', 'ONNX'], str(run / 'export'))}
     manifest = json.loads(open(made['ONNX'].manifest, encoding='utf-8').read())
     assert manifest['preprocessing']['channels'] == 'L' and manifest['input']['shape'] == [None, 1, 16, 16]
@@ -120,8 +120,8 @@ def test_a_grey_network_is_the_same_in_every_file(run):
 
 
 def test_a_grey_network_goes_to_timms_names_and_back(run, tmp_path):
-    from src.deploy.convert import to_checkpoint, to_safetensors
-    from src.deploy.predict import load_predictor
+    from tinynets.deploy.convert import to_checkpoint, to_safetensors
+    from tinynets.deploy.predict import load_predictor
     to_safetensors(str(run / 'best.ckpt'), str(tmp_path / 'model.safetensors'))
     described = json.loads((tmp_path / 'config.json').read_text())
     assert described['model_args'] == {'in_chans': 1} and described['pretrained_cfg']['input_size'] == [1, 16, 16]
@@ -146,7 +146,7 @@ def test_a_grey_network_goes_to_timms_names_and_back(run, tmp_path):
     ({'crop_pct': 0}, 'crop_ratio'), ({'crop_pct': 1.5}, 'crop_ratio'), ({'interpolation': None}, 'interpolation'),
     ({'interpolation': 7}, 'interpolation'), ({'interpolation': ['bicubic']}, 'interpolation')])
 def test_a_config_json_of_nonsense_is_refused(change, reason, run, tmp_path):
-    from src.deploy.convert import to_checkpoint, to_safetensors
+    from tinynets.deploy.convert import to_checkpoint, to_safetensors
     to_safetensors(str(run / 'best.ckpt'), str(tmp_path / 'model.safetensors'))
     described = json.loads((tmp_path / 'config.json').read_text())
     described['pretrained_cfg'].update(change)
@@ -165,11 +165,11 @@ def test_a_config_json_of_nonsense_is_refused(change, reason, run, tmp_path):
     ({'crop_ratio': 0}, 'crop_ratio is 0'), ({'resolution': 16.0}, 'resolution is 16.0'),
     ({'layout': 'NHWC'}, 'layout')])
 def test_a_checkpoint_of_nonsense_is_refused_by_every_reader(change, reason, run, tmp_path):
-    from src.deploy.convert import to_safetensors
-    from src.deploy.export import export
-    from src.deploy.predict import load_predictor
-    from src.training import checkpoint
-    from src.training.distill import load_teacher
+    from tinynets.deploy.convert import to_safetensors
+    from tinynets.deploy.export import export
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.training import checkpoint
+    from tinynets.training.distill import load_teacher
     saved = checkpoint.load(str(run / 'best.ckpt'))
     path = str(tmp_path / 'x.ckpt')
     checkpoint.save(path, saved.arrays, {**saved.meta, 'preprocessing': {**saved.meta['preprocessing'], **change}})
@@ -182,9 +182,9 @@ def test_a_checkpoint_of_nonsense_is_refused_by_every_reader(change, reason, run
 
 
 def test_logits_that_are_no_numbers_are_named_and_nothing_is_printed(run, tmp_path, entry):
-    from src.deploy.export import export
-    from src.deploy.predict import load_predictor
-    from src.training import checkpoint
+    from tinynets.deploy.export import export
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.training import checkpoint
     saved = checkpoint.load(str(run / 'best.ckpt'))
     arrays = {name: array * np.float32(1e30) if name.endswith('.weight') else array
               for name, array in saved.arrays.items()}
@@ -204,7 +204,7 @@ def test_logits_that_are_no_numbers_are_named_and_nothing_is_printed(run, tmp_pa
 
 
 def test_the_smallest_recipe_of_a_grey_network(small_config):
-    from src.arch import expand, resolve
+    from tinynets.arch import expand, resolve
     config = small_config('model.in_channels=1')
     plan = expand(resolve(SMALL, in_channels=config.model.in_channels))
     assert plan.stem.in_channels == 1

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from src import launch
+from tinynets import launch
 
 
 class Process:

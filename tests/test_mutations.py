@@ -6,17 +6,17 @@ import shutil
 import numpy as np
 import pytest
 
-from src.config import load_config
-from src.formula import Formula
-from src.formula.records import base_of, read
-from src.formula.tiny import PUBLISHED
-from src.model import create_model
-from src.model.pretrained import read_description, read_weights
-from src.runtime import describe
-from src.text import LINE
-from src.training import checkpoint
-from src.training.run import RunFolder
-from src.training.summary import summarise
+from tinynets.config import load_config
+from tinynets.formula import Formula
+from tinynets.formula.records import base_of, read
+from tinynets.formula.tiny import PUBLISHED
+from tinynets.model import create_model
+from tinynets.model.pretrained import read_description, read_weights
+from tinynets.runtime import describe
+from tinynets.text import LINE
+from tinynets.training import checkpoint
+from tinynets.training.run import RunFolder
+from tinynets.training.summary import summarise
 from tests.conftest import ROOT, SMALL
 from tests.model import archives
 

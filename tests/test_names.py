@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.classes import UnknownClass, class_name, known_names
-from src.data.classification import ImageFolder
-from src.files import check_text_path
-from src.parsing import parse_json, read_json
+from tinynets.data.classes import UnknownClass, class_name, known_names
+from tinynets.data.classification import ImageFolder
+from tinynets.files import check_text_path
+from tinynets.parsing import parse_json, read_json
 
 NFC, NFD = unicodedata.normalize('NFC', 'café'), unicodedata.normalize('NFD', 'café')
 ODD = ['a,b', 'a|b', 'a\nb', 'a\tb', '"q"', "it's", '$x$', '日本', '<b>', '-x', '`rm`', '😀']
@@ -78,7 +78,7 @@ def test_two_classes_that_look_the_same_are_refused(tmp_path):
 
 
 def test_the_card_holds_every_name_in_its_cell(small_config):
-    from src.training.card import _markdown
+    from tinynets.training.card import _markdown
     cells = [_markdown(name) for name in [*ODD, 'a\u2028b']]
     assert not any(set(cell) & set('\n\t\r') for cell in cells)
     assert cells[0] == '"a,b"' and cells[1] == 'a\\|b' and cells[2] == 'a\\nb'
@@ -86,15 +86,15 @@ def test_the_card_holds_every_name_in_its_cell(small_config):
 
 
 def test_what_breaks_or_turns_a_line_is_shown_as_escapes():
-    from src.runtime import printable
+    from tinynets.runtime import printable
     assert printable('a\u2028b\u202ec\u2066\x1b\x85') == 'a\\u2028b\\u202ec\\u2066\\x1b\\x85'
     assert printable('é 日本 \u2027\u202f\u2065\u206a') == 'é 日本 \u2027\u202f\u2065\u206a'
 
 
 def test_paths_that_are_no_text_are_refused_before_the_work(tmp_path):
-    from src.deploy.export import export
-    from src.deploy.predict import load_predictor
-    from src.training.run import RunFolder
+    from tinynets.deploy.export import export
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.training.run import RunFolder
     path = os.path.join(str(tmp_path), os.fsdecode(b'caf\xe9'))
     for use in (lambda: check_text_path(path), lambda: RunFolder.new(path), lambda: load_predictor(path + '.onnx'),
                 lambda: export('x.ckpt', ['ONNX'], path)):
@@ -115,7 +115,7 @@ def test_a_checkpoints_description_may_hold_a_path_that_a_shared_file_may_not(tm
 @pytest.mark.parametrize('coding', [{'PYTHONIOENCODING': 'ascii'},
                                     {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}])
 def test_a_terminal_of_ascii_gets_escapes_and_the_files_are_in_utf8(coding, trained, entry, tmp_path):
-    from src.training import checkpoint
+    from tinynets.training import checkpoint
     saved = checkpoint.load(str(trained / 'best.ckpt'))
     names = ['é', '日本', *(str(i) for i in range(8))]
     checkpoint.save(str(tmp_path / 'x.ckpt'), saved.arrays, {**saved.meta, 'class_names': names})

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from src import output
-from src.output import Guarded, absent, describe, lacking, side_product
+from tinynets import output
+from tinynets.output import Guarded, absent, describe, lacking, side_product
 from tests.conftest import ROOT
 
 
@@ -74,7 +74,7 @@ def test_a_mistake_keeps_its_exit_code_where_nothing_can_be_said():
 
 CLOSED = '''
 import os, sys
-from src.runtime import run_entry
+from tinynets.runtime import run_entry
 def main():
     with open(sys.argv[1], 'w') as file:
         file.write('content')
@@ -145,7 +145,7 @@ def test_what_a_machine_lacks_is_told_from_mistakes(error, what):
 
 
 def test_want_of_memory_and_of_threads_are_one_line_and_other_errors_are_not():
-    code = 'from src.runtime import run_entry\ndef main():\n    raise {}\nrun_entry(main)'
+    code = 'from tinynets.runtime import run_entry\ndef main():\n    raise {}\nrun_entry(main)'
     for error, words in (('RuntimeError("can\'t start new thread")', 'ulimit -u'), ('MemoryError()', 'out of memory'),
                          ('RuntimeError("Malloc failed: memory is not enough")', 'out of memory')):
         done = subprocess.run([sys.executable, '-c', code.format(error)], cwd=ROOT, capture_output=True, text=True)
@@ -177,6 +177,6 @@ def test_without_the_packages_a_command_names_the_remedy(script, options):
 
 
 def test_a_module_of_the_project_that_is_missing_is_no_package():
-    assert absent(ModuleNotFoundError(name='src.nothing')) == ''
+    assert absent(ModuleNotFoundError(name='tinynets.nothing')) == ''
     assert absent(ModuleNotFoundError(name='yaml.nodes')) == 'yaml'
     assert absent(ImportError(name='yaml')) == ''

@@ -5,9 +5,9 @@ import tracemalloc
 
 import pytest
 
-from src.config import load_config
-from src.parsing import MAX_DEPTH, MAX_JSON, parse_json, parse_yaml, read_json, read_yaml
-from src.text import LINE, VALUE, shorten, shown
+from tinynets.config import load_config
+from tinynets.parsing import MAX_DEPTH, MAX_JSON, parse_json, parse_yaml, read_json, read_yaml
+from tinynets.text import LINE, VALUE, shorten, shown
 
 LAUGHS = 'train:\n  epochs:\n    - &a [x,x,x,x,x,x,x,x,x,x]\n' + ''.join(
     f'    - &{name} [{",".join(["*" + before] * 10)}]\n' for before, name in zip('abcdefgh', 'bcdefghi'))
@@ -101,7 +101,7 @@ def test_short_values_are_shown_whole():
 def test_a_configuration_of_long_values_is_refused_in_a_line(text, tmp_path):
     path = tmp_path / 'x.yaml'
     path.write_text(text)
-    from src.study.config import StudyConfig
+    from tinynets.study.config import StudyConfig
     with pytest.raises(ValueError) as error:
         load_config(str(path), kind=StudyConfig)
     assert len(str(error.value)) < LINE and str(error.value).startswith(str(path))

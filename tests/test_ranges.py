@@ -1,7 +1,7 @@
 """Every key's default and range: what is just inside is taken, what is just outside is refused by the key's name."""
 import pytest
 
-from src.config import load_config, to_dict
+from tinynets.config import load_config, to_dict
 
 TRIPLE, PAIR = '[{0}, 0.5, 0.5]', '[{0}, {1}]'
 # key -> (taken, refused)

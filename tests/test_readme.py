@@ -2,8 +2,8 @@
 import csv
 import re
 
-from src.arch import expand, measure, resolve
-from src.arch.zoo import VARIANTS
+from tinynets.arch import expand, measure, resolve
+from tinynets.arch.zoo import VARIANTS
 
 
 def model_rows(root):
@@ -44,7 +44,7 @@ def test_every_path_it_names_exists(root):
 
 def test_every_module_stands_in_the_structure(root):
     text = (root / 'README.md').read_text()
-    for path in (root / 'src').glob('*/*.py'):
+    for path in (root / 'src/tinynets').glob('*/*.py'):
         if path.parent.name in ('arch', 'formula', 'model', 'data', 'study', 'deploy') and path.name != '__init__.py':
             assert path.name in text, path
     for path in root.glob('*.py'):

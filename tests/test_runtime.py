@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from src import runtime
-from src.runtime import check_launch, describe, launched, printable
-from src.training.progress import tell
+from tinynets import runtime
+from tinynets.runtime import check_launch, describe, launched, printable
+from tinynets.training.progress import tell
 
 
 @pytest.mark.parametrize('text, shown', [
@@ -268,7 +268,7 @@ def test_what_an_ascend_needs_can_be_installed():
 
 WORKER = """
 import mindspore as ms
-from src import runtime
+from tinynets import runtime
 runtime._set_device(ms, 'CPU', runtime._local_rank())  # as configure does for other devices
 runtime.configure('CPU', kernels='stock')
 print('device', runtime.rank(), ms.get_current_device().device_id, flush=True)
@@ -300,5 +300,5 @@ def test_workers_started_by_hand_have_their_own_devices(tmp_path):
 
 
 def test_data_are_sunk_where_a_device_has_a_queue():
-    from src.runtime import sinks_data
+    from tinynets.runtime import sinks_data
     assert [sinks_data(device) for device in ('Ascend', 'GPU', 'CPU')] == [True, True, False]

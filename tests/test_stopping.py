@@ -11,9 +11,9 @@ from tests.conftest import ROOT
 
 COMMAND = '''
 import ctypes, os, subprocess, sys, tempfile, time
-from src import stopping
-from src.files import replacing
-from src.runtime import Interrupted, run_entry
+from tinynets import stopping
+from tinynets.files import replacing
+from tinynets.runtime import Interrupted, run_entry
 FOLDER = sys.argv[1]
 
 def ready():
@@ -152,7 +152,7 @@ print('continued')'''
 
 
 def test_a_block_in_another_program_takes_the_signals_and_gives_them_back():
-    from src.stopping import Stop
+    from tinynets.stopping import Stop
     before = signal.getsignal(signal.SIGUSR1)
     with Stop() as stop:
         os.kill(os.getpid(), signal.SIGUSR1)
@@ -166,7 +166,7 @@ def test_a_block_in_another_program_takes_the_signals_and_gives_them_back():
 
 
 def test_the_launcher_passes_a_request_on_once_and_kills_for_who_insists():
-    from src.launch import Job
+    from tinynets.launch import Job
 
     class Worker:
         """A process that keeps what it is sent."""
@@ -199,7 +199,7 @@ def init():
         ctypes.PyDLL(None).sleep(30)  # as MindSpore does: no other thread of Python runs meanwhile
 meeting.init, meeting.get_rank, meeting.get_group_size = init, lambda: 1, lambda: 2
 sys.modules.update({'mindspore': types.ModuleType('mindspore'), 'mindspore.communication': meeting})
-from src import runtime, stopping
+from tinynets import runtime, stopping
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may run the tests
 stopping.listen()
 runtime._join()

@@ -8,18 +8,18 @@ import sys
 
 import pytest
 
-from src.arch import resolve
-from src.config import load_config
-from src.data.packed import PackedImages
-from src.deploy.convert import read_class_names
-from src.deploy.manifest import read_manifest
-from src.files import file_hash, read_text
-from src.formula.records import read
-from src.formula.tiny import PUBLISHED, Formula
-from src.launch import table_devices
-from src.model.pretrained import read_description
-from src.parsing import read_json
-from src.training.run import RunFolder
+from tinynets.arch import resolve
+from tinynets.config import load_config
+from tinynets.data.packed import PackedImages
+from tinynets.deploy.convert import read_class_names
+from tinynets.deploy.manifest import read_manifest
+from tinynets.files import file_hash, read_text
+from tinynets.formula.records import read
+from tinynets.formula.tiny import PUBLISHED, Formula
+from tinynets.launch import table_devices
+from tinynets.model.pretrained import read_description
+from tinynets.parsing import read_json
+from tinynets.training.run import RunFolder
 
 BASE = resolve('efficientnet_b0')
 RECORDS = 'name,r,d,w,top1\na,1,1,1,70\nb,0.8,1,0.9,60\nc,0.5,0.9,0.7,50\n'
@@ -127,6 +127,6 @@ def test_the_launcher_reads_a_rank_table_without_the_packages_on_its_path(root, 
     (tmp_path / 't.json').write_bytes(codecs.BOM_UTF16_LE)
     environment = {**os.environ, 'RANK_TABLE_FILE': str(tmp_path / 't.json'), 'DEVICE': 'Ascend'}
     environment.pop('PYTHONPATH', None)
-    done = subprocess.run([sys.executable, root / 'src/launch.py', 'train.py', 'configs/tinynet_e_digits.yaml', '2'],
+    done = subprocess.run([sys.executable, root / 'src/tinynets/launch.py', 'train.py', 'configs/tinynet_e_digits.yaml', '2'],
                           capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'is UTF-16; save it as UTF-8' in done.stderr

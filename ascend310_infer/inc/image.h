@@ -34,7 +34,7 @@ struct View {
 };
 
 // The image of a JPEG or PNG file, by its content whatever its name is: turned upright the pixels of
-// src/data/images.py. Throws ImageError with the reason.
+// src/tinynets/data/images.py. Throws ImageError with the reason.
 Image Decode(const std::string &path);
 
 // For Decode: one format each.

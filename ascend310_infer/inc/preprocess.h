@@ -9,7 +9,7 @@
 
 namespace tinynets {
 
-// Image -> input tensor as src/data/transforms.py's EvalTransform makes it, to the last bit.
+// Image -> input tensor as src/tinynets/data/transforms.py's EvalTransform makes it, to the last bit.
 class Preprocess {
  public:
   explicit Preprocess(const Manifest &manifest);

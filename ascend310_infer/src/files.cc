@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As src/data/images.py: what this program cannot decode is reported, not passed over.
+// As src/tinynets/data/images.py: what this program cannot decode is reported, not passed over.
 const std::vector<std::string> SUFFIXES = {
     ".apng", ".avif", ".avifs", ".blp", ".bmp",  ".bw",   ".cur",  ".dcx", ".dds", ".dib",  ".fit", ".fits", ".flc",
     ".fli",  ".ftc",  ".ftu",   ".gbr", ".gif",  ".heic", ".heif", ".icb", ".icns", ".ico", ".im",  ".j2c",  ".j2k",

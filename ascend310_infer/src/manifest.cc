@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int FORMAT = 1;
-constexpr int DEEPEST = 64;  // as src/parsing.py, and so is
+constexpr int DEEPEST = 64;  // as src/tinynets/parsing.py, and so is
 constexpr size_t LARGEST_FILE = 16 << 20;  // bytes
 
 std::string Shown(const json &value) {
@@ -52,7 +52,7 @@ bool Within(const json &value, double low, double high) {
   return number >= low && number <= high;
 }
 
-// What preprocessing may say, as src/data/schema.py.
+// What preprocessing may say, as src/tinynets/data/schema.py.
 constexpr const char *PREPROCESSING = "preprocessing.";
 
 double Number(const json &preset, const char *key, double low, double high, bool whole, const char *allowed) {
@@ -107,7 +107,7 @@ void CheckTensor(const json &all, const char *place, const json &wanted) {
   if (!good) Refuse(std::string(place) + ".shape", shape, "that of the classes and the preprocessing");
 }
 
-// Refuses what src/deploy/manifest.py refuses.
+// Refuses what src/tinynets/deploy/manifest.py refuses.
 Manifest Parse(const json &all) {
   if (!all.is_object()) throw UserError("it is " + Shown(all) + ", not a table");
   const json &format = Member(all, "", "format");

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from src.arch.complexity import layer_costs, measure
-from src.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
-from src.arch.zoo import VARIANTS, resolve
+from tinynets.arch.complexity import layer_costs, measure
+from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
+from tinynets.arch.zoo import VARIANTS, resolve
 
 PARAMS = {  # as timm 1.0 counts the authors' networks
     'efficientnet_b0': 5_288_548, 'tinynet_a': 6_187_972, 'tinynet_b': 3_730_562, 'tinynet_c': 2_457_234,

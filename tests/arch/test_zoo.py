@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from src.arch.spec import input_resolution
-from src.arch.zoo import BASES, VARIANTS, list_models, resolve
+from tinynets.arch.spec import input_resolution
+from tinynets.arch.zoo import BASES, VARIANTS, list_models, resolve
 
 
 @pytest.mark.parametrize('name, pixels', [
@@ -89,7 +89,7 @@ def test_malformed_multipliers_are_named(tail, message):
 
 
 def test_importing_the_architecture_imports_no_framework(root):
-    code = ('import sys, src.arch; src.arch.measure(src.arch.expand(src.arch.resolve("tinynet_e"))); '
+    code = ('import sys, tinynets.arch; tinynets.arch.measure(tinynets.arch.expand(tinynets.arch.resolve("tinynet_e"))); '
             'print([m for m in ("mindspore", "numpy", "torch", "PIL") if m in sys.modules])')
     run = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, '[]', '')

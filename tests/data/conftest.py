@@ -1,7 +1,7 @@
 """Fixtures of the data tests."""
 import pytest
 
-from src import cache
+from tinynets import cache
 
 LIBRARIES = str(cache.folders()[0])  # compiled once, not once a test
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageEnhance, ImageOps
 
-from src.config import AugmentConfig, DataConfig
-from src.data import presets
-from src.data.augment import OPERATIONS, RandAugment, RandomErasing
+from tinynets.config import AugmentConfig, DataConfig
+from tinynets.data import presets
+from tinynets.data.augment import OPERATIONS, RandAugment, RandomErasing
 from tests.golden.generate_transforms import picture
 
 FILL = (10, 20, 30)

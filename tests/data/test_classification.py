@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from src.data.classification import ArrayDataset, load_dataset
-from src.data.embedded import FASHION_CLASSES
+from tinynets.data.classification import ArrayDataset, load_dataset
+from tinynets.data.embedded import FASHION_CLASSES
 
 
 def test_digits_split_whole_disjoint_and_stratified():
@@ -116,7 +116,7 @@ def test_missing_fashion_mnist_says_how_to_get_it(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=f'no train-images-idx3-ubyte.gz in {re.escape(str(tmp_path))}; run '
                                                 'bash scripts/get_fashion_mnist.sh'):
         load_dataset('fashion_mnist', 'train', str(tmp_path))
-    monkeypatch.setattr('src.data.embedded.FASHION_FOLDERS', (f'{tmp_path}/a', f'{tmp_path}/b'))
+    monkeypatch.setattr('tinynets.data.embedded.FASHION_FOLDERS', (f'{tmp_path}/a', f'{tmp_path}/b'))
     with pytest.raises(FileNotFoundError, match='/a or .*/b; run bash scripts/get_fashion_mnist.sh'):
         load_dataset('fashion_mnist', 'val')
 
@@ -127,7 +127,7 @@ def test_fashion_mnist_without_its_labels(tmp_path):
 
 
 def test_fashion_mnist_is_found_in_the_usual_places(tmp_path, monkeypatch):
-    monkeypatch.setattr('src.data.embedded.FASHION_FOLDERS', (f'{tmp_path}/none', write_fashion(tmp_path)))
+    monkeypatch.setattr('tinynets.data.embedded.FASHION_FOLDERS', (f'{tmp_path}/none', write_fashion(tmp_path)))
     assert len(load_dataset('fashion_mnist', 'val')) == 6
 
 

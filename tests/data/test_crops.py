@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data import images, native, presets
-from src.data.buffers import Buffers
-from src.data.cached import Cached, cached
-from src.data.classification import ImageFolder, Subset, load_dataset
-from src.config import DataConfig
-from src.data.pipeline import TrainStream
-from src.data.transforms import TrainTransform, normalise
-from src.kernels import build
+from tinynets.data import images, native, presets
+from tinynets.data.buffers import Buffers
+from tinynets.data.cached import Cached, cached
+from tinynets.data.classification import ImageFolder, Subset, load_dataset
+from tinynets.config import DataConfig
+from tinynets.data.pipeline import TrainStream
+from tinynets.data.transforms import TrainTransform, normalise
+from tinynets.kernels import build
 from tests.golden.generate_transforms import picture
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

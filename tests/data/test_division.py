@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config import DataConfig
-from src.data import presets
-from src.data.division import PLACES, Division, EarlierDivision, digest_of, divide, division_of, places_of, shares
+from tinynets.config import DataConfig
+from tinynets.data import presets
+from tinynets.data.division import PLACES, Division, EarlierDivision, digest_of, divide, division_of, places_of, shares
 
 
 def some_names(rng, classes):
@@ -206,7 +206,7 @@ def test_no_image_of_the_validation_is_left(place):
 
 
 def test_a_packed_folder_is_divided_as_the_folder(place, tmp_path):
-    from src.data.packing import pack
+    from tinynets.data.packing import pack
     pack(str(place), str(tmp_path / 'packed' / 'train'), 1, report=lambda line: None)
     packed = dataclasses.replace(config(tmp_path / 'packed'), name='mindrecord')
     assert [names(part) for part in presets.splits(packed)] == [names(part) for part in presets.splits(config(place))]
@@ -215,7 +215,7 @@ def test_a_packed_folder_is_divided_as_the_folder(place, tmp_path):
 
 
 def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsys):
-    from src.data.classification import balanced_order, load_dataset
+    from tinynets.data.classification import balanced_order, load_dataset
     whole = load_dataset('image_folder', 'train', str(place))
     order = balanced_order(whole.labels)
     want = {whole.names[i] for i in order[:8]}
@@ -232,8 +232,8 @@ def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsy
 
 @pytest.mark.parametrize('images', [None, 10])
 def test_a_packed_set_of_an_earlier_run_is_divided_by_order(place, tmp_path, images):
-    from src.data.classification import balanced_order, load_dataset
-    from src.data.packing import pack
+    from tinynets.data.classification import balanced_order, load_dataset
+    from tinynets.data.packing import pack
     pack(str(place), str(tmp_path / 'packed' / 'train'), 1, report=lambda line: None)
     data = dataclasses.replace(config(tmp_path / 'packed'), name='mindrecord', holdout=6, images=images)
     whole = load_dataset('mindrecord', 'train', data.dir)

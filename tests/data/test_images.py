@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.images import ImageError, decode, examine, find
+from tinynets.data.images import ImageError, decode, examine, find
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 COLOUR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)

@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
-from src.config import AugmentConfig
-from src.data import presets
-from src.data.mixing import Mixing
-from src.data.pipeline import TrainStream
+from tinynets.config import AugmentConfig
+from tinynets.data import presets
+from tinynets.data.mixing import Mixing
+from tinynets.data.pipeline import TrainStream
 
 SHAPE = 6, 3, 20, 30
 LABELS = np.array([0, 1, 2, 3, 4, 4], np.int32)

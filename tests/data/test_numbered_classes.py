@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.classes import in_order, match_indices, numbers
-from src.data.classification import load_dataset
+from tinynets.data.classes import in_order, match_indices, numbers
+from tinynets.data.classification import load_dataset
 
 
 def matched(found, count):
@@ -92,9 +92,9 @@ def levels(images):
 
 
 def model(**changes):
-    from src.config import Config, to_dict
-    from src.data import presets
-    from src.deploy.predict import Predictor
+    from tinynets.config import Config, to_dict
+    from tinynets.data import presets
+    from tinynets.deploy.predict import Predictor
     config = Config()
     fields = dict(predict=levels, network={'name': 'x'}, class_names=tuple(map(str, range(12))), config=to_dict(config),
                   preprocessing=presets.preprocessing(config.data, 8), weights='raw', named=False)
@@ -103,9 +103,9 @@ def model(**changes):
 
 @pytest.mark.parametrize('form', ['{}', '{:03}'])
 def test_nameless_classes_are_scored_and_shown_by_number(form, numbered):
-    from src.config import DataConfig
-    from src.deploy.classify import classify, samples_of_dataset
-    from src.training.evaluate import evaluate
+    from tinynets.config import DataConfig
+    from tinynets.deploy.classify import classify, samples_of_dataset
+    from tinynets.training.evaluate import evaluate
     for i in range(12):
         (numbered / 'val' / str(i)).rename(numbered / 'val' / form.format(i))
     dataset = model().dataset(DataConfig(name='image_folder', dir=str(numbered)), 'val')
@@ -123,8 +123,8 @@ def test_nameless_classes_are_scored_and_shown_by_number(form, numbered):
 def test_nameless_classes_on_some_of_the_folders(numbered):
     import shutil
 
-    from src.config import DataConfig
-    from src.training.evaluate import evaluate
+    from tinynets.config import DataConfig
+    from tinynets.training.evaluate import evaluate
     for i in (0, 4, 5, 10):
         shutil.rmtree(numbered / 'val' / str(i))
     dataset = model().dataset(DataConfig(name='image_folder', dir=str(numbered)), 'val')
@@ -132,15 +132,15 @@ def test_nameless_classes_on_some_of_the_folders(numbered):
 
 
 def test_nameless_classes_of_a_set_in_memory(monkeypatch):
-    from src.config import DataConfig
+    from tinynets.config import DataConfig
     ten = model(class_names=tuple(map(str, range(10))))
     digits, whole = ten.dataset(DataConfig(name='digits'), 'val'), load_dataset('digits', 'val')
     assert (digits.labels == whole.labels).all() and digits.class_names == whole.class_names
 
 
 def test_images_of_the_training_in_a_later_val_are_named(tmp_path, capsys):
-    from src.config import Config, DataConfig, to_dict
-    from src.data import presets
+    from tinynets.config import Config, DataConfig, to_dict
+    from tinynets.data import presets
     for name in ('a', 'b'):
         (tmp_path / name).mkdir()
         for i in range(10):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.classification import load_dataset
-from src.data.images import ImageError
-from src.data.pipeline import TrainStream
-from src.data.transforms import TrainTransform
+from tinynets.data.classification import load_dataset
+from tinynets.data.images import ImageError
+from tinynets.data.pipeline import TrainStream
+from tinynets.data.transforms import TrainTransform
 
 FILES = {'train/b/it\'s "2".jpg': 1, 'train/b/sub/é.png': 2, 'train/a c/10.jpg': 3, 'train/a c/9.jpg': 4,
          'train/b/broken.jpg': b'<html>', 'train/ä/x.jpg': 5, 'val/b/1.jpg': 6, 'val/a c/2.png': 7}
@@ -113,7 +113,7 @@ def test_a_packed_set_is_not_packed_again(sets, pack):
 
 
 def test_shrunk_images(sets, tmp_path):
-    from src.data.packing import pack
+    from tinynets.data.packing import pack
     count, size = pack(str(sets[0] / 'val'), str(tmp_path / 'val'), 1, size=30, report=lambda line: None)
     small, large = packed_set(tmp_path, 'val'), folder_set(sets, 'val')
     assert count == 2 and [small.size(i) for i in range(2)] == [(38, 30), (39, 30)]  # of 60 x 47 and 60 x 46
@@ -126,7 +126,7 @@ def test_shrunk_images(sets, tmp_path):
 @pytest.mark.parametrize('shards, size', [(1, None), (3, None), (2, 500)])
 def test_images_of_every_size_are_packed(shards, size, tmp_path):
     """From a hundred bytes to some megabytes, as they are or shrunk; noise, which JPEG makes no smaller."""
-    from src.data.packing import pack
+    from tinynets.data.packing import pack
     rng, files = np.random.default_rng(0), {}
     for i, side in enumerate((2, 60, 120, 250, 700, 1100)):
         path = tmp_path / 'set' / 'ab'[i % 2] / f'{i}.png'
@@ -184,7 +184,7 @@ def test_a_file_that_shrinks_meanwhile_is_an_image_error(copied):
 
 
 def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_path, monkeypatch):
-    from src.data import packing
+    from tinynets.data import packing
     target = tmp_path / 'out' / 'train'
     with monkeypatch.context() as patch:
         patch.setattr(packing, 'write_json', lambda *_: (_ for _ in ()).throw(RuntimeError('disk full')))
@@ -202,7 +202,7 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
 
 def test_two_packings_at_a_time_do_no_harm_to_each_other(sets, tmp_path):
     """The second begins and ends while the first writes; the first then leaves it as it is."""
-    from src.data import packing
+    from tinynets.data import packing
     target, seen = tmp_path / 'out' / 'train', []
 
     def meanwhile(done, total):
@@ -217,7 +217,7 @@ def test_two_packings_at_a_time_do_no_harm_to_each_other(sets, tmp_path):
 
 
 def test_the_hidden_folder_cannot_be_guessed_and_the_packed_one_can_be_read_as_others(sets, tmp_path):
-    from src.data.packing import pack
+    from tinynets.data.packing import pack
     names = []
     for place in 'ab':
         pack(str(sets[0] / 'val'), str(tmp_path / place / 'val'), 1, report=lambda line: None,

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from src.data.images import ImageError
-from src.data.pipeline import TrainStream, eval_batches
+from tinynets.data.images import ImageError
+from tinynets.data.pipeline import TrainStream, eval_batches
 
 
 class Numbers:
@@ -174,7 +174,7 @@ def test_batches_are_prepared_a_bounded_number_ahead_by_the_threads(workers):
 
 
 def test_an_unreadable_file_of_a_strict_set_is_an_error(tmp_path):
-    from src.data.classification import ImageFolder
+    from tinynets.data.classification import ImageFolder
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a' / 'x.png').write_bytes(b'broken')
     dataset = ImageFolder(str(tmp_path), strict=True, check=False)

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from src.config import load_config, to_yaml
+from tinynets.config import load_config, to_yaml
 
 
 @pytest.mark.parametrize('word, want', [('off', False), ('on', True), ('yes', True), ('no', False), ('Off', False),

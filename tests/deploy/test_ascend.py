@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from src import launch
-from src.arguments import check_distributed, check_named
+from tinynets import launch
+from tinynets.arguments import check_distributed, check_named
 from tests.conftest import ROOT
 from tests.deploy.test_edge import SDK, build, is_error, needs_sdk, program, run, wrapper  # noqa: F401 (fixtures)
 
@@ -137,8 +137,8 @@ def attributes(path):
 
 @pytest.fixture(scope='module')
 def onnx(trained, tmp_path_factory):
-    from src.deploy.export import export
-    from src.runtime import configure
+    from tinynets.deploy.export import export
+    from tinynets.runtime import configure
     configure('CPU')
     return export(str(trained / 'best.ckpt'), ['ONNX'], str(tmp_path_factory.mktemp('onnx')))[0].path
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.classification import load_dataset
-from src.deploy.classify import Sample, classify, find_files, samples_of_dataset, samples_of_files
-from src.deploy.predict import Predictor, load_predictor
+from tinynets.data.classification import load_dataset
+from tinynets.deploy.classify import Sample, classify, find_files, samples_of_dataset, samples_of_files
+from tinynets.deploy.predict import Predictor, load_predictor
 
 PREPROCESSING = {'resolution': 8, 'crop_ratio': 1.0, 'mean': [0.0] * 3, 'deviation': [1.0] * 3}
 NAMES = ('ant', 'bee', 'cow', 'dog')
@@ -53,7 +53,7 @@ def test_samples_are_spread_evenly_over_a_data_set():
     found = list(samples_of_dataset(whole, count=4))
     assert [s.name for s in found] == ['image 0', 'image 119', 'image 239', 'image 359']  # of 360
     assert len(list(samples_of_dataset(whole, count=1000))) == 360
-    from src.data.embedded import digits
+    from tinynets.data.embedded import digits
     pixels, labels, names = digits('val')
     assert [s.index for s in found] == [labels[i] for i in (0, 119, 239, 359)]
     assert [s.label for s in found] == [names[s.index] for s in found]
@@ -88,9 +88,9 @@ class Shuffled:
 
 def test_the_table_of_files_is_counted_by_hand(trained, tmp_path):
     """The averaged weights, and the raw ones as a file of another network."""
-    from src.deploy.compare import compare, table
-    from src.deploy.export import export
-    from src.runtime import configure
+    from tinynets.deploy.compare import compare, table
+    from tinynets.deploy.export import export
+    from tinynets.runtime import configure
     configure('CPU')
     shutil.copy(trained / 'best.ckpt', tmp_path / 'best.ckpt')
     made, = export(str(tmp_path / 'best.ckpt'), ['ONNX'], str(tmp_path / 'export'), 'raw')

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from src.deploy.export import export
+from tinynets.deploy.export import export
 from tests.deploy.test_edge import needs_sdk
 
 
@@ -32,9 +32,9 @@ def test_every_file_says_what_the_checkpoint_says(run, entry):
 
 
 def test_a_file_of_another_network_stands_out(run, entry, tmp_path_factory, small_config):
-    from src.runtime import configure
+    from tinynets.runtime import configure
     configure('CPU')
-    from src.training.loop import train
+    from tinynets.training.loop import train
     other = tmp_path_factory.mktemp('other')
     train(small_config('train.epochs=1', 'optim.warmup_epochs=0', 'train.seed=5'), 'CPU', str(other / 'run'),
           say=lambda line: None)
@@ -63,7 +63,7 @@ def test_a_program_that_is_not_there_is_said(run, entry):
 def test_predictions_by_the_program_are_those_of_mindspore(run, entry, tmp_path):
     from PIL import Image
 
-    from src.data.embedded import digits
+    from tinynets.data.embedded import digits
     folder = tmp_path / 'images'
     folder.mkdir()
     for i, pixels in enumerate(digits('val')[0][:9]):

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from src.deploy.convert import read_class_names, to_checkpoint, to_safetensors
-from src.deploy.predict import load_predictor
-from src.model import create_model
-from src.model.weights import load_torch_arrays, torch_names
-from src.training import checkpoint
+from tinynets.deploy.convert import read_class_names, to_checkpoint, to_safetensors
+from tinynets.deploy.predict import load_predictor
+from tinynets.model import create_model
+from tinynets.model.weights import load_torch_arrays, torch_names
+from tinynets.training import checkpoint
 from tests.conftest import SMALL
 from tests.model import archives
 from tests.model.archives import state_of

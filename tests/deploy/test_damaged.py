@@ -4,9 +4,9 @@ import warnings
 import numpy as np
 import pytest
 
-from src.data import images, native
-from src.data.presets import eval_transform
-from src.data.transforms import TrainTransform
+from tinynets.data import images, native
+from tinynets.data.presets import eval_transform
+from tinynets.data.transforms import TrainTransform
 from tests.deploy.damaged import damaged
 from tests.deploy.test_edge import MANIFEST, build, run, write_manifest  # noqa: F401
 

@@ -24,9 +24,9 @@ import onnx
 import pytest
 from PIL import Image, PngImagePlugin
 
-from src.data import images
-from src.data.presets import eval_transform
-from src.deploy.manifest import read_manifest
+from tinynets.data import images
+from tinynets.data.presets import eval_transform
+from tinynets.deploy.manifest import read_manifest
 from tests.conftest import ROOT
 from tests.data.test_images import png
 
@@ -325,10 +325,10 @@ def test_a_bad_manifest_is_one_line(text, word, build, tmp_path):
 def deployed(build, small_config, tmp_path_factory):
     """Files of a network that has learnt to tell digits apart (on others a wrong layout hardly shows), digits as images
     with labels, and the MINDIR that Lite reads."""
-    from src.data.classification import load_dataset
-    from src.deploy.export import export
-    from src.runtime import configure
-    from src.training.loop import train
+    from tinynets.data.classification import load_dataset
+    from tinynets.deploy.export import export
+    from tinynets.runtime import configure
+    from tinynets.training.loop import train
     configure('CPU')
     folder = tmp_path_factory.mktemp('deployed files')
     train(small_config('train.epochs=12', 'data.batch_size=64', 'optim.learning_rate=0.01', 'model.drop_path=0'), 'CPU',
@@ -350,7 +350,7 @@ def deployed(build, small_config, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def python_logits(deployed):
-    from src.deploy.predict import load_predictor
+    from tinynets.deploy.predict import load_predictor
     folder, made, _ = deployed
     model = load_predictor(made['MINDIR'])
     return np.concatenate([model.predict(model.transform(images.decode(path))[None])
@@ -425,11 +425,11 @@ def lite_model(build, tmp_path):
     What is exported may be changed on the way by a function of the ONNX graph.
     """
     def make(name, change=None):
-        from src.config import from_dict, to_dict
-        from src.data.presets import preprocessing
-        from src.deploy.export import export
-        from src.model import create_model
-        from src.training import checkpoint
+        from tinynets.config import from_dict, to_dict
+        from tinynets.data.presets import preprocessing
+        from tinynets.deploy.export import export
+        from tinynets.model import create_model
+        from tinynets.training import checkpoint
         network = create_model(name, num_classes=10)
         config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
         checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
@@ -805,12 +805,12 @@ def test_an_sdk_laid_out_as_the_archive_works(build, rebuild, deployed, tmp_path
 
 @needs_sdk
 def test_a_network_of_grey_images_gives_pythons_logits(build, small_config, photographs, infer, tmp_path):
-    from src.data.presets import preprocessing
-    from src.config import to_dict
-    from src.deploy.export import export
-    from src.deploy.predict import load_predictor
-    from src.model import create_model
-    from src.training import checkpoint
+    from tinynets.data.presets import preprocessing
+    from tinynets.config import to_dict
+    from tinynets.deploy.export import export
+    from tinynets.deploy.predict import load_predictor
+    from tinynets.model import create_model
+    from tinynets.training import checkpoint
     arguments = {'name': 'tinynet_e@w=0.3,d=0.5,resolution=58', 'num_classes': 4, 'in_channels': 1}
     config, network = small_config('model.in_channels=1'), create_model(**arguments)
     checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src.arch import measure
-from src.deploy import export as export_module
-from src.deploy.export import export
-from src.deploy.fold import fold
-from src.deploy.manifest import manifest_path, read_manifest
-from src.deploy.predict import load_predictor, onnx_function
-from src.model import create_model
-from src.model.weights import load_arrays
-from src.runtime import configure
-from src.training import checkpoint
+from tinynets.arch import measure
+from tinynets.deploy import export as export_module
+from tinynets.deploy.export import export
+from tinynets.deploy.fold import fold
+from tinynets.deploy.manifest import manifest_path, read_manifest
+from tinynets.deploy.predict import load_predictor, onnx_function
+from tinynets.model import create_model
+from tinynets.model.weights import load_arrays
+from tinynets.runtime import configure
+from tinynets.training import checkpoint
 from tests.conftest import SMALL
 
 
@@ -263,7 +263,7 @@ def test_files_are_compared_where_float32_is_whole(coarse_convolutions, trained,
 
 def test_the_quickstart_scores_the_checkpoint_where_it_scores_the_file(trained, small_config, tmp_path):
     """A score of another device is no measure: its rounding may turn an image."""
-    from src.quickstart import deploy
+    from tinynets.quickstart import deploy
     best = str(trained / 'best.ckpt')
     result, made = deploy(small_config(), str(tmp_path), best, None)
     assert result.top1 == pytest.approx(checkpoint.load(best).meta['score']['top1'], abs=1e-4)

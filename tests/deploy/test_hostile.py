@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from src.data import images
+from tinynets.data import images
 from tests.conftest import ROOT
 from tests.deploy.damaged import damaged
 from tests.deploy.test_edge import MANIFEST, json_reader, photograph, skip_where_unbuildable
@@ -276,7 +276,7 @@ def test_manifests(hostile):
 
 
 def test_a_manifest_in_between_two_models_describes_either(hostile):
-    """src/deploy/manifest.py leaves such a one where it is stopped between its moves."""
+    """src/tinynets/deploy/manifest.py leaves such a one where it is stopped between its moves."""
     def about(model, **changes):
         return {**MANIFEST, 'file': 'net', 'sha256': hashlib.sha256(model).hexdigest(), **changes}
     bad = {'preprocessing': {**MANIFEST['preprocessing'], 'crop_ratio': 0}}

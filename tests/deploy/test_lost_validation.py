@@ -5,8 +5,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from src.config import Config, to_dict
-from src.deploy.predict import Predictor
+from tinynets.config import Config, to_dict
+from tinynets.deploy.predict import Predictor
 
 CLASSES = ('cat', 'dog')
 

@@ -8,12 +8,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from src.data import images
-from src.data.presets import eval_transform
-from src.data.schema import check_preprocessing
-from src.deploy.manifest import check_manifest, read_manifest
-from src.files import file_hash
-from src.parsing import read_json
+from tinynets.data import images
+from tinynets.data.presets import eval_transform
+from tinynets.data.schema import check_preprocessing
+from tinynets.deploy.manifest import check_manifest, read_manifest
+from tinynets.files import file_hash
+from tinynets.parsing import read_json
 from tests.conftest import ROOT
 from tests.deploy.test_edge import json_reader, photograph, skip_where_unbuildable
 

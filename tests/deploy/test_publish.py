@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from src import files
-from src.deploy import manifest
-from src.deploy.manifest import manifest_path, publish, read_manifest
+from tinynets import files
+from tinynets.deploy import manifest
+from tinynets.deploy.manifest import manifest_path, publish, read_manifest
 
 ABOUT = {'format': 1, 'kind': 'ONNX', 'network': {'name': 'tinynet_e'}, 'class_names': ['a', 'b'],
          'preprocessing': {'resolution': 16, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased',

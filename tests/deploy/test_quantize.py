@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from src.deploy.export import export
-from src.deploy.predict import load_predictor
-from src.deploy.quantize import AccuracyFell, quantize, side_by_side
+from tinynets.deploy.export import export
+from tinynets.deploy.predict import load_predictor
+from tinynets.deploy.quantize import AccuracyFell, quantize, side_by_side
 
 
 @pytest.fixture(scope='module')
@@ -84,7 +84,7 @@ class Answers:
     """The digits whose true classes are what a model says."""
 
     def __init__(self, predictor):
-        from src.data.classification import load_dataset
+        from tinynets.data.classification import load_dataset
         self.digits = load_dataset('digits', 'val')
         self.class_names = self.digits.class_names
         tensors = np.stack([predictor.transform(self.digits.image(i)) for i in range(60)])
@@ -159,7 +159,7 @@ def test_times_are_medians_in_milliseconds(monkeypatch):
             calls[name] += 1
             clock[0] += seconds * (1000 if calls[name] <= 10 or calls[name] % 10 == 0 else 1)
         return call
-    monkeypatch.setattr('src.deploy.quantize.time.perf_counter', lambda: clock[0])
+    monkeypatch.setattr('tinynets.deploy.quantize.time.perf_counter', lambda: clock[0])
     assert side_by_side([taking('a', 0.002), taking('b', 0.005)], None) == pytest.approx([2, 5])
 
 

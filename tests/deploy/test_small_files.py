@@ -4,11 +4,11 @@ import os
 import numpy as np
 import pytest
 
-from src.deploy import compare, convert
-from src.deploy.export import export
-from src.deploy.quantize import without_unused_domains
-from src.model import create_model
-from src.training import checkpoint
+from tinynets.deploy import compare, convert
+from tinynets.deploy.export import export
+from tinynets.deploy.quantize import without_unused_domains
+from tinynets.model import create_model
+from tinynets.training import checkpoint
 from tests.conftest import SMALL
 
 

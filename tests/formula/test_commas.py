@@ -1,8 +1,8 @@
 """Tables of spreadsheets that write a decimal comma: the numbers are those of the table with points, or refused."""
 import pytest
 
-from src.formula.budget import base_network, parse_amount
-from src.formula.records import read
+from tinynets.formula.budget import base_network, parse_amount
+from tinynets.formula.records import read
 
 BASE = base_network('efficientnet_b0')
 ROWS = [('a', 0.75, 1.25, 1.5, 71.25, 1234.5), ('b', 0.5, 1.0, 0.8, 65.0, 987.125),
@@ -71,7 +71,7 @@ def test_amounts_with_commas_are_refused(text):
                                   'data.crop_area=[0,5]', 'augment.erase_area=0,02', 'data.mean=[0,485, 0,456, 0,406]',
                                   'model.name=tinynet_e@w=0,5'])
 def test_settings_with_decimal_commas_are_refused(item):
-    from src.arch import resolve
-    from src.config import load_config
+    from tinynets.arch import resolve
+    from tinynets.config import load_config
     with pytest.raises(ValueError):
         resolve(load_config(None, [item]).model.name)

@@ -62,7 +62,7 @@ def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
 
 
 def test_a_formula_brings_its_base(entry, root, tmp_path):
-    formula = json.loads((root / 'src/formula/efficientnet_b0.json').read_text())
+    formula = json.loads((root / 'src/tinynets/formula/efficientnet_b0.json').read_text())
     (tmp_path / 'f.json').write_text(json.dumps({**formula, 'base_resolution': 48, 'num_classes': 10}))
     found = json.loads(entry('design.py', '--macs', '5M', '--formula', tmp_path / 'f.json', '--json').stdout)
     assert found['resolution'] < 50 and 4.7e6 < found['macs'] <= 5e6
@@ -83,7 +83,7 @@ def test_another_base_is_said_to_borrow_the_formula(entry):
 
 
 def test_a_formula_of_that_base_borrows_nothing(entry, root, tmp_path):
-    formula = json.loads((root / 'src/formula/efficientnet_b0.json').read_text())
+    formula = json.loads((root / 'src/tinynets/formula/efficientnet_b0.json').read_text())
     (tmp_path / 'f.json').write_text(json.dumps({**formula, 'base': 'ghostnet', 'base_cost': 141_150_512}))
     done = entry('design.py', '--macs', '60M', '--formula', tmp_path / 'f.json')
     assert 'ghostnet@' in done.stdout and 'is the share of' not in done.stdout

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from src.formula import gaussian
-from src.formula.gaussian import Curve, Kernel
+from tinynets.formula import gaussian
+from tinynets.formula.gaussian import Curve, Kernel
 
 C = [0.063, 0.13, 0.26, 0.52, 0.87]
 R = [0.47, 0.68, 0.82, 0.84, 0.86]

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from src.arch.zoo import BASES
-from src.formula import Formula
-from src.formula.records import base_of, read
-from src.formula.tiny import MOST_POINTS, PUBLISHED, Point
+from tinynets.arch.zoo import BASES
+from tinynets.formula import Formula
+from tinynets.formula.records import base_of, read
+from tinynets.formula.tiny import MOST_POINTS, PUBLISHED, Point
 
 WHOLE = json.loads(PUBLISHED.read_text())
 BASE = BASES['efficientnet_b0']

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from src.formula import pareto
+from tinynets.formula import pareto
 
 
 def brute_force(points):

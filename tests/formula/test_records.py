@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from src.arch import expand, measure, scale
-from src.formula.budget import base_network
-from src.formula.fitting import fit_records
-from src.formula.records import Record, base_of, read
+from tinynets.arch import expand, measure, scale
+from tinynets.formula.budget import base_network
+from tinynets.formula.fitting import fit_records
+from tinynets.formula.records import Record, base_of, read
 
 B0 = base_network('efficientnet_b0')
 
@@ -206,11 +206,11 @@ def test_fits_that_cannot_be(options, words):
 
 
 def test_the_shipped_formula_is_the_fit_of_the_shipped_points(entry, root, tmp_path):
-    done = entry('fit_formula.py', root / 'src/formula/efficientnet_b0.csv', '--out', tmp_path / 'f.json', '--report',
+    done = entry('fit_formula.py', root / 'src/tinynets/formula/efficientnet_b0.csv', '--out', tmp_path / 'f.json', '--report',
                  tmp_path / 'report')
     assert done.returncode == 0, done.stderr
     assert 'r: Spearman correlation with cost +1.00' in done.stdout
-    shipped, made = (json.loads(p.read_text()) for p in (root / 'src/formula/efficientnet_b0.json', tmp_path / 'f.json'))
+    shipped, made = (json.loads(p.read_text()) for p in (root / 'src/tinynets/formula/efficientnet_b0.json', tmp_path / 'f.json'))
     assert made['points'] == shipped['points'] and all(p['source'] for p in made['points'])
     for letter in 'rd':
         assert made[letter] == pytest.approx(shipped[letter], rel=1e-2)

@@ -8,12 +8,12 @@ from matplotlib.collections import PolyCollection
 from PIL import Image
 from scipy.stats import norm, spearmanr
 
-from src.arch import expand, measure, resolve
-from src.formula import Budget, Formula, compare, cost, design, plots, report, show
-from src.formula.budget import base_network
-from src.formula.fitting import fit_records
-from src.formula.gaussian import Curve, Kernel
-from src.formula.records import Record
+from tinynets.arch import expand, measure, resolve
+from tinynets.formula import Budget, Formula, compare, cost, design, plots, report, show
+from tinynets.formula.budget import base_network
+from tinynets.formula.fitting import fit_records
+from tinynets.formula.gaussian import Curve, Kernel
+from tinynets.formula.records import Record
 
 B0 = base_network('efficientnet_b0', 64, 10)
 WHOLE = cost(B0)

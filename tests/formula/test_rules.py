@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 
-from src.arch import expand, measure, resolve, scale
-from src.arch.zoo import VARIANTS
-from src.formula import RULES, Budget, Formula, Impossible, compare, cost, design
-from src.formula.budget import amount_text, base_network, parse_amount
-from src.formula.giant import giant
-from src.formula.tiny import PUBLISHED as PUBLISHED_FILE
-from src.formula.tiny import paper_width
+from tinynets.arch import expand, measure, resolve, scale
+from tinynets.arch.zoo import VARIANTS
+from tinynets.formula import RULES, Budget, Formula, Impossible, compare, cost, design
+from tinynets.formula.budget import amount_text, base_network, parse_amount
+from tinynets.formula.giant import giant
+from tinynets.formula.tiny import PUBLISHED as PUBLISHED_FILE
+from tinynets.formula.tiny import paper_width
 
 B0 = base_network('efficientnet_b0')
 SMALL = base_network('efficientnet_b0', 48, 10)
@@ -190,7 +190,7 @@ def test_negative_powers_are_the_giant_formula_at_their_budgets():
 
 
 def test_the_drawn_width_is_that_of_the_base_that_is_drawn():
-    from src.formula.plots import solved_widths
+    from tinynets.formula.plots import solved_widths
     formula = Formula.load()
     (c, w), = solved_widths(formula, SMALL, [0.3])
     assert (c, w) == (0.3, design(SMALL, Budget(0.3 * cost(SMALL))).spec.w)

@@ -3,9 +3,9 @@ import itertools
 
 import pytest
 
-from src.arch import expand, measure, scale
-from src.formula.budget import base_network
-from src.formula.sampling import Space, blocks, draw
+from tinynets.arch import expand, measure, scale
+from tinynets.formula.budget import base_network
+from tinynets.formula.sampling import Space, blocks, draw
 
 BASE = base_network('efficientnet_b0', 48, 10)
 SPACE = Space(r=(0.4, 1.2), d=(0.3, 1.5), w=(0.3, 1.3), budget=(0.1, 0.6))

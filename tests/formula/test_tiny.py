@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from src.formula import Budget, Formula, cost, design
-from src.formula.budget import base_network
-from src.formula.tiny import PUBLISHED, Point
+from tinynets.formula import Budget, Formula, cost, design
+from tinynets.formula.budget import base_network
+from tinynets.formula.tiny import PUBLISHED, Point
 from tests.formula.test_gaussian import covariance
 
 B0 = base_network('efficientnet_b0')

@@ -3,7 +3,7 @@ import ctypes
 
 import pytest
 
-from src.kernels import build
+from tinynets.kernels import build
 
 
 @pytest.fixture(scope='session')

@@ -9,21 +9,21 @@ import sys
 import numpy as np
 import pytest
 
-from src import kernels
-from src.kernels import build
+from tinynets import kernels
+from tinynets.kernels import build
 from tests.conftest import ROOT, SMALL
 from tests.kernels.reference import call
 
-ACTIVE = "from src import kernels; print(kernels.active())"
+ACTIVE = "from tinynets import kernels; print(kernels.active())"
 # What a user does: one step of training, whatever operators serve.
 TRAIN = f"""
 import numpy as np, mindspore as ms
 from mindspore import nn
-from src import kernels
-from src.model import create_model
-from src.runtime import configure
-from src.training.optim import build_optimizer
-from src.training.step import TrainStep
+from tinynets import kernels
+from tinynets.model import create_model
+from tinynets.runtime import configure
+from tinynets.training.optim import build_optimizer
+from tinynets.training.step import TrainStep
 configure('CPU', mode='pynative')
 net = create_model({SMALL!r}, num_classes=3).set_train()
 step = TrainStep(net, nn.CrossEntropyLoss(), build_optimizer('sgd', net, [0.1]))
@@ -170,7 +170,7 @@ def test_narrower_vectors_agree(vectors, cache, monkeypatch):
 
 def test_processor_without_avx2(monkeypatch):
     """As NumPy sees it; it refuses to switch off what it was compiled for, so nothing more than SSE3."""
-    code = 'from src.kernels import build; print(build.usable_vectors())'
+    code = 'from tinynets.kernels import build; print(build.usable_vectors())'
     names = 'AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL'.split()
     features = [name for name in names if build._features().get(name)]
     out, _ = run(code, NPY_DISABLE_CPU_FEATURES=' '.join(features))

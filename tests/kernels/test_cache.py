@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from src import cache, text
-from src.kernels import build
+from tinynets import cache, text
+from tinynets.kernels import build
 
 NOBODY = 12345
 only_root = pytest.mark.skipif(os.getuid() != 0, reason='only root can give a file away')
@@ -146,7 +146,7 @@ def test_a_compiler_with_arguments(part, tmp_path, monkeypatch):
 
 
 def test_crops_without_their_library_are_said_once(monkeypatch, capsys, tmp_path):
-    from src.data import native
+    from tinynets.data import native
     monkeypatch.delenv('TINYNETS_KERNELS', raising=False)
     for make, word in ((lambda: [str(tmp_path / 'broken')], 'libjpeg-dev'), (lambda: (_ for _ in ()).throw(
             build.Unavailable('no C++ compiler; install g++')), 'install g++')):
@@ -162,7 +162,7 @@ def test_crops_without_their_library_are_said_once(monkeypatch, capsys, tmp_path
 
 
 def test_the_image_check_uses_the_same_folder(tmp_path, monkeypatch):
-    from src.data import images
+    from tinynets.data import images
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'home'))
     before = os.umask(0o002)
     try:

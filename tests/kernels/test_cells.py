@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from src import kernels
-from src.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
-from src.arch.zoo import resolve
-from src.kernels import build
-from src.model import FeatureExtractor
-from src.model.layers import ConvNormAct
-from src.model.network import Network
-from src.model.weights import initialise
-from src.training.ema import WeightAverage
-from src.training.optim import build_optimizer
-from src.training.step import TrainStep
+from tinynets import kernels
+from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
+from tinynets.arch.zoo import resolve
+from tinynets.kernels import build
+from tinynets.model import FeatureExtractor
+from tinynets.model.layers import ConvNormAct
+from tinynets.model.network import Network
+from tinynets.model.weights import initialise
+from tinynets.training.ema import WeightAverage
+from tinynets.training.optim import build_optimizer
+from tinynets.training.step import TrainStep
 from tests.conftest import SMALL
 
 RESULT, GRADIENT = 1e-5, 1e-4  # of the largest value of a tensor

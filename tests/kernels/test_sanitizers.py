@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from src.kernels import build
+from tinynets.kernels import build
 
 PROGRAM = pathlib.Path(__file__).with_name('sanitize.cc')
 SANITIZERS = {

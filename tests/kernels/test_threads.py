@@ -3,7 +3,7 @@ import pathlib
 
 import pytest
 
-from src import kernels
+from tinynets import kernels
 
 
 @pytest.fixture

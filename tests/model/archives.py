@@ -5,8 +5,8 @@ import zipfile
 
 import numpy as np
 
-from src.model import create_model
-from src.model.weights import torch_names
+from tinynets.model import create_model
+from tinynets.model.weights import torch_names
 from tests.golden import rule
 
 KINDS = {'float32': 'FloatStorage', 'float16': 'HalfStorage', 'float64': 'DoubleStorage', 'int64': 'LongStorage'}

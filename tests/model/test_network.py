@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src.arch import expand, layer_costs, measure, resolve
-from src.arch.spec import conv_out_size
-from src.model import FeatureExtractor, create_model, list_models
-from src.model.layers import ACTIVATIONS, Dropout, DropPath, MaxPool, Uniform, activation
-from src.model.network import Network
-from src.model.weights import load_arrays
+from tinynets.arch import expand, layer_costs, measure, resolve
+from tinynets.arch.spec import conv_out_size
+from tinynets.model import FeatureExtractor, create_model, list_models
+from tinynets.model.layers import ACTIVATIONS, Dropout, DropPath, MaxPool, Uniform, activation
+from tinynets.model.network import Network
+from tinynets.model.weights import load_arrays
 from tests.conftest import SMALL
 
 OTHERS = ['ghostnet@d=0.4,w=0.3', 'mobilenetv3_small@d=1.6,w=0.35', 'mobilenetv3_large@d=0.3,w=0.2', 'resnet50@d=0.3,w=0.1']

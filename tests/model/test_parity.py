@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from src import kernels
-from src.model import create_model
-from src.model.weights import load_torch_arrays, torch_names
+from tinynets import kernels
+from tinynets.model import create_model
+from tinynets.model.weights import load_torch_arrays, torch_names
 from tests.golden import rule
 
 OWN = ('efficientnet_b0', *(f'tinynet_{letter}' for letter in 'abcde'))  # at their own resolutions

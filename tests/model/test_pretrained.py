@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from src.model import create_model
-from src.model.pretrained import load_pretrained, read_weights
-from src.model.weights import torch_names
-from src.training import checkpoint
+from tinynets.model import create_model
+from tinynets.model.pretrained import load_pretrained, read_weights
+from tinynets.model.weights import torch_names
+from tinynets.training import checkpoint
 from tests.conftest import SMALL
 from tests.model import archives
 
@@ -189,6 +189,6 @@ def test_damaged_files(tmp_path, name, data, words):
     ('efficientnet_b0@d=0.9,w=0.54,r=0.825', None), ('efficientnet_b0@d=1.2,w=0.9', None), ('ghostnet', 'ghostnet_100'),
     ('mobilenetv3_small@w=0.75', 'mobilenetv3_small_075'), ('tinynet_a@resolution=64', 'tinynet_a')])
 def test_a_network_is_timms_where_base_depth_and_width_are(name, theirs):
-    from src.arch import resolve
-    from src.model.pretrained import timm_name
+    from tinynets.arch import resolve
+    from tinynets.model.pretrained import timm_name
     assert timm_name(resolve(name)) == (theirs or name)

@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from src.model import torch_file
-from src.model.torch_file import BFLOAT16, TorchFileError, read
+from tinynets.model import torch_file
+from tinynets.model.torch_file import BFLOAT16, TorchFileError, read
 from tests.conftest import ROOT
 from tests.golden import rule
 from tests.model import archives
@@ -244,7 +244,7 @@ def test_a_deep_key_in_a_file_of_old(tmp_path):
     keys = b'](' + text('0') + b'e'
     assert data.count(keys) == 1
     (tmp_path / 'x.pth').write_bytes(data.replace(keys, b']' + b')' + b'\x85' * 1_000_000 + b'a'))
-    code = 'import sys; from src.model.torch_file import read; read(sys.argv[1])'
+    code = 'import sys; from tinynets.model.torch_file import read; read(sys.argv[1])'
     done = subprocess.run([sys.executable, '-c', code, tmp_path / 'x.pth'], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and 'TorchFileError' in done.stderr, done.returncode
 

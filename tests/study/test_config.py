@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from src.arch import expand, measure, resolve
-from src.config import to_dict
-from src.formula.budget import base_network
-from src.formula.sampling import Space, draw
-from src.study.config import StudySection, candidates, check_same, flat, load_study
+from tinynets.arch import expand, measure, resolve
+from tinynets.config import to_dict
+from tinynets.formula.budget import base_network
+from tinynets.formula.sampling import Space, draw
+from tinynets.study.config import StudySection, candidates, check_same, flat, load_study
 from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / 'configs' / 'study').glob('*.yaml'))

@@ -2,8 +2,8 @@
 import subprocess
 import sys
 
-from src.study.config import flat, load_study
-from src.study.store import Store
+from tinynets.study.config import flat, load_study
+from tinynets.study.store import Store
 from tests.conftest import ROOT
 
 CONFIG = ROOT / 'configs' / 'study' / 'digits.yaml'
@@ -13,9 +13,9 @@ SEEDS = range(6)
 # A trial whose training is a table: the best and the last score of each seed.
 TRIALS = '''
 import sys, types
-from src.runtime import configure
+from tinynets.runtime import configure
 configure('CPU')
-import src.training.loop as loop
+import tinynets.training.loop as loop
 LAST = {0: 42.9, 1: 43.1, 2: 99.0, 3: 12.0, 5: 43.0}
 def train(config, device, path, **options):
     seed = config.train.seed
@@ -24,7 +24,7 @@ def train(config, device, path, **options):
     return types.SimpleNamespace(last={'top1': LAST[seed], 'top5': LAST[seed] + 0.5, 'loss': 0.25},
                                  best={'top1': 99.5, 'top5': 99.75, 'loss': 0.125})
 loop.train = train
-from src.study import trial
+from tinynets.study import trial
 for _ in range(6):
     assert trial.main(sys.argv[1], 1, 0) == 0
 assert trial.main(sys.argv[1], 1, 0) == trial.NOTHING_TO_DO
@@ -51,8 +51,8 @@ def test_the_last_score_counts_and_chance_and_divergence_are_flagged(tmp_path):
 def test_chance_is_the_share_of_the_most_frequent_class():
     import numpy as np
 
-    from src.data.embedded import digits
-    from src.study.run import plan
+    from tinynets.data.embedded import digits
+    from tinynets.study.run import plan
     counts = np.bincount(digits('val')[1])
     planned = plan(load_study(str(CONFIG), ['study.trials=1', 'data.holdout=0']))
     assert planned.chance == 100 * counts.max() / counts.sum() and planned.facts()['chance'] == planned.chance

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from src.study.config import check_same
-from src.study.run import Paused, Pool
-from src.study.store import MOST_DEATHS, Store
-from src.study.trial import PAUSED
+from tinynets.study.config import check_same
+from tinynets.study.run import Paused, Pool
+from tinynets.study.store import MOST_DEATHS, Store
+from tinynets.study.trial import PAUSED
 from tests.conftest import ROOT
 
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
@@ -17,8 +17,8 @@ ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, '
 # A trial whose training, after a checkpoint, meets an error.
 TRIAL = '''
 import os, sys
-from src.study import trial
-from src.training.checkpoint import CheckpointError
+from tinynets.study import trial
+from tinynets.training.checkpoint import CheckpointError
 def train(store, taken, *_):
     run = store.trial_folder(taken['id']) / 'run'
     run.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def test_a_trial_that_lacks_space_waits_with_its_progress(store, pool):
         raise OSError(28, 'No space left on device', 'last.ckpt')
     except OSError as error:
         raise CheckpointError('last.ckpt: could not be saved (No space left on device)') from None'''
-    patched = "from src.study import trial\ntrial.study_config = lambda store: __import__('types').SimpleNamespace(" \
+    patched = "from tinynets.study import trial\ntrial.study_config = lambda store: __import__('types').SimpleNamespace(" \
               "study=__import__('types').SimpleNamespace(timeout_minutes=None))\n" + TRIAL.format(raising)
     reason = 'paused, trial 1: space was lacking: last.ckpt: could not be saved .* same command'
     with pytest.raises(Paused, match=reason):
@@ -64,7 +64,7 @@ def test_a_trial_that_lacks_space_waits_with_its_progress(store, pool):
 
 KILLED = '''
 import os, signal, sys
-from src.study.store import Store
+from tinynets.study.store import Store
 with Store(sys.argv[1]).taken() as trial:
     open(os.path.join(sys.argv[1], 'count'), 'a').write('x')
     {}
@@ -96,9 +96,9 @@ def test_processes_that_end_before_they_have_a_trial_are_not_hired_for_ever(stor
 
 
 def test_a_record_that_cannot_be_written_is_a_pause(store):
-    code = ('from src.study import trial, store\nimport sqlite3, runpy, sys\n'
+    code = ('from tinynets.study import trial, store\nimport sqlite3, runpy, sys\n'
             'def full(self):\n    raise sqlite3.OperationalError("database or disk is full")\n'
-            'store.Store.trials = full\nfrom src.output import lacking\n'
+            'store.Store.trials = full\nfrom tinynets.output import lacking\n'
             'try:\n    trial.main(sys.argv[1], 1, 0)\n'
             'except Exception as error:\n    sys.exit(trial.PAUSED if lacking(error) else 1)')
     done = subprocess.run([sys.executable, '-c', code, str(store.folder)], cwd=ROOT, capture_output=True, text=True)

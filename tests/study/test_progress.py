@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from src import kernels
-from src.arch import expand, measure, resolve
-from src.formula.records import base_of, read
-from src.study.config import candidates, load_study
-from src.study.export import networks, write_csv
-from src.study.run import estimate, left, plan, seconds_of
-from src.study.show import networks_table, status
-from src.study.store import Store
+from tinynets import kernels
+from tinynets.arch import expand, measure, resolve
+from tinynets.formula.records import base_of, read
+from tinynets.study.config import candidates, load_study
+from tinynets.study.export import networks, write_csv
+from tinynets.study.run import estimate, left, plan, seconds_of
+from tinynets.study.show import networks_table, status
+from tinynets.study.store import Store
 from tests.conftest import ROOT
 
 CONFIG = str(ROOT / 'configs' / 'study' / 'digits.yaml')

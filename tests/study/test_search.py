@@ -11,12 +11,12 @@ import time
 import numpy as np
 import pytest
 
-from src.config import DataConfig
-from src.data import presets
-from src.data.classification import balanced_order
-from src.formula.records import base_of, read
-from src.study.config import candidates, load_study
-from src.study.store import Store
+from tinynets.config import DataConfig
+from tinynets.data import presets
+from tinynets.data.classification import balanced_order
+from tinynets.formula.records import base_of, read
+from tinynets.study.config import candidates, load_study
+from tinynets.study.store import Store
 
 QUICK = ['--set', 'study.base_resolution=24', '--set', 'study.budget=[0.001, 0.2]', '--set', 'study.r=[0.5, 0.9]',
          '--set', 'study.d=[0.1, 0.4]', '--set', 'study.w=[0.1, 0.3]', '--set', 'train.epochs=2', '--set', 'train.eval_every=2',
@@ -169,9 +169,9 @@ def test_parts_of_a_data_set_are_balanced_and_apart():
 
 
 def test_evaluation_looks_at_the_whole_split(entry, trained, small_config, tmp_path):
-    from src.runtime import configure
+    from tinynets.runtime import configure
     configure('CPU')
-    from src.training.loop import train
+    from tinynets.training.loop import train
     outcome = train(small_config('data.images=200', 'data.holdout=50', 'train.epochs=1', 'optim.warmup_epochs=0'), 'CPU',
                     str(tmp_path / 'run'), say=lambda line: None)
     assert outcome.last['count'] == 50

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from src.study.config import StudyConfig, StudySection, check_same, flat
-from src.study.export import TRAINING_COLUMNS, networks, trainings, trainings_path, write_csv
-from src.study.run import counts, seconds_of
-from src.study.store import MOST_DEATHS, Store
+from tinynets.study.config import StudyConfig, StudySection, check_same, flat
+from tinynets.study.export import TRAINING_COLUMNS, networks, trainings, trainings_path, write_csv
+from tinynets.study.run import counts, seconds_of
+from tinynets.study.store import MOST_DEATHS, Store
 
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
 

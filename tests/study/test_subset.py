@@ -4,9 +4,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from src.config import DataConfig
-from src.data import presets
-from src.data.classification import ArrayDataset, balanced_order, load_dataset
+from tinynets.config import DataConfig
+from tinynets.data import presets
+from tinynets.data.classification import ArrayDataset, balanced_order, load_dataset
 
 DIGITS = DataConfig(name='digits')
 

@@ -4,9 +4,9 @@ import signal
 import pytest
 from PIL import Image
 
-from src.study.config import load_study
-from src.study.run import plan
-from src.study.store import Store
+from tinynets.study.config import load_study
+from tinynets.study.run import plan
+from tinynets.study.store import Store
 from tests.conftest import ROOT, SMALL
 from tests.study.test_search import start, wait_for
 

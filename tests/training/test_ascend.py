@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
-from src import runtime
-from src.config import RuntimeConfig
-from src.model.network import create_model
-from src.runtime import compile_level, configure
-from src.training import checkpoint, ema, loop, optim
-from src.training.ema import WeightAverage
-from src.training.step import TrainStep
+from tinynets import runtime
+from tinynets.config import RuntimeConfig
+from tinynets.model.network import create_model
+from tinynets.runtime import compile_level, configure
+from tinynets.training import checkpoint, ema, loop, optim
+from tinynets.training.ema import WeightAverage
+from tinynets.training.step import TrainStep
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ import time
 import numpy as np
 import pytest
 
-from src import launch
-from src.config import to_yaml
-from src.data.pipeline import TrainStream, eval_batches
-from src.launch import _last_error, machines, parse, prepare, table_devices
-from src.model.weights import load_arrays
-from src.runtime import configure
-from src.training import checkpoint, parallel
-from src.training.loop import Trainer
-from src.training.run import FollowedRun
+from tinynets import launch
+from tinynets.config import to_yaml
+from tinynets.data.pipeline import TrainStream, eval_batches
+from tinynets.launch import _last_error, machines, parse, prepare, table_devices
+from tinynets.model.weights import load_arrays
+from tinynets.runtime import configure
+from tinynets.training import checkpoint, parallel
+from tinynets.training.loop import Trainer
+from tinynets.training.run import FollowedRun
 from tests.training import workers
 
 ENVIRONMENT = {**os.environ, 'DEVICE': 'CPU', 'OMP_NUM_THREADS': '1',
@@ -33,7 +33,7 @@ class Job:
     """A launched job in a session of its own; whatever happens, `with` leaves no process behind."""
 
     def __init__(self, root, folder, *arguments, within=(), **environment):
-        command = [*within, sys.executable, str(root / 'src' / 'launch.py'), *map(str, arguments)]
+        command = [*within, sys.executable, str(root / 'src' / 'tinynets' / 'launch.py'), *map(str, arguments)]
         self.process = subprocess.Popen(command, cwd=folder, env={**ENVIRONMENT, **environment}, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -485,7 +485,7 @@ def test_the_first_worker_speaks_to_the_terminal_whatever_its_number_was_to_be(r
     """MindSpore 2.0 numbers workers as they arrive: the first may be one that was started to speak to a log."""
     with open(tmp_path / 'terminal', 'wb') as terminal, open(tmp_path / 'log', 'wb') as log:
         number = terminal.fileno()
-        done = subprocess.run([sys.executable, '-c', 'import sys\nfrom src import runtime\n'
+        done = subprocess.run([sys.executable, '-c', 'import sys\nfrom tinynets import runtime\n'
                                'runtime._speak_to_terminal()\nprint("out")\nprint("err", file=sys.stderr)'],
                               cwd=root, stdout=log, stderr=log, pass_fds=[number],
                               env={**os.environ, 'RANK_ID': rank, 'PYTHONUNBUFFERED': '1',

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config import DataConfig, from_dict
-from src.data import presets
+from tinynets.config import DataConfig, from_dict
+from tinynets.data import presets
 
 COUNTS = {'0': 12, '1': 9, '10': 7, '2': 12}
 
@@ -30,9 +30,9 @@ def pictures(tmp_path_factory):
 @pytest.fixture(scope='module')
 def run(pictures, small_config, tmp_path_factory):
     """A run of two epochs of five, stopped between them."""
-    from src.runtime import configure
+    from tinynets.runtime import configure
     configure('CPU')
-    from src.training import loop
+    from tinynets.training import loop
     config = small_config('data.name=image_folder', f'data.dir={pictures}', 'data.batch_size=16', 'train.epochs=5')
     trained = tmp_path_factory.mktemp('runs') / 'run'
     with pytest.MonkeyPatch.context() as patch:
@@ -59,27 +59,27 @@ def copied(run, pictures, tmp_path):
 
 def as_of_an_earlier_release(path, **changes):
     """Rewrite a checkpoint as one that says nothing of a division; numbered classes were in sorted order."""
-    from src.training import checkpoint
+    from tinynets.training import checkpoint
     saved = checkpoint.load(str(path))
     meta = {key: value for key, value in saved.meta.items() if key not in ('division', 'names', 'format', 'parameters')}
     checkpoint.save(str(path), saved.arrays, {**meta, 'class_names': sorted(COUNTS), **changes})
 
 
 def resume(copied):
-    from src.training.loop import train
+    from tinynets.training.loop import train
     return train(copied[1], 'CPU', str(copied[0]), resume=True, say=lambda line: None)
 
 
 def scored(path, data):
     """(names it validates on, names it trains on) of a model file."""
-    from src.deploy.predict import load_predictor
+    from tinynets.deploy.predict import load_predictor
     model = load_predictor(str(path))
     own = presets.whole_set(from_dict(model.config, str(path)).data, None, str(data))
     return names(model.dataset(own, 'val')), names(model.dataset(own, 'train'))
 
 
 def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
-    from src.deploy.export import export
+    from tinynets.deploy.export import export
     path, config, pictures = copied
     train, val = presets.splits(config.data)
     made = export(str(path / 'last.ckpt'), ('ONNX',), str(path / 'export'))
@@ -98,7 +98,7 @@ def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
 
 
 def test_numbered_classes_are_in_the_order_of_their_numbers(run):
-    from src.training import checkpoint
+    from tinynets.training import checkpoint
     assert checkpoint.load(str(run[0] / 'last.ckpt')).meta['class_names'] == ['0', '1', '2', '10']
 
 
@@ -119,8 +119,8 @@ def test_a_run_resumes_on_its_images_only(copied):
 def test_an_exchanged_image_ends_a_resumption(copied):
     path, config, pictures = copied
     train, _ = presets.splits(config.data)
-    from src.training import checkpoint
-    from src.data.division import division_of
+    from tinynets.training import checkpoint
+    from tinynets.data.division import division_of
     division = division_of(checkpoint.load(str(path / 'last.ckpt')).meta, 'x')
     (pictures / train.names[0]).unlink()
     label = train.names[0].split('/')[0]
@@ -133,7 +133,7 @@ def test_an_exchanged_image_ends_a_resumption(copied):
 
 
 def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
-    from src.data.classification import balanced_order, load_dataset
+    from tinynets.data.classification import balanced_order, load_dataset
     path, config, pictures = copied
     for name in ('last.ckpt', 'best.ckpt'):
         as_of_an_earlier_release(path / name)
@@ -141,7 +141,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
     want = {whole.names[i] for i in balanced_order(whole.labels)[:8]}
     assert scored(path / 'best.ckpt', pictures) == (want, names(whole) - want)
     assert resume(copied).last['epoch'] == 5  # and its classes keep their order
-    from src.training import checkpoint
+    from tinynets.training import checkpoint
     meta = checkpoint.load(str(path / 'last.ckpt')).meta
     assert meta['class_names'] == ['0', '1', '10', '2'] and 'division' not in meta
     Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
@@ -150,7 +150,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
 
 
 def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_config, tmp_path, capsys):
-    from src.training.loop import _kept_parts
+    from tinynets.training.loop import _kept_parts
     path, config, pictures = copied
     own = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=str(path / 'best.ckpt')))
     train, val = presets.splits(run_config(path))
@@ -171,13 +171,13 @@ def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_
 
 
 def run_config(path):
-    from src.training import checkpoint
+    from tinynets.training import checkpoint
     return from_dict(checkpoint.load(str(path / 'last.ckpt')).meta['config'], 'x').data
 
 
 def as_if_there(path, folder):
     """Rewrite a checkpoint as if its run had had its images in a folder."""
-    from src.training import checkpoint
+    from tinynets.training import checkpoint
     saved = checkpoint.load(str(path))
     meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
     meta['config']['data']['dir'] = str(folder)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from mindspore.train.checkpoint_pb2 import Checkpoint as Message
 
-from src.model import create_model
-from src.training import checkpoint
-from src.training.checkpoint import CheckpointError
+from tinynets.model import create_model
+from tinynets.training import checkpoint
+from tinynets.training.checkpoint import CheckpointError
 from tests.conftest import SMALL
 
 CLASSES = 3

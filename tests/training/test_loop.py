@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config import to_yaml
-from src.runtime import configure
-from src.training import checkpoint
-from src.training.loop import Trainer, train
-from src.training.run import RunFolder
+from tinynets.config import to_yaml
+from tinynets.runtime import configure
+from tinynets.training import checkpoint
+from tinynets.training.loop import Trainer, train
+from tinynets.training.run import RunFolder
 
 STOP_AT = 8  # steps; an epoch of the small configuration has five
 
 # Trains, and sends itself a signal in the middle of the second epoch; a checkpoint is due after every step.
 STOPPED = f"""
 import os, sys
-from src.config import load_config
-from src.runtime import configure, run_entry
+from tinynets.config import load_config
+from tinynets.runtime import configure, run_entry
 config, path, number = load_config(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 configure('CPU', seed=config.train.seed)
-from src.training import loop
+from tinynets.training import loop
 class Bar(loop.Bar):
     def update(self, done, note=''):
         super().update(done, note)
@@ -123,7 +123,7 @@ def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
 def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
     """The device queue is played by a function that feeds the step from the data set; no Ascend is needed for that."""
     configure('CPU')
-    from src.training import loop
+    from tinynets.training import loop
     sizes = []
 
     def data_sink(step, dataset, sink_size, jit_config):

@@ -3,10 +3,10 @@ import numpy as np
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from src.arch import expand, measure, resolve
-from src.config import load_config
-from src.training.card import model_card
-from src.training.plots import confusion_matrix, predictions, runs_together, training_curve
+from tinynets.arch import expand, measure, resolve
+from tinynets.config import load_config
+from tinynets.training.card import model_card
+from tinynets.training.plots import confusion_matrix, predictions, runs_together, training_curve
 
 NAMES = ('ant', 'bee', 'cow')
 RECORDS = [{'kind': 'train', 'step': 5, 'epoch': 0.5, 'loss': 2.0, 'learning_rate': 0.1, 'images_per_s': 70},

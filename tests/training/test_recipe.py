@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from src.config import Config, RuntimeConfig, TrainConfig
-from src.model import create_model
-from src.model.weights import load_arrays
-from src.runtime import configure
-from src.training import checkpoint
-from src.training.distill import Distillation, answering, load_teacher
-from src.training.ema import WeightAverage
-from src.training.loop import Trainer, train
-from src.training.optim import build_optimizer
-from src.training.precision import check_precision, loss_scaler, mixed
-from src.training.run import RunFolder
-from src.training.step import TrainStep
+from tinynets.config import Config, RuntimeConfig, TrainConfig
+from tinynets.model import create_model
+from tinynets.model.weights import load_arrays
+from tinynets.runtime import configure
+from tinynets.training import checkpoint
+from tinynets.training.distill import Distillation, answering, load_teacher
+from tinynets.training.ema import WeightAverage
+from tinynets.training.loop import Trainer, train
+from tinynets.training.optim import build_optimizer
+from tinynets.training.precision import check_precision, loss_scaler, mixed
+from tinynets.training.run import RunFolder
+from tinynets.training.step import TrainStep
 from tests.conftest import SMALL
 from tests.training.test_loop import STOP_AT
 from tests.training.test_step import Linear

@@ -4,10 +4,10 @@ import types
 import numpy as np
 import pytest
 
-from src.runtime import configure
-from src.training import checkpoint, loop
-from src.training.evaluate import Result
-from src.training.run import RunFolder
+from tinynets.runtime import configure
+from tinynets.training import checkpoint, loop
+from tinynets.training.evaluate import Result
+from tinynets.training.run import RunFolder
 
 
 class Clock:
@@ -83,6 +83,6 @@ def test_the_first_of_equal_scores_is_the_best(played):
 
 
 def test_patience_counts_from_the_first_of_equal_scores(played, monkeypatch):
-    monkeypatch.setattr('src.training.watch.SETTLED', 1)
+    monkeypatch.setattr('tinynets.training.watch.SETTLED', 1)
     outcome, records = played([1, 2, 2, 2, 2, 2], 'train.epochs=9', 'train.patience=2')
     assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [1, 2, 3, 4] and outcome.best['epoch'] == 2

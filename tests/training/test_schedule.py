@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from src.training.schedule import learning_rate, table
+from tinynets.training.schedule import learning_rate, table
 
 PUBLISHED = dict(kind='exponential', base=0.048, steps_per_epoch=1000, epochs=450, warmup_epochs=3, warmup_start=1e-6,
                  decay_rate=0.97, decay_epochs=2.4)

@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from src import output
-from src.config import load_config, to_yaml
-from src.files import home_folder, user_path
-from src.runtime import configure
-from src.training import checkpoint, loop
-from src.training.evaluate import Result, exact_top1
-from src.training.loop import train
-from src.training.run import RunFolder
+from tinynets import output
+from tinynets.config import load_config, to_yaml
+from tinynets.files import home_folder, user_path
+from tinynets.runtime import configure
+from tinynets.training import checkpoint, loop
+from tinynets.training.evaluate import Result, exact_top1
+from tinynets.training.loop import train
+from tinynets.training.run import RunFolder
 from tests.conftest import ROOT
 
 
@@ -38,7 +38,7 @@ def test_events_end_at_the_first_that_cannot_be_written(tmp_path, monkeypatch, c
     """A full disk; the writer that waits for another thread would wait for ever."""
     from tensorboardX.event_file_writer import EventsWriter
 
-    from src.training.events import Events
+    from tinynets.training.events import Events
     monkeypatch.setattr(output, '_warned', set())
     events, calls = Events(tmp_path / 'events'), []
     events.begin()
@@ -56,7 +56,7 @@ def test_events_end_at_the_first_that_cannot_be_written(tmp_path, monkeypatch, c
 DRAWS = '''
 import os, sys
 import numpy as np
-from src.training.plots import confusion_matrix
+from tinynets.training.plots import confusion_matrix
 confusion_matrix(np.eye(2, dtype=int), ['a_$x', 'b'], 'title', path=sys.argv[1])
 import matplotlib
 print(os.environ.get('MPLBACKEND'), matplotlib.rcParams['text.usetex'])
@@ -84,7 +84,7 @@ def test_a_picture_that_was_asked_for_and_fails_is_an_error_after_the_table(trai
     (tmp_path / 'c.png' / 'inside').write_text('')
     done = entry('compare_runs.py', trained, '--out', tmp_path / 'sub' / '..' / 'd.png')
     assert done.returncode == 2  # the folder of the picture is not there: said before the work
-    code = ("import sys\nfrom src import pictures\nimport compare_runs\nfrom src.runtime import run_entry\n"
+    code = ("import sys\nfrom tinynets import pictures\nimport compare_runs\nfrom tinynets.runtime import run_entry\n"
             "def fail(path): raise RuntimeError('any error')\npictures.replacing = fail\nrun_entry(compare_runs.main)")
     done = subprocess.run([sys.executable, '-c', code, str(trained), '--out', str(tmp_path / 'd.png')], cwd=ROOT,
                           capture_output=True, text=True)
@@ -141,7 +141,7 @@ def test_shares_are_those_of_whole_images(score, share):
 
 
 def test_a_drop_of_exactly_the_points_allowed_is_allowed():
-    from src.deploy.quantize import fell
+    from tinynets.deploy.quantize import fell
 
     def result(right, count):
         return Result(100 * right / count, 100.0, 1.0, count, 1.0, np.diag([right, 0]))

@@ -3,11 +3,11 @@ import json
 
 import pytest
 
-from src.config import load_config, to_yaml
-from src.training import progress
-from src.training.progress import duration
-from src.training.run import RunFolder
-from src.training.summary import short_names, summarise, table
+from tinynets.config import load_config, to_yaml
+from tinynets.training import progress
+from tinynets.training.progress import duration
+from tinynets.training.run import RunFolder
+from tinynets.training.summary import short_names, summarise, table
 
 
 def run(folder, speeds, scores, **config):

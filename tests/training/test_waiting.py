@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from src.training.waiting import Waiting
+from tinynets.training.waiting import Waiting
 
 
 class Clock:
@@ -44,8 +44,8 @@ def test_too_much_is_said_once():
 
 
 def test_a_slow_input_is_in_the_records_and_in_the_log(tmp_path, small_config, monkeypatch):
-    from src.runtime import configure
-    from src.training import loop
+    from tinynets.runtime import configure
+    from tinynets.training import loop
     configure('CPU')
     draw = loop.TrainStream.batches
     clock = Clock()

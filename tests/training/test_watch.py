@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.arch import expand, measure, resolve
-from src.runtime import configure
-from src.training import watch
-from src.training.loop import train
-from src.training.card import model_card
-from src.training.run import RunFolder
+from tinynets.arch import expand, measure, resolve
+from tinynets.runtime import configure
+from tinynets.training import watch
+from tinynets.training.loop import train
+from tinynets.training.card import model_card
+from tinynets.training.run import RunFolder
 from tests.conftest import SMALL
 
 
@@ -83,7 +83,7 @@ def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, small_con
 
 
 def test_a_folder_without_val_gives_some_of_its_images(random_labels, small_config):
-    from src.data import presets
+    from tinynets.data import presets
     data = small_config('data.name=image_folder', f'data.dir={random_labels}', 'data.val_share=0.25').data
     parts = {split: presets.dataset(data, split) for split in ('train', 'val')}
     names = {split: {part.name(i) for i in range(len(part))} for split, part in parts.items()}
@@ -99,7 +99,7 @@ def test_a_folder_without_val_gives_some_of_its_images(random_labels, small_conf
 
 
 def test_an_undivided_folder_is_read_once_and_its_holdout_stays_apart(random_labels, small_config, capsys):
-    from src.data import presets
+    from tinynets.data import presets
     (random_labels / 'one' / 'broken.png').write_bytes(b'')
     set_up = ['data.name=image_folder', f'data.dir={random_labels}']
     data = small_config(*set_up, 'data.val_share=0.25').data

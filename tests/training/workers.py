@@ -8,11 +8,11 @@ import zlib
 
 import numpy as np
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'src'))
 
-from src import runtime
-from src.config import load_config
-from src.model.layers import Dropout
+from tinynets import runtime
+from tinynets.config import load_config
+from tinynets.model.layers import Dropout
 from tests.conftest import SMALL
 
 BATCH = 8  # images a worker
@@ -48,9 +48,9 @@ def data(count):
 
 def build_step(network, clip_norm=0.0, workers=None, name='adamw', rate=0.05):
     from mindspore import nn
-    from src.training.ema import WeightAverage
-    from src.training.optim import build_optimizer
-    from src.training.step import TrainStep
+    from tinynets.training.ema import WeightAverage
+    from tinynets.training.optim import build_optimizer
+    from tinynets.training.step import TrainStep
     optimizer = build_optimizer(name, network, [rate] * STEPS, weight_decay=0.01, momentum=0.0)
     loss = nn.CrossEntropyLoss(label_smoothing=0.1)
     return TrainStep(network, loss, optimizer, WeightAverage(network, 0.5), clip_norm, workers=workers).set_train(True)
@@ -67,8 +67,8 @@ def run_steps(step, images, labels):
 
 def small_network(part):
     """A real network, with batch norm, dropout and drop path; `part` of the workers."""
-    from src.model import create_model
-    from src.model.layers import Uniform
+    from tinynets.model import create_model
+    from tinynets.model.layers import Uniform
     network = create_model(SMALL, num_classes=5, dropout=0.2, drop_path=0.3)
     for _, cell in network.cells_and_names():
         if isinstance(cell, Uniform):
@@ -79,10 +79,10 @@ def small_network(part):
 def main(folder, path):
     config = load_config(path)
     runtime.configure('CPU', seed=config.train.seed)
-    from src.data import presets
-    from src.training import parallel
-    from src.training.evaluate import evaluate
-    from src.training.loop import Trainer, train
+    from tinynets.data import presets
+    from tinynets.training import parallel
+    from tinynets.training.evaluate import evaluate
+    from tinynets.training.loop import Trainer, train
     rank, size = runtime.rank(), runtime.size()
     images, labels = data(BATCH * size)
     mine = slice(rank * BATCH, (rank + 1) * BATCH)
@@ -113,7 +113,7 @@ def main(folder, path):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             trainers.append(self)
-    from src.training import loop
+    from tinynets.training import loop
     loop.Trainer = Watched
     train(config, 'CPU', os.path.join(folder, 'run'))
     state = trainers[0].state()

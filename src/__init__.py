@@ -1,1 +1,0 @@
-"""TinyNets for MindSpore: small vision networks from a budget, trained, checked and exported."""

@@ -1,0 +1,69 @@
+"""Values by their place, as the official model zoo's scripts take them: refused with the command to give instead."""
+from __future__ import annotations
+
+import os
+import shlex
+from typing import List, Sequence
+
+CONFIGS = ('.yaml', '.yml')
+MODELS = ('.ckpt', '.mindir', '.onnx', '.safetensors', '.pth')
+
+
+def check_named(script: str, arguments: Sequence[str]) -> None:
+    """Raise ValueError where train.py or eval.py is given values before its first option; others may take some."""
+    values = _values(arguments) if script in ('train.py', 'eval.py') else []
+    if not values:
+        return
+    if any(_ends(value, '.json') for value in values):
+        raise ValueError(f'{script} takes no rank table: {_launch(script, values)}')
+    folders = [value for value in values if not _ends(value, *CONFIGS, *MODELS)]
+    models = [value for value in values if _ends(value, *MODELS)]
+    if script == 'eval.py':
+        words = ['--checkpoint', *(models[:1] or ['CHECKPOINT'])]
+    else:
+        words = ['--config', next((value for value in values if _ends(value, *CONFIGS)), 'CONFIG')]
+        words += ['--set', f'model.pretrained={models[0]}'] if models else []
+    words += ['--data-dir', folders[0]] if folders else []
+    raise ValueError(f'{script} takes its arguments by name: python {shlex.join([script, *words])}')
+
+
+def check_distributed(script: str, arguments: Sequence[str]) -> None:
+    """Raise ValueError where the launcher is given more, or another order, than CONFIG or CHECKPOINT and a number."""
+    target, *others = values = _values(arguments)
+    if others and others[0].isdigit():
+        del others[0]
+    if others or target.isdigit() or _ends(target, '.json') or _holds_data(target):
+        raise ValueError(f'the order is {_target(script)} [N] [options of {script}]: {_launch(script, values)}')
+
+
+def _values(arguments: Sequence[str]) -> List[str]:
+    """The arguments before the first option."""
+    first = next((i for i, argument in enumerate(arguments) if argument.startswith('-')), len(arguments))
+    return list(arguments[:first])
+
+
+def _ends(value: str, *endings: str) -> bool:
+    return value.lower().endswith(endings)
+
+
+def _holds_data(folder: str) -> bool:
+    """Whether a folder is no run: it has folders in it besides a run's, and no configuration."""
+    if not os.path.isdir(folder) or os.path.isfile(os.path.join(folder, 'config.yaml')):
+        return False
+    return any(entry.is_dir() and entry.name not in ('logs', 'events', 'export') for entry in os.scandir(folder))
+
+
+def _target(script: str) -> str:
+    return 'CHECKPOINT' if script == 'eval.py' else 'CONFIG'
+
+
+def _launch(script: str, values: Sequence[str]) -> str:
+    """The launcher's command of a table, a data folder, a configuration or checkpoint and a number, in any order."""
+    tables = [value for value in values if _ends(value, '.json')]
+    targets = [value for value in values if _ends(value, *(MODELS if script == 'eval.py' else CONFIGS))]
+    folders = [value for value in values if os.path.isdir(value)]
+    count = next((value for value in values if value.isdigit()), '8')
+    name = script.removesuffix('.py')
+    words = ['bash', f'scripts/run_distribute_{name}.sh', *(targets[:1] or [_target(script)]), count]
+    words += ['--data-dir', folders[0]] if folders else []
+    return ''.join(f'RANK_TABLE_FILE={shlex.quote(table)} ' for table in tables[:1]) + shlex.join(words)

@@ -1,0 +1,32 @@
+"""A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
+import argparse
+import sys
+
+from tinynets.files import check_parent, user_path, write_json
+from tinynets.runtime import configure, printable
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
+                        help='a .ckpt; its files are in export/ beside it')
+    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
+    parser.add_argument('--no-program', action='store_true', help='leave the C++ program out')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
+
+
+def main(args: argparse.Namespace) -> None:
+    check_parent(args.json)
+    configure('CPU')  # what is compared digit by digit; see tinynets.runtime.on_cpu
+    from tinynets.config import from_dict
+    from tinynets.data import presets
+    from tinynets.deploy.compare import compare, table
+    from tinynets.deploy.predict import load_predictor
+    model = load_predictor(args.checkpoint)
+    data = presets.whole_set(from_dict(model.config, args.checkpoint).data, args.data, args.data_dir)
+    dataset = model.dataset(data, 'val')
+    rows = compare(args.checkpoint, dataset, data.batch_size, data.workers, not args.no_program,
+                   lambda line: print(printable(line), file=sys.stderr))
+    print(table(rows))
+    if args.json:
+        write_json(args.json, [vars(row) for row in rows])

@@ -1,0 +1,15 @@
+"""Completion of commands and options in a shell: `tinynets completion bash > ~/.local/share/bash-completion/completions/tinynets`."""
+import argparse
+
+SHELLS = ('bash', 'zsh', 'tcsh')
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('shell', choices=SHELLS)
+
+
+def main(args: argparse.Namespace) -> None:
+    import shtab
+
+    from tinynets.cli import whole_parser
+    print(shtab.complete(whole_parser(), args.shell))

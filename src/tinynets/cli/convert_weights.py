@@ -1,0 +1,45 @@
+"""Weights in and out: `python convert_weights.py --from tinynet_a.safetensors --model tinynet_a --out tinynet_a.ckpt`.
+
+Back, as a folder that timm loads: `python convert_weights.py --from runs/x/best.ckpt --out mine/model.safetensors`.
+"""
+import argparse
+import os
+
+from tinynets.files import user_path
+from tinynets.runtime import configure, printable
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--from', required=True, type=user_path, metavar='FILE', dest='source',
+                        help="a .safetensors or .pth (.pt, .bin, .pth.tar) with timm's names, or a .ckpt")
+    parser.add_argument('--to', choices=('ckpt', 'safetensors'), help='default: ckpt, and safetensors from a .ckpt')
+    parser.add_argument('--out', type=user_path, metavar='FILE',
+                        help='default: beside the source, the same name with .ckpt, or timm/model.safetensors')
+    parser.add_argument('--model', metavar='NAME', help='the network (default: what config.json beside the file says)')
+    parser.add_argument('--classes', type=user_path, metavar='FILE', help='names of the classes, one a line')
+    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
+                        help='of a training checkpoint; auto: ema where there is one')
+
+
+def main(args: argparse.Namespace) -> None:
+    own = args.source.lower().endswith('.ckpt')
+    to = args.to or ('safetensors' if own else 'ckpt')
+    default = (f'{os.path.splitext(args.source)[0]}.ckpt' if to == 'ckpt'
+               else os.path.join(os.path.dirname(args.source), 'timm', 'model.safetensors'))
+    out = args.out or default
+    if own != (to == 'safetensors'):
+        raise ValueError(f'--from {args.source} --to {to}: a .ckpt becomes safetensors, anything else a ckpt')
+    if not out.lower().endswith(f'.{to}'):
+        raise ValueError(f'--out {out}: must end in .{to}')
+    if not args.out and os.path.exists(out):
+        raise ValueError(f'{out}: is there already; --out says where to write, also to replace it')
+    if own and (args.model or args.classes):
+        raise ValueError('--model and --classes are for weights that come in; a .ckpt says both itself')
+    configure('CPU', kernels='stock')
+    from tinynets.deploy.convert import read_class_names, to_checkpoint, to_safetensors
+    if own:
+        lines = to_safetensors(args.source, out, args.weights)
+    else:
+        classes = read_class_names(args.classes) if args.classes else None
+        lines = to_checkpoint(args.source, out, args.model, args.weights, classes)
+    print('\n'.join(map(printable, lines)))

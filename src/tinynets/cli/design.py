@@ -1,0 +1,71 @@
+"""From a budget to a network: `python design.py --macs 100M [--rule tiny] [--compare] [--save config.yaml]`."""
+import argparse
+import dataclasses
+import json
+import os
+
+from tinynets.files import check_parent, user_path, write_text
+from tinynets.runtime import printable
+from tinynets.shipped import RECIPES
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    from tinynets.arch.zoo import BASES
+    from tinynets.formula import RULES
+    from tinynets.formula.budget import COSTS
+    budget = parser.add_mutually_exclusive_group(required=True)
+    for kind, unit in COSTS.items():
+        budget.add_argument(f'--{kind.replace("_", "-")}', metavar='AMOUNT', help=f'{unit}: 100M, 2.5M, 300K')
+    parser.add_argument('--base', metavar='NAME', help=f"{', '.join(BASES)} (default: the formula's)")
+    parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: the formula's)")
+    parser.add_argument('--num-classes', type=int, metavar='N', help="default: the formula's")
+    parser.add_argument('--rule', default='tiny', metavar='NAME', help=', '.join(RULES))
+    parser.add_argument('--formula', type=user_path, metavar='FILE',
+                        help="of fit_formula.py (default: the published networks' one)")
+    parser.add_argument('--width', default='solved', metavar='HOW',
+                        help='solved: meets the counted budget (default); paper: sqrt(c / (r^2 d))')
+    parser.add_argument('--compare', action='store_true', help='all rules side by side')
+    parser.add_argument('--json', action='store_true', help='print one JSON object')
+    parser.add_argument('--save', type=user_path, metavar='FILE', help='a configuration for train.py')
+    parser.add_argument('--recipe', default=str(RECIPES / 'tinynet_e_digits.yaml'), type=user_path, metavar='FILE',
+                        help='the configuration whose data and training --save takes over (default: that of the digits)')
+    parser.add_argument('--plot', type=user_path, metavar='FILE', help='a picture of r(c), d(c) and w(c)')
+
+
+def main(args: argparse.Namespace) -> None:
+    from tinynets.formula import Budget, Formula, Impossible, compare, design
+    from tinynets.formula.budget import COSTS, base_network, parse_amount
+    from tinynets.formula.show import describe, side_by_side
+    check_parent(args.save, args.plot)
+    kind = next(kind for kind in COSTS if getattr(args, kind) is not None)
+    budget, formula = Budget(parse_amount(getattr(args, kind)), kind), Formula.load(args.formula)
+    channels = formula.in_channels
+    if args.save:
+        from tinynets.config import load_config
+        channels = load_config(args.recipe).model.in_channels
+    base = base_network(*(getattr(formula, key) if getattr(args, key) is None else getattr(args, key)
+                          for key in ('base', 'base_resolution', 'num_classes')), channels)
+    found = compare(base, budget, formula, args.width) if args.compare else {}
+    network = None if args.compare and not (args.save or args.plot) else design(base, budget, args.rule, formula, args.width)
+    config = saved(network, args.recipe) if args.save else ''
+    if args.json:
+        print(json.dumps({rule: {'impossible': str(n)} if isinstance(n, Impossible) else n.summary()
+                          for rule, n in found.items()} if args.compare else network.summary()))
+    else:
+        print(side_by_side(found) if args.compare else describe(network))
+    if args.save:
+        write_text(args.save, config)
+    if args.plot:
+        from tinynets.formula import plots
+        plots.curves(formula, base, network if network.prediction else None, path=args.plot)
+
+
+def saved(network, recipe: str) -> str:
+    """A recipe with the network in it, as YAML."""
+    from tinynets.config import load_config, to_yaml
+    from tinynets.formula.budget import COSTS
+    config = load_config(recipe)
+    model = dataclasses.replace(config.model, name=network.name, resolution=None)
+    return (f'# {network.rule} rule, {network.budget}: {network.cost:,} {COSTS[network.budget.kind]} with '
+            f'{network.spec.num_classes} classes. Recipe: {printable(os.path.basename(recipe))}.\n'
+            f'{to_yaml(dataclasses.replace(config, model=model))}')

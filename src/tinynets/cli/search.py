@@ -1,0 +1,73 @@
+"""A study, many networks trained and scored: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
+import argparse
+import dataclasses
+import json
+import os
+from typing import Optional
+
+from tinynets.commands import spoken
+from tinynets.files import check_parent, user_path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('command', nargs='?', default='run', choices=('run', 'status', 'export'))
+    parser.add_argument('--config', required=True, type=user_path, metavar='FILE', help='see configs/study/')
+    parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
+                        help='replace one key, for example study.trials=60; may be repeated')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
+    parser.add_argument('--study', type=user_path, metavar='DIR',
+                        help='the folder of the study (default: runs/study/<configuration>)')
+    parser.add_argument('--dry-run', action='store_true', help='print what would be trained and what it costs; do nothing')
+    parser.add_argument('--out', default='records.csv', type=user_path, metavar='FILE',
+                        help='of export: the table for fit_formula.py; beside it records.seeds.csv has every training')
+    parser.add_argument('--plot', type=user_path, metavar='FILE', help='of export: a picture of the rules\' networks')
+    parser.add_argument('--json', action='store_true', help='of status: print one JSON object')
+
+
+def log(argv: list) -> bool:
+    """Whether what is printed is a log only: the results are files (runtime.run_entry)."""
+    return 'status' not in argv
+
+
+def main(args: argparse.Namespace) -> Optional[int]:
+    folder = args.study or os.path.join('runs', 'study', os.path.splitext(os.path.basename(args.config))[0])
+    if args.command == 'status':
+        from tinynets.study.show import status
+        print(json.dumps(status(folder)[0]) if args.json else status(folder)[1])
+    elif args.command == 'export':
+        from tinynets.study.export import TRAINING_COLUMNS, draw_rules, networks, trainings, trainings_path, write_csv
+        from tinynets.study.store import Store
+        check_parent(args.out, args.plot)
+        store, seeds = Store(folder), trainings_path(args.out)
+        rows, unfinished = networks(store)
+        if not rows:
+            raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
+                             f'python search.py status --config {args.config} --study {folder} says why')
+        write_csv(args.out, rows)
+        write_csv(seeds, trainings(store), TRAINING_COLUMNS)
+        print(f'{len(rows)} networks in {args.out}, each training of them in {seeds}' +
+              (f'; {unfinished} trials are not done' if unfinished else ''))
+        if args.plot:
+            draw_rules(args.plot, rows, 'macs')
+    else:
+        from tinynets.study.config import load_study
+        from tinynets.study.run import estimate, plan, run
+        config = load_study(args.config, args.overrides)
+        if args.data_dir:  # trials run in another folder
+            data = dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir))
+            config = dataclasses.replace(config, data=data)
+        planned = plan(config)
+        if args.dry_run:
+            from tinynets.study.show import networks_table
+            print(networks_table(planned), estimate(planned), sep='\n')
+            return None
+        found = run(planned, folder)
+        results = (f'{found["done"]} trials done ({found["flagged"]} flagged), {found["failed"]} failed; results in '
+                   f'{folder}')
+        if not found['done']:
+            print(f'{results}; ' + spoken(f'python search.py status --config {args.config} --study {folder} says why'))
+            return 1
+        print(f'{results}\n' + spoken(
+              f'next: python search.py export --config {args.config} --study {folder} --out records.csv; '
+              'python fit_formula.py records.csv --report report'))
+    return None

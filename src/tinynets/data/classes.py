@@ -1,0 +1,121 @@
+"""The classes of a data set against those that are known, a model's."""
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
+
+import numpy as np
+
+from tinynets.text import shorten
+
+
+class UnknownClass(ValueError):
+    """A data set has a class that is not among the known ones; the message names it."""
+
+
+def class_name(folder: str, name: str) -> str:
+    """The text that the name of a class folder is. Raises ValueError for a name that is blank or not in UTF-8.
+
+    Where a terminal's coding is not UTF-8 Python hands over the bytes of a name as surrogates; the class is the same.
+    """
+    try:
+        text = os.fsencode(name).decode()
+    except UnicodeDecodeError:
+        raise ValueError(f'{folder}: the class folder {name} has a name that is not in UTF-8, which checkpoints and '
+                         'manifests cannot hold; rename it') from None
+    if not text.strip():
+        raise ValueError(f'{folder}: the class folder {name!r} has a blank name; rename it')
+    return text
+
+
+def known_names(folder: str, found: Sequence[str], known: Sequence[str], say: Callable[[str], None]) -> Dict[str, str]:
+    """Map the classes found in a folder to the known ones: the same name, else the one of the same normal form.
+
+    Systems write accents in two ways, composed or not: macOS the second. `say` is told of names matched so. Raises
+    UnknownClass for a class that is not known, ValueError for two that differ in the normal form alone.
+    """
+    own, forms = set(known), {}
+    for name in known:
+        forms.setdefault(normal(name), []).append(name)
+    matched = {name: name if name in own else forms[normal(name)][0] for name in found
+               if name in own or len(forms.get(normal(name), ())) == 1}
+    unknown = next((name for name in found if name not in matched), None)
+    if unknown is not None:
+        raise UnknownClass(f"{folder}: class '{unknown}' is not one of the {len(known)} known "
+                           f"({', '.join(known[:5])}{', ...' if len(known) > 5 else ''})")
+    check_forms(folder, found)
+    changed = [name for name in found if matched[name] != name]
+    if changed:
+        say(f"{folder}: classes matched to the known ones by Unicode's normal form: {len(changed):,}, the first "
+            f'{ascii(changed[0])} to {ascii(matched[changed[0]])}')
+    return matched
+
+
+def check_forms(folder: str, found: Iterable[str]) -> None:
+    """Raise ValueError where two classes look the same: they differ in Unicode's normal form alone."""
+    forms: Dict[str, str] = {}
+    for name in found:
+        other = forms.setdefault(normal(name), name)
+        if other != name:
+            raise ValueError(f"{folder}: the classes {ascii(other)} and {ascii(name)} differ in Unicode's normal form "
+                             'alone; merge or rename them')
+
+
+def normal(name: str) -> str:
+    """A name with composed accents."""
+    return unicodedata.normalize('NFC', name)
+
+
+def numbers(names: Iterable[str]) -> Tuple[int, ...]:
+    """Return the numbers that names are, or none where one is not a number or two are the same one, as 1 and 01 are."""
+    found = [int(name) if re.fullmatch('[0-9]{1,9}', name) else -1 for name in names]
+    return tuple(found) if -1 not in found and len(set(found)) == len(found) else ()
+
+
+def in_order(names: Iterable[str]) -> Tuple[str, ...]:
+    """Names in the order of the classes: sorted, and where all are numbers, by their size."""
+    names = sorted(names)
+    return tuple(sorted(names, key=int)) if numbers(names) else tuple(names)
+
+
+def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[str], None]) -> List[int]:
+    """The index among `count` nameless classes that each class of a data set is.
+
+    Numbered classes are matched by number, from 0, and may be fewer; where there are `count` of them with other
+    numbers, by the order of these. Others are matched in the order that the data set has them, of which there must be
+    `count`. `say` is told of an order that could be meant otherwise. Raises ValueError for what cannot be matched.
+    """
+    remedy = 'name the classes with convert_weights.py --classes'
+    own = numbers(found)
+    if own and max(own) < count:
+        return list(own)
+    if len(found) != count:
+        beyond = f'; {max(own)} is beyond the last, {count - 1}' if own and len(own) <= count else ''
+        raise ValueError(f'{where} has {len(found)} classes, the model {count} that have no names{beyond}: {remedy}')
+    if own:
+        order = sorted(own)
+        say(f'{where}: the classes {order[0]} to {order[-1]} are taken for the classes 0 to {count - 1} of the model, '
+            f'in the order of the numbers; if that is wrong, {remedy}')
+        return [order.index(number) for number in own]
+    natural = sorted(found, key=_natural)
+    if list(found) == sorted(found) != natural:
+        place = next(i for i, pair in enumerate(zip(found, natural)) if pair[0] != pair[1])
+        say(f'{where}: the classes are taken in sorted order, by which class {place} of the model is '
+            f'{shorten(found[place])}; in natural order it would be {shorten(natural[place])}. If that is meant, '
+            f'{remedy}')
+    return list(range(count))
+
+
+def relabel(dataset, indices: Sequence[int], names: Sequence[str]):
+    """The data set with class i called `indices[i]`, an index of `names`."""
+    dataset.labels = np.array(indices, np.int32)[dataset.labels]
+    dataset.class_names = tuple(names)
+    return dataset
+
+
+def _natural(name: str) -> tuple:
+    """A key that sorts as people do: without case, and numbers in names by their size."""
+    parts = re.split('([0-9]+)', name)
+    return tuple((0, int(part), '') if part.isdecimal() else (1, 0, part.lower()) for part in parts)

@@ -1,0 +1,195 @@
+"""Data sets and transforms as a configuration asks for them."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable, Optional, Sequence, Tuple, Union
+
+from tinynets.config import AugmentConfig, DataConfig
+from tinynets.data.augment import RandAugment, RandomErasing
+from tinynets.data.cached import cached
+from tinynets.data.classes import relabel
+from tinynets.data.classification import Subset, balanced_order, has_validation, load_dataset, say
+from tinynets.data.division import Division, EarlierDivision, digest_of, divide
+from tinynets.data.mixing import Mixing
+from tinynets.data.schema import CHANNELS
+from tinynets.data.transforms import EvalTransform, TrainTransform
+
+AnyDivision = Union[Division, EarlierDivision, None]
+LUMINANCE = 0.299, 0.587, 0.114  # shares of R, G and B, ITU-R BT.601, as Pillow's convert('L') has them
+
+
+def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str] = None, **changes) -> DataConfig:
+    """The configuration of a whole data set, whatever part of it a training or a study looked at.
+
+    `name` is another data set than the configuration's, which lies in `folder`; `changes` replace other keys. A folder
+    without val/ keeps the `holdout` of its training, or that training's images would be validated on.
+    """
+    folder = folder or (None if name else data.dir)
+    divided = name in (None, data.name) and not has_validation(data.name, folder)
+    return dataclasses.replace(data, name=name or data.name, dir=folder, holdout=data.holdout if divided else 0,
+                               images=None, **changes)
+
+
+def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] = None,
+            progress: Optional[Callable[[int, int], None]] = None, division: AnyDivision = None):
+    """The 'train' or 'val' split that a configuration names, or the part of it that `images` and `holdout` leave.
+
+    An image folder without val/ gives `val_share` of its images to it: those of `division`, a run's own, where that is
+    given, else a share of each class as a new training takes it. Raises ValueError where more images are asked for
+    than there are.
+    """
+    if split == 'val' and not _divides(data):
+        return _load(data, 'val', class_names, progress)
+    return _part(data, _load(data, 'train', class_names, progress), split, division)
+
+
+def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = None, division: AnyDivision = None,
+           class_names: Sequence[str] = ()) -> tuple:
+    """(train, val) as `dataset` gives them, val in the training set's classes; what both are part of is read once.
+
+    `class_names` is the order of the classes where it is known and the data set has the same ones. The training set's
+    `division` says how both were divided, None where they are whole.
+    """
+    whole = _load(data, 'train', None, progress)
+    if whole.class_names != tuple(class_names) and sorted(whole.class_names) == sorted(class_names):
+        relabel(whole, [list(class_names).index(name) for name in whole.class_names], class_names)
+    if class_names and whole.class_names != tuple(class_names):
+        division = None  # of other classes
+    if _divides(data) and division is None:
+        division = _divide(data, whole)
+        if division and not data.holdout:
+            say(f'{data.dir}: has no validation images of its own; of its {len(whole):,} images a share of each class '
+                f'(data.val_share={data.val_share:g}) is kept for it, by their names')
+    val = _part(data, whole, 'val', division) if _divides(data) else _load(data, 'val', whole.class_names, progress)
+    return _part(data, whole, 'train', division), val
+
+
+def names_of(dataset) -> Optional[Sequence[str]]:
+    """What identifies each image of a data set, its class first, or None for one that has only numbers for them."""
+    return getattr(dataset, 'names', None)
+
+
+def digest(train, val) -> Optional[str]:
+    """A hash of the names of the training and the validation images; None where they have none."""
+    names = [names_of(part) for part in (train, val)]
+    return None if None in names else f'{digest_of(names[0])}-{digest_of(names[1])}'
+
+
+def _divides(data: DataConfig) -> bool:
+    """Whether the validation set is a part of the training set."""
+    return data.holdout > 0 or not has_validation(data.name, data.dir)
+
+
+def _load(data: DataConfig, split: str, class_names: Optional[Sequence[str]],
+          progress: Optional[Callable[[int, int], None]]):
+    return load_dataset(data.name, split, data.dir, class_names=class_names, strict=data.strict, check=data.check,
+                        workers=data.workers, progress=progress)
+
+
+def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
+    """The part of the training set that a split is."""
+    if not _divides(data) and data.images is None:
+        return whole
+    if names_of(whole) is None:
+        return _part_by_order(data, whole, split)
+    if isinstance(division, EarlierDivision):
+        part = _part_by_order(data, whole, split)
+        held = len(part) if split == 'val' else len(whole) - len(part)
+        if data.images is None and division.train_images != len(whole) - held:
+            then = 'a number of' if division.train_images is None else f'{division.train_images:,}'
+            raise ValueError(f'{division.source}: was trained by an earlier release on {then} images; where it '
+                             f'divided a folder, it did so by a rule in which all depend on all; {data.dir} would give '
+                             f'{len(whole) - held:,} now, so which it was trained on cannot be known. Put back what '
+                             'was changed, give other images in a folder with val/, or export its checkpoint again')
+        say(f'{division.source}: an earlier release divided the folder, by a rule that holds only if no image was '
+            'replaced, added or removed since')
+        return part
+    if division is None:
+        division = _divide(data, whole)
+    elif division.changed(names_of(whole)):
+        say(f'{data.dir}: not the images that the training divided: {len(whole):,} now, {division.images:,} then. None '
+            'that it was trained on is validated on, unless it was renamed')
+    part = Subset(whole, division.indices(names_of(whole), whole.labels, split, data.images is None))
+    if not len(part):
+        raise ValueError(f'{data.dir}: none of its {len(whole):,} images is one for {split}; give a folder that holds '
+                         f'them in {split}/')
+    if _divides(data):
+        part.division = division
+    return part
+
+
+def _divide(data: DataConfig, whole) -> Optional[Division]:
+    """The division of a set by its images' names, as a new training makes it; None where they have none."""
+    names = names_of(whole)
+    if names is None:
+        return None
+    return divide(names, whole.labels, len(whole.class_names), _held(data, len(whole)), data.images)
+
+
+def _held(data: DataConfig, count: int) -> int:
+    """The number of validation images among `count`. Raises ValueError where too few are left."""
+    share = _divides(data) and not data.holdout
+    held = max(1, round(data.val_share * count)) if share else data.holdout
+    if held + (data.images or 1) > count:
+        asked = f'data.val_share={data.val_share:g}' if share else f'data.holdout={held}'
+        raise ValueError(f'{asked} and data.images={data.images}: the training set has {count} images')
+    return held
+
+
+def _part_by_order(data: DataConfig, whole, split: str) -> Subset:
+    """By a shuffled order of all images: for data sets in memory, which never change, and of earlier releases."""
+    holdout, order = _held(data, len(whole)), balanced_order(whole.labels)
+    last = len(whole) if data.images is None else holdout + data.images
+    return Subset(whole, order[:holdout] if split == 'val' else order[holdout:last])
+
+
+def kept(data: DataConfig, dataset):
+    """The data set as a training reads it again and again: in memory where the configuration says so."""
+    return cached(dataset, data.cache, data.cache_mb)
+
+
+def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig(),
+                    in_channels: int = 3) -> TrainTransform:
+    """The training preset at a resolution in pixels, with the changes that `augment` turns on."""
+    mean, deviation = per_channel(data, in_channels)
+    fill = tuple(min(255, max(0, round(255 * m))) for m in mean) * (3 // in_channels)
+    changes = RandAugment(augment.layers, augment.magnitude, augment.magnitude_deviation, augment.probability, fill)
+    erase = RandomErasing(augment.erase, augment.erase_area, augment.erase_aspect, augment.erase_with == 'noise')
+    return TrainTransform(resolution, mean, deviation, data.crop_area, data.crop_aspect, data.flip,
+                          changes if augment.layers else None, erase if augment.erase else None)
+
+
+def mixing(augment: AugmentConfig, num_classes: int, seed: int) -> Optional[Mixing]:
+    """Mixup and cutmix as configured, or None where both are off."""
+    if not (augment.mixup or augment.cutmix):
+        return None
+    return Mixing(num_classes, seed, augment.mixup, augment.cutmix, augment.mix_switch, augment.mix_probability)
+
+
+def per_channel(data: DataConfig, in_channels: int) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
+    """Mean and standard deviation of a network's input channels.
+
+    For grey images the three of RGB become one by the weights of luminance. Raises ValueError for one of RGB images.
+    """
+    values = []
+    for key in ('mean', 'deviation'):
+        numbers = getattr(data, key)
+        if in_channels == 3 and len(numbers) == 1:
+            raise ValueError(f'data.{key}={list(numbers)}: is of grey images; model.in_channels=3 needs 3 numbers')
+        if in_channels == 1 and len(numbers) == 3:
+            numbers = (round(sum(weight * number for weight, number in zip(LUMINANCE, numbers)), 6),)
+        values.append(tuple(numbers))
+    return values[0], values[1]
+
+
+def preprocessing(data: DataConfig, resolution: int, in_channels: int = 3) -> dict:
+    """The evaluation preset as it travels in checkpoints and manifests."""
+    mean, deviation = per_channel(data, in_channels)
+    return {'resolution': resolution, 'crop_ratio': data.crop_ratio, 'interpolation': 'bicubic_antialiased',
+            'mean': list(mean), 'deviation': list(deviation), 'channels': CHANNELS[in_channels], 'layout': 'NCHW'}
+
+
+def eval_transform(preprocessing: dict) -> EvalTransform:
+    """The evaluation preset of a checkpoint or manifest."""
+    return EvalTransform(preprocessing['resolution'], preprocessing['crop_ratio'], preprocessing['mean'],
+                         preprocessing['deviation'])

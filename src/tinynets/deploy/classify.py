@@ -1,0 +1,113 @@
+"""Classify a few images: gather them, name their likeliest classes."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+from PIL import Image
+
+from tinynets.data import images
+from tinynets.deploy import program
+from tinynets.deploy.predict import Predictor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An RGB image, what to call it, and the name and the index of its true class where that is known."""
+    name: str
+    image: Image.Image
+    label: Optional[str] = None
+    index: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The likeliest classes of one image with their probabilities; `right` is None where the truth is unknown."""
+    name: str
+    image: Image.Image
+    classes: Tuple[Tuple[str, float], ...]
+    right: Optional[bool]
+    caption: str
+
+
+def find_files(paths: Sequence[str], say: Callable[[str], None] = lambda line: None) -> List[str]:
+    """The image files among files and folders. Raises FileNotFoundError for a path that is not there.
+
+    `say` is told what in a folder is not taken.
+    """
+    found = []
+    for path in paths:
+        if os.path.isdir(path):
+            inside = images.find(path)
+            found += inside.files
+            for line in inside.left_out(path):
+                say(line)
+        elif os.path.isfile(path):
+            found.append(path)
+        else:
+            raise FileNotFoundError(f'{path}: no such image or folder')
+    if not found:
+        raise ValueError(f'{", ".join(paths)}: no images in it (.jpg, .png and others that Pillow reads)')
+    return found
+
+
+def samples_of_files(files: Iterable[str], left_out: Callable[[str], None],
+                     highest: Optional[Dict[str, int]] = None) -> Iterator[Sample]:
+    """Decode files one by one; those that cannot be decoded are given to `left_out`, as a line that says why.
+
+    `highest` is filled for images.dark_images: of each image with 16-bit samples the highest value in eight bits.
+    """
+    for path in files:
+        try:
+            yield Sample(path, _decoded(path, highest))
+        except images.ImageError as error:
+            left_out(str(error))
+
+
+def _decoded(path: str, highest: Optional[Dict[str, int]]) -> Image.Image:
+    image, value = images.decode_wide(path)
+    if value is not None and highest is not None:
+        highest[path] = value
+    return image
+
+
+def samples_of_dataset(dataset, count: int = 24) -> Iterator[Sample]:
+    """`count` evenly spaced images of a data set in the model's classes. Raises ValueError for a count below one."""
+    if count < 1:
+        raise ValueError(f'count={count}: must be at least 1')
+    for i in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
+        label = int(dataset.labels[i])
+        yield Sample(dataset.name(i), dataset.image(i), dataset.class_names[label], label)
+
+
+def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iterator[Classified]:
+    """Name the `topk` likeliest classes of every sample. Raises ValueError for topk outside 1..classes."""
+    if not 1 <= topk <= len(model.class_names):
+        raise ValueError(f'topk={topk}: must be 1 to {len(model.class_names)}, the number of classes')
+    for sample in samples:
+        row = model.probabilities([sample.image])[0]
+        order = np.argsort(-row, kind='stable')[:topk]
+        best = model.class_names[order[0]]
+        right = None if sample.index is None else bool(order[0] == sample.index)
+        caption = f'{best} ({100 * row[order[0]]:.0f} %)' + ('' if right is not False else f'\n(is {sample.label})')
+        yield Classified(sample.name, sample.image, tuple((model.class_names[i], float(row[i])) for i in order), right,
+                         caption)
+
+
+def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Callable[[str], None],
+                        highest: Optional[Dict[str, int]] = None) -> Iterator[Classified]:
+    """The same by the C++ program: a model file and image files; what can't be used goes to `left_out`.
+
+    `highest` is that of samples_of_files.
+
+    Raises OSError where the program is not there or refuses.
+    """
+    for result in program.run(path, files, '--topk', str(topk))['results']:
+        if 'failure' in result:
+            left_out(f"{result['image']}: {result['failure']}")
+            continue
+        classes = tuple((row['name'], row['probability']) for row in result['classes'])
+        yield Classified(result['image'], _decoded(result['image'], highest), classes, None,
+                         f'{classes[0][0]} ({100 * classes[0][1]:.0f} %)')

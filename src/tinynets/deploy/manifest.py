@@ -1,0 +1,141 @@
+"""The manifest: a JSON file beside every exported model that says all a program needs to use it.
+
+`<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices where not
+`classes_named`), preprocessing; input and output (name, shape with null for a free batch, dtype); cost (counted from
+the plan); `division`, what a training kept of a folder without val/ for validation (src/tinynets/data/division.py); how far the
+exported file's logits were from the checkpoint's; the versions that wrote it.
+"""
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any, Optional
+
+from tinynets.data.schema import channels_of, check_preprocessing
+from tinynets.files import file_hash, workplace, write_json
+from tinynets.parsing import read_json
+from tinynets.text import shown
+
+FORMAT = 1
+NEXT = 'next'  # in a manifest while its pair is being replaced: the manifest of the new model file
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ''
+
+
+def _class_names(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(map(_text, value)) and len(set(value)) == len(value)
+
+
+# key -> (is allowed, what is allowed), of what is read here or in C++
+FIELDS = {
+    'format': (lambda v: v == FORMAT and isinstance(v, int) and v is not True, f'{FORMAT}, which this release reads'),
+    'kind': (_text, 'text'),
+    'file': (_text, 'text'),
+    'sha256': (_text, 'text'),
+    'network': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
+    'class_names': (_class_names, 'a list of different names'),
+    'preprocessing': (lambda v: isinstance(v, dict), 'a table'),
+    'input': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
+    'weights': (lambda v: v in ('ema', 'raw'), 'ema or raw'),
+    'config': (lambda v: isinstance(v, dict), 'a table'),
+}
+
+
+def manifest_path(model_path: str) -> str:
+    """Where the manifest of a model file is."""
+    return f'{model_path}.json'
+
+
+def read_manifest(model_path: str) -> dict:
+    """Read and check the manifest beside a model file.
+
+    Raises FileNotFoundError where one of the two is missing, ValueError where the manifest is damaged, of another
+    format, or the model file is not the one it describes.
+    """
+    path = manifest_path(model_path)
+    if not os.path.isfile(model_path):
+        raise FileNotFoundError(f'{model_path}: no such model file')
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
+    digest = file_hash(model_path)
+    try:
+        manifest = _current(read_json(path), digest)
+        check_manifest(manifest)
+    except ValueError as error:
+        reason = str(error).removeprefix(f'{path}: ')
+        raise ValueError(f'{path}: not a manifest of export.py ({reason}); export the model again') from None
+    if manifest['sha256'] != digest:
+        raise ValueError(f'{model_path}: is not the file its manifest describes (sha256 differs); export it again')
+    return manifest
+
+
+def publish(work: str, model_path: str, manifest: dict) -> None:
+    """Copy a finished model file to `model_path` and write its manifest, as one.
+
+    The process may be killed at any moment: afterwards `read_manifest` finds the old pair whole, or the new one. A file
+    is moved at once, two are not. So the manifest first becomes one that describes both model files, the old one and,
+    as "next", the new one; then the model is moved, then its own manifest. Where there was no whole pair the manifest
+    comes first, as nothing uses one without its model.
+    """
+    path = manifest_path(model_path)
+    new = {**manifest, 'file': os.path.basename(model_path), 'bytes': os.path.getsize(work), 'sha256': file_hash(work)}
+    old = _whole(model_path)
+    with workplace(os.path.dirname(os.path.abspath(model_path)), model_path) as folder:
+        model, first, last = (os.path.join(folder, name) for name in ('model', 'first', 'last'))
+        shutil.copyfile(work, model)
+        write_json(first, {**old, NEXT: new} if old else new)
+        write_json(last, new)
+        os.replace(first, path)
+        os.replace(model, model_path)
+        if old:
+            os.replace(last, path)
+
+
+def _current(manifest: dict, digest: str) -> dict:
+    """What describes the model file of this SHA-256, of the two manifests that a stopped `publish` leaves in one."""
+    if not isinstance(manifest, dict) or NEXT not in manifest:
+        return manifest
+    following = manifest.pop(NEXT)
+    return following if isinstance(following, dict) and following.get('sha256') == digest else manifest
+
+
+def _whole(model_path: str) -> Optional[dict]:
+    """The manifest of a model file that is there and is the one it describes, else None."""
+    try:
+        digest = file_hash(model_path)
+        manifest = _current(read_json(manifest_path(model_path)), digest)
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get('sha256') == digest else None
+
+
+def check_manifest(manifest: Any) -> None:
+    """Raise ValueError where a manifest lacks something or says what this release does not do.
+
+    ascend310_infer/src/manifest.cc refuses the same.
+    """
+    if not isinstance(manifest, dict):
+        raise ValueError(f'it is {shown(manifest)}, not a table')
+    for key, (allowed, what) in FIELDS.items():
+        if key not in manifest:
+            raise ValueError(f'{key} is missing')
+        if not allowed(manifest[key]):
+            raise ValueError(f'{key} is {shown(manifest[key])}; it must be {what}')
+    check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
+    side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
+    for place, wanted in (('input', [channels, side, side]), ('output', [len(manifest['class_names'])])):
+        found = manifest.get(place, {})
+        if not isinstance(found, dict):
+            raise ValueError(f'{place} is {shown(found)}; it must be a table')
+        if found.get('dtype', 'float32') != 'float32':
+            raise ValueError(f'{place}.dtype is {shown(found["dtype"])}; it must be float32')
+        if 'shape' in found and not any(_same(found['shape'], [batch, *wanted]) for batch in (None, 1)):
+            raise ValueError(f'{place}.shape is {shown(found["shape"])}; it must be that of the classes and the '
+                             'preprocessing')
+
+
+def _same(shape: Any, wanted: list) -> bool:
+    """Whether a shape is the wanted one, and of whole numbers: 1.0 and true are none."""
+    return shape == wanted and list(map(type, shape)) == list(map(type, wanted))

@@ -1,0 +1,46 @@
+"""The C++ program of ascend310_infer/, asked from Python: built and the model converted if need be, by its script."""
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import tempfile
+from typing import Sequence
+
+from tinynets.shipped import CLONE
+
+PROGRAM = None if CLONE is None else CLONE / 'scripts' / 'run_infer_310.sh'
+
+
+def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') -> dict:
+    """What the program says of image files: its JSON, with logits, a result an image in their order.
+
+    A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's
+    own line, where it is not there or does not work.
+    """
+    if PROGRAM is None:
+        raise OSError('the C++ program is built from a clone of the repository, by ascend310_infer/build.sh there')
+    with tempfile.TemporaryDirectory() as folder:
+        listed, out = os.path.join(folder, 'images.txt'), os.path.join(folder, 'out.json')
+        with open(listed, 'wb') as file:
+            for i, name in enumerate(files):
+                path = os.path.abspath(name)
+                if '\n' in path or '\r' in path:  # no line of a list can hold it
+                    link = os.path.join(folder, f'{i}{os.path.splitext(path)[1]}')
+                    os.symlink(path, link)
+                    path = link
+                file.write(os.fsencode(path) + b'\n')
+        package = importlib.util.find_spec('mindspore')  # holds the JSON reader that a build needs
+        headers = os.path.join(package.submodule_search_locations[0], 'include', 'third_party') if package else ''
+        done = subprocess.run(['bash', str(PROGRAM), model, listed, device, '--logits', '--output', out, *options],
+                              env={'CMAKE_INCLUDE_PATH': headers, **os.environ}, capture_output=True, encoding='utf-8',
+                              errors='replace')
+        if done.returncode not in (0, 1):
+            lines = done.stderr.strip().splitlines() or ['it says nothing']
+            raise OSError(lines[-1].removeprefix('error: '))
+        with open(out, encoding='utf-8') as file:
+            answer = json.load(file)
+    for result, name in zip(answer['results'], files):
+        result['image'] = name  # as it was given: a JSON text holds no bytes that are not UTF-8
+    return answer

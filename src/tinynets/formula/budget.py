@@ -1,0 +1,64 @@
+"""Budgets: what a network may cost, and in which unit."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional
+
+from tinynets.arch import NetSpec, expand, measure, scale
+from tinynets.arch.zoo import BASES
+
+COSTS = {'macs': 'multiply-adds', 'params': 'parameters', 'peak_memory': 'bytes of feature maps'}
+_PREFIXES = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most a network may cost: `amount` of one of COSTS, a count for one image (src/tinynets/arch/complexity.py)."""
+    amount: float
+    kind: str = 'macs'
+
+    def __post_init__(self):
+        if self.kind not in COSTS:
+            raise ValueError(f"cost '{self.kind}': must be one of {', '.join(COSTS)}")
+        if not 0 < self.amount < float('inf'):
+            raise ValueError(f'budget {self.amount:g} {COSTS[self.kind]}: must be above 0, for example 100M')
+
+    def __str__(self) -> str:
+        return f'{amount_text(self.amount)} {COSTS[self.kind]}'
+
+
+def cost(spec: NetSpec, kind: str = 'macs') -> int:
+    """What the network of a specification costs, counted on its plan."""
+    return getattr(measure(expand(spec)), kind)
+
+
+def base_network(name: str, resolution: Optional[int] = None, num_classes: int = 1000, in_channels: int = 3) -> NetSpec:
+    """A base of src/tinynets/arch/zoo.py, with another input side in pixels, number of classes and channels of its images.
+
+    Raises ValueError for an unknown name.
+    """
+    if name not in BASES:
+        raise ValueError(f"base '{name}': must be one of {', '.join(BASES)}")
+    base = BASES[name]
+    return scale(base, num_classes=num_classes, in_channels=in_channels,
+                 base_resolution=base.base_resolution if resolution is None else resolution)
+
+
+def parse_amount(text: str) -> float:
+    """The number of a text such as 100M, 2.5M, 300K, 1.2G or 52000000; K, M and G are powers of a thousand.
+
+    Raises ValueError for any other text.
+    """
+    match = re.fullmatch(r'\s*(\d+(?:\.\d*)?(?:e\d+)?|\.\d+)\s*([kKmMgG]?)\s*', text)
+    if not match:
+        raise ValueError(f"'{text}' is no amount; write a number with K, M or G, for example 100M, 2.5M or 300K")
+    return float(match[1]) * _PREFIXES[match[2].upper()]
+
+
+def amount_text(amount: float) -> str:
+    """An amount for people, four digits: 99.54M."""
+    for prefix in ('G', 'M', 'K'):
+        if amount >= _PREFIXES[prefix]:
+            return f'{amount / _PREFIXES[prefix]:.4g}{prefix}'
+    return f'{amount:.4g}'

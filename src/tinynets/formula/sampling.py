@@ -1,0 +1,69 @@
+"""Step 1 of the method: networks (r, d, w) drawn at random within a range of budgets.
+
+"Model Rubik's Cube" (NeurIPS 2020) draws r, d and w uniformly and keeps what costs 0.03 to 1.05 of the
+base. The cost is counted on the plan; no network is built for it.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator, Tuple
+
+import numpy as np
+
+from tinynets.arch import NetPlan, NetSpec, expand, measure, scale
+from tinynets.formula.budget import COSTS
+
+MAX_REJECTIONS = 20_000  # in a row: the ranges and the budget then have next to nothing in common
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where networks are drawn from: uniformly in r, d and w, kept when the cost is `budget` times the base's.
+
+    `min_resolution` in pixels: smaller inputs are rejected as well.
+    """
+    r: Tuple[float, float] = (0.35, 1.3)
+    d: Tuple[float, float] = (0.35, 1.6)
+    w: Tuple[float, float] = (0.35, 1.4)
+    budget: Tuple[float, float] = (0.03, 1.05)
+    cost: str = 'macs'
+    min_resolution: int = 8
+
+    def __post_init__(self):
+        for name in ('r', 'd', 'w', 'budget'):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f'{name}=[{low:g}, {high:g}]: must be two increasing numbers above 0')
+        if self.cost not in COSTS:
+            raise ValueError(f"cost '{self.cost}': must be one of {', '.join(COSTS)}")
+
+
+def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
+    """Yield networks of the space without end, each one once; the first n are the same whatever n.
+
+    d and w have three decimals, r is a whole number of pixels; networks that round to the same blocks and resolution
+    are the same. Raises ValueError where the space holds next to no (further) network.
+    """
+    rng = np.random.default_rng(seed)
+    allowed = np.array(space.budget) * getattr(measure(expand(base)), space.cost)
+    seen, rejected = set(), 0
+    while True:
+        r, d, w = (float(rng.uniform(*limits)) for limits in (space.r, space.d, space.w))
+        resolution = round(base.base_resolution * r)
+        if resolution >= space.min_resolution:
+            spec = scale(base, d=round(d, 3), w=round(w, 3), resolution=resolution)
+            plan = expand(spec)
+            key = blocks(plan)
+            if key not in seen and allowed[0] <= getattr(measure(plan), space.cost) <= allowed[1]:
+                seen.add(key)
+                rejected = 0
+                yield spec
+                continue
+        rejected += 1
+        if rejected >= MAX_REJECTIONS:
+            raise ValueError(f'{len(seen)} networks found, and no other in {rejected:,} draws; widen r, d, w or budget')
+
+
+def blocks(plan: NetPlan) -> tuple:
+    """What tells two networks apart: input size and every block's place, channels and size."""
+    return plan.resolution, tuple((b.name, b.expanded_channels, b.out_channels, b.out_size) for b in plan.blocks)

@@ -1,0 +1,53 @@
+"""Networks for a budget, in text."""
+from __future__ import annotations
+
+from typing import Dict
+
+from tinynets.formula.budget import COSTS, amount_text
+from tinynets.formula.rules import Impossible, Network
+
+_OUTSIDE = 'lies outside the budgets that the formula was fitted to: an extrapolation'
+
+
+def _borrowed(network: Network) -> str:
+    """That a formula comes from another base, and what its budgets are shares of here."""
+    return (f'r(c) and d(c) were fitted to {network.fitted_to}; c = {network.prediction.c:.3g} is the share of '
+            f"{network.spec.base}'s own cost. fit_formula.py fits a formula to {network.spec.base}'s networks")
+
+
+def describe(network: Network) -> str:
+    """A network, a fact a line."""
+    summary, kind = network.summary(), network.budget.kind
+    lines = [('network', network.name), ('rule', network.rule), ('resolution', f'{network.resolution} px')]
+    lines += [(m, f'{getattr(network.spec, m):.4g}') for m in 'rdw']
+    if network.prediction:
+        for m in 'rd':
+            low, high = summary[f'{m}_interval']
+            lines.append((f'{m} fitted', f'{summary[f"{m}_formula"]:.3f}, 95 % of networks {low:.3f} to {high:.3f}'))
+    if network.phi is not None:
+        lines.append(('phi', f'{network.phi:g}'))
+    lines += [(k, f'{summary[k]:,} {unit}') for k, unit in COSTS.items()]
+    lines.append(('budget', f'{network.budget}, {100 * network.distance:+.2f} % {kind}'))
+    if network.prediction and network.prediction.extrapolated:
+        lines.append(('note', f'c = {network.prediction.c:.3g} {_OUTSIDE}'))
+    if network.borrowed:
+        lines.append(('note', _borrowed(network)))
+    return '\n'.join(f'{key:<12} {value}' for key, value in lines)
+
+
+def side_by_side(found: Dict[str, object]) -> str:
+    """All rules' networks at a budget, a row each, and why there is none."""
+    rows, notes = [('rule', 'px', 'r', 'd', 'w', *COSTS, 'of the budget')], []
+    for rule, network in found.items():
+        if isinstance(network, Impossible):
+            rows.append((rule, *['-'] * (len(rows[0]) - 1)))
+            notes.append(f'{rule}: {network}')
+            continue
+        rows.append((rule, str(network.resolution), *(f'{getattr(network.spec, m):.3f}' for m in 'rdw'),
+                     *(amount_text(getattr(network.complexity, kind)) for kind in COSTS), f'{100 * network.distance:+.2f} %'))
+        if network.prediction and network.prediction.extrapolated:
+            notes.append(f'{rule}: c = {network.prediction.c:.3g} {_OUTSIDE}')
+        if network.borrowed:
+            notes.append(f'{rule}: {_borrowed(network)}')
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return '\n'.join(['  '.join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows] + notes)

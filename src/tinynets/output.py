@@ -1,0 +1,198 @@
+"""What a command prints, and what it makes besides its result: neither ends the work.
+
+`guard()` lets standard output and standard error outlive their readers, `side_product` turns a picture, card or event
+file that cannot be made into one line of warning.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import sys
+from typing import Iterator, Optional, Set
+
+from tinynets.text import LINE, shorten
+
+GONE = (errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET)  # nobody will ever read this stream again
+LACKING = {  # what a machine lacks: the system's error numbers, and words of the framework's and of threads' errors
+    'space': ((errno.ENOSPC, errno.EDQUOT, errno.EROFS), r'No space left|quota exceeded|Read-only file system|'
+              r'database or disk is full|disk I/O error|readonly database|unable to open database'),
+    'memory': ((errno.ENOMEM,), r'bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Mm]emory (is )?not enough|'
+                                r'([Aa]lloc|[Mm]alloc)\w* .{0,60}fail|failed to map segment'),
+    'processes': ((errno.EAGAIN, errno.EMFILE, errno.ENFILE),
+                  r"can't start new thread|Resource temporarily unavailable|Too many open files"),
+}
+ADVICE = {'memory': 'out of memory; a smaller batch, image or network needs less',
+          'processes': 'the system allows no more threads, processes or open files; ulimit -u and ulimit -n show the '
+                       'limits'}
+
+_warned: Set[str] = set()
+
+
+class Guarded:
+    """A text stream whose writes never raise OSError; `error` is the first one that was met.
+
+    After a failure that will last, the stream leads to /dev/null; after another, such as a full disk, the next line is
+    tried again.
+    """
+
+    def __init__(self, stream, error: Optional[OSError] = None):
+        self.stream, self.error, self.told = stream, error, True
+
+    def write(self, text: str) -> int:
+        """Write text, or lose it."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Pass on what is buffered, or lose it."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._lose(error)
+
+    def close_safely(self) -> None:
+        """Flush for the last time: what cannot be written goes to /dev/null, or the interpreter would complain."""
+        self.flush()
+        if self.error:
+            _lead_to_null(self.stream)
+            self.flush()
+
+    def _lose(self, error: OSError) -> None:
+        if error.errno in GONE:
+            _lead_to_null(self.stream)
+        if self.error is None:
+            self.error = error
+            if not self.told:
+                _to_stderr(f'warning: standard output: {error.strerror}; the work continues, its lines are lost')
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+
+def guard(log: bool = False) -> None:
+    """Let standard output and error outlive their readers. `log`: say so on the other stream when output is lost.
+
+    A closed descriptor of the three is opened on /dev/null first, or the next file would take its place and the
+    framework would write its messages into it.
+    """
+    closed = []
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            closed.append(number)
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    for number, name in ((1, 'stdout'), (2, 'stderr')):
+        stream = getattr(sys, name)
+        if isinstance(stream, Guarded):
+            continue
+        if stream is None:
+            stream = open(number, 'w', encoding='utf-8', closefd=False)
+        elif hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')  # what a terminal's coding lacks is shown as escapes
+        made = Guarded(stream, OSError(errno.EBADF, 'closed') if number in closed else None)
+        made.told = not (log and name == 'stdout')
+        setattr(sys, name, made)
+
+
+def lost_output() -> Optional[OSError]:
+    """End the guarded streams; what standard output failed with, other than a reader that has gone, if it did."""
+    failed = None
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, Guarded):
+            stream.close_safely()
+            if stream is sys.stdout and stream.error and stream.error.errno != errno.EPIPE:
+                failed = stream.error
+    return failed
+
+
+def unread() -> bool:
+    """Whether the reader of standard output has gone, so that nothing printed will be seen."""
+    return isinstance(sys.stdout, Guarded) and sys.stdout.error is not None and sys.stdout.error.errno in GONE
+
+
+def _lead_to_null(stream) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def _to_stderr(line: str) -> None:
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def side_product(what: str) -> Iterator[None]:
+    """Make something that the work does not depend on: where that fails, a warning says so, once for each `what`."""
+    try:
+        yield
+    except Exception as error:  # drawing and event files are other libraries' code, which raises anything
+        if what not in _warned:
+            _warned.add(what)
+            _to_stderr(f'warning: {printable(what)} could not be written ({describe(error)}); the work continues '
+                       'without it')
+
+
+def lacking(error: Optional[BaseException]) -> str:
+    """What the machine lacked where that is behind an error: 'space', 'memory' or 'processes', else ''.
+
+    Errors that this one was raised from, or while handling, are looked at as well.
+    """
+    seen: Set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, MemoryError):
+            return 'memory'
+        by_text = isinstance(error, (RuntimeError, OSError, SystemError, ImportError)) or _is_of_sqlite(error)
+        number = getattr(error, 'errno', None)
+        what = next((what for what, (numbers, _) in LACKING.items() if number in numbers), '') or (
+            lacking_by(str(error)) if by_text else '')
+        if what:
+            return what
+        error = error.__cause__ or error.__context__
+    return ''
+
+
+def lacking_by(text: str) -> str:
+    """The same by the words of the framework, of threads and of SQLite, in a log for example."""
+    return next((what for what, (_, words) in LACKING.items() if re.search(words, text)), '')
+
+
+def _is_of_sqlite(error: BaseException) -> bool:
+    return type(error).__module__ == 'sqlite3' and type(error).__name__ == 'OperationalError'
+
+
+def absent(error: BaseException) -> str:
+    """The package that is not installed where that is the error, else ''. The project's own modules are no package."""
+    name = (error.name or '').partition('.')[0] if isinstance(error, ModuleNotFoundError) else ''
+    return '' if name == __name__.partition('.')[0] else name
+
+
+def describe(error: BaseException) -> str:
+    """One line that says what an exception is about, printable, with the middle left out of a long one."""
+    if absent(error):
+        return (f'the Python package {absent(error)} is not installed for {sys.executable}; run this in the '
+                'environment that the scripts made (source .venv/bin/activate), or pip install -r requirements.txt')
+    if isinstance(error, OSError) and error.strerror:
+        return shorten(printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror), LINE)
+    what = lacking(error) if isinstance(error, (MemoryError, RuntimeError, SystemError, ImportError)) else ''
+    if what in ADVICE:
+        return ADVICE[what]
+    return shorten(printable(' '.join(str(error).split())), LINE) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """A line with its control characters as escapes: in names from others' files they could steer the terminal.
+
+    Line separators, marks that change the direction of writing, and surrogates, which stand for bytes of a file name
+    that are not UTF-8, become escapes too.
+    """
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]',
+                  lambda found: found[0].encode('unicode_escape').decode(), text)

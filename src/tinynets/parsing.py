@@ -1,0 +1,156 @@
+"""JSON and YAML of others' files, in bounded time and memory: small, not deep, and without aliases that multiply."""
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Callable, Dict
+
+import yaml
+
+from tinynets.files import decode_text
+from tinynets.text import shorten, shown
+
+MAX_JSON = 1 << 24  # bytes of a file
+MAX_YAML = 1 << 17  # a recipe has 4 kB; PyYAML reads about 50 kB per second
+MAX_DEPTH = 64
+MAX_SCALAR = 4096  # characters, the longest path
+MAX_NODES = 20_000  # of YAML, those of aliases counted as often as they are used
+
+
+def read_json(path, limit: int = MAX_JSON) -> Any:
+    """Return what a JSON file holds. Raises OSError, and ValueError that names the file for anything else it may be."""
+    return _read(path, limit, 'JSON', lambda text: parse_json(text, strict=True))
+
+
+def parse_json(text: str, strict: bool = False) -> Any:
+    """Return what a JSON text holds. Raises ValueError where it is not JSON or nested too deep.
+
+    `strict` refuses what other readers of JSON refuse and Python's takes: NaN, Infinity, half of a surrogate pair.
+    """
+    try:
+        tree = json.loads(text, **(dict(parse_float=_finite, parse_constant=_finite) if strict else {}))
+    except RecursionError:
+        raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)') from None
+    except ValueError as error:
+        raise ValueError(f'not valid JSON ({shorten(str(error))})') from None
+    level = [[tree]]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)
+                 if isinstance(child, (dict, list))]
+    if level:
+        raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)')
+    try:
+        if strict:
+            json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError('not valid JSON (half of a surrogate pair is no character)') from None
+    return tree
+
+
+def _finite(text: str) -> float:
+    """A number of JSON. Raises ValueError for NaN, Infinity and what is too large, which other readers refuse."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f'the number {shorten(text)} is not finite')
+    return value
+
+
+def read_yaml(path) -> Any:
+    """Return what a YAML file holds. Raises OSError, and ValueError that names the file for anything else it may be."""
+    return _read(path, MAX_YAML, 'YAML', parse_yaml)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML text holds; a key that stands twice is an error, not the silent loss of the first.
+
+    Raises ValueError where it is not YAML, nested too deep, or its aliases multiply.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except RecursionError:
+        reason = f'nested more than {MAX_DEPTH} deep'
+    except (yaml.YAMLError, ValueError) as error:
+        reason = ' '.join(str(error).replace('in "<unicode string>", ', '').split())
+    raise ValueError(f'not valid YAML ({shorten(reason, 200)})')
+
+
+def _read(path, limit: int, kind: str, parse: Callable[[str], Any]) -> Any:
+    with open(path, 'rb') as file:
+        data = file.read(limit + 1)
+    try:
+        if len(data) > limit:
+            raise ValueError(f'larger than {limit:,} bytes, as no {kind} file of this package is')
+        try:
+            text = decode_text(data)
+        except ValueError as error:
+            raise ValueError(f'not valid {kind} ({error})') from None
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Only true and false are truth values: YAML 1.1's yes, no, on and off stay text, so that a key may hold them.
+
+    Where a key holds a truth value the configuration takes them for one.
+    """
+
+    yaml_implicit_resolvers = {first: [(tag, form) for tag, form in forms if tag != 'tag:yaml.org,2002:bool']
+                               for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+    depth = 0
+
+    def compose_node(self, parent, index):
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(f'nested more than {MAX_DEPTH} deep')
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def get_single_node(self):
+        node = super().get_single_node()
+        if node is not None and _size(node, {}) > MAX_NODES:
+            raise yaml.YAMLError(f'its aliases multiply to more than {MAX_NODES:,} values')
+        return node
+
+    def construct_object(self, node, deep=False):
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_SCALAR:
+            raise yaml.YAMLError(f'line {node.start_mark.line + 1}: a value of {len(node.value):,} characters')
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # PyYAML's own for !!int ""
+            kind, value = node.tag.rpartition(':')[2], shown(node.value) if isinstance(node, yaml.ScalarNode) else 'it'
+            raise yaml.YAMLError(f'line {node.start_mark.line + 1}: {value} is not of type {kind}') from None
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key_node.tag == 'tag:yaml.org,2002:merge':
+                continue  # what it brings may be replaced
+            key = self.construct_object(key_node, deep=True)
+            try:
+                twice = key in seen
+                seen.add(key)
+            except TypeError:
+                raise yaml.YAMLError(f'the key {shown(key)} is neither text nor a number') from None
+            if twice:
+                raise yaml.YAMLError(f'the key {shown(key)} stands twice')
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver('tag:yaml.org,2002:bool', re.compile('(?:true|True|TRUE|false|False|FALSE)$'), 'tTfF')
+
+
+def _size(node: yaml.Node, known: Dict[int, int]) -> int:
+    """The number of nodes in a tree, one of an alias counted each time. Raises YAMLError for one that holds itself."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = -1
+        children = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_size(child, known) for child in children)
+    if known[id(node)] < 0:
+        raise yaml.YAMLError('an alias holds itself')
+    return known[id(node)]

@@ -1,0 +1,59 @@
+"""Drawing without a display, the same for everybody: by Matplotlib's Agg and its own defaults.
+
+Neither MPLBACKEND, which notebooks set for the commands that are run in them, nor a matplotlibrc has a say. Matplotlib
+is imported when a picture is drawn.
+"""
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import warnings
+from typing import Callable, Iterator
+
+from tinynets.files import replacing
+from tinynets.output import describe
+
+
+class Undrawn(ValueError):
+    """A picture that could not be drawn or written; the message names the file and says why."""
+
+
+@contextlib.contextmanager
+def _defaults() -> Iterator[None]:
+    """Matplotlib with its own settings, which are afterwards what they were."""
+    before = os.environ.get('MPLBACKEND')
+    os.environ['MPLBACKEND'] = 'agg'  # read by the first import, which refuses a backend that is not installed
+    try:
+        import matplotlib
+    finally:
+        if before is None:
+            del os.environ['MPLBACKEND']
+        else:
+            os.environ['MPLBACKEND'] = before
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def picture(draw: Callable) -> Callable:
+    """Make a function (..., path=...) that writes a PNG from one (...) that makes a Matplotlib figure.
+
+    It returns the picture's bytes. The file is whole or not there. Raises Undrawn, whatever went wrong.
+    """
+    @functools.wraps(draw)
+    def write(*arguments, path: str, **options) -> bytes:
+        buffer = io.BytesIO()
+        try:
+            with _defaults(), warnings.catch_warnings():
+                # a name in a script the font lacks is drawn as boxes
+                warnings.filterwarnings('ignore', message='Glyph')
+                figure = draw(*arguments, **options)
+                figure.savefig(buffer, dpi=120, format='png')
+            with replacing(path) as temporary, open(temporary, 'wb') as file:
+                file.write(buffer.getvalue())
+        except Exception as error:  # Matplotlib raises anything
+            raise Undrawn(f'{path}: could not be drawn ({describe(error)})') from error
+        return buffer.getvalue()
+    return write

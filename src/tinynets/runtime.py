@@ -1,0 +1,351 @@
+"""Device, mode, threads, seed, workers and exit: the one file that knows MindSpore's versions and moods."""
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import inspect
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Callable, Iterator, Optional
+
+from tinynets import output, stopping
+from tinynets.commands import spoken
+from tinynets.output import absent, describe, lacking, printable
+from tinynets.stopping import INTERRUPTED, Interrupted
+from tinynets.text import say_once
+
+USER_ERROR = 2  # the exit code of a user's mistake
+
+_rank, _size = 0, 1
+
+
+def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, device_id: int = 0, seed: int = 0,
+              kernels: str = 'auto', jit_level: str = 'auto') -> str:
+    """Set device, execution mode, compilation, the CPU's threads and operators, and the seed; return the device's name.
+
+    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU: a GPU, on which
+    nothing of this was run yet, wants to be named. On a CPU with AVX-512, oneDNN is held to AVX2 unless
+    ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to four times slower in these networks
+    (docs/performance.md). A process that was launched as one of several workers (docs/distributed.md) joins the others
+    here. Raises ValueError for a device that is not there.
+    """
+    warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one a file
+    os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
+    os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
+    if threads:
+        os.environ['OMP_NUM_THREADS'] = str(threads)
+    import mindspore as ms
+
+    from tinynets.kernels import choose, default_threads
+    if device == 'auto':
+        device = 'CPU' if not hasattr(ms, 'hal') or lacks('Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
+        if device == 'CPU' and os.path.exists(ASCEND_DRIVER):
+            print(f'the CPU is used, though an Ascend is here: {without_cann()}', file=sys.stderr)
+    device_id = _local_rank() if launched() else device_id
+    missing = lacks(device, device_id or 0)
+    if missing:
+        advice = without_cann() if device == 'Ascend' else 'use CPU, or see "Environment" in README.md'
+        raise ValueError(f'device {device}: {missing} with MindSpore {ms.__version__} on this machine; {advice}')
+    level = compile_level(jit_level, device)
+    check_launch(device)
+    if device != 'CPU':
+        _set_device(ms, device, device_id)
+    elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
+        _set_device(ms, 'CPU', 0)
+    if launched() and device == 'CPU':
+        threads = threads or default_threads()  # workers share the processors
+    ms.set_context(mode=ms.GRAPH_MODE if mode == 'graph' else ms.PYNATIVE_MODE)
+    if threads:
+        ms.set_context(runtime_num_threads=threads)
+    if device == 'Ascend':
+        _dispatch_by_several(ms)
+    _compile_at(ms, level, device)
+    if launched() and _size == 1:
+        _join()
+    ms.set_seed(seed)
+    usable = hasattr(ms, 'set_device')  # the operators are for graphs of today's releases
+    if kernels == 'auto' and device == 'CPU' and not usable:
+        say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}: the framework's own operators "
+                 'are used, slower')
+    choose(kernels if usable else 'stock', threads)
+    return device
+
+
+def rank() -> int:
+    """Which of the workers this process is, counted from 0; worker 0 alone prints and writes."""
+    return _rank
+
+
+def size() -> int:
+    """How many workers train or evaluate together; 1 for a process of its own."""
+    return _size
+
+
+def launched() -> bool:
+    """Whether this process is to be one of several: of scripts/ or msrun, or of mpirun."""
+    return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1
+
+
+def check_launch(device: str) -> None:
+    """Raise ValueError where processes that were started together would not meet.
+
+    MindSpore has no word for what is missing, or trains in each of them for itself, all in the same run folder.
+    """
+    environment, several = os.environ, launched()
+    how = 'start the workers by scripts/run_distribute_train.sh or msrun (docs/distributed.md)'
+    needed = ('MS_WORKER_NUM', 'MS_SCHED_HOST', 'MS_SCHED_PORT') if 'MS_ROLE' in environment else ()
+    missing = [name for name in needed if not environment.get(name)]
+    if missing:
+        raise ValueError(f'MS_ROLE is set without {", ".join(missing)}; {how}')
+    if _by_table() and not several:
+        raise ValueError('RANK_TABLE_FILE: MindSpore starts no workers by a rank table alone any more; start them by '
+                         'scripts/run_distribute_train.sh, or by msrun --rank_table_file (docs/distributed.md)')
+    if device == 'CPU' and several and (_by_table() or 'MS_ROLE' not in environment):
+        raise ValueError(f"{'a rank table' if _by_table() else 'mpirun'}: MindSpore's CPU workers meet by its "
+                         f'scheduler only; {how}' + (', without RANK_TABLE_FILE' if _by_table() else ''))
+    alone = {'MS_WORKER_NUM': 1, 'RANK_SIZE': 1, 'RANK_ID': 0, 'PMI_SIZE': 1, 'SLURM_STEP_NUM_TASKS': 1}
+    sign = next((name for name, most in alone.items() if _number(name) > most), None)
+    if sign and not several:
+        raise ValueError(f'{sign}={environment[sign]} says that this is one of several processes, but not how they '
+                         f'meet; {how}, or unset {sign} to run it alone')
+
+
+def _number(name: str) -> int:
+    """A number in the environment; 0 where there is none."""
+    text = os.environ.get(name) or '0'
+    if not text.isdigit():
+        raise ValueError(f'{name}={text} in the environment: must be a number')
+    return int(text)
+
+
+def _by_table() -> bool:
+    return bool(os.environ.get('RANK_TABLE_FILE')) and _number('RANK_SIZE') > 1
+
+
+def _join() -> None:
+    """Meet the other workers, by hccl, nccl or, on the CPU, mccl. The scheduler, who introduces them, ends here."""
+    global _rank, _size
+    from mindspore.communication import get_group_size, get_rank, init
+    if os.environ.get('MS_ROLE') == 'MS_SCHED':
+        for number in stopping.SIGNALS:  # it goes when the workers have gone
+            signal.signal(number, signal.SIG_IGN)
+        init()
+        sys.exit(0)
+    with stopping.at_once():  # nothing can be lost yet, and the others may never come
+        init()
+    if os.environ.get('TINYNETS_MET'):
+        os.close(int(os.environ.pop('TINYNETS_MET')))  # the launcher sees it; init() lets no thread of ours speak
+    atexit.register(_close_stderr)
+    _rank, _size = get_rank(), get_group_size()
+    if _rank == 0:
+        _speak_to_terminal()
+
+
+def _speak_to_terminal() -> None:
+    """Where the launcher let another worker speak: MindSpore 2.0 numbers workers as they arrive, not as it is told."""
+    if os.environ.get('RANK_ID', '0') != '0' and os.environ.get('TINYNETS_TERMINAL'):
+        for number, terminal in enumerate(os.environ['TINYNETS_TERMINAL'].split(','), start=1):
+            os.dup2(int(terminal), number)
+
+
+def _local_rank() -> Optional[int]:
+    """The device of this worker; None lets MindSpore give each worker of this machine its own when they meet.
+
+    MindSpore's scheduler does so for workers without a DEVICE_ID, as its documentation starts them by hand, unless a
+    device is named. Under mpirun a DEVICE_ID may be the shell's, the same for all.
+    """
+    if 'MS_ROLE' in os.environ:
+        return _number('DEVICE_ID') if os.environ.get('DEVICE_ID') else None
+    return _number('OMPI_COMM_WORLD_LOCAL_RANK')
+
+
+def _close_stderr() -> None:
+    """MindSpore takes leave of the other workers with log lines, whatever GLOG_v says."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _dispatch_by_several(ms) -> None:
+    """Let five threads start operators, the documented default: of fewer than 12 threads or processors it is one.
+
+    With one it refuses graphs with a condition on an Ascend, as a loss scale makes them.
+    """
+    try:
+        ms.runtime.dispatch_threads_num(5)
+    except (AttributeError, RuntimeError):  # an earlier release; set already, perhaps by an earlier call
+        pass
+
+
+def _set_device(ms, device: str, device_id: Optional[int]) -> None:
+    if hasattr(ms, 'set_device'):
+        ms.set_device(device, device_id)
+    else:  # before 2.5
+        ms.set_context(device_target=device, **({} if device_id is None else {'device_id': device_id}))
+
+
+def compile_level(asked: str, device: str) -> str:
+    """MindSpore's jit_level for `runtime.jit_level` on a device: 'auto' is O1 on an Ascend, whose operators O1 fuses.
+
+    Raises ValueError for O2 without an Ascend: it is the graph engine's.
+    """
+    if asked == 'O2' and device != 'Ascend':
+        raise ValueError('runtime.jit_level=O2: compiles by the graph engine of an Ascend, and the device is '
+                         f'{device}; use auto, O0 or O1')
+    return asked if asked != 'auto' else 'O1' if device == 'Ascend' else 'O0'
+
+
+def _compile_at(ms, level: str, device: str) -> None:
+    """Tell MindSpore the level. It is O0 where nothing was told, but on the first Ascend 910."""
+    try:
+        before = ms.get_context('jit_config') or {'jit_level': 'O0'}
+    except ValueError:  # MindSpore 2.0 has no levels
+        return
+    if device == 'Ascend' or before['jit_level'] != level:
+        ms.set_context(jit_config={'jit_level': level})
+
+
+def fuses_updates() -> bool:
+    """Whether an optimizer updates each parameter by one of the framework's fused operators.
+
+    They save launches, of which an Ascend or a GPU can begin only some 100,000 a second. The CPU's split a tensor among
+    threads by a search over run time and round differently at the seams, so a resumed run would drift from the
+    uninterrupted one.
+    """
+    import mindspore as ms
+    return ms.get_context('device_target') != 'CPU'
+
+
+def on_cpu(function: Callable, *arguments):
+    """Return function(*arguments), computed on the CPU: in a process of its own where this one has another device.
+
+    Convolutions round float32 to 10 or 11 bits on a GPU (TF32) and an Ascend (HF32), and MindSpore can't turn that off
+    and on again once operators have run; what is compared digit by digit is therefore computed on the CPU. `function`
+    must be a module's. Raises what the function raises, and ValueError where its process is killed.
+    """
+    import mindspore as ms
+    if ms.get_context('device_target') == 'CPU':
+        return function(*arguments)
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), _begin_on_cpu) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            raise ValueError('the process that computes on the CPU was killed, perhaps for want of memory') from None
+
+
+def _begin_on_cpu() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits answers
+    configure('CPU')
+
+
+def lacks(device: str, number: int = 0) -> str:
+    """What is missing for the device; nothing where it can be used.
+
+    The GPUs' back end loads wherever CUDA's libraries are, so they are counted; without a driver the count fails.
+    """
+    if device == 'CPU':
+        return ''
+    import mindspore as ms
+    try:
+        if not hasattr(ms, 'hal'):  # before 2.3
+            ms.set_context(device_target=device)
+            return 'none found' if device == 'GPU' and ctypes.CDLL('libcuda.so.1').cuInit(0) else ''
+        if not ms.hal.is_available(device):
+            return 'not available'
+        count = ms.hal.device_count(device) if device == 'GPU' else number + 1
+    except (ValueError, RuntimeError, OSError) as error:  # OSError: no libcuda.so.1
+        reason = re.search(r'\[\d+\], *(\S.*)', str(error))  # "The cudaGetLastError[35], CUDA driver version is ..."
+        return f'none found ({reason[1]})' if reason else 'not available'
+    return '' if number < count else f'no number {number} among the {count} found' if count else 'none found'
+
+
+ASCEND_DRIVER = '/dev/davinci_manager'  # made by the driver of any Ascend
+CANN_VERSIONS = '8.2, 8.3, 8.5, 9.0 or 9.1'  # those that MindSpore 2.10 names
+CANN_FOLDERS = ('/usr/local/Ascend/cann', '/usr/local/Ascend/ascend-toolkit', '~/Ascend/cann',
+                '~/Ascend/ascend-toolkit')
+
+
+def without_cann() -> str:
+    """What to do where MindSpore finds no Ascend: what CANN, its library, lacks here."""
+    home = os.environ.get('ASCEND_HOME_PATH', '')
+    if home and os.path.isdir(home):
+        return (f'CANN is in {home}; is it {CANN_VERSIONS}, does npu-smi info list a device, and were '
+                'requirements-ascend.txt and its te and hccl wheels installed? See docs/distributed.md')
+    what = f'ASCEND_HOME_PATH={printable(home)} is no folder' if home else 'ASCEND_HOME_PATH is not set'
+    scripts = [os.path.expanduser(f'{folder}/set_env.sh') for folder in CANN_FOLDERS]
+    found = next((script for script in scripts if os.path.isfile(script)), None)
+    how = f'source {found}' if found else f'install CANN {CANN_VERSIONS}, source its set_env.sh'
+    return f'{what}: {how} and pip install -r requirements-ascend.txt (docs/distributed.md), or use CPU'
+
+
+def crc_check(function: Callable) -> dict:
+    """The option of MindSpore's checkpoint functions that guards a file by a checksum; 2.0 has none."""
+    return {'crc_check': True} if 'crc_check' in inspect.signature(function).parameters else {}
+
+
+def chooses_precision() -> bool:
+    """Whether mixed precision takes a type and the level auto, as releases after 2.0 do."""
+    from mindspore import amp
+    return 'dtype' in inspect.signature(amp.auto_mixed_precision).parameters
+
+
+@contextlib.contextmanager
+def graph_engine() -> Iterator[None]:
+    """Compile by Ascend's graph engine, which alone writes AIR; kernel by kernel, later Ascends' default, does not."""
+    import mindspore as ms
+    try:
+        before = ms.get_context('jit_config') or {'jit_level': 'O0'}
+    except ValueError:  # MindSpore 2.0 has no other way
+        yield
+        return
+    ms.set_context(jit_config={'jit_level': 'O2'})
+    try:
+        yield
+    finally:
+        ms.set_context(jit_config=before)
+
+
+def sinks_data(device: str) -> bool:
+    """Whether the device runs many steps a call, its data fed by a queue on the device."""
+    return device in ('Ascend', 'GPU')
+
+
+def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
+    """Run a command line: a user's mistake prints one line and exits with 2, a stop on request with 130.
+
+    So does what the machine lacks: space, memory, processes. A reader of the output that goes away changes nothing;
+    output that cannot be written otherwise makes the exit code 2 after the work is done, but not where it is a mere
+    `log` of work whose results are files. TINYNETS_DEBUG=1 in the environment shows where in the code an error
+    came from.
+    """
+    output.guard(log)  # first: it closes the gaps that other descriptors would fill
+    stopping.listen()
+    try:
+        code = main() or 0
+    except SystemExit as end:  # argparse
+        code = end.code
+    except Interrupted as stop:
+        code = _failed(stop, INTERRUPTED)
+    except KeyboardInterrupt:
+        code = _failed('interrupted', INTERRUPTED)
+    except Exception as error:
+        a_line = isinstance(error, (ValueError, OSError)) or lacking(error) or absent(error)
+        if os.environ.get('TINYNETS_DEBUG') or not a_line:
+            raise
+        code = _failed(f'error: {describe(error)}', USER_ERROR)
+    lost = output.lost_output()
+    if lost and not log and not code:
+        code = _failed(f'error: standard output: {lost.strerror}; what was to be printed is lost', USER_ERROR)
+    stopping.done()
+    sys.exit(code)
+
+
+def _failed(line: object, code: int) -> int:
+    print(spoken(str(line)), file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,198 @@
+"""Stopping on request: what a signal does, from a command's first line to its last.
+
+SIGINT and SIGTERM, SIGHUP (the terminal was closed) and SIGUSR1 (a batch system's notice) ask a command to stop.
+Outside of a `Stop` block that defers them there is nothing to save: temporary files are removed and the process ends at
+once with exit code 130. A thread does that, for an exception in the middle of the framework's code comes out as another
+error, as an abort or not at all. Inside of such a block the request is noted, and the block saves and raises
+Interrupted.
+"""
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from typing import Callable, Iterator, List, Optional
+
+from tinynets.files import remove_workplaces
+
+INTERRUPTED = 130  # the exit code
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+# of these a second one ends everything at once; a terminal sends SIGHUP twice
+IMPATIENT = (signal.SIGINT, signal.SIGTERM)
+TWICE = 1.0  # seconds: what comes sooner is the same request, as `timeout` signals the process and then its group
+TIDYING = 3.0  # seconds for removing temporary files, at most
+
+at_end: List[Callable[[], None]] = []  # what else is to be done before a stopped process ends
+
+_listening = False
+_stops: List['Stop'] = []  # the blocks that are open, the innermost last
+_late: List['Stop'] = []  # those that ended by themselves after a request
+
+
+class Interrupted(Exception):
+    """The work was asked to stop and did, with everything saved; the message says how to resume it."""
+
+
+def listen() -> None:
+    """Answer signals from here on, in the main thread of a command. A SIGHUP that nohup ignores stays ignored."""
+    global _listening
+    if _listening:
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_signal)
+    try:
+        threading.Thread(target=_watch, args=(reader,), name='stopping', daemon=True).start()
+    except RuntimeError:  # no more threads: the handler itself must do
+        return
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    _listening = True
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """Let signals end the process by themselves: where the framework waits and lets no thread of Python run meanwhile."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def done() -> None:
+    """The exit code stands: what comes now comes too late, and must not end the interpreter half-way."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _on_signal(number: int, frame) -> None:
+    """In the main thread, as soon as it runs Python again; the thread below may have been faster."""
+    if not _listening:
+        _answer(number)
+    elif _stops and _stops[-1].deferring:
+        _stops[-1].note()
+
+
+def _watch(reader: int) -> None:
+    while True:
+        for number in os.read(reader, 1):  # a byte for each signal, its number
+            if number in SIGNALS:
+                _answer(number)
+
+
+def _answer(number: int) -> None:
+    stop = _stops[-1] if _stops else None
+    if stop is None or not stop.deferring or stop.insists(number):
+        end_now(stop.message if stop else 'interrupted')
+    else:
+        stop.note()
+
+
+def end_now(message: str) -> None:
+    """End this process with 130: remove temporary folders, end child processes, say the message."""
+    tidying = threading.Thread(target=_tidy, args=(message,), daemon=True)
+    try:
+        tidying.start()
+        tidying.join(TIDYING)
+    except RuntimeError:
+        _tidy(message)
+    os._exit(INTERRUPTED)
+
+
+def _tidy(message: str) -> None:
+    steps = [_end_children, *at_end, _remove_temporary_folders, lambda: _say(message)]
+    for step in steps:
+        with contextlib.suppress(Exception):
+            step()
+
+
+def _say(message: str) -> None:
+    if sys.stderr is not None and sys.stderr.isatty():
+        message = f'\r\x1b[?25h\x1b[K{message}'  # a progress bar hides the cursor
+    print(message, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+
+
+def _end_children() -> None:
+    for task in os.listdir('/proc/self/task'):
+        with open(f'/proc/self/task/{task}/children', encoding='ascii') as file:
+            for child in file.read().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGTERM)
+
+
+def _remove_temporary_folders() -> None:
+    remove_workplaces()
+    for thing in gc.get_objects():
+        if type(thing) is tempfile.TemporaryDirectory:
+            thing.cleanup()
+
+
+def check() -> None:
+    """Raise Interrupted where a stop was asked for in a block that came to its end all the same."""
+    if _late:
+        raise Interrupted('interrupted')
+
+
+class Stop:
+    """A block that answers a request to stop itself: it looks at `requested` between two steps of its work.
+
+    From `defer()` on a request is only noted; before, it ends the process at once with `message`, as nothing can be
+    lost. In a program that is none of this package's commands the block takes the signals itself and always defers.
+    """
+
+    def __init__(self, message: str = 'interrupted', deferring: bool = True):
+        self.message, self.deferring = message, deferring or not _listening
+        self.requested_at: Optional[float] = None
+        self.before: dict = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether a stop was asked for."""
+        return self.requested_at is not None
+
+    def defer(self) -> None:
+        """From now on there is something to save."""
+        self.deferring = True
+
+    def note(self) -> None:
+        """A stop is asked for."""
+        if self.requested_at is None:
+            self.requested_at = time.monotonic()
+
+    def insists(self, number: int) -> bool:
+        """Whether a signal is the second request, by somebody who does not want to wait."""
+        return number in IMPATIENT and self.requested and time.monotonic() - self.requested_at > TWICE
+
+    def __enter__(self) -> 'Stop':
+        _stops.append(self)
+        if not _listening:
+            try:
+                self.before = {s: signal.signal(s, self._request) for s in SIGNALS
+                               if s != signal.SIGHUP or signal.getsignal(s) is not signal.SIG_IGN}
+            except ValueError:  # not in the main thread: nobody can signal us
+                self.before = {}
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        _stops.remove(self)
+        if _listening and kind is None and self.requested:
+            _late.append(self)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, frame) -> None:
+        if self.insists(number):
+            raise KeyboardInterrupt
+        self.note()

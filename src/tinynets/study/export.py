@@ -1,0 +1,84 @@
+"""A study's results as tables: a row for each network, and a row for each training."""
+from __future__ import annotations
+
+import csv
+import os
+import statistics
+from typing import Dict, List, Sequence, Tuple
+
+from tinynets.files import replacing
+from tinynets.study.store import Store
+
+COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w', 'resolution',
+           'macs', 'params', 'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
+TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w',
+                    'resolution', 'macs', 'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
+
+
+def networks(store: Store) -> Tuple[List[dict], int]:
+    """A row for each network that has a trial done, and the number of trials that are not done.
+
+    Scores are mean and sample standard deviation over a network's trainings without a flag.
+
+    A network whose trainings are all flagged has the flag and no score.
+    """
+    groups: Dict[str, List[dict]] = {}
+    for trial in store.trials():
+        groups.setdefault(trial['name'], []).append(trial)
+    facts, rows = _facts(store), []
+    unfinished = sum(trial['status'] != 'done' for trial in store.trials())
+    for name, trials in groups.items():
+        done = [t for t in trials if t['status'] == 'done']
+        if not done:
+            continue
+        good = [t for t in done if not t['flag']]
+        scores = [t['top1'] for t in good]
+        rows.append({
+            **{key: done[0][key] for key in COLUMNS if key in done[0]},
+            **facts,
+            'top1': statistics.fmean(scores) if scores else '',
+            'top1_deviation': statistics.stdev(scores) if len(scores) > 1 else '', 'seeds': len(good) or len(done),
+            'flag': '' if good else done[0]['flag'], 'seconds': statistics.fmean(t['seconds'] for t in done)})
+    return rows, unfinished
+
+
+def trainings(store: Store) -> List[dict]:
+    """A row for each trial that is done, with its seed and its own score; flagged ones too."""
+    facts = _facts(store)
+    return [{**{key: trial[key] for key in TRAINING_COLUMNS if key in trial},
+             **facts}
+            for trial in store.trials() if trial['status'] == 'done']
+
+
+def _facts(store: Store) -> dict:
+    """What the rows say of the base; studies of earlier releases had images of three channels."""
+    facts = {'in_channels': 3, **store.facts()}
+    return {key: facts[key] for key in ('base', 'base_resolution', 'num_classes', 'in_channels')}
+
+
+def trainings_path(path: str) -> str:
+    """Where the rows of `trainings` go, beside the table of networks: records.csv -> records.seeds.csv."""
+    stem, ending = os.path.splitext(path)
+    return f'{stem}.seeds{ending}'
+
+
+def write_csv(path: str, rows: List[dict], columns: Sequence[str] = COLUMNS) -> None:
+    """Write the rows, whole or not at all; numbers read back equal."""
+    with replacing(path) as temporary:
+        with open(temporary, 'w', encoding='utf-8', newline='') as file:
+            out = csv.DictWriter(file, columns, lineterminator='\n')
+            out.writeheader()
+            out.writerows({key: row[key] for key in columns} for row in rows)
+
+
+def draw_rules(path: str, rows: List[dict], cost: str) -> None:
+    """Draw accuracy over cost of the networks that rules made (`tiny:5M`), a line for each rule.
+
+    Raises ValueError where there are none.
+    """
+    from tinynets.formula import RULES, plots
+    drawn = [(rule, row[cost], row['top1'], row['top1_deviation'] or None) for row in rows if row['top1'] != ''
+             for label in row['label'].split(', ') for rule in [label.partition(':')[0]] if rule in RULES]
+    if not drawn:
+        raise ValueError(f'{path}: no network of this study is a rule\'s (study.networks, for example tiny:5M)')
+    plots.comparison(drawn, cost, path=path)

@@ -1,0 +1,245 @@
+"""Running a study: workers side by side, progress, and what is left when they stop."""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from typing import Callable, List, Optional
+
+import numpy as np
+
+from tinynets.arch import expand, measure
+from tinynets.data import presets
+from tinynets.formula.budget import base_network
+from tinynets.output import lacking_by
+from tinynets.stopping import INTERRUPTED, Interrupted, Stop
+from tinynets.study.config import Candidate, StudyConfig, candidates, check_same, flat
+from tinynets.study.store import MOST_DEATHS, Store
+from tinynets.study.trial import NOTHING_TO_DO, PARENT, PAUSED
+from tinynets.training.progress import duration, tell
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ASSUMED_MACS = 12e9  # multiply-adds a second and processor in training, before any trial is timed
+START_SECONDS = 12.0  # of a trial: imports, data, compilation
+BACKWARD = 2  # a backward pass costs about two forward ones
+EVERY = 15.0  # seconds between lines of progress
+IDLE, PATIENCE = 2, 5.0  # after so many processes that found nothing to take, others having it all, wait so long
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A study before it runs: its networks, its number of trials and the multiply-adds of all of it."""
+    config: StudyConfig
+    networks: List[Candidate]
+    num_classes: int
+    train_images: int
+    val_images: int
+    chance: float  # percent that the most frequent class alone would score
+
+    @property
+    def images(self) -> float:
+        """Forward passes that one trial costs, a backward pass as BACKWARD of them."""
+        train = self.config.train
+        evaluations = -(-train.epochs // train.eval_every)
+        return train.epochs * self.train_images * (1 + BACKWARD) + evaluations * self.val_images
+
+    def rows(self) -> List[dict]:
+        """What the store holds of each trial at the start."""
+        found = []
+        whole = base_network(self.config.study.base, self.config.study.base_resolution).base_resolution
+        for candidate in self.networks:
+            cost, spec = measure(expand(candidate.spec)), candidate.spec
+            resolution = expand(spec).resolution
+            for i in range(self.config.study.seeds):
+                found.append({'name': candidate.name, 'label': candidate.label, 'seed': self.config.train.seed + i,
+                              'r': resolution / whole, 'd': spec.d, 'w': spec.w, 'resolution': resolution,
+                              'macs': cost.macs, 'params': cost.params, 'peak_memory': cost.peak_memory})
+        return found
+
+    def facts(self) -> dict:
+        """What exports say of the base."""
+        base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
+        return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
+                'in_channels': self.config.model.in_channels, 'images': self.images, 'chance': self.chance}
+
+
+def plan(config: StudyConfig) -> Plan:
+    """Draw the networks and look at the data. Raises ValueError or FileNotFoundError for what can't be had."""
+    data = dataclasses.replace(config.data, check=False)
+    train_set, val_set = presets.dataset(data, 'train'), presets.dataset(data, 'val')
+    classes = len(train_set.class_names)
+    chance = 100 * float(np.bincount(val_set.labels).max()) / len(val_set)
+    networks = candidates(config.study, classes, config.model.in_channels)
+    return Plan(config, networks, classes, len(train_set), len(val_set), chance)
+
+
+def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
+    """How long a trial takes: a + b x multiply-adds by least squares over the finished ones, or from ASSUMED_MACS."""
+    done = [t for t in trials if t['status'] == 'done' and t['seconds']]
+    if len({t['macs'] for t in done}) < 3:
+        return lambda trial: START_SECONDS + trial['macs'] * images / (ASSUMED_MACS * processors)
+    slope, start = np.polyfit([t['macs'] for t in done], [t['seconds'] for t in done], 1)
+    least = min(t['seconds'] for t in done) / 2
+    return lambda trial: max(least, start + slope * trial['macs'])
+
+
+def left(trials: List[dict], images: float, workers: int, alive: Callable[[int], bool] = lambda number: False) -> float:
+    """Seconds until the study is done, all workers working; `alive` says of a trial whether a process has it."""
+    from tinynets.kernels import default_threads
+    seconds = seconds_of(trials, images, max(1, default_threads() // workers))
+    now = time.time()
+    waiting = [max(0.0, seconds(t) - (now - t['started'] if t['status'] == 'running' and alive(t['id']) else 0.0))
+               for t in trials if t['status'] in ('pending', 'running')]
+    return max([sum(waiting) / workers] + waiting)
+
+
+def estimate(planned: Plan) -> str:
+    """What the whole study costs, in words."""
+    rows = [dict(row, status='pending') for row in planned.rows()]
+    total = sum(row['macs'] for row in rows) * planned.images
+    workers = planned.config.study.workers
+    return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
+            f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
+            f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a processor '
+            f'does {ASSUMED_MACS / 1e9:.0f} G a second; better known when some trials are timed')
+
+
+def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
+    """Run what is not done. Returns the counts by status. Raises Interrupted after a stop, with all trials saved."""
+    store = Store(folder)
+    store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
+    say(estimate(planned))
+    open_trials = sum(trial['status'] in ('pending', 'running') for trial in store.trials())
+    if open_trials < len(store.trials()):
+        say(f'{open_trials} of {len(store.trials())} trials are left of it')
+    pool = Pool(store, planned.config.study.workers, say)
+    pool.run()
+    trials = store.trials()
+    if not planned.config.study.keep_checkpoints:  # a process that was killed in its last moment may have left its own
+        for checkpoint in (path for t in trials if t['status'] == 'done'
+                           for path in store.trial_folder(t['id']).glob('run/*.ckpt')):
+            checkpoint.unlink(missing_ok=True)
+    return counts(trials)
+
+
+class Paused(ValueError):
+    """The study cannot continue for want of space, memory or processes; the message says which and how to resume."""
+
+
+class Pool:
+    """So many processes at once, each with one trial, until none is left."""
+
+    def __init__(self, store: Store, workers: int, say: Callable[[str], None]):
+        self.store, self.say = store, say
+        self.slots: List[Optional[subprocess.Popen]] = [None] * workers
+        self.stop, self.idle, self.without = False, 0, 0
+        self.told, self.told_at = None, 0.0
+
+    def run(self) -> None:
+        """Until every trial is done or has failed. Raises Interrupted after a request to stop, and Paused.
+
+        A second request does not wait for trials to save.
+        """
+        with Stop('interrupted; the trials stop by themselves') as stop:
+            try:
+                while not stop.requested:
+                    open_trials = self._tend()
+                    if not open_trials and not any(self.slots):
+                        return
+                    self._sleep(PATIENCE if self.idle >= IDLE else 0.2, stop)
+            finally:
+                self.stop = True
+                self._end()
+        raise Interrupted(f'stopped; every trial is saved where it was. The same command resumes with '
+                          f'{self.store.folder}')
+
+    @staticmethod
+    def _sleep(seconds: float, stop: Stop) -> None:
+        """Sleep, but not past a request."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not stop.requested:
+            time.sleep(min(0.2, seconds))
+
+    def _tend(self) -> int:
+        """Reap, report, hire; the number of trials not done."""
+        for i, process in enumerate(self.slots):
+            if process is not None and process.poll() is not None:
+                self.slots[i] = None
+                if process.returncode not in (0, NOTHING_TO_DO, INTERRUPTED) and not self.stop:
+                    self._ended_badly(process)
+                self.idle = self.idle + 1 if process.returncode == NOTHING_TO_DO else 0
+        trials = self.store.trials()
+        waiting = [t for t in trials if t['status'] in ('pending', 'running')]
+        busy = sum(process is not None for process in self.slots)
+        for i, process in enumerate(self.slots):
+            if process is None and busy < len(waiting):
+                self.slots[i] = self._hire(i)
+                busy += 1
+        self._report(trials)
+        return len(waiting)
+
+    def _ended_badly(self, process: subprocess.Popen) -> None:
+        """Raise Paused where no trial can be done now, as space, memory or processes are lacking."""
+        trial = next((t for t in self.store.trials() if t['pid'] == process.pid), None)
+        what = f'trial {trial["id"]}' if trial else 'a process that was to take a trial'
+        if process.returncode == PAUSED:
+            reason = trial['reason'] if trial else ''
+            raise self._paused(f'{what}: {reason or "space, memory or processes were lacking, see above"}')
+        log = self.store.trial_folder(trial['id']) / 'log.txt' if trial else None
+        killed = process.returncode == -signal.SIGKILL or bool(log and lacking_by(_tail(log)))
+        how = self.store.died(process.pid, killed)
+        self.without = self.without + 1 if how == 'nothing' else 0
+        if how == 'killed' or self.without >= MOST_DEATHS:
+            raise self._paused(f'{what} ended {MOST_DEATHS} times without a result (exit code {process.returncode}), '
+                               'perhaps for want of memory; fewer study.workers or a smaller data.batch_size need less')
+
+    def _paused(self, reason: str) -> Paused:
+        return Paused(f'paused, {reason}. The trial is left as it was: the same command resumes with '
+                      f'{self.store.folder}')
+
+    def _hire(self, slot: int) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, '-m', 'tinynets.study.trial', str(self.store.folder.absolute()), str(len(self.slots)), str(slot)],
+            cwd=ROOT, env={**os.environ, PARENT: str(os.getpid())}, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def _end(self) -> None:
+        """Ask those at work to stop, and wait: they save."""
+        for process in filter(None, self.slots):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in filter(None, self.slots):
+            process.wait()
+
+    def _report(self, trials: List[dict]) -> None:
+        now = counts(trials)
+        finished = now['done'] + now['failed']
+        last = finished == len(trials) and finished != self.told
+        quiet = 4 * EVERY if finished == self.told else EVERY
+        if self.told is not None and not last and time.monotonic() - self.told_at < quiet:
+            return
+        self.told, self.told_at = finished, time.monotonic()
+        rest = duration(left(trials, self.store.facts()['images'], len(self.slots), self.store.alive))
+        best = max((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: t['top1'], default=None)
+        self.say(f'{finished} of {len(trials)} trials' + (f', {now["failed"]} failed' if now['failed'] else '')
+                 + (f', {now["flagged"]} flagged' if now['flagged'] else '')
+                 + (f', best {best["top1"]:.2f} % at {best["macs"] / 1e6:.1f}M' if best else '')
+                 + (f', {rest} left' if finished < len(trials) else ''))
+
+
+def _tail(path: pathlib.Path, size: int = 4000) -> str:
+    """The end of a log."""
+    with contextlib.suppress(OSError), open(path, 'rb') as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+        return file.read().decode(errors='replace')
+    return ''
+
+
+def counts(trials: List[dict]) -> dict:
+    """How many trials are in each state; flagged ones are done as well."""
+    found = {status: sum(t['status'] == status for t in trials) for status in ('pending', 'running', 'done', 'failed')}
+    return {**found, 'flagged': sum(bool(t['flag']) for t in trials)}

@@ -1,0 +1,52 @@
+"""A study in text: what would be trained, and how far it is."""
+from __future__ import annotations
+
+import time
+from typing import List, Sequence, Tuple
+
+from tinynets.arch import expand, measure
+from tinynets.study.run import Plan, counts, left
+from tinynets.study.store import Store
+from tinynets.training.progress import duration
+
+
+def networks_table(planned: Plan) -> str:
+    """The networks of a study, a line each."""
+    rows = [('network', 'r', 'd', 'w', 'px', 'MACs', 'params', 'from')]
+    for candidate in planned.networks:
+        spec, cost = candidate.spec, measure(expand(candidate.spec))
+        rows.append((candidate.name, f'{spec.r:.3f}', f'{spec.d:.3f}', f'{spec.w:.3f}', str(expand(spec).resolution),
+                     f'{cost.macs:,}', f'{cost.params:,}', candidate.label))
+    return _aligned(rows)
+
+
+def status(folder: str) -> Tuple[dict, str]:
+    """Counts, what is best, what failed or is flagged and why, and the time left; as a dictionary and as text."""
+    store = Store(folder)
+    trials, config = store.trials(), store.config()
+    found = counts(trials)
+    alive = [t for t in trials if t['status'] == 'running' and store.alive(t['id'])]
+    best = sorted((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: -t['top1'])[:5]
+    seconds = left(trials, store.facts()['images'], config['study.workers'], store.alive)
+    facts = {**found, 'trials': len(trials), 'alive': len(alive), 'seconds_left': round(seconds),
+             'best': [{key: t[key] for key in ('id', 'name', 'seed', 'macs', 'params', 'top1')} for t in best],
+             'problems': [{key: t[key] for key in ('id', 'name', 'seed', 'status', 'flag', 'reason')} for t in trials
+                          if t['reason'] or t['flag']]}
+    lines = [f'{found["done"]} of {len(trials)} trials done, {found["failed"]} failed, {found["flagged"]} flagged, '
+             f'{len(alive)} running, {found["pending"] + found["running"] - len(alive)} waiting'
+             + (f'; {duration(seconds)} of work left' if found['pending'] + found['running'] else '')]
+    for trial in alive:
+        lines.append(f'running: trial {trial["id"]}, {trial["name"]}, for {duration(time.time() - trial["started"])}')
+    if best:
+        lines.append(_aligned([('best', 'network', 'seed', 'MACs', 'params', 'top-1, %')] + [
+            (str(t['id']), t['name'], str(t['seed']), f'{t["macs"]:,}', f'{t["params"]:,}', f'{t["top1"]:.2f}')
+            for t in best]))
+    for trial in facts['problems']:
+        lines.append(f'trial {trial["id"]}, {trial["name"]}: {trial["flag"] or trial["status"]} {trial["reason"]}'.rstrip())
+    return facts, '\n'.join(lines)
+
+
+def _aligned(rows: List[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return '\n'.join('  '.join(cell.ljust(width) if i < 2 else cell.rjust(width)
+                               for i, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows)

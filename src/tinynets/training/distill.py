@@ -1,0 +1,79 @@
+"""Knowledge distillation: a trained network's answers as a second target."""
+from __future__ import annotations
+
+import hashlib
+import pathlib
+from typing import Callable, Optional, Sequence
+
+from mindspore import nn, ops
+
+from tinynets.config import Config
+from tinynets.model.network import Network
+from tinynets.text import shown
+from tinynets.training import checkpoint
+from tinynets.training.precision import mixed
+
+
+class Distillation(nn.Cell):
+    """(1 - weight) loss + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), the mean over images.
+
+    Hinton, Vinyals and Dean (2015, arXiv:1503.02531): T^2 keeps the gradients' size for every temperature T. The cross
+    entropy of the paper differs from KL by the teacher's entropy, which has no gradient. `teacher` is a function
+    images -> logits (N, classes); `digest` says which.
+    """
+
+    def __init__(self, teacher: Callable, weight: float, temperature: float, digest: Optional[str] = None):
+        super().__init__()
+        self.teacher, self.weight, self.temperature, self.digest = teacher, weight, temperature, digest
+
+    def construct(self, loss, logits, images):
+        student = ops.log_softmax(logits / self.temperature, -1)
+        teacher = ops.log_softmax(self.teacher(images) / self.temperature, -1)
+        divergence = ops.sum(ops.exp(teacher) * (teacher - student), -1).mean()
+        return (1 - self.weight) * loss + self.weight * self.temperature ** 2 * divergence
+
+
+def distillation(config: Config, class_names: Sequence[str], preprocessing: dict) -> Optional[Distillation]:
+    """What a configuration asks for, the teacher's digest its file's SHA-256; None without `train.teacher`."""
+    train = config.train
+    if train.teacher is None:
+        return None
+    teacher = answering(mixed(load_teacher(train.teacher, class_names, preprocessing), config.runtime))
+    digest = hashlib.sha256(pathlib.Path(train.teacher).read_bytes()).hexdigest()
+    return Distillation(teacher, train.distill_weight, train.distill_temperature, digest)
+
+
+def load_teacher(path: str, class_names: Sequence[str], preprocessing: dict) -> Network:
+    """The network of a checkpoint in evaluation mode, the average where the run kept one; its parameters are `teacher.*`.
+
+    It sees the student's images, so at the student's resolution. Raises FileNotFoundError, and ValueError where its
+    classes or its mean and deviation are not the student's.
+    """
+    saved = checkpoint.load(path)
+    checkpoint.check_meta(saved)
+    theirs, ours = saved.meta['class_names'], list(class_names)
+    if theirs != ours:
+        place = next((i for i, pair in enumerate(zip(theirs, ours)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
+        named = [shown(names[place]) if place < len(names) else 'none' for names in (theirs, ours)]
+        raise ValueError(f'train.teacher={path}: knows {len(theirs)} classes, the data set has {len(ours)}; class '
+                         f'{place} is {named[0]} there and {named[1]} here. A teacher is trained on the same classes')
+    for key in ('channels', 'mean', 'deviation'):
+        own = saved.meta['preprocessing'].get(key)
+        if own != preprocessing[key]:
+            raise ValueError(f'train.teacher={path}: was trained with data.{key}={shown(own)}, this run has '
+                             f'{preprocessing[key]}; they must be the same')
+    network, _ = checkpoint.restore_network(saved)
+    for parameter in network.get_parameters():
+        parameter.name, parameter.requires_grad = f'teacher.{parameter.name}', False
+    return network
+
+
+def answering(network: nn.Cell) -> Callable:
+    """images -> logits float32 that no gradient passes.
+
+    A function, so that the step that calls it neither trains the network nor counts it among its own parameters.
+    """
+    def answer(images):
+        return ops.stop_gradient(network(images).float())
+
+    return answer

@@ -1,0 +1,63 @@
+"""A run's metrics as TensorBoard event files: `tensorboard --logdir runs`."""
+from __future__ import annotations
+
+import pathlib
+import time
+from typing import Iterable
+
+from tinynets.output import side_product
+
+TAGS = {  # kind of record -> field -> tag
+    'train': {'loss': 'train/loss', 'learning_rate': 'train/learning_rate', 'images_per_s': 'train/images_per_s'},
+    'eval': {'loss': 'val/loss', 'top1': 'val/top1', 'top5': 'val/top5'},
+}
+FLUSH_SECONDS = 30.0  # between writes to the disk
+
+
+class Events:
+    """Writes records of metrics.jsonl into a folder of event files, as long as it can.
+
+    The records are the truth: the folder is written anew from them when a run starts or resumes, so that steps a killed
+    process had gone further than its checkpoint show once. After one that cannot be written no further ones are: a
+    reader stops where an event is cut short.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder, self.writer, self.flushed = folder, None, 0.0
+
+    def begin(self, records: Iterable[dict] = ()) -> None:
+        """Write the folder anew."""
+        with side_product(str(self.folder)):
+            # of tensorboardX the part without a queue between processes, which needs shared memory and blocks for ever
+            # when its thread has met a full disk
+            from tensorboardX.event_file_writer import EventsWriter
+            self.folder.mkdir(exist_ok=True)
+            for old in self.folder.glob('events.out.tfevents.*'):
+                old.unlink()
+            self.writer = EventsWriter(str(self.folder.absolute() / 'events'))
+        for record in records:
+            self.write(record)
+
+    def write(self, record: dict) -> None:
+        """Add one record."""
+        writer, self.writer = self.writer, None
+        if writer is None:
+            return
+        with side_product(str(self.folder)):
+            from tensorboardX.proto.event_pb2 import Event
+            from tensorboardX.summary import scalar
+            for field, tag in TAGS.get(record['kind'], {}).items():
+                if field in record:
+                    writer.write_event(Event(wall_time=time.time(), step=record['step'],
+                                             summary=scalar(tag, record[field])))
+            if time.monotonic() - self.flushed > FLUSH_SECONDS:
+                writer.flush()
+                self.flushed = time.monotonic()
+            self.writer = writer
+
+    def close(self) -> None:
+        """Write what is left."""
+        writer, self.writer = self.writer, None
+        if writer is not None:
+            with side_product(str(self.folder)):
+                writer.close()
