@@ -3,7 +3,6 @@
 A training step is the same work everywhere: forward, cross entropy with label smoothing, backward, RMSProp with
 momentum, weight average, reading the loss. In evaluation mode it is the forward pass and reading the logits.
 """
-import os
 import pathlib
 import resource
 import sys

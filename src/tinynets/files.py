@@ -10,7 +10,6 @@ import json
 import os
 import pwd
 import shutil
-import stat
 import tempfile
 import time
 from typing import Iterator, Optional, Set

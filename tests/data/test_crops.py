@@ -15,7 +15,6 @@ from tinynets.config import DataConfig
 from tinynets.data.pipeline import TrainStream
 from tinynets.data.transforms import TrainTransform, normalise
 from tinynets.kernels import build
-from tests.golden.generate_transforms import picture
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -22,7 +22,7 @@ from tinynets.files import write_text
 from tinynets.formula.budget import COSTS
 from tinynets.formula.gaussian import Curve, Kernel, fit
 from tinynets.parsing import read_json
-from tinynets.text import shorten, shown
+from tinynets.text import shown
 
 PUBLISHED = pathlib.Path(__file__).parent / 'efficientnet_b0.json'
 TWO_SIDED_95 = 1.959964  # standard deviations of a normal distribution

@@ -10,7 +10,6 @@ import functools
 from dataclasses import dataclass
 from typing import Callable, Optional, Tuple
 
-import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
