@@ -8,15 +8,15 @@ from matplotlib.collections import PolyCollection
 from PIL import Image
 from scipy.stats import norm, spearmanr
 
-from tinynets.arch import expand, measure, resolve
-from tinynets.formula import Budget, Formula, compare, cost, design, plots, report, show
+from tinynets.arch import MACS, expand, measure, resolve
+from tinynets.formula import Budget, Formula, compare, design, plots, report, show
 from tinynets.formula.budget import base_network
 from tinynets.formula.fitting import fit_records
 from tinynets.formula.gaussian import Curve, Kernel
 from tinynets.formula.records import Record
 
 B0 = base_network('efficientnet_b0', 64, 10)
-WHOLE = cost(B0)
+WHOLE = MACS.of(B0)
 
 
 @pytest.fixture(scope='module')

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from tinynets.arch import expand, measure, resolve, scale
+from tinynets.arch import MACS, expand, measure, resolve, scale
 from tinynets.arch.zoo import VARIANTS
-from tinynets.formula import RULES, Budget, Formula, Impossible, compare, cost, design
+from tinynets.formula import RULES, Budget, Formula, Impossible, compare, design
 from tinynets.formula.budget import amount_text, base_network, parse_amount
 from tinynets.formula.giant import giant
 from tinynets.formula.tiny import PUBLISHED as PUBLISHED_FILE
@@ -77,7 +77,7 @@ def nudged(base, budget, formula):
     Resolutions near the curve's are tried nearest first until less than half a percent of the budget is left, up to two
     percent of the resolution away; where a percent is left after that, the same 0.02 of depth below and above.
     """
-    found = formula.predict(budget / cost(base))
+    found = formula.predict(budget / MACS.of(base))
     pixels, depth = round(base.base_resolution * found.r), round(found.d, 4)
     best = (0, None, None)
 
@@ -85,8 +85,8 @@ def nudged(base, budget, formula):
         low, high = 0.01, 8.0
         while high - low > 1e-6:
             middle = (low + high) / 2
-            low, high = (middle, high) if cost(scale(base, resolution=p, d=d, w=middle)) <= budget else (low, middle)
-        return cost(scale(base, resolution=p, d=d, w=low))
+            low, high = (middle, high) if MACS.of(scale(base, resolution=p, d=d, w=middle)) <= budget else (low, middle)
+        return MACS.of(scale(base, resolution=p, d=d, w=low))
     for d in (depth, depth - 0.02, depth + 0.02):
         repeats = [[len(stage) for stage in expand(scale(base, d=value)).stages] for value in (d, depth)]
         if best[0] >= 0.99 * budget or (d != depth and repeats[0] == repeats[1]):
@@ -113,7 +113,7 @@ def test_the_findings_table():
     """B0 shrunk by r 0.70, r 0.46, d 0.45, w 0.65 costs 196, 103, 196, 205M: budgets there give those networks."""
     for rule, multiplier, value, millions in [('resolution', 'r', 0.70, 196), ('resolution', 'r', 0.46, 103),
                                               ('depth', 'd', 0.45, 196), ('width', 'w', 0.65, 205)]:
-        right = cost(scale(B0, **{multiplier: value}))
+        right = MACS.of(scale(B0, **{multiplier: value}))
         assert round(right / 1e6) == millions
         found = design(B0, Budget(right), rule)
         assert found.cost == right
@@ -149,7 +149,7 @@ def test_the_papers_width_is_equation_and_overshoots():
 def test_another_base_resolution_and_classes():
     found = design(SMALL, Budget(6e6))
     assert found.spec.num_classes == 10 and found.resolution < 60 and -0.03 < found.distance <= 0
-    assert found.prediction.c == pytest.approx(6e6 / cost(SMALL))
+    assert found.prediction.c == pytest.approx(6e6 / MACS.of(SMALL))
 
 
 @pytest.mark.parametrize('name, amount', [('resnet50', 1e9), ('resnet50', 250e6), ('ghostnet', 60e6), ('ghostnet', 20e6),
@@ -158,7 +158,7 @@ def test_other_bases_by_their_own_cost(name, amount):
     """r and d are the curves' at the share of the base's own cost, within what may be changed to meet the budget."""
     base = base_network(name)
     found = compare(base, Budget(amount))
-    tiny, whole = found['tiny'], cost(base)
+    tiny, whole = found['tiny'], MACS.of(base)
     r, d = (float(curve.predict(amount / whole)[0][0]) for curve in (Formula.load().r, Formula.load().d))
     assert tiny.prediction.c == pytest.approx(amount / whole) and tiny.borrowed and tiny.fitted_to == 'efficientnet_b0'
     assert abs(tiny.resolution - 224 * r) <= max(1, 0.02 * 224 * r) + 0.5 and abs(tiny.spec.d - d) <= 0.0201
@@ -171,7 +171,7 @@ def test_other_bases_by_their_own_cost(name, amount):
 
 def test_depth_alone_ends_at_a_block_a_stage():
     base = base_network('resnet50')
-    least = cost(scale(base, d=0.01))
+    least = MACS.of(scale(base, d=0.01))
     assert [len(stage) for stage in expand(scale(base, d=0.01)).stages] == [1] * 4
     assert design(base, Budget(least), 'depth').cost == least
     with pytest.raises(Impossible, match='resnet50 can be brought to'):
@@ -185,15 +185,15 @@ def test_negative_powers_are_the_giant_formula_at_their_budgets():
     for power, phi, millions in ((1, -1.19, 200), (2, -2.55, 100), (3, -3.94, 52), (4, -5.85, 24)):
         row = VARIANTS[f'efficientnet_b-{power}']
         assert (row.r, row.d, row.w) == pytest.approx(giant(phi), abs=5.1e-5)
-        assert cost(resolve(row.name)) / 1e6 == pytest.approx(millions, rel=0.02)
-        assert cost(scale(B0, **dict(zip('rdw', giant(phi))))) == cost(resolve(row.name))  # the digits suffice
+        assert MACS.of(resolve(row.name)) / 1e6 == pytest.approx(millions, rel=0.02)
+        assert MACS.of(scale(B0, **dict(zip('rdw', giant(phi))))) == MACS.of(resolve(row.name))  # the digits suffice
 
 
 def test_the_drawn_width_is_that_of_the_base_that_is_drawn():
     from tinynets.formula.plots import solved_widths
     formula = Formula.load()
     (c, w), = solved_widths(formula, SMALL, [0.3])
-    assert (c, w) == (0.3, design(SMALL, Budget(0.3 * cost(SMALL))).spec.w)
+    assert (c, w) == (0.3, design(SMALL, Budget(0.3 * MACS.of(SMALL))).spec.w)
 
 
 def test_large_bases_are_compared_too():

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from tinynets.formula import Budget, Formula, cost, design
+from tinynets.arch import MACS
+from tinynets.formula import Budget, Formula, design
 from tinynets.formula.budget import base_network
 from tinynets.formula.tiny import PUBLISHED, Point
 from tests.formula.test_gaussian import covariance
@@ -52,7 +53,7 @@ def test_a_budget_two_percent_outside_the_points_is_an_extrapolation():
 
 def test_the_summary_holds_the_prediction():
     network = design(B0, Budget(1e8))
-    found, summary, p = FORMULA.predict(1e8 / cost(B0)), network.summary(), network.prediction
+    found, summary, p = FORMULA.predict(1e8 / MACS.of(B0)), network.summary(), network.prediction
     assert p == found
     assert summary['c'] == pytest.approx(1e8 / 385_814_752, abs=1e-6)
     for letter in 'rd':

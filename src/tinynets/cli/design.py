@@ -10,12 +10,12 @@ from tinynets.shipped import RECIPES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    from tinynets.arch import COSTS
     from tinynets.arch.zoo import BASES
     from tinynets.formula import RULES
-    from tinynets.formula.budget import COSTS
     budget = parser.add_mutually_exclusive_group(required=True)
-    for kind, unit in COSTS.items():
-        budget.add_argument(f'--{kind.replace("_", "-")}', metavar='AMOUNT', help=f'{unit}: 100M, 2.5M, 300K')
+    for cost in COSTS.values():
+        budget.add_argument(f'--{cost.name.replace("_", "-")}', metavar='AMOUNT', help=f'{cost.unit}: 100M, 2.5M, 300K')
     parser.add_argument('--base', metavar='NAME', help=f"{', '.join(BASES)} (default: the formula's)")
     parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: the formula's)")
     parser.add_argument('--num-classes', type=int, metavar='N', help="default: the formula's")
@@ -33,12 +33,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from tinynets.arch import COSTS
     from tinynets.formula import Budget, Formula, Impossible, compare, design
-    from tinynets.formula.budget import COSTS, base_network, parse_amount
+    from tinynets.formula.budget import base_network, parse_amount
     from tinynets.formula.show import describe, side_by_side
     check_parent(args.save, args.plot)
-    kind = next(kind for kind in COSTS if getattr(args, kind) is not None)
-    budget, formula = Budget(parse_amount(getattr(args, kind)), kind), Formula.load(args.formula)
+    cost = next(cost for cost in COSTS.values() if getattr(args, cost.name) is not None)
+    budget, formula = Budget(parse_amount(getattr(args, cost.name)), cost), Formula.load(args.formula)
     channels = formula.in_channels
     if args.save:
         from tinynets.config import load_config
@@ -63,9 +64,8 @@ def main(args: argparse.Namespace) -> None:
 def saved(network, recipe: str) -> str:
     """A recipe with the network in it, as YAML."""
     from tinynets.config import load_config, to_yaml
-    from tinynets.formula.budget import COSTS
     config = load_config(recipe)
     model = dataclasses.replace(config.model, name=network.name, resolution=None)
-    return (f'# {network.rule} rule, {network.budget}: {network.cost:,} {COSTS[network.budget.kind]} with '
+    return (f'# {network.rule} rule, {network.budget}: {network.cost:,} {network.budget.cost.unit} with '
             f'{network.spec.num_classes} classes. Recipe: {printable(os.path.basename(recipe))}.\n'
             f'{to_yaml(dataclasses.replace(config, model=model))}')

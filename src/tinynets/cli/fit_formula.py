@@ -9,7 +9,7 @@ from tinynets.runtime import printable
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     from tinynets.arch.zoo import BASES
-    from tinynets.formula.budget import COSTS
+    from tinynets.arch import COSTS, MACS
     parser.add_argument('records', type=user_path, metavar='RECORDS.csv',
                         help='of `search.py export`, or your own: src/tinynets/formula/records.py')
     parser.add_argument('--out', default='formula.json', type=user_path, metavar='FILE',
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
     parser.add_argument('--in-channels', type=int, metavar='N', help='channels of their images, 1 if grey (default: 3)')
     parser.add_argument('--base-cost', metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
-    parser.add_argument('--cost', default='macs', choices=list(COSTS), help='what c measures')
+    parser.add_argument('--cost', default=MACS.name, choices=list(COSTS), help='what c measures')
     parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
                         help='error and columns of the file, less of each being better (default: error and the cost)')
     parser.add_argument('--keep', type=float, metavar='SHARE', help='fit to this share, by NSGA-III, not to the front alone')

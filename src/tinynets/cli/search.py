@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
         from tinynets.study.show import status
         print(json.dumps(status(folder)[0]) if args.json else status(folder)[1])
     elif args.command == 'export':
-        from tinynets.study.export import TRAINING_COLUMNS, draw_rules, networks, trainings, trainings_path, write_csv
+        from tinynets.study.export import columns, draw_rules, networks, trainings, trainings_path, write_csv
         from tinynets.study.store import Store
         check_parent(args.out, args.plot)
         store, seeds = Store(folder), trainings_path(args.out)
@@ -43,12 +43,12 @@ def main(args: argparse.Namespace) -> Optional[int]:
         if not rows:
             raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
                              f'python search.py status --config {args.config} --study {folder} says why')
-        write_csv(args.out, rows)
-        write_csv(seeds, trainings(store), TRAINING_COLUMNS)
+        write_csv(args.out, rows, columns())
+        write_csv(seeds, trainings(store), columns(True))
         print(f'{len(rows)} networks in {args.out}, each training of them in {seeds}' +
               (f'; {unfinished} trials are not done' if unfinished else ''))
         if args.plot:
-            draw_rules(args.plot, rows, 'macs')
+            draw_rules(args.plot, rows, store.config()['study.cost'])
     else:
         from tinynets.study.config import load_study
         from tinynets.study.run import estimate, plan, run

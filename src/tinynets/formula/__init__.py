@@ -4,8 +4,8 @@ Steps of the method ("Model Rubik's Cube", NeurIPS 2020) and where they are: sam
 records.py and pareto.py (3), gaussian.py (4), tiny.py (5), rules.py (5, with the width solved, and its peers). No
 MindSpore import; scikit-learn, pymoo and Matplotlib are imported when they are used.
 """
-from tinynets.formula.budget import Budget, cost
+from tinynets.formula.budget import Budget
 from tinynets.formula.rules import RULES, Impossible, Network, compare, design
 from tinynets.formula.tiny import Formula, Point
 
-__all__ = ['RULES', 'Budget', 'Formula', 'Impossible', 'Network', 'Point', 'compare', 'cost', 'design']
+__all__ = ['RULES', 'Budget', 'Formula', 'Impossible', 'Network', 'Point', 'compare', 'design']

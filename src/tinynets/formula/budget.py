@@ -5,32 +5,30 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from tinynets.arch import NetSpec, expand, measure, scale
+from tinynets.arch import MACS, Cost, NetSpec, cost_named, scale
 from tinynets.arch.zoo import BASES
 
-COSTS = {'macs': 'multiply-adds', 'params': 'parameters', 'peak_memory': 'bytes of feature maps'}
 _PREFIXES = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The most a network may cost: `amount` of one of COSTS, a count for one image (src/tinynets/arch/complexity.py)."""
+    """The most a network may cost: an `amount` of a `cost` (src/tinynets/arch/costs.py), which may be given by name."""
     amount: float
-    kind: str = 'macs'
+    cost: Cost = MACS
 
     def __post_init__(self):
-        if self.kind not in COSTS:
-            raise ValueError(f"cost '{self.kind}': must be one of {', '.join(COSTS)}")
+        if isinstance(self.cost, str):
+            object.__setattr__(self, 'cost', cost_named(self.cost))
         if not 0 < self.amount < float('inf'):
-            raise ValueError(f'budget {self.amount:g} {COSTS[self.kind]}: must be above 0, for example 100M')
+            raise ValueError(f'budget {self.amount:g} {self.cost.unit}: must be above 0, for example 100M')
 
     def __str__(self) -> str:
-        return f'{amount_text(self.amount)} {COSTS[self.kind]}'
+        return f'{amount_text(self.amount)} {self.cost.unit}'
 
-
-def cost(spec: NetSpec, kind: str = 'macs') -> int:
-    """What the network of a specification costs, counted on its plan."""
-    return getattr(measure(expand(spec)), kind)
+    def allows(self, spec: NetSpec) -> bool:
+        """Whether a network costs no more."""
+        return self.cost.of(spec) <= self.amount
 
 
 def base_network(name: str, resolution: Optional[int] = None, num_classes: int = 1000, in_channels: int = 3) -> NetSpec:

@@ -6,8 +6,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from tinynets.arch import NetSpec
-from tinynets.formula.budget import COSTS, cost
+from tinynets.arch import MACS, NetSpec, cost_named
 from tinynets.formula.pareto import Selection, select
 from tinynets.formula.records import Record
 from tinynets.formula.tiny import Formula, Point
@@ -46,7 +45,7 @@ class Fit:
         return float(np.abs(self.left_out[multiplier] - right).mean())
 
 
-def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[float] = None, kind: str = 'macs',
+def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[float] = None, kind: str = MACS.name,
                 objectives: Sequence[str] = (), keep: Optional[float] = None, seed: int = 0) -> Fit:
     """Select the front by `objectives` (default: error and `kind`) and fit r(c) and d(c), c the cost of `kind`.
 
@@ -54,9 +53,7 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
     c = 1 (default: counted). Raises ValueError for unknown objectives and for too few networks.
     """
     from scipy.stats import spearmanr
-    objectives = tuple(objectives) or ('error', kind)
-    if kind not in COSTS:
-        raise ValueError(f"cost '{kind}': must be one of {', '.join(COSTS)}")
+    objectives, cost = tuple(objectives) or ('error', kind), cost_named(kind)
     if len(set(objectives)) < 2:
         raise ValueError(f'objectives {", ".join(objectives)}: at least two, for example error and {kind}')
     for name in {*objectives, kind} - {'error'}:
@@ -75,7 +72,7 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
     if len(front) < LEAST:
         raise ValueError(f'{len(front)} networks on the front of {len(records)}: at least {LEAST} are needed; measure '
                          'more, or take a share of all by --keep 0.3')
-    whole = base_cost if base_cost is not None else cost(base, kind)
+    whole = base_cost if base_cost is not None else cost.of(base)
     points = [Point(r.name, round(r.r, 6), r.d, r.w, round(r.costs[kind]), r.costs[kind] / whole, round(r.top1, 4),
                     r.source) for r in front]
     formula = Formula.fitted(points, seed, base=base.base or base.name, base_resolution=base.base_resolution,

@@ -5,8 +5,8 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from tinynets.arch import NetSpec
-from tinynets.formula.budget import Budget, cost
+from tinynets.arch import MACS, NetSpec, cost_named
+from tinynets.formula.budget import Budget
 from tinynets.formula.fitting import Fit
 from tinynets.formula.rules import Impossible, Network, tiny
 from tinynets.formula.tiny import TWO_SIDED_95, Formula, paper_width
@@ -67,7 +67,7 @@ def solved_widths(formula: Formula, base: NetSpec, budgets) -> list:
     found = []
     for c in budgets:
         try:
-            network = tiny(base, Budget(c * cost(base, formula.cost), formula.cost), formula)
+            network = tiny(base, Budget(c * cost_named(formula.cost).of(base), formula.cost), formula)
         except Impossible:
             continue
         found.append((c, network.spec.w))
@@ -96,7 +96,7 @@ def front(fit: Fit):
 
 
 @picture
-def comparison(rows: Sequence[tuple], kind: str = 'macs'):
+def comparison(rows: Sequence[tuple], kind: str = MACS.name):
     """A figure of (rule, cost, mean top-1, deviation or None) rows: accuracy over cost, a line a rule."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(7, 4.2), layout='constrained')

@@ -6,7 +6,7 @@ Columns, in any order and with any others beside them (`_NAMES` has the spelling
     r or resolution    multiplier, or pixels of which the base has `base_resolution`
     d, w               multipliers
     top1 or error      percent, or shares of 1 if nearly all are at most 1 and none has a %
-    macs, params, peak_memory    optional where the base is one of src/tinynets/arch/zoo.py: then they are counted
+    macs, params, peak_memory    (the names of arch/costs.py) optional where the base is one of arch/zoo.py: then counted
     name, source, top1_deviation, seeds, flag    optional, and so are numbers to select by, latency_ms for example
     base, base_resolution, num_classes, in_channels    what was measured, the same in every line; otherwise options
 
@@ -23,7 +23,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from tinynets.arch import NetSpec, expand, measure, scale
+from tinynets.arch import COSTS, MACS, NetSpec, all_costs, expand, scale
 from tinynets.arch.zoo import BASES
 from tinynets.files import read_text
 from tinynets.formula.budget import base_network
@@ -37,9 +37,6 @@ _NAMES = {
     'w': ('w', 'width', 'width_multiplier'),
     'top1': ('top1', 'top_1', 'acc', 'acc1', 'acc_1', 'accuracy', 'top1_acc', 'top1_accuracy', 'val_acc'),
     'error': ('error', 'err', 'top1_error', 'top1_err'),
-    'macs': ('macs', 'flops', 'mult_adds', 'multiply_adds', 'madds'),
-    'params': ('params', 'parameters', 'num_params'),
-    'peak_memory': ('peak_memory',),
     'deviation': ('top1_deviation', 'top1_std', 'std'),
     'seeds': ('seeds', 'runs', 'trials'),
     'flag': ('flag',),
@@ -49,9 +46,7 @@ _NAMES = {
     'num_classes': ('num_classes', 'classes'),
     'in_channels': ('in_channels', 'in_chans'),
 }
-_MEANINGS = {spelling: key for key, spellings in _NAMES.items() for spelling in spellings}
 _UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
-_COUNTED = ('macs', 'params', 'peak_memory')
 _TEXTS = ('name', 'source', 'flag', 'base')
 _FRACTION, _THOUSANDS = r'[+-]?\d*{}\d+([eE][+-]?\d+)?\s*%?', r'[+-]?[1-9]\d{{0,2}}({}\d{{3}})+'
 _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
@@ -167,11 +162,11 @@ class _File:
         return comma
 
     def _place(self, index: int, title: str) -> None:
-        plain = _plain(title)
-        key, unit = _MEANINGS.get(plain), 1.0
+        plain, meanings = _plain(title), _meanings()
+        key, unit = meanings.get(plain), 1.0
         match = re.fullmatch(r'(?:(.*)_([kmg])|([kmg])(flops|macs|params))', plain)
-        if key is None and match and _MEANINGS.get(match[1] or match[4]) in _COUNTED:  # macs_m, mflops
-            key, unit = _MEANINGS[match[1] or match[4]], _UNITS[match[2] or match[3]]
+        if key is None and match and meanings.get(match[1] or match[4]) in COSTS:  # macs_m, mflops
+            key, unit = meanings[match[1] or match[4]], _UNITS[match[2] or match[3]]
         if key is None:
             if plain:
                 self.others.setdefault(plain, Column(index, title))
@@ -199,8 +194,8 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
     Raises FileNotFoundError, and ValueError where the header lacks what is needed, with what it should have.
     """
     file = _File(path)
-    for keys in (('r', 'resolution'), ('d',), ('w',), ('top1', 'error')) + (() if counted else (('macs',),)):
-        file.require(*keys, also='' if counted else ', and macs')
+    for keys in (('r', 'resolution'), ('d',), ('w',), ('top1', 'error')) + (() if counted else ((MACS.name,),)):
+        file.require(*keys, also='' if counted else f', and {MACS.name}')
     share = _are_shares(file)
     table = Table([], [], [column.title for column in file.others.values()])
     first: Dict[tuple, int] = {}
@@ -218,10 +213,10 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
             table.problems.append((line, str(reason)))
             continue
         table.records.append(record)
-        if counted and 'macs' in file.columns:
-            right = measure(expand(_spec(base, record))).macs
-            if abs(record.costs['macs'] / right - 1) > MISCOUNT:
-                miscounted.append((line, record.costs['macs'], right))
+        if counted and MACS.name in file.columns:
+            right = MACS.of(_spec(base, record))
+            if abs(record.costs[MACS.name] / right - 1) > MISCOUNT:
+                miscounted.append((line, record.costs[MACS.name], right))
     table.records = _merged(table.records)
     if share:
         table.remarks.append('scores are taken as shares of 1, since nearly all are at most 1; write % for percent')
@@ -265,6 +260,12 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
     if name in BASES:
         return base_network(name, resolution, classes, channels), True
     return replace(base_network('efficientnet_b0', resolution, classes, channels), name=name, base=name), False
+
+
+def _meanings() -> Dict[str, str]:
+    """{spelling of a title: what its column holds}."""
+    names = {**_NAMES, **{cost.name: (cost.name, *cost.titles) for cost in COSTS.values()}}
+    return {spelling: key for key, spellings in names.items() for spelling in spellings}
 
 
 def _plain(title: str) -> str:
@@ -315,13 +316,13 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
              for value in [_finite(column.text(row))] if value is not None}
     record = Record(text('name') or f'line {line}', r, d, w, factor * top1, costs,
                     None if deviation is None else factor * deviation, max(1, round(seeds or 1)), text('source'), (line,))
-    known = vars(measure(expand(_spec(base, record)))) if counted else {}
-    for key in _COUNTED:
+    known = all_costs(expand(_spec(base, record))) if counted else {}
+    for key in COSTS:
         value = number(key, 0, 1e15)
         if value is not None or key in known:
             costs[key] = value if value is not None else known[key]
-    if 'macs' not in costs:
-        raise ValueError('macs is missing')
+    if MACS.name not in costs:
+        raise ValueError(f'{MACS.name} is missing')
     return record
 
 

@@ -7,9 +7,9 @@ from typing import Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 
-from tinynets.arch import NetSpec
+from tinynets.arch import COSTS, NetSpec, cost_named
 from tinynets.files import write_text
-from tinynets.formula.budget import COSTS, Budget, amount_text, cost
+from tinynets.formula.budget import Budget, amount_text
 from tinynets.formula.fitting import Fit
 from tinynets.formula.rules import Impossible, Network, design
 
@@ -24,7 +24,7 @@ def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
     found = []
     for c in np.geomspace(*fit.formula.range, count):
         try:
-            found.append(design(base, Budget(round(float(c) * cost(base, fit.formula.cost)), fit.formula.cost), 'tiny',
+            found.append(design(base, Budget(round(float(c) * cost_named(fit.formula.cost).of(base)), fit.formula.cost), 'tiny',
                                 fit.formula))
         except Impossible:
             continue
@@ -61,7 +61,7 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
     if base is not None:
         yield table('Networks the formula proposes', ('network', 'px', 'r', 'd', 'w', *COSTS, 'of the budget'),
                     [(n.name, n.resolution, f'{n.spec.r:.3f}', f'{n.spec.d:.3f}', f'{n.spec.w:.3f}',
-                      *(amount_text(getattr(n.complexity, name)) for name in COSTS), f'{100 * n.distance:+.2f} %')
+                      *map(amount_text, n.costs.values()), f'{100 * n.distance:+.2f} %')
                      for n in proposals(fit, base)])
     chosen = set(fit.selection.indices)
     order = sorted(range(len(fit.records)), key=lambda i: fit.records[i].costs[kind])

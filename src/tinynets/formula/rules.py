@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, Optional, Tuple
 
-from tinynets.arch import Complexity, NetSpec, expand, measure, scale
+from tinynets.arch import Complexity, NetSpec, all_costs, cost_named, expand, measure, scale
 from tinynets.arch.spec import MAX_RESOLUTION, stage_blocks
-from tinynets.formula.budget import COSTS, Budget, amount_text, cost
+from tinynets.formula.budget import Budget, amount_text
 from tinynets.formula.giant import giant
 from tinynets.formula.tiny import Formula, Prediction, paper_width
 
@@ -57,9 +57,14 @@ class Network:
         return f'{self.spec.base}@resolution={self.resolution},d={self.spec.d:.8g},w={self.spec.w:.8g}'
 
     @property
-    def cost(self) -> int:
+    def costs(self) -> Dict[str, float]:
+        """What it costs in every unit, by name."""
+        return all_costs(expand(self.spec))
+
+    @property
+    def cost(self) -> float:
         """What it costs in the budget's unit."""
-        return getattr(self.complexity, self.budget.kind)
+        return self.costs[self.budget.cost.name]
 
     @property
     def distance(self) -> float:
@@ -69,8 +74,8 @@ class Network:
     def summary(self) -> dict:
         """The numbers as JSON takes them."""
         found = {'rule': self.rule, 'name': self.name, 'base': self.spec.base, 'r': round(self.spec.r, 6),
-                 'd': self.spec.d, 'w': self.spec.w, 'resolution': self.resolution, **vars(self.complexity),
-                 'budget': self.budget.amount, 'budget_kind': self.budget.kind, 'cost': self.cost,
+                 'd': self.spec.d, 'w': self.spec.w, 'resolution': self.resolution, **vars(self.complexity), **self.costs,
+                 'budget': self.budget.amount, 'budget_kind': self.budget.cost.name, 'cost': self.cost,
                  'distance': round(self.distance, 6)}
         if self.phi is not None:
             found['phi'] = self.phi
@@ -115,7 +120,7 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
     """
     if width not in ('solved', 'paper'):
         raise ValueError(f"width '{width}': must be solved or paper")
-    whole = cost(base, formula.cost)
+    whole = cost_named(formula.cost).of(base)
 
     def network(c: float, limit: Budget, exact: bool = True) -> Optional[NetSpec]:
         """The network of c that costs no more than the limit, or None; not `exact`: as near as a search needs."""
@@ -132,18 +137,18 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
         return network(c, Budget(c * whole, formula.cost), exact=False)
 
     def impossible() -> Impossible:
-        bounds = [whole * c if budget.kind == formula.cost else cost(at(c), budget.kind) for c in (lowest, LARGEST_C)]
+        bounds = [whole * c if budget.cost.name == formula.cost else budget.cost.of(at(c)) for c in (lowest, LARGEST_C)]
         return _impossible('the tiny formula', base, budget, *bounds)
 
     lowest = _smallest(lambda c: at(c) is not None, 1e-6, LARGEST_C)
-    if budget.kind == formula.cost:
+    if budget.cost.name == formula.cost:
         c = budget.amount / whole
         if not lowest <= c <= LARGEST_C:
             raise impossible()
         spec = network(c, budget)
     else:
         def fits(c: float) -> bool:
-            return cost(at(c), budget.kind) <= budget.amount
+            return budget.allows(at(c))
         if not fits(lowest) or fits(LARGEST_C):
             raise impossible()
         c = _largest(fits, lowest, LARGEST_C, 1e-4)
@@ -166,11 +171,11 @@ def inverse_giant(base: NetSpec, budget: Budget) -> Network:
 def by_resolution(base: NetSpec, budget: Budget) -> Network:
     """The base at another input size."""
     def fits(pixels: int) -> bool:
-        return cost(scale(base, resolution=pixels), budget.kind) <= budget.amount
+        return budget.allows(scale(base, resolution=pixels))
     bounds = (1, min(MAX_RESOLUTION, round(base.base_resolution * MULTIPLIERS[1])))
     if not fits(bounds[0]) or fits(bounds[1]):
         raise _impossible('resolution alone', base, budget,
-                          *(cost(scale(base, resolution=pixels), budget.kind) for pixels in bounds))
+                          *(budget.cost.of(scale(base, resolution=pixels)) for pixels in bounds))
     low, high = bounds
     while high - low > 1:
         middle = (low + high) // 2
@@ -217,8 +222,8 @@ def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optiona
             continue
         for p in pixels:
             found = _widest(lambda w: scale(base, resolution=p, d=_short(depth), w=w), budget)
-            if found is not None and cost(found, budget.kind) > best_cost:
-                best, best_cost = found, cost(found, budget.kind)
+            if found is not None and budget.cost.of(found) > best_cost:
+                best, best_cost = found, budget.cost.of(found)
             if best_cost >= (1 - CLOSE) * budget.amount:
                 break
     return best
@@ -231,7 +236,7 @@ def _same_depth(base: NetSpec, one: float, other: float) -> bool:
 def _widest(spec: Callable[[float], NetSpec], budget: Budget, exact: bool = True) -> Optional[NetSpec]:
     """The widest network within the budget, its width the shortest number; not `exact`: nearly the widest."""
     def fits(w: float) -> bool:
-        return cost(spec(w), budget.kind) <= budget.amount
+        return budget.allows(spec(w))
     if not fits(MULTIPLIERS[0]):
         return None
     if not exact:
@@ -243,9 +248,9 @@ def _solve(spec: Callable[[float], NetSpec], bounds: Tuple[float, float], budget
            base: NetSpec) -> float:
     """The largest multiplier within the budget, as the shortest number that gives the same network."""
     def fits(value: float) -> bool:
-        return cost(spec(value), budget.kind) <= budget.amount
+        return budget.allows(spec(value))
     if not fits(bounds[0]) or fits(bounds[1]):
-        raise _impossible(what, base, budget, *(cost(spec(bound), budget.kind) for bound in bounds))
+        raise _impossible(what, base, budget, *(budget.cost.of(spec(bound)) for bound in bounds))
     return _plateau(spec, _largest(fits, *bounds), bounds[0])
 
 
@@ -302,4 +307,4 @@ def _pixels(side: float, whole: bool = True) -> float:
 def _impossible(what: str, base: NetSpec, budget: Budget, low: float, high: float) -> Impossible:
     low, high = low * 1.0005, high * 0.9995  # so that what is printed, in four digits, is possible
     return Impossible(f'{budget} by {what}: {base.name} can be brought to {amount_text(low)} to {amount_text(high)} '
-                      f'{COSTS[budget.kind]} so; choose a budget in between, or another rule or base')
+                      f'{budget.cost.unit} so; choose a budget in between, or another rule or base')

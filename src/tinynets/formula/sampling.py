@@ -10,8 +10,7 @@ from typing import Iterator, Tuple
 
 import numpy as np
 
-from tinynets.arch import NetPlan, NetSpec, expand, measure, scale
-from tinynets.formula.budget import COSTS
+from tinynets.arch import MACS, NetPlan, NetSpec, cost_named, expand, scale
 
 MAX_REJECTIONS = 20_000  # in a row: the ranges and the budget then have next to nothing in common
 
@@ -26,7 +25,7 @@ class Space:
     d: Tuple[float, float] = (0.35, 1.6)
     w: Tuple[float, float] = (0.35, 1.4)
     budget: Tuple[float, float] = (0.03, 1.05)
-    cost: str = 'macs'
+    cost: str = MACS.name
     min_resolution: int = 8
 
     def __post_init__(self):
@@ -34,8 +33,7 @@ class Space:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f'{name}=[{low:g}, {high:g}]: must be two increasing numbers above 0')
-        if self.cost not in COSTS:
-            raise ValueError(f"cost '{self.cost}': must be one of {', '.join(COSTS)}")
+        cost_named(self.cost)
 
 
 def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
@@ -45,7 +43,8 @@ def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
     are the same. Raises ValueError where the space holds next to no (further) network.
     """
     rng = np.random.default_rng(seed)
-    allowed = np.array(space.budget) * getattr(measure(expand(base)), space.cost)
+    cost = cost_named(space.cost)
+    allowed = np.array(space.budget) * cost.of(base)
     seen, rejected = set(), 0
     while True:
         r, d, w = (float(rng.uniform(*limits)) for limits in (space.r, space.d, space.w))
@@ -54,7 +53,7 @@ def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
             spec = scale(base, d=round(d, 3), w=round(w, 3), resolution=resolution)
             plan = expand(spec)
             key = blocks(plan)
-            if key not in seen and allowed[0] <= getattr(measure(plan), space.cost) <= allowed[1]:
+            if key not in seen and allowed[0] <= cost.of_plan(plan) <= allowed[1]:
                 seen.add(key)
                 rejected = 0
                 yield spec

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Dict
 
-from tinynets.formula.budget import COSTS, amount_text
+from tinynets.arch import COSTS
+from tinynets.formula.budget import amount_text
 from tinynets.formula.rules import Impossible, Network
 
 _OUTSIDE = 'lies outside the budgets that the formula was fitted to: an extrapolation'
@@ -17,7 +18,7 @@ def _borrowed(network: Network) -> str:
 
 def describe(network: Network) -> str:
     """A network, a fact a line."""
-    summary, kind = network.summary(), network.budget.kind
+    summary, kind = network.summary(), network.budget.cost.name
     lines = [('network', network.name), ('rule', network.rule), ('resolution', f'{network.resolution} px')]
     lines += [(m, f'{getattr(network.spec, m):.4g}') for m in 'rdw']
     if network.prediction:
@@ -26,7 +27,7 @@ def describe(network: Network) -> str:
             lines.append((f'{m} fitted', f'{summary[f"{m}_formula"]:.3f}, 95 % of networks {low:.3f} to {high:.3f}'))
     if network.phi is not None:
         lines.append(('phi', f'{network.phi:g}'))
-    lines += [(k, f'{summary[k]:,} {unit}') for k, unit in COSTS.items()]
+    lines += [(k, f'{summary[k]:,} {cost.unit}') for k, cost in COSTS.items()]
     lines.append(('budget', f'{network.budget}, {100 * network.distance:+.2f} % {kind}'))
     if network.prediction and network.prediction.extrapolated:
         lines.append(('note', f'c = {network.prediction.c:.3g} {_OUTSIDE}'))
@@ -44,7 +45,7 @@ def side_by_side(found: Dict[str, object]) -> str:
             notes.append(f'{rule}: {network}')
             continue
         rows.append((rule, str(network.resolution), *(f'{getattr(network.spec, m):.3f}' for m in 'rdw'),
-                     *(amount_text(getattr(network.complexity, kind)) for kind in COSTS), f'{100 * network.distance:+.2f} %'))
+                     *map(amount_text, network.costs.values()), f'{100 * network.distance:+.2f} %'))
         if network.prediction and network.prediction.extrapolated:
             notes.append(f'{rule}: c = {network.prediction.c:.3g} {_OUTSIDE}')
         if network.borrowed:

@@ -17,9 +17,9 @@ from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
+from tinynets.arch.costs import COSTS, MACS
 from tinynets.arch.spec import MAX_MULTIPLIER
 from tinynets.files import write_text
-from tinynets.formula.budget import COSTS
 from tinynets.formula.gaussian import Curve, Kernel, fit
 from tinynets.parsing import read_json
 from tinynets.text import shown
@@ -70,7 +70,7 @@ class Formula:
     """r(c) and d(c) of a base, and the points they were fitted to. `cost` says in which unit c was measured."""
 
     def __init__(self, points: Sequence[Point], r: Curve, d: Curve, base: str, base_resolution: int, num_classes: int,
-                 base_cost: int, cost: str = 'macs', about: Optional[dict] = None, in_channels: int = 3):
+                 base_cost: int, cost: str = MACS.name, about: Optional[dict] = None, in_channels: int = 3):
         self.points, self.r, self.d = tuple(points), r, d
         self.base, self.base_resolution, self.num_classes = base, base_resolution, num_classes
         self.base_cost, self.cost, self.about, self.in_channels = base_cost, cost, about or {}, in_channels

@@ -11,7 +11,8 @@ from tinynets.arch import NetSpec, resolve
 from tinynets.arch.zoo import BASES
 from tinynets.config import PATHS, Config, ModelConfig, load_config
 from tinynets.formula import RULES, Budget, Formula, design
-from tinynets.formula.budget import COSTS, base_network, parse_amount
+from tinynets.arch import COSTS, MACS
+from tinynets.formula.budget import base_network, parse_amount
 from tinynets.formula.sampling import Space, draw
 
 
@@ -31,7 +32,7 @@ class StudySection:
     d: Tuple[float, float] = (0.35, 1.6)
     w: Tuple[float, float] = (0.35, 1.4)
     budget: Tuple[float, float] = (0.03, 1.05)
-    cost: str = 'macs'
+    cost: str = MACS.name
     trials: int = 0
     networks: Tuple[str, ...] = ()
     formula: Optional[str] = None

@@ -6,13 +6,17 @@ import os
 import statistics
 from typing import Dict, List, Sequence, Tuple
 
+from tinynets.arch import COSTS
 from tinynets.files import replacing
 from tinynets.study.store import Store
 
-COLUMNS = ('name', 'label', 'base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w', 'resolution',
-           'macs', 'params', 'peak_memory', 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
-TRAINING_COLUMNS = ('name', 'label', 'seed', 'base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w',
-                    'resolution', 'macs', 'params', 'peak_memory', 'top1', 'top5', 'loss', 'flag', 'seconds')
+
+def columns(of_trainings: bool = False) -> Tuple[str, ...]:
+    """The columns of a table of networks, or of their trainings."""
+    network = ('base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w', 'resolution', *COSTS)
+    if of_trainings:
+        return ('name', 'label', 'seed', *network, 'top1', 'top5', 'loss', 'flag', 'seconds')
+    return ('name', 'label', *network, 'top1', 'top1_deviation', 'seeds', 'flag', 'seconds')
 
 
 def networks(store: Store) -> Tuple[List[dict], int]:
@@ -34,7 +38,7 @@ def networks(store: Store) -> Tuple[List[dict], int]:
         good = [t for t in done if not t['flag']]
         scores = [t['top1'] for t in good]
         rows.append({
-            **{key: done[0][key] for key in COLUMNS if key in done[0]},
+            **{key: done[0][key] for key in columns() if key in done[0]},
             **facts,
             'top1': statistics.fmean(scores) if scores else '',
             'top1_deviation': statistics.stdev(scores) if len(scores) > 1 else '', 'seeds': len(good) or len(done),
@@ -45,7 +49,7 @@ def networks(store: Store) -> Tuple[List[dict], int]:
 def trainings(store: Store) -> List[dict]:
     """A row for each trial that is done, with its seed and its own score; flagged ones too."""
     facts = _facts(store)
-    return [{**{key: trial[key] for key in TRAINING_COLUMNS if key in trial},
+    return [{**{key: trial[key] for key in columns(True) if key in trial},
              **facts}
             for trial in store.trials() if trial['status'] == 'done']
 
@@ -62,13 +66,13 @@ def trainings_path(path: str) -> str:
     return f'{stem}.seeds{ending}'
 
 
-def write_csv(path: str, rows: List[dict], columns: Sequence[str] = COLUMNS) -> None:
+def write_csv(path: str, rows: List[dict], titles: Sequence[str]) -> None:
     """Write the rows, whole or not at all; numbers read back equal."""
     with replacing(path) as temporary:
         with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            out = csv.DictWriter(file, columns, lineterminator='\n')
+            out = csv.DictWriter(file, titles, lineterminator='\n')
             out.writeheader()
-            out.writerows({key: row[key] for key in columns} for row in rows)
+            out.writerows({key: row.get(key, '') for key in titles} for row in rows)
 
 
 def draw_rules(path: str, rows: List[dict], cost: str) -> None:

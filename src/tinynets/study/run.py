@@ -13,7 +13,7 @@ from typing import Callable, List, Optional
 
 import numpy as np
 
-from tinynets.arch import expand, measure
+from tinynets.arch import MACS, all_costs, expand
 from tinynets.data import presets
 from tinynets.formula.budget import base_network
 from tinynets.output import lacking_by
@@ -53,12 +53,11 @@ class Plan:
         found = []
         whole = base_network(self.config.study.base, self.config.study.base_resolution).base_resolution
         for candidate in self.networks:
-            cost, spec = measure(expand(candidate.spec)), candidate.spec
-            resolution = expand(spec).resolution
+            spec, built = candidate.spec, expand(candidate.spec)
             for i in range(self.config.study.seeds):
                 found.append({'name': candidate.name, 'label': candidate.label, 'seed': self.config.train.seed + i,
-                              'r': resolution / whole, 'd': spec.d, 'w': spec.w, 'resolution': resolution,
-                              'macs': cost.macs, 'params': cost.params, 'peak_memory': cost.peak_memory})
+                              'r': built.resolution / whole, 'd': spec.d, 'w': spec.w, 'resolution': built.resolution,
+                              **all_costs(built)})
         return found
 
     def facts(self) -> dict:
@@ -81,11 +80,11 @@ def plan(config: StudyConfig) -> Plan:
 def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
     """How long a trial takes: a + b x multiply-adds by least squares over the finished ones, or from ASSUMED_MACS."""
     done = [t for t in trials if t['status'] == 'done' and t['seconds']]
-    if len({t['macs'] for t in done}) < 3:
-        return lambda trial: START_SECONDS + trial['macs'] * images / (ASSUMED_MACS * processors)
-    slope, start = np.polyfit([t['macs'] for t in done], [t['seconds'] for t in done], 1)
+    if len({t[MACS.name] for t in done}) < 3:
+        return lambda trial: START_SECONDS + trial[MACS.name] * images / (ASSUMED_MACS * processors)
+    slope, start = np.polyfit([t[MACS.name] for t in done], [t['seconds'] for t in done], 1)
     least = min(t['seconds'] for t in done) / 2
-    return lambda trial: max(least, start + slope * trial['macs'])
+    return lambda trial: max(least, start + slope * trial[MACS.name])
 
 
 def left(trials: List[dict], images: float, workers: int, alive: Callable[[int], bool] = lambda number: False) -> float:
@@ -101,7 +100,7 @@ def left(trials: List[dict], images: float, workers: int, alive: Callable[[int],
 def estimate(planned: Plan) -> str:
     """What the whole study costs, in words."""
     rows = [dict(row, status='pending') for row in planned.rows()]
-    total = sum(row['macs'] for row in rows) * planned.images
+    total = sum(row[MACS.name] for row in rows) * planned.images
     workers = planned.config.study.workers
     return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
             f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
@@ -227,7 +226,7 @@ class Pool:
         best = max((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: t['top1'], default=None)
         self.say(f'{finished} of {len(trials)} trials' + (f', {now["failed"]} failed' if now['failed'] else '')
                  + (f', {now["flagged"]} flagged' if now['flagged'] else '')
-                 + (f', best {best["top1"]:.2f} % at {best["macs"] / 1e6:.1f}M' if best else '')
+                 + (f', best {best["top1"]:.2f} % at {best[MACS.name] / 1e6:.1f}M' if best else '')
                  + (f', {rest} left' if finished < len(trials) else ''))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from typing import List, Sequence, Tuple
 
-from tinynets.arch import expand, measure
+from tinynets.arch import COSTS, expand, all_costs
 from tinynets.study.run import Plan, counts, left
 from tinynets.study.store import Store
 from tinynets.training.progress import duration
@@ -12,11 +12,11 @@ from tinynets.training.progress import duration
 
 def networks_table(planned: Plan) -> str:
     """The networks of a study, a line each."""
-    rows = [('network', 'r', 'd', 'w', 'px', 'MACs', 'params', 'from')]
+    rows = [('network', 'r', 'd', 'w', 'px', *COSTS, 'from')]
     for candidate in planned.networks:
-        spec, cost = candidate.spec, measure(expand(candidate.spec))
-        rows.append((candidate.name, f'{spec.r:.3f}', f'{spec.d:.3f}', f'{spec.w:.3f}', str(expand(spec).resolution),
-                     f'{cost.macs:,}', f'{cost.params:,}', candidate.label))
+        spec, built = candidate.spec, expand(candidate.spec)
+        rows.append((candidate.name, f'{spec.r:.3f}', f'{spec.d:.3f}', f'{spec.w:.3f}', str(built.resolution),
+                     *(f'{amount:,}' for amount in all_costs(built).values()), candidate.label))
     return _aligned(rows)
 
 
@@ -29,7 +29,7 @@ def status(folder: str) -> Tuple[dict, str]:
     best = sorted((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: -t['top1'])[:5]
     seconds = left(trials, store.facts()['images'], config['study.workers'], store.alive)
     facts = {**found, 'trials': len(trials), 'alive': len(alive), 'seconds_left': round(seconds),
-             'best': [{key: t[key] for key in ('id', 'name', 'seed', 'macs', 'params', 'top1')} for t in best],
+             'best': [{key: t[key] for key in ('id', 'name', 'seed', *COSTS, 'top1')} for t in best],
              'problems': [{key: t[key] for key in ('id', 'name', 'seed', 'status', 'flag', 'reason')} for t in trials
                           if t['reason'] or t['flag']]}
     lines = [f'{found["done"]} of {len(trials)} trials done, {found["failed"]} failed, {found["flagged"]} flagged, '
@@ -38,8 +38,8 @@ def status(folder: str) -> Tuple[dict, str]:
     for trial in alive:
         lines.append(f'running: trial {trial["id"]}, {trial["name"]}, for {duration(time.time() - trial["started"])}')
     if best:
-        lines.append(_aligned([('best', 'network', 'seed', 'MACs', 'params', 'top-1, %')] + [
-            (str(t['id']), t['name'], str(t['seed']), f'{t["macs"]:,}', f'{t["params"]:,}', f'{t["top1"]:.2f}')
+        lines.append(_aligned([('best', 'network', 'seed', *COSTS, 'top-1, %')] + [
+            (str(t['id']), t['name'], str(t['seed']), *(f'{t[name]:,}' for name in COSTS), f'{t["top1"]:.2f}')
             for t in best]))
     for trial in facts['problems']:
         lines.append(f'trial {trial["id"]}, {trial["name"]}: {trial["flag"] or trial["status"]} {trial["reason"]}'.rstrip())

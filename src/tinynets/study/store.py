@@ -14,6 +14,8 @@ import sqlite3
 import time
 from typing import Dict, Iterator, List, Optional
 
+from tinynets.arch import COSTS
+
 WAIT = 60.0  # seconds for another process's transaction
 MOST_DEATHS = 5  # of a trial's process, for want of memory for example, before the trial has failed
 
@@ -22,7 +24,7 @@ CREATE TABLE IF NOT EXISTS study (config TEXT NOT NULL, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, label TEXT NOT NULL, seed INTEGER NOT NULL,
     r REAL NOT NULL, d REAL NOT NULL, w REAL NOT NULL, resolution INTEGER NOT NULL,
-    macs INTEGER NOT NULL, params INTEGER NOT NULL, peak_memory INTEGER NOT NULL,
+    {costs},
     status TEXT NOT NULL DEFAULT 'pending', failures INTEGER NOT NULL DEFAULT 0,
     deaths INTEGER NOT NULL DEFAULT 0, pid INTEGER,
     flag TEXT NOT NULL DEFAULT '', top1 REAL, top5 REAL, loss REAL, seconds REAL, reason TEXT NOT NULL DEFAULT '',
@@ -63,8 +65,9 @@ class Store:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.change() as database:
-            for statement in _TABLES.split(';'):
+            for statement in _TABLES.format(costs=', '.join(f'{name} INTEGER' for name in COSTS)).split(';'):
                 database.execute(statement)
+            self._add_costs(database, trials)
             row = database.execute('SELECT * FROM study').fetchone()
             if row:
                 check(json.loads(row['config']), config, str(self.folder))
@@ -78,6 +81,15 @@ class Store:
             for trial in trials:
                 database.execute(f'INSERT OR IGNORE INTO trials ({", ".join(trial)}) VALUES '
                                  f'({", ".join("?" * len(trial))})', tuple(trial.values()))
+
+    @staticmethod
+    def _add_costs(database: sqlite3.Connection, trials: List[dict]) -> None:
+        """Columns for the costs that a study begun earlier has not heard of, filled in where the trials are known."""
+        held = {row['name'] for row in database.execute('PRAGMA table_info(trials)')}
+        for name in [name for name in COSTS if name not in held]:
+            database.execute(f'ALTER TABLE trials ADD COLUMN {name} INTEGER')
+            database.executemany(f'UPDATE trials SET {name} = ? WHERE name = ?',
+                                 [(trial[name], trial['name']) for trial in trials])
 
     def _check_facts(self, then: dict, now: dict) -> None:
         for key in set(then) & set(now):

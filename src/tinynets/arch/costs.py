@@ -1,0 +1,48 @@
+"""Cost models: what a budget may be given in, and what formula, sampling, records and studies count by.
+
+To add one: a row in COSTS. Everything else (options of design.py, columns of studies, the curve's c) reads it there.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Tuple
+
+from tinynets.arch.complexity import measure
+from tinynets.arch.spec import NetPlan, NetSpec, expand
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A cost of running a network on one image: its name, its unit in words, and how a plan is counted.
+
+    `titles` are what a table's column of it may be called besides its name.
+    """
+    name: str
+    unit: str
+    of_plan: Callable[[NetPlan], float]
+    titles: Tuple[str, ...] = ()
+
+    def of(self, spec: NetSpec) -> float:
+        """What the network of a specification costs."""
+        return self.of_plan(expand(spec))
+
+
+MACS = Cost('macs', 'multiply-adds', lambda plan: measure(plan).macs,
+            ('flops', 'mult_adds', 'multiply_adds', 'madds'))
+COSTS: Dict[str, Cost] = {cost.name: cost for cost in (
+    MACS,
+    Cost('params', 'parameters', lambda plan: measure(plan).params, ('parameters', 'num_params')),
+    Cost('peak_memory', 'bytes of feature maps', lambda plan: measure(plan).peak_memory),
+)}
+
+
+def cost_named(name: str) -> Cost:
+    """A row of COSTS. Raises ValueError for an unknown name."""
+    if name not in COSTS:
+        raise ValueError(f"cost '{name}': must be one of {', '.join(COSTS)}")
+    return COSTS[name]
+
+
+def all_costs(plan: NetPlan) -> Dict[str, float]:
+    """A plan by every cost, {name: amount}."""
+    return {name: cost.of_plan(plan) for name, cost in COSTS.items()}
