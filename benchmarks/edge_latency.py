@@ -76,7 +76,7 @@ def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
     from tinynets.deploy.export import export
     from tinynets.model import create_model
     from tinynets.model.weights import torch_names
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     net = create_model(network)
     state = {p.name: p.asnumpy() for p in net.get_parameters()}
     np.savez(folder / f'{network}.npz', **{theirs: state[name] for name, theirs in torch_names(net).items()})

@@ -168,7 +168,7 @@ def test_a_checkpoint_of_nonsense_is_refused_by_every_reader(change, reason, run
     from tinynets.deploy.convert import to_safetensors
     from tinynets.deploy.export import export
     from tinynets.deploy.predict import load_predictor
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     from tinynets.training.distill import load_teacher
     saved = checkpoint.load(str(run / 'best.ckpt'))
     path = str(tmp_path / 'x.ckpt')
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_nonsense_is_refused_by_every_reader(change, reason, run
 def test_logits_that_are_no_numbers_are_named_and_nothing_is_printed(run, tmp_path, entry):
     from tinynets.deploy.export import export
     from tinynets.deploy.predict import load_predictor
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     saved = checkpoint.load(str(run / 'best.ckpt'))
     arrays = {name: array * np.float32(1e30) if name.endswith('.weight') else array
               for name, array in saved.arrays.items()}

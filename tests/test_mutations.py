@@ -14,7 +14,7 @@ from tinynets.model import create_model
 from tinynets.model.pretrained import read_description, read_weights
 from tinynets.runtime import describe
 from tinynets.text import LINE
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tinynets.training.run import RunFolder
 from tinynets.training.summary import summarise
 from tests.conftest import ROOT, SMALL

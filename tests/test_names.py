@@ -115,7 +115,7 @@ def test_a_checkpoints_description_may_hold_a_path_that_a_shared_file_may_not(tm
 @pytest.mark.parametrize('coding', [{'PYTHONIOENCODING': 'ascii'},
                                     {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}])
 def test_a_terminal_of_ascii_gets_escapes_and_the_files_are_in_utf8(coding, trained, entry, tmp_path):
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     saved = checkpoint.load(str(trained / 'best.ckpt'))
     names = ['é', '日本', *(str(i) for i in range(8))]
     checkpoint.save(str(tmp_path / 'x.ckpt'), saved.arrays, {**saved.meta, 'class_names': names})

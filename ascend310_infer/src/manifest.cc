@@ -52,7 +52,7 @@ bool Within(const json &value, double low, double high) {
   return number >= low && number <= high;
 }
 
-// What preprocessing may say, as src/tinynets/data/schema.py.
+// What preprocessing may say, as src/tinynets/preprocessing.py.
 constexpr const char *PREPROCESSING = "preprocessing.";
 
 double Number(const json &preset, const char *key, double low, double high, bool whole, const char *allowed) {

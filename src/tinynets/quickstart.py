@@ -15,7 +15,7 @@ from tinynets.deploy.predict import load_predictor
 from tinynets.files import write_json
 from tinynets.output import side_product
 from tinynets.runtime import on_cpu
-from tinynets.training.evaluate import Result, evaluate, exact_top1
+from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
 from tinynets.training.loop import train
 from tinynets.training.plots import confusion_matrix, predictions
 from tinynets.training.run import RunFolder

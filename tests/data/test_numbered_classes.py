@@ -105,7 +105,7 @@ def model(**changes):
 def test_nameless_classes_are_scored_and_shown_by_number(form, numbered):
     from tinynets.config import DataConfig
     from tinynets.deploy.classify import classify, samples_of_dataset
-    from tinynets.training.evaluate import evaluate
+    from tinynets.tasks.classification.evaluate import evaluate
     for i in range(12):
         (numbered / 'val' / str(i)).rename(numbered / 'val' / form.format(i))
     dataset = model().dataset(DataConfig(name='image_folder', dir=str(numbered)), 'val')
@@ -124,7 +124,7 @@ def test_nameless_classes_on_some_of_the_folders(numbered):
     import shutil
 
     from tinynets.config import DataConfig
-    from tinynets.training.evaluate import evaluate
+    from tinynets.tasks.classification.evaluate import evaluate
     for i in (0, 4, 5, 10):
         shutil.rmtree(numbered / 'val' / str(i))
     dataset = model().dataset(DataConfig(name='image_folder', dir=str(numbered)), 'val')

@@ -12,7 +12,7 @@ from tinynets.deploy.convert import read_class_names, to_checkpoint, to_safetens
 from tinynets.deploy.predict import load_predictor
 from tinynets.model import create_model
 from tinynets.model.weights import load_torch_arrays, torch_names
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tests.conftest import SMALL
 from tests.model import archives
 from tests.model.archives import state_of

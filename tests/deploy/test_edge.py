@@ -429,7 +429,7 @@ def lite_model(build, tmp_path):
         from tinynets.data.presets import preprocessing
         from tinynets.deploy.export import export
         from tinynets.model import create_model
-        from tinynets.training import checkpoint
+        from tinynets.model import checkpoint
         network = create_model(name, num_classes=10)
         config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
         checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
@@ -810,7 +810,7 @@ def test_a_network_of_grey_images_gives_pythons_logits(build, small_config, phot
     from tinynets.deploy.export import export
     from tinynets.deploy.predict import load_predictor
     from tinynets.model import create_model
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     arguments = {'name': 'tinynet_e@w=0.3,d=0.5,resolution=58', 'num_classes': 4, 'in_channels': 1}
     config, network = small_config('model.in_channels=1'), create_model(**arguments)
     checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {

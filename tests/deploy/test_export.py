@@ -17,7 +17,7 @@ from tinynets.deploy.predict import load_predictor, onnx_function
 from tinynets.model import create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tests.conftest import SMALL
 
 

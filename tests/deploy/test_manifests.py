@@ -10,7 +10,7 @@ import pytest
 
 from tinynets.data import images
 from tinynets.data.presets import eval_transform
-from tinynets.data.schema import check_preprocessing
+from tinynets.preprocessing import check_preprocessing
 from tinynets.deploy.manifest import check_manifest, read_manifest
 from tinynets.files import file_hash
 from tinynets.parsing import read_json

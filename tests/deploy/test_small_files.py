@@ -8,7 +8,7 @@ from tinynets.deploy import compare, convert
 from tinynets.deploy.export import export
 from tinynets.deploy.quantize import without_unused_domains
 from tinynets.model import create_model
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tests.conftest import SMALL
 
 

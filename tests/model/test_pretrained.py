@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from tinynets.model import create_model
 from tinynets.model.pretrained import load_pretrained, read_weights
 from tinynets.model.weights import torch_names
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tests.conftest import SMALL
 from tests.model import archives
 

@@ -18,7 +18,7 @@ ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, '
 TRIAL = '''
 import os, sys
 from tinynets.study import trial
-from tinynets.training.checkpoint import CheckpointError
+from tinynets.model.checkpoint import CheckpointError
 def train(store, taken, *_):
     run = store.trial_folder(taken['id']) / 'run'
     run.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ from tinynets import runtime
 from tinynets.config import RuntimeConfig
 from tinynets.model.network import create_model
 from tinynets.runtime import compile_level, configure
-from tinynets.training import checkpoint, ema, loop, optim
+from tinynets.model import checkpoint
+from tinynets.training import ema, loop, optim
 from tinynets.training.ema import WeightAverage
 from tinynets.training.step import TrainStep
 

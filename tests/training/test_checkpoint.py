@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from tinynets.training import checkpoint
-from tinynets.training.checkpoint import CheckpointError
+from tinynets.model import checkpoint
+from tinynets.model.checkpoint import CheckpointError
 
 ARRAYS = {'a.weight': np.arange(12, dtype=np.float32).reshape(3, 4), 'step': np.array([7], np.int32)}
 META = {'step': 7, 'name': 'über "quoted"', 'class_names': ['x', 'y']}
@@ -61,7 +61,7 @@ def test_numbers_that_are_not_finite_never_replace_a_good_checkpoint(tmp_path, v
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -20,7 +20,8 @@ from tinynets.data.pipeline import TrainStream, eval_batches
 from tinynets.launch import _last_error, machines, parse, prepare, table_devices
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
-from tinynets.training import checkpoint, parallel
+from tinynets.model import checkpoint
+from tinynets.training import loop
 from tinynets.training.loop import Trainer
 from tinynets.training.run import FollowedRun
 from tests.training import workers
@@ -465,7 +466,7 @@ def test_machines_that_do_not_meet_are_told_on_what_they_wait(tmp_path, capfd, m
 def test_workers_with_other_data_are_refused(small_config, monkeypatch):
     """A trainer tells the others its data and its configuration; where nothing differs, the same numbers."""
     said = []
-    monkeypatch.setattr(parallel, 'check_same', lambda what, *numbers: said.append(numbers))
+    monkeypatch.setattr(loop.workers, 'check_same', lambda what, *numbers: said.append(numbers))
     configure('CPU')
     for change in ('train.seed=0', 'data.workers=1', 'train.seed=1', 'data.images=1436', 'data.holdout=1'):
         trainer = Trainer(small_config(change), 'CPU', say=lambda line: None)

@@ -59,7 +59,7 @@ def copied(run, pictures, tmp_path):
 
 def as_of_an_earlier_release(path, **changes):
     """Rewrite a checkpoint as one that says nothing of a division; numbered classes were in sorted order."""
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     saved = checkpoint.load(str(path))
     meta = {key: value for key, value in saved.meta.items() if key not in ('division', 'names', 'format', 'parameters')}
     checkpoint.save(str(path), saved.arrays, {**meta, 'class_names': sorted(COUNTS), **changes})
@@ -98,7 +98,7 @@ def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
 
 
 def test_numbered_classes_are_in_the_order_of_their_numbers(run):
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     assert checkpoint.load(str(run[0] / 'last.ckpt')).meta['class_names'] == ['0', '1', '2', '10']
 
 
@@ -119,7 +119,7 @@ def test_a_run_resumes_on_its_images_only(copied):
 def test_an_exchanged_image_ends_a_resumption(copied):
     path, config, pictures = copied
     train, _ = presets.splits(config.data)
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     from tinynets.data.division import division_of
     division = division_of(checkpoint.load(str(path / 'last.ckpt')).meta, 'x')
     (pictures / train.names[0]).unlink()
@@ -141,7 +141,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
     want = {whole.names[i] for i in balanced_order(whole.labels)[:8]}
     assert scored(path / 'best.ckpt', pictures) == (want, names(whole) - want)
     assert resume(copied).last['epoch'] == 5  # and its classes keep their order
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     meta = checkpoint.load(str(path / 'last.ckpt')).meta
     assert meta['class_names'] == ['0', '1', '10', '2'] and 'division' not in meta
     Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
@@ -171,13 +171,13 @@ def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_
 
 
 def run_config(path):
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     return from_dict(checkpoint.load(str(path / 'last.ckpt')).meta['config'], 'x').data
 
 
 def as_if_there(path, folder):
     """Rewrite a checkpoint as if its run had had its images in a folder."""
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     saved = checkpoint.load(str(path))
     meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
     meta['config']['data']['dir'] = str(folder)

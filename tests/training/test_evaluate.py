@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinynets.training.evaluate import evaluate
+from tinynets.tasks.classification.evaluate import evaluate
 
 
 class Numbered:
@@ -75,7 +75,7 @@ def test_the_loss_of_equal_logits_is_the_logarithm_of_the_classes():
 
 def test_speed_is_of_the_images(monkeypatch):
     times = iter((50.0, 54.0))
-    monkeypatch.setattr('tinynets.training.evaluate.time.perf_counter', lambda: next(times))
+    monkeypatch.setattr('tinynets.tasks.classification.evaluate.time.perf_counter', lambda: next(times))
     assert score(np.eye(6), range(6), 4).images_per_s == 1.5
 
 
@@ -94,7 +94,7 @@ def test_the_scores_of_a_run_are_those_of_its_file(trained):
     from sklearn.model_selection import train_test_split
 
     from tinynets.runtime import configure
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     digits = load_digits()
     val = np.sort(train_test_split(np.arange(1797), test_size=0.2, random_state=0, stratify=digits.target)[1])
     tensors = []
@@ -114,6 +114,6 @@ def test_the_scores_of_a_run_are_those_of_its_file(trained):
 
 
 def test_a_score_without_its_number_of_images_is_the_share_it_says():
-    from tinynets.training.evaluate import exact_top1
+    from tinynets.tasks.classification.evaluate import exact_top1
     assert exact_top1({'top1': 33.3333, 'epoch': 1}) == 33.3333
     assert exact_top1({'top1': 33.3333, 'count': 6}) == 100 * 2 / 6

@@ -11,8 +11,8 @@ import pytest
 from mindspore.train.checkpoint_pb2 import Checkpoint as Message
 
 from tinynets.model import create_model
-from tinynets.training import checkpoint
-from tinynets.training.checkpoint import CheckpointError
+from tinynets.model import checkpoint
+from tinynets.model.checkpoint import CheckpointError
 from tests.conftest import SMALL
 
 CLASSES = 3

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tinynets.config import to_yaml
 from tinynets.runtime import configure
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tinynets.training.loop import Trainer, train
 from tinynets.training.run import RunFolder
 

@@ -11,7 +11,7 @@ from tinynets.config import Config, RuntimeConfig, TrainConfig
 from tinynets.model import create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tinynets.training.distill import Distillation, answering, load_teacher
 from tinynets.training.ema import WeightAverage
 from tinynets.training.loop import Trainer, train

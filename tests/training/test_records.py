@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from tinynets.runtime import configure
-from tinynets.training import checkpoint, loop
-from tinynets.training.evaluate import Result
+from tinynets.model import checkpoint
+from tinynets.training import loop
+from tinynets.tasks.classification.evaluate import Result
 from tinynets.training.run import RunFolder
 
 

@@ -11,8 +11,9 @@ from tinynets import output
 from tinynets.config import load_config, to_yaml
 from tinynets.files import home_folder, user_path
 from tinynets.runtime import configure
-from tinynets.training import checkpoint, loop
-from tinynets.training.evaluate import Result, exact_top1
+from tinynets.model import checkpoint
+from tinynets.training import loop
+from tinynets.tasks.classification.evaluate import Result, exact_top1
 from tinynets.training.loop import train
 from tinynets.training.run import RunFolder
 from tests.conftest import ROOT

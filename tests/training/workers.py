@@ -80,8 +80,9 @@ def main(folder, path):
     config = load_config(path)
     runtime.configure('CPU', seed=config.train.seed)
     from tinynets.data import presets
+    from tinynets import workers
     from tinynets.training import parallel
-    from tinynets.training.evaluate import evaluate
+    from tinynets.tasks.classification.evaluate import evaluate
     from tinynets.training.loop import Trainer, train
     rank, size = runtime.rank(), runtime.size()
     images, labels = data(BATCH * size)
@@ -98,12 +99,12 @@ def main(folder, path):
     found['real_losses'] = run_steps(step, images[:1, mine], labels[:1, mine])
     found.update(numbers(step, 'real.'))
 
-    found['agreed'] = parallel.agree(rank == 1, False)
-    found['added'] = parallel.add_up(1 / 3 + rank), parallel.add_up(16777217 + rank)
+    found['agreed'] = workers.agree(rank == 1, False)
+    found['added'] = workers.add_up(1 / 3 + rank), workers.add_up(16777217 + rank)
 
-    parallel.check_same('images', 2 ** 32 - 1, 37)
+    workers.check_same('images', 2 ** 32 - 1, 37)
     try:
-        parallel.check_same('images', 2 ** 32 - 1 - rank, 37)
+        workers.check_same('images', 2 ** 32 - 1 - rank, 37)
     except ValueError as error:
         found['refused'] = str(error)
 

@@ -28,10 +28,10 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.config import from_dict
     from tinynets.data import presets
     from tinynets.deploy.predict import load_predictor
-    from tinynets.training.evaluate import evaluate
-    from tinynets.training.parallel import first_alone
+    from tinynets.tasks.classification.evaluate import evaluate
     from tinynets.training.plots import confusion_matrix
     from tinynets.training.progress import Bar, tell
+    from tinynets.workers import first_alone
     model = load_predictor(args.checkpoint, args.weights)
     data = from_dict(model.config, args.checkpoint).data
     data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,

@@ -11,7 +11,7 @@ from tinynets.data.classes import relabel
 from tinynets.data.classification import Subset, balanced_order, has_validation, load_dataset, say
 from tinynets.data.division import Division, EarlierDivision, digest_of, divide
 from tinynets.data.mixing import Mixing
-from tinynets.data.schema import CHANNELS
+from tinynets.preprocessing import CHANNELS
 from tinynets.data.transforms import EvalTransform, TrainTransform
 
 AnyDivision = Union[Division, EarlierDivision, None]

@@ -15,13 +15,13 @@ import numpy as np
 from tinynets.arch.zoo import names_resolution
 from tinynets.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from tinynets.data import presets
-from tinynets.data.schema import CHANNELS, PREPROCESSING
+from tinynets.preprocessing import CHANNELS, PREPROCESSING
 from tinynets.files import file_hash, read_text, workplace, write_json
 from tinynets.model.network import Network, create_model
 from tinynets.model.pretrained import COUNTERS, Weights, fill, read_description, read_weights, timm_name, weight_names
 from tinynets.model.weights import torch_names
 from tinynets.text import shown
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 
 TIMM = 'bicubic'  # timm's name of the interpolation that evaluation uses, which is Pillow's, so antialiased
 INTERPOLATIONS = {'bicubic_antialiased': TIMM}  # preprocessing's name -> timm's, which is Pillow's, so antialiased

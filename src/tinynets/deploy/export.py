@@ -17,7 +17,7 @@ from tinynets.deploy.predict import mindir_function, onnx_function
 from tinynets.files import check_text_path, workplace
 from tinynets.model.network import Network
 from tinynets.runtime import graph_engine, on_cpu
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 
 INPUT, OUTPUT = 'images', 'logits'
 OPSET = 13  # of ONNX: quantisation has a range per channel from here on, and tools drop older ones

@@ -11,7 +11,7 @@ import os
 import shutil
 from typing import Any, Optional
 
-from tinynets.data.schema import channels_of, check_preprocessing
+from tinynets.preprocessing import channels_of, check_preprocessing
 from tinynets.files import file_hash, workplace, write_json
 from tinynets.parsing import read_json
 from tinynets.text import shown

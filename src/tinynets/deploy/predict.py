@@ -125,7 +125,7 @@ def finite(path: str, predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[
 def _checkpoint(path: str, weights: str) -> Predictor:
     from mindspore import Tensor
 
-    from tinynets.training import checkpoint
+    from tinynets.model import checkpoint
     saved = checkpoint.load(path)
     network, kind = checkpoint.restore_network(saved, weights)
     meta = saved.meta

@@ -16,11 +16,11 @@ from typing import Callable, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from tinynets.data.schema import channels_of
+from tinynets.preprocessing import channels_of
 from tinynets.deploy.manifest import publish, read_manifest
 from tinynets.deploy.predict import Predictor, finite, load_predictor, onnx_function
 from tinynets.files import workplace
-from tinynets.training.evaluate import Result, evaluate
+from tinynets.tasks.classification.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range per channel
 METHODS = ('minmax', 'percentile')  # entropy, in ONNX Runtime with as many bins as levels, is minmax

@@ -79,8 +79,8 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     threads = config.runtime.threads or max(1, default_threads() // workers)
     device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,
                        trial['seed'], config.runtime.kernels, config.runtime.jit_level)
-    from tinynets.training.checkpoint import CheckpointError, NotFinite
-    from tinynets.training.evaluate import exact_top1
+    from tinynets.model.checkpoint import CheckpointError, NotFinite
+    from tinynets.tasks.classification.evaluate import exact_top1
     from tinynets.training.loop import Diverged, train
     from tinynets.training.watch import ROUNDING
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),

@@ -10,7 +10,7 @@ from mindspore import nn, ops
 from tinynets.config import Config
 from tinynets.model.network import Network
 from tinynets.text import shown
-from tinynets.training import checkpoint
+from tinynets.model import checkpoint
 from tinynets.training.precision import mixed
 
 

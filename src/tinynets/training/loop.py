@@ -13,7 +13,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from tinynets import runtime
+from tinynets import runtime, workers
 from tinynets.config import Config, from_dict, to_dict
 from tinynets.data import presets
 from tinynets.data.division import Division, EarlierDivision, division_of
@@ -25,11 +25,12 @@ from tinynets.output import side_product
 from tinynets.runtime import Interrupted, sinks_data
 from tinynets.stopping import Stop
 from tinynets.text import shown
-from tinynets.training import checkpoint, parallel
+from tinynets.model import checkpoint
+from tinynets.training import parallel
 from tinynets.training.card import model_card
 from tinynets.training.distill import distillation
 from tinynets.training.ema import WeightAverage
-from tinynets.training.evaluate import Result, evaluate, exact_top1
+from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
 from tinynets.training.optim import build_optimizer, describe_groups
 from tinynets.training.precision import check_precision, loss_scaler, mixed
 from tinynets.training.progress import Bar, duration, tell
@@ -69,7 +70,7 @@ class Trainer:
         for path in (data.dir, config.model.pretrained, config.train.teacher):  # they are kept in checkpoints
             check_text_path(path or '')
         mean, deviation = presets.per_channel(data, config.model.in_channels)  # or an error, before images are read
-        with Bar('checking images', 1) as bar, parallel.first_alone():
+        with Bar('checking images', 1) as bar, workers.first_alone():
             division, classes = _kept_parts(config, earlier)
             train_set, self.val_set = presets.splits(data, bar, division, classes)
         self.images = {'names': presets.digest(train_set, self.val_set)}
@@ -160,7 +161,7 @@ class Trainer:
         """Write a checkpoint of this moment; workers go on when it is there."""
         if runtime.rank() == 0:
             checkpoint.save(str(path), self.state(), self._meta())
-        parallel.wait_for_all()
+        workers.wait_for_all()
 
     def _meta(self) -> dict:
         return {'step': self.step, 'epoch': self.step / self.steps_per_epoch, 'best': self.best, 'score': self.score,
@@ -186,17 +187,17 @@ class Trainer:
     def _check_workers(self) -> None:
         """Raise ValueError where the workers, on several machines perhaps, have not all been given the same."""
         labels = [self.stream.dataset.labels, self.val_set.labels]
-        parallel.check_same('training and validation images, and a check sum of their classes', *map(len, labels),
+        workers.check_same('training and validation images, and a check sum of their classes', *map(len, labels),
                             zlib.crc32(np.concatenate(labels).tobytes()))
         identity = json.dumps([self._identity(self._meta()), self.images], sort_keys=True)
-        parallel.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))
+        workers.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))
 
     def check_start(self) -> None:
         """Raise ValueError where the workers would go on from different steps or weights, by copies of a run perhaps."""
         weights = 0
         for parameter in self.network.get_parameters():
             weights = zlib.crc32(parameter.asnumpy().tobytes(), weights)
-        parallel.check_same('the step to start at, and a check sum of the weights', self.step, weights)
+        workers.check_same('the step to start at, and a check sum of the weights', self.step, weights)
 
     def _check_batch(self) -> None:
         side, parts = self.network.plan.classifier.in_size, self.config.train.accumulate
@@ -307,10 +308,10 @@ class Trainer:
                     save()
                     end_epoch()
                     in_epoch.restart()
-                    stopping = parallel.agree(stop.requested)
+                    stopping = workers.agree(stop.requested)
                 else:
                     due = time.monotonic() - saved_at > 60 * self.config.train.save_minutes
-                    stopping, due = parallel.agree(stop.requested, due)
+                    stopping, due = workers.agree(stop.requested, due)
                     if stopping or due:
                         save()
                 if self._finished():

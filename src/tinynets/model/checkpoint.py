@@ -7,7 +7,7 @@ from typing import Dict, Mapping, Tuple
 import numpy as np
 
 from tinynets.arch import expand, measure, resolve
-from tinynets.data.schema import check_preprocessing
+from tinynets.preprocessing import check_preprocessing
 from tinynets.model.checkpoint_file import AVERAGE, Checkpoint, CheckpointError, NotFinite, load, save
 from tinynets.model.network import Network, create_model
 from tinynets.model.weights import load_arrays

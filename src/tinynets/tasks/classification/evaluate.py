@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynets import runtime
 from tinynets.data.pipeline import eval_batches
+from tinynets.workers import add_up
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Ca
         if progress:
             progress(min(count * runtime.size(), len(dataset)), len(dataset))
     if runtime.size() > 1:
-        from tinynets.training.parallel import add_up
         top5, count, loss = add_up(top5), add_up(count), add_up(loss)
         confusion = add_up(confusion)
     if count != len(dataset):
