@@ -41,11 +41,11 @@ def test_the_three_costs_are_the_plan_s():
 
 
 def test_a_fourth_cost_designs_a_network(fourth):
-    network = design(B0, Budget(100_000, 'activations'), 'width')
-    assert 90_000 < written(network.spec) == network.cost <= 100_000
-    wider = scale(network.spec, w=network.spec.w + 0.05)
-    assert written(wider) > 100_000
-    assert network.summary()['activations'] == network.cost and str(network.budget) == '100K elements written'
+    network = design(B0, Budget(250_000, 'activations'), 'width')
+    assert 200_000 < written(network.spec) == network.cost <= 250_000
+    steps = (written(scale(network.spec, w=network.spec.w + step / 1000)) for step in range(1, 200))
+    assert next(cost for cost in steps if cost != network.cost) > 250_000  # the next wider one
+    assert network.summary()['activations'] == network.cost and str(network.budget) == '250K elements written'
 
 
 def test_a_fourth_cost_samples_networks(fourth):
@@ -80,7 +80,7 @@ def test_a_fourth_cost_is_a_study_s(fourth, tmp_path):
 
 
 def test_a_study_begun_before_a_cost_was_known_gets_its_column(monkeypatch, tmp_path):
-    (tmp_path / 's.yaml').write_text(CONFIG.replace('activations', 'macs').replace('20K', '200K').replace('30K', '300K'))
+    (tmp_path / 's.yaml').write_text(CONFIG.replace('activations', 'macs').replace('20K', '1M').replace('30K', '2M'))
     planned = plan(load_study(str(tmp_path / 's.yaml'), []))
     store = Store(str(tmp_path / 'study'))
     store.start({'study.retries': 1}, planned.facts(), planned.rows(), lambda *arguments: None)
