@@ -43,9 +43,20 @@ def test_every_path_it_names_exists(root):
 
 
 def test_every_module_stands_in_the_structure(root):
-    text = (root / 'README.md').read_text()
+    text = (root / 'docs/architecture.md').read_text()
     for path in (root / 'src/tinynets').glob('*/*.py'):
         if path.parent.name in ('arch', 'formula', 'model', 'data', 'study', 'deploy') and path.name != '__init__.py':
             assert path.name in text, path
+    for path in (root / 'src/tinynets').glob('[!_]*.py'):
+        assert f'`{path.stem}`' in text, path
     for path in root.glob('*.py'):
-        assert path.name in text, path
+        assert path.name in (root / 'README.md').read_text(), path
+
+
+def test_what_contributors_are_told_to_change_exists(root):
+    rows = re.findall(r'^\| (?:a|an) [^|]+\| (.+) \|$', (root / 'CONTRIBUTING.md').read_text(), re.M)
+    places = [place for row in rows for place in re.findall(r'[\w/]+\.py', row)]
+    assert len(rows) >= 12 and not [place for place in places if not (root / 'src/tinynets' / place).is_file()]
+    for row in rows:
+        for name, place in re.findall(r'`(\w+)`, ([\w/]+\.py)', row):
+            assert re.search(rf'^(def |class )?{name}\b', (root / 'src/tinynets' / place).read_text(), re.M), (name, place)
