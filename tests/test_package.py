@@ -136,3 +136,8 @@ def test_every_script_works_from_anywhere_in_a_plain_clone(root, tmp_path, name)
     done = subprocess.run([sys.executable, script, '--help'], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and f'usage: {name}.py ' in done.stdout, done.stderr
     assert len(script.read_text().splitlines()) <= 11
+
+
+def test_the_linter_finds_nothing(root):
+    done = subprocess.run([sys.executable, '-m', 'ruff', 'check', '--no-cache', root], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
