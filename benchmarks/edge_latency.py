@@ -74,9 +74,8 @@ def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
     from tinynets.config import from_dict, to_dict
     from tinynets.data.presets import preprocessing
     from tinynets.deploy.export import export
-    from tinynets.model import create_model
+    from tinynets.model import checkpoint, create_model
     from tinynets.model.weights import torch_names
-    from tinynets.model import checkpoint
     net = create_model(network)
     state = {p.name: p.asnumpy() for p in net.get_parameters()}
     np.savez(folder / f'{network}.npz', **{theirs: state[name] for name, theirs in torch_names(net).items()})

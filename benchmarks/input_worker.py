@@ -60,8 +60,8 @@ def torchvision(variant: str, folder: str, batch: int, px: int, workers: int):
 
 def timm(variant: str, folder: str, batch: int, px: int, workers: int):
     """The same by timm's loader as its training script makes it for a CPU, without its other augmentations."""
-    from timm.data import ImageDataset, create_loader
     import torch
+    from timm.data import ImageDataset, create_loader
     loader = create_loader(ImageDataset(folder), (3, px, px), batch, is_training=True, use_prefetcher=False, scale=AREA,
                            ratio=ASPECT, hflip=FLIP, color_jitter=None, interpolation='bicubic', mean=MEAN,
                            std=DEVIATION, num_workers=workers, device=torch.device('cpu'), persistent_workers=True)

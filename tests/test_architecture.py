@@ -3,7 +3,7 @@ import ast
 import sys
 
 LAYERS = (  # from above to below; what stands in one row does not import each other
-    ('text', 'commands', 'shipped'),
+    ('early', 'text', 'commands', 'shipped'),
     ('files', 'cache', 'arguments'),
     ('parsing', 'output', 'stopping'),
     ('config', 'pictures', 'preprocessing', 'launch'),

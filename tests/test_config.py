@@ -5,11 +5,22 @@ import re
 import pytest
 import yaml
 
-from tinynets.arch.zoo import VARIANTS, resolve
-from tinynets.config import (AugmentConfig, Config, DataConfig, ModelConfig, OptimConfig, RuntimeConfig, TrainConfig, from_dict,
-                        load_config, to_dict, to_yaml)
-from tinynets.data.classification import DATASETS
 from tests.conftest import ROOT
+from tinynets.arch.zoo import VARIANTS, resolve
+from tinynets.config import (
+    AugmentConfig,
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    RuntimeConfig,
+    TrainConfig,
+    from_dict,
+    load_config,
+    to_dict,
+    to_yaml,
+)
+from tinynets.data.classification import DATASETS
 
 RECIPES = sorted(p for place in ('*.yaml', 'imagenet/*.yaml') for p in (ROOT / 'configs').glob(place))
 

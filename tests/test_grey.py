@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import SMALL
+from tests.deploy.test_edge import photograph
 from tinynets.config import AugmentConfig, DataConfig, load_config
 from tinynets.data import images, presets
 from tinynets.data.transforms import EvalTransform, TrainTransform
-from tests.conftest import SMALL
-from tests.deploy.test_edge import photograph
 
 
 def luminance(pixels):

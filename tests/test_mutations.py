@@ -6,19 +6,18 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT, SMALL
+from tests.model import archives
 from tinynets.config import load_config
 from tinynets.formula import Formula
 from tinynets.formula.records import base_of, read
 from tinynets.formula.tiny import PUBLISHED
-from tinynets.model import create_model
+from tinynets.model import checkpoint, create_model
 from tinynets.model.pretrained import read_description, read_weights
 from tinynets.runtime import describe
 from tinynets.text import LINE
-from tinynets.model import checkpoint
 from tinynets.training.run import RunFolder
 from tinynets.training.summary import summarise
-from tests.conftest import ROOT, SMALL
-from tests.model import archives
 
 FILES = 60  # of each kind
 SPLICES = [b'[' * 400, b'{"a":' * 300, b'&a [*a]', b'1e400', b'NaN', b'-1', b'"', b'\0', b'\xff\xfe', b'9' * 5000,

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tinynets import output
 from tinynets.output import Guarded, absent, describe, lacking, side_product
-from tests.conftest import ROOT
 
 
 class Broken:

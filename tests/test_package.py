@@ -5,10 +5,10 @@ import re
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 
 import pytest
+import tomllib
 
 from tinynets import commands
 from tinynets.shipped import recipe

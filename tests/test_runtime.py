@@ -256,6 +256,7 @@ def test_an_ascend_without_cann_is_told_what_to_source(tmp_path, monkeypatch, ca
 
 def test_what_an_ascend_needs_can_be_installed():
     from importlib.metadata import requires
+
     from packaging.requirements import Requirement
     root = pathlib.Path(__file__).resolve().parent.parent
     lines = (root / 'requirements-ascend.txt').read_text().splitlines()

@@ -1,8 +1,16 @@
 """Rounding rules, scaling and the expansion into a plan; channels and depths are those of the authors' networks."""
 import pytest
 
-from tinynets.arch.spec import (NetSpec, StageSpec, conv_out_size, expand, round_channels, round_repeats, scale,
-                           scaled_resolution)
+from tinynets.arch.spec import (
+    NetSpec,
+    StageSpec,
+    conv_out_size,
+    expand,
+    round_channels,
+    round_repeats,
+    scale,
+    scaled_resolution,
+)
 from tinynets.arch.zoo import resolve
 
 # name -> output channels, blocks and first squeeze-excite channels of each stage, as timm 1.0 builds them

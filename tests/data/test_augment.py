@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageEnhance, ImageOps
 
+from tests.golden.generate_transforms import picture
 from tinynets.config import AugmentConfig, DataConfig
 from tinynets.data import presets
 from tinynets.data.augment import OPERATIONS, RandAugment, RandomErasing
-from tests.golden.generate_transforms import picture
 
 FILL = (10, 20, 30)
 IMAGE = Image.fromarray(picture(40, 20))

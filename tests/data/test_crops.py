@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinynets.config import DataConfig
 from tinynets.data import images, native, presets
 from tinynets.data.buffers import Buffers
 from tinynets.data.cached import Cached, cached
 from tinynets.data.classification import ImageFolder, Subset, load_dataset
-from tinynets.config import DataConfig
 from tinynets.data.pipeline import TrainStream
 from tinynets.data.transforms import TrainTransform, normalise
 from tinynets.kernels import build

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.test_images import png
 from tinynets.data import images
 from tinynets.data.classification import ImageFolder
-from tests.data.test_images import png
 
 RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8) * 65  # up to 4,095
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings, strategies
 from PIL import Image
 
+from tests.golden.generate_transforms import CROP_RATIO, RESOLUTIONS, SIZES, picture
 from tinynets.config import DataConfig
 from tinynets.data import presets
 from tinynets.data.transforms import EvalTransform, TrainTransform, normalise
-from tests.golden.generate_transforms import CROP_RATIO, RESOLUTIONS, SIZES, picture
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PLAIN = dict(mean=(0, 0, 0), deviation=(1, 1, 1))

@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from tinynets import launch
-from tinynets.arguments import check_distributed, check_named
 from tests.conftest import ROOT
 from tests.deploy.test_edge import SDK, build, is_error, needs_sdk, program, run, wrapper  # noqa: F401 (fixtures)
+from tinynets import launch
+from tinynets.arguments import check_distributed, check_named
 
 
 def asked_of(folder):

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from tests.conftest import SMALL
 from tinynets.arch import measure
 from tinynets.deploy import export as export_module
 from tinynets.deploy.export import export
 from tinynets.deploy.fold import fold
 from tinynets.deploy.manifest import manifest_path, read_manifest
 from tinynets.deploy.predict import load_predictor, onnx_function
-from tinynets.model import create_model
+from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
-from tinynets.model import checkpoint
-from tests.conftest import SMALL
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +110,13 @@ def test_manifest_says_all_a_program_needs(exported, trained):
         assert manifest['cost']['params'] == sum(
             p.size for p in create_model(**meta['network']).trainable_params())
         assert manifest['weights'] == 'ema' and manifest['max_difference'] == item.max_difference
+
+
+def test_the_manifest_has_the_score_of_the_checkpoint_and_not_the_best_one():
+    meta = {'network': {'name': SMALL}, 'class_names': [], 'preprocessing': {}, 'config': {}, 'best': {'top1': 90.0},
+            'score': {'top1': 80.0}}
+    saved = checkpoint.Checkpoint('x.ckpt', {}, meta)
+    assert export_module._manifest(saved, create_model(SMALL), 'raw', 'ONNX', 0.0)['score'] == {'top1': 80.0}
 
 
 def test_the_manifest_has_each_multiplier_under_its_own_name(trained, tmp_path):

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from tinynets.data import images
 from tests.conftest import ROOT
 from tests.deploy.damaged import damaged
 from tests.deploy.test_edge import MANIFEST, json_reader, photograph, skip_where_unbuildable
+from tinynets.data import images
 
 SANITIZERS = 'address,undefined,float-cast-overflow'
 

@@ -8,14 +8,14 @@ import subprocess
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
+from tests.deploy.test_edge import json_reader, photograph, skip_where_unbuildable
 from tinynets.data import images
 from tinynets.data.presets import eval_transform
-from tinynets.preprocessing import check_preprocessing
 from tinynets.deploy.manifest import check_manifest, read_manifest
 from tinynets.files import file_hash
 from tinynets.parsing import read_json
-from tests.conftest import ROOT
-from tests.deploy.test_edge import json_reader, photograph, skip_where_unbuildable
+from tinynets.preprocessing import check_preprocessing
 
 GREY = {'resolution': 32, 'crop_ratio': 0.875, 'interpolation': 'bicubic_antialiased', 'mean': [0.5],
         'deviation': [0.2], 'channels': 'L', 'layout': 'NCHW'}

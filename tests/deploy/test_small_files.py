@@ -4,12 +4,11 @@ import os
 import numpy as np
 import pytest
 
+from tests.conftest import SMALL
 from tinynets.deploy import compare, convert
 from tinynets.deploy.export import export
 from tinynets.deploy.quantize import without_unused_domains
-from tinynets.model import create_model
-from tinynets.model import checkpoint
-from tests.conftest import SMALL
+from tinynets.model import checkpoint, create_model
 
 
 @pytest.fixture(scope='module')

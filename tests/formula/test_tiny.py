@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from tests.formula.test_gaussian import covariance
 from tinynets.arch import MACS
 from tinynets.formula import Budget, Formula, design
 from tinynets.formula.budget import base_network
 from tinynets.formula.tiny import PUBLISHED, Point
-from tests.formula.test_gaussian import covariance
 
 B0 = base_network('efficientnet_b0')
 FORMULA = Formula.load()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
+from tests.conftest import SMALL
 from tinynets import kernels
 from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
 from tinynets.arch.zoo import resolve
@@ -18,7 +19,6 @@ from tinynets.model.weights import initialise
 from tinynets.training.ema import WeightAverage
 from tinynets.training.optim import build_optimizer
 from tinynets.training.step import TrainStep
-from tests.conftest import SMALL
 
 RESULT, GRADIENT = 1e-5, 1e-4  # of the largest value of a tensor
 CLASSES, BATCH = 5, 6

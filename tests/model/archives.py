@@ -5,9 +5,9 @@ import zipfile
 
 import numpy as np
 
+from tests.golden import rule
 from tinynets.model import create_model
 from tinynets.model.weights import torch_names
-from tests.golden import rule
 
 KINDS = {'float32': 'FloatStorage', 'float16': 'HalfStorage', 'float64': 'DoubleStorage', 'int64': 'LongStorage'}
 HEAD, END = b'\x80\x02', b'.'

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from tests.conftest import SMALL
+from tinynets import kernels
 from tinynets.arch import expand, layer_costs, measure, resolve
 from tinynets.arch.spec import conv_out_size
 from tinynets.model import FeatureExtractor, create_model, list_models
 from tinynets.model.layers import ACTIVATIONS, Dropout, DropPath, MaxPool, Uniform, activation
 from tinynets.model.network import Network
 from tinynets.model.weights import load_arrays
-from tests.conftest import SMALL
 
 OTHERS = ['ghostnet@d=0.4,w=0.3', 'mobilenetv3_small@d=1.6,w=0.35', 'mobilenetv3_large@d=0.3,w=0.2', 'resnet50@d=0.3,w=0.1']
 
@@ -96,6 +97,23 @@ def test_features_go_on_to_the_logits():
 def test_unknown_feature_stride(strides):
     with pytest.raises(ValueError, match=r'\[2, 4, 8, 16, 32\]'):
         FeatureExtractor(create_model(SMALL), strides)
+
+
+@pytest.mark.parametrize('library', ['auto', 'stock'])
+def test_moving_statistics_take_a_tenth_of_each_batch(library):
+    """As PyTorch's momentum of 0.1, with the variance of a sample."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    kernels.choose(library)
+    net = create_model(SMALL, num_classes=5).set_train()
+    kernels.choose()
+    x = np.random.default_rng(0).normal(1, 2, (4, 3, 16, 16)).astype(np.float32)
+    net(Tensor(x))
+    padded, weight = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1))), net.stem.conv.weight.asnumpy()
+    maps = sum(np.einsum('nihw,oi->ohwn', padded[:, :, i:i + 16:2, j:j + 16:2], weight[:, :, i, j])
+               for i in range(3) for j in range(3)).reshape(len(weight), -1)
+    norm = net.stem.norm
+    np.testing.assert_allclose(norm.moving_mean.asnumpy(), 0.1 * maps.mean(1), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(norm.moving_variance.asnumpy(), 0.9 + 0.1 * maps.var(1, ddof=1), rtol=1e-4)
 
 
 def reference_uniform(start, calls, count):

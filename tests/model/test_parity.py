@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from tests.golden import rule
 from tinynets import kernels
 from tinynets.model import create_model
 from tinynets.model.weights import load_torch_arrays, torch_names
-from tests.golden import rule
 
 OWN = ('efficientnet_b0', *(f'tinynet_{letter}' for letter in 'abcde'))  # at their own resolutions
 FAMILIES = ('ghostnet_100', 'mobilenetv3_large_100', 'mobilenetv3_large_075', 'mobilenetv3_small_100',

@@ -10,12 +10,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from tinynets.model import torch_file
-from tinynets.model.torch_file import BFLOAT16, TorchFileError, read
 from tests.conftest import ROOT
 from tests.golden import rule
 from tests.model import archives
 from tests.model.archives import call, mapping, name, number, row, storage, tensor, text
+from tinynets.model import torch_file
+from tinynets.model.torch_file import BFLOAT16, TorchFileError, read
 
 FOUR = np.arange(4, dtype='<f4').tobytes()
 

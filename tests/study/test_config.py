@@ -1,15 +1,17 @@
 """A study's configuration: what it refuses, which networks it stands for, what may change later."""
 import dataclasses
 import itertools
+import json
 
 import pytest
 
+from tests.conftest import ROOT
 from tinynets.arch import expand, measure, resolve
 from tinynets.config import to_dict
 from tinynets.formula.budget import base_network
 from tinynets.formula.sampling import Space, draw
+from tinynets.formula.tiny import PUBLISHED
 from tinynets.study.config import StudySection, candidates, check_same, flat, load_study
-from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / 'configs' / 'study').glob('*.yaml'))
 SMALL = 'study: {base_resolution: 32, r: [0.5, 1.0], d: [0.2, 0.6], w: [0.2, 0.6], budget: [0.01, 0.25], trials: 5}\n'
@@ -87,6 +89,25 @@ def test_given_networks_beside_and_in_place_of_drawn_ones(study):
     assert (expand(spec).resolution, spec.d, spec.w) == (24, 0.85, 0.54)
     with pytest.raises(ValueError, match="unknown model 'resnet'"):
         candidates(study('study.networks=["resnet"]').study, 10)
+
+
+@pytest.mark.parametrize('cost, amount', [('macs', 2e6), ('params', 2e6)])
+@pytest.mark.parametrize('rule', ['tiny', 'width'])
+def test_the_budget_of_a_rule_is_in_the_studys_cost(study, cost, amount, rule):
+    section = study(f'study.networks=["{rule}:{amount:.0f}"]', f'study.cost={cost}', 'study.trials=0').study
+    found, = candidates(section, 10)
+    assert 0.85 * amount < getattr(measure(expand(found.spec)), cost) <= amount
+    assert found.label == f'{rule}:{amount:.0f}' and found.spec.base_resolution == 32 and found.spec.num_classes == 10
+
+
+def test_a_rule_takes_the_formula_of_the_study(study, tmp_path):
+    other = json.loads(PUBLISHED.read_text())
+    other['points'] = [{**point, 'r': point['r'] / 2} for point in other['points']]
+    (tmp_path / 'f.json').write_text(json.dumps(other))
+    options = 'study.networks=["tiny:1M"]', 'study.trials=0'
+    whole, half = (candidates(study(*options, f'study.formula={path}').study, 10)[0].spec.resolution
+                   for path in ('null', tmp_path / 'f.json'))
+    assert half == pytest.approx(whole / 2, abs=2)
 
 
 @pytest.mark.parametrize('change', [

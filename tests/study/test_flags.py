@@ -2,9 +2,9 @@
 import subprocess
 import sys
 
+from tests.conftest import ROOT
 from tinynets.study.config import flat, load_study
 from tinynets.study.store import Store
-from tests.conftest import ROOT
 
 CONFIG = ROOT / 'configs' / 'study' / 'digits.yaml'
 CHANCE = 40.0  # percent; a twentieth of the way from there to 100 is 43

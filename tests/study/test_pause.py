@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tinynets.study.config import check_same
 from tinynets.study.run import Paused, Pool
 from tinynets.study.store import MOST_DEATHS, Store
 from tinynets.study.trial import PAUSED
-from tests.conftest import ROOT
 
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
 ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000,

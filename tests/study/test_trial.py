@@ -4,11 +4,11 @@ import signal
 import pytest
 from PIL import Image
 
+from tests.conftest import ROOT, SMALL
+from tests.study.test_search import start, wait_for
 from tinynets.study.config import load_study
 from tinynets.study.run import plan
 from tinynets.study.store import Store
-from tests.conftest import ROOT, SMALL
-from tests.study.test_search import start, wait_for
 
 CONFIG = ROOT / 'configs' / 'study' / 'digits.yaml'
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}

@@ -93,8 +93,8 @@ def test_the_scores_of_a_run_are_those_of_its_file(trained):
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    from tinynets.runtime import configure
     from tinynets.model import checkpoint
+    from tinynets.runtime import configure
     digits = load_digits()
     val = np.sort(train_test_split(np.arange(1797), test_size=0.2, random_state=0, stratify=digits.target)[1])
     tensors = []

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from mindspore.train.checkpoint_pb2 import Checkpoint as Message
 
-from tinynets.model import create_model
-from tinynets.model import checkpoint
-from tinynets.model.checkpoint import CheckpointError
 from tests.conftest import SMALL
+from tinynets.model import checkpoint, create_model
+from tinynets.model.checkpoint import CheckpointError
 
 CLASSES = 3
 
@@ -114,7 +113,7 @@ def test_descriptions_of_the_wrong_kind(tmp_path, whole, place, value):
     checkpoint.save(path, arrays, meta)
     with pytest.raises(ValueError, match=f'^checkpoint {path}: ') as error:
         checkpoint.restore_network(checkpoint.load(path))
-    assert len(str(error.value)) < 500 and '\n' not in str(error.value)
+    assert len(str(error.value).replace(path, '')) < 430 and '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize('place', ['network', 'class_names', 'preprocessing', 'config'])

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tinynets.config import to_yaml
-from tinynets.runtime import configure
 from tinynets.model import checkpoint
+from tinynets.runtime import configure
 from tinynets.training.loop import Trainer, train
 from tinynets.training.run import RunFolder
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
+from tests.conftest import SMALL
+from tests.training.test_loop import STOP_AT
+from tests.training.test_step import Linear
 from tinynets.config import Config, RuntimeConfig, TrainConfig
-from tinynets.model import create_model
+from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
-from tinynets.model import checkpoint
 from tinynets.training.distill import Distillation, answering, load_teacher
 from tinynets.training.ema import WeightAverage
 from tinynets.training.loop import Trainer, train
@@ -19,9 +21,6 @@ from tinynets.training.optim import build_optimizer
 from tinynets.training.precision import check_precision, loss_scaler, mixed
 from tinynets.training.run import RunFolder
 from tinynets.training.step import TrainStep
-from tests.conftest import SMALL
-from tests.training.test_loop import STOP_AT
-from tests.training.test_step import Linear
 
 RNG = np.random.default_rng(5)
 IMAGES = RNG.normal(0, 2, (12, 3)).astype(np.float32)

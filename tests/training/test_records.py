@@ -1,13 +1,15 @@
 """What a run records of its steps: means, rates, speeds and scores, from steps and scores that the test chooses."""
+import pathlib
 import types
 
 import numpy as np
 import pytest
 
-from tinynets.runtime import configure
 from tinynets.model import checkpoint
-from tinynets.training import loop
+from tinynets.output import lacking
+from tinynets.runtime import configure
 from tinynets.tasks.classification.evaluate import Result
+from tinynets.training import loop
 from tinynets.training.run import RunFolder
 
 
@@ -87,3 +89,17 @@ def test_patience_counts_from_the_first_of_equal_scores(played, monkeypatch):
     monkeypatch.setattr('tinynets.training.watch.SETTLED', 1)
     outcome, records = played([1, 2, 2, 2, 2, 2], 'train.epochs=9', 'train.patience=2')
     assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [1, 2, 3, 4] and outcome.best['epoch'] == 2
+
+
+def test_a_record_that_finds_no_room_names_its_file(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.metrics = pathlib.Path('/dev/full')
+    with pytest.raises(OSError) as raised:
+        run.record(kind='train', step=1)
+    assert raised.value.filename == '/dev/full' and lacking(raised.value) == 'space'
+
+
+def test_a_run_that_was_above_chance_once_is_not_stopped(played, monkeypatch):
+    monkeypatch.setattr('tinynets.training.watch.SETTLED', 1)
+    outcome, _ = played([2, 0, 0], 'train.epochs=3', 'train.chance_epochs=2')
+    assert (outcome.best['epoch'], outcome.last['epoch']) == (1, 3)

@@ -7,16 +7,16 @@ import sys
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from tinynets import output
 from tinynets.config import load_config, to_yaml
 from tinynets.files import home_folder, user_path
-from tinynets.runtime import configure
 from tinynets.model import checkpoint
-from tinynets.training import loop
+from tinynets.runtime import configure
 from tinynets.tasks.classification.evaluate import Result, exact_top1
+from tinynets.training import loop
 from tinynets.training.loop import train
 from tinynets.training.run import RunFolder
-from tests.conftest import ROOT
 
 
 def test_pictures_cards_and_events_that_fail_are_a_line_each(small_config, tmp_path, monkeypatch, capsys):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
+from tests.conftest import SMALL
 from tinynets.model import create_model
 from tinynets.training.ema import WeightAverage
 from tinynets.training.optim import build_optimizer, describe_groups, parameter_groups
 from tinynets.training.step import TrainStep
-from tests.conftest import SMALL
 
 RATES = [0.05, 0.02, 0.1, 0.03]
 

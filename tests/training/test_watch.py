@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import SMALL
 from tinynets.arch import expand, measure, resolve
 from tinynets.runtime import configure
 from tinynets.training import watch
-from tinynets.training.loop import train
 from tinynets.training.card import model_card
+from tinynets.training.loop import train
 from tinynets.training.run import RunFolder
-from tests.conftest import SMALL
 
 
 def test_class_balance():

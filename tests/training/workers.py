@@ -10,10 +10,10 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'src'))
 
+from tests.conftest import SMALL
 from tinynets import runtime
 from tinynets.config import load_config
 from tinynets.model.layers import Dropout
-from tests.conftest import SMALL
 
 BATCH = 8  # images a worker
 STEPS = 3
@@ -48,6 +48,7 @@ def data(count):
 
 def build_step(network, clip_norm=0.0, workers=None, name='adamw', rate=0.05):
     from mindspore import nn
+
     from tinynets.training.ema import WeightAverage
     from tinynets.training.optim import build_optimizer
     from tinynets.training.step import TrainStep
@@ -79,10 +80,10 @@ def small_network(part):
 def main(folder, path):
     config = load_config(path)
     runtime.configure('CPU', seed=config.train.seed)
-    from tinynets.data import presets
     from tinynets import workers
-    from tinynets.training import parallel
+    from tinynets.data import presets
     from tinynets.tasks.classification.evaluate import evaluate
+    from tinynets.training import parallel
     from tinynets.training.loop import Trainer, train
     rank, size = runtime.rank(), runtime.size()
     images, labels = data(BATCH * size)

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import List, Optional
 
+import tinynets.early  # noqa: F401, I001 - before anything that takes time
 from tinynets import __version__
 from tinynets.arguments import check_named
 from tinynets.commands import COMMANDS, spoken, started_as_tinynets

@@ -16,8 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     check_parent(args.out, args.json)
     from tinynets.training.plots import runs_together
-    from tinynets.training.summary import short_names, summarise, table
     from tinynets.training.run import RunFolder
+    from tinynets.training.summary import short_names, summarise, table
     runs = {name: RunFolder.open(path) for name, path in zip(short_names(args.runs), args.runs)}
     rows = [summarise(name, run) for name, run in runs.items()]
     print('\n'.join(map(printable, table(rows).split('\n'))))

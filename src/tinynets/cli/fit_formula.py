@@ -8,8 +8,8 @@ from tinynets.runtime import printable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    from tinynets.arch.zoo import BASES
     from tinynets.arch import COSTS, MACS
+    from tinynets.arch.zoo import BASES
     parser.add_argument('records', type=user_path, metavar='RECORDS.csv',
                         help='of `search.py export`, or your own: src/tinynets/formula/records.py')
     parser.add_argument('--out', default='formula.json', type=user_path, metavar='FILE',

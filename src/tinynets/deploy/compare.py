@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import Callable, List, Optional
 
@@ -17,6 +16,7 @@ from tinynets.data.pipeline import eval_batches
 from tinynets.deploy.manifest import manifest_path
 from tinynets.deploy.predict import Predictor, load_predictor
 from tinynets.deploy.program import run
+from tinynets.files import workplace
 from tinynets.text import shorten
 
 
@@ -75,7 +75,7 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
 
 def by_program(path: str, dataset) -> np.ndarray:
     """Logits (N, classes) of a data set by the C++ program. Raises OSError where it is not there or does not work."""
-    with tempfile.TemporaryDirectory() as folder:
+    with workplace() as folder:
         files = []
         for i in range(len(dataset)):
             name = dataset.name(i)
@@ -102,7 +102,13 @@ def _row(path: str, engine: str, logits: np.ndarray, labels: np.ndarray, referen
     return Row(os.path.basename(path), engine, 100 * float((order[:, 0] == labels).mean()),
                100 * float((order == labels[:, None]).any(axis=1).mean()), len(labels),
                int((order[:, 0] == reference.argmax(axis=1)).sum()),
-               float(np.abs(logits - reference).max() / np.abs(reference).max()))
+               share_of_largest(logits, reference))
+
+
+def share_of_largest(logits: np.ndarray, reference: np.ndarray) -> float:
+    """The largest difference of logits as a share of the largest of the reference: of their own where that is all 0."""
+    largest = np.abs(reference).max() or np.abs(logits).max() or 1.0
+    return float(np.abs(logits - reference).max() / largest)
 
 
 def table(rows: List[Row]) -> str:

@@ -15,9 +15,9 @@ from tinynets.deploy.fold import fold
 from tinynets.deploy.manifest import FORMAT, manifest_path, publish
 from tinynets.deploy.predict import mindir_function, onnx_function
 from tinynets.files import check_text_path, workplace
+from tinynets.model import checkpoint
 from tinynets.model.network import Network
 from tinynets.runtime import graph_engine, on_cpu
-from tinynets.model import checkpoint
 
 INPUT, OUTPUT = 'images', 'logits'
 OPSET = 13  # of ONNX: quantisation has a range per channel from here on, and tools drop older ones
@@ -106,7 +106,7 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
         'class_names': saved.meta['class_names'], 'classes_named': saved.meta.get('classes_named', True),
         'preprocessing': saved.meta['preprocessing'],
-        **{key: saved.meta[key] for key in ('division', 'train_images') if key in saved.meta},
+        **{key: saved.meta[key] for key in ('division', 'names', 'train_images') if key in saved.meta},
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
                   'dtype': 'float32'},
         'output': {'name': OUTPUT, 'shape': [batch, plan.spec.num_classes], 'dtype': 'float32'},

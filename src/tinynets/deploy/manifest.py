@@ -11,9 +11,9 @@ import os
 import shutil
 from typing import Any, Optional
 
-from tinynets.preprocessing import channels_of, check_preprocessing
 from tinynets.files import file_hash, workplace, write_json
 from tinynets.parsing import read_json
+from tinynets.preprocessing import channels_of, check_preprocessing
 from tinynets.text import shown
 
 FORMAT = 1

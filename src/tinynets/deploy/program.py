@@ -5,9 +5,9 @@ import importlib.util
 import json
 import os
 import subprocess
-import tempfile
 from typing import Sequence
 
+from tinynets.files import workplace
 from tinynets.shipped import CLONE
 
 PROGRAM = None if CLONE is None else CLONE / 'scripts' / 'run_infer_310.sh'
@@ -21,7 +21,7 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
     """
     if PROGRAM is None:
         raise OSError('the C++ program is built from a clone of the repository, by ascend310_infer/build.sh there')
-    with tempfile.TemporaryDirectory() as folder:
+    with workplace() as folder:
         listed, out = os.path.join(folder, 'images.txt'), os.path.join(folder, 'out.json')
         with open(listed, 'wb') as file:
             for i, name in enumerate(files):

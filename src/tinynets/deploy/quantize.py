@@ -16,10 +16,10 @@ from typing import Callable, Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from tinynets.preprocessing import channels_of
 from tinynets.deploy.manifest import publish, read_manifest
 from tinynets.deploy.predict import Predictor, finite, load_predictor, onnx_function
 from tinynets.files import workplace
+from tinynets.preprocessing import channels_of
 from tinynets.tasks.classification.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range per channel
@@ -77,8 +77,13 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
     """Quantise; the number of calibration images."""
     import onnx
     import onnx.version_converter
-    from onnxruntime.quantization import (CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType,
-                                          quantize_static)
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):

@@ -12,8 +12,17 @@ from typing import Optional
 from mindspore import nn, ops
 
 from tinynets.arch.spec import BlockPlan, NetPlan
-from tinynets.model.layers import (ConvNormAct, Dropout, DropPath, GlobalPool, MaxPool, SqueezeExcite, activation, conv2d,
-                              stochastic)
+from tinynets.model.layers import (
+    ConvNormAct,
+    Dropout,
+    DropPath,
+    GlobalPool,
+    MaxPool,
+    SqueezeExcite,
+    activation,
+    conv2d,
+    stochastic,
+)
 
 
 class ConvBlock(ConvNormAct):

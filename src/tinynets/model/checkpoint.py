@@ -7,10 +7,10 @@ from typing import Dict, Mapping, Tuple
 import numpy as np
 
 from tinynets.arch import expand, measure, resolve
-from tinynets.preprocessing import check_preprocessing
 from tinynets.model.checkpoint_file import AVERAGE, Checkpoint, CheckpointError, NotFinite, load, save
 from tinynets.model.network import Network, create_model
 from tinynets.model.weights import load_arrays
+from tinynets.preprocessing import check_preprocessing
 from tinynets.text import shorten, shown
 
 __all__ = ['Checkpoint', 'CheckpointError', 'NotFinite', 'check_meta', 'load', 'network_arrays', 'restore_network',

@@ -7,9 +7,9 @@ from typing import Callable, Optional, Sequence, Tuple
 
 from mindspore import nn
 
+from tinynets import kernels
 from tinynets.arch.spec import NetPlan, expand
 from tinynets.arch.zoo import resolve
-from tinynets import kernels
 from tinynets.model.blocks import build_block, compiled
 from tinynets.model.layers import FromLayers, ToLayers
 from tinynets.model.pretrained import load_pretrained

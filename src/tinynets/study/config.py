@@ -7,11 +7,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from tinynets.arch import NetSpec, resolve
+from tinynets.arch import COSTS, MACS, NetSpec, resolve
 from tinynets.arch.zoo import BASES
 from tinynets.config import PATHS, Config, ModelConfig, load_config
 from tinynets.formula import RULES, Budget, Formula, design
-from tinynets.arch import COSTS, MACS
 from tinynets.formula.budget import base_network, parse_amount
 from tinynets.formula.sampling import Space, draw
 
@@ -129,7 +128,7 @@ def flat(config: StudyConfig) -> Dict[str, object]:
 
 
 def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> None:
-    """Raise ValueError where a study would go on as another one."""
+    """Raise ValueError where a study would continue as another one."""
     for key, value in now.items():
         old = then.get(key, value)
         if key in MAY_CHANGE or old == value:
@@ -141,5 +140,5 @@ def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> 
             grown = set(old) <= set(value) if isinstance(value, list) else old <= value
             if grown:
                 continue
-        raise ValueError(f'{folder}: was started with {key}={old!r} and would go on with {value!r}; undo the change, or '
+        raise ValueError(f'{folder}: was started with {key}={old!r} and would continue with {value!r}; undo the change, or '
                          'choose another --study folder (trials, networks and seeds may grow)')

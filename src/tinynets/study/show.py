@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from typing import List, Sequence, Tuple
 
-from tinynets.arch import COSTS, expand, all_costs
+from tinynets.arch import COSTS, all_costs, expand
 from tinynets.study.run import Plan, counts, left
 from tinynets.study.store import Store
 from tinynets.training.progress import duration

@@ -8,9 +8,9 @@ from typing import Callable, Optional, Sequence
 from mindspore import nn, ops
 
 from tinynets.config import Config
+from tinynets.model import checkpoint
 from tinynets.model.network import Network
 from tinynets.text import shown
-from tinynets.model import checkpoint
 from tinynets.training.precision import mixed
 
 

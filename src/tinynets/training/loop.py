@@ -19,18 +19,18 @@ from tinynets.data import presets
 from tinynets.data.division import Division, EarlierDivision, division_of
 from tinynets.data.pipeline import TrainStream
 from tinynets.files import check_text_path, write_text
+from tinynets.model import checkpoint
 from tinynets.model.network import create_model
 from tinynets.model.weights import load_arrays
 from tinynets.output import side_product
 from tinynets.runtime import Interrupted, sinks_data
 from tinynets.stopping import Stop
+from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
 from tinynets.text import shown
-from tinynets.model import checkpoint
 from tinynets.training import parallel
 from tinynets.training.card import model_card
 from tinynets.training.distill import distillation
 from tinynets.training.ema import WeightAverage
-from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
 from tinynets.training.optim import build_optimizer, describe_groups
 from tinynets.training.precision import check_precision, loss_scaler, mixed
 from tinynets.training.progress import Bar, duration, tell

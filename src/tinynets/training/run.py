@@ -16,11 +16,10 @@ import pathlib
 from typing import Iterator, List, Optional
 
 from tinynets.config import Config, load_config, to_yaml
-from tinynets.files import check_text_path, create_text, lock, read_text, remove_leftovers, write_text
+from tinynets.files import check_text_path, create_text, lock, named_errors, read_text, remove_leftovers, write_text
 from tinynets.output import side_product
 from tinynets.training.events import Events
 from tinynets.training.plots import training_curve
-
 
 FIELDS = {'train': ('step', 'epoch', 'loss', 'learning_rate', 'images_per_s'),
           'eval': ('step', 'epoch', 'top1', 'loss')}  # numbers that every record of a kind has
@@ -77,8 +76,8 @@ class RunFolder:
         raise self._taken()
 
     def _taken(self) -> ValueError:
-        return ValueError(f'{self.path}: holds a run already; go on with --resume {self.path}, or choose another --run '
-                          'folder')
+        return ValueError(f'{self.path}: holds a run already; continue it with --resume {self.path}, or choose another '
+                          '--run folder')
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -98,7 +97,7 @@ class RunFolder:
 
     def record(self, **fields) -> None:
         """Append one record."""
-        with open(self.metrics, 'a', encoding='utf-8') as file:
+        with named_errors(self.metrics, str(self.path)), open(self.metrics, 'a', encoding='utf-8') as file:
             file.write(json.dumps(fields) + '\n')
         self.events.write(fields)
 
