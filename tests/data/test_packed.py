@@ -3,6 +3,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -301,3 +302,31 @@ def test_splits_by_other_names_are_packed_under_the_usual_ones(pack, sets, tmp_p
     done = pack('--data-dir', tmp_path / 'set', '--out', tmp_path / 'out', '--shards', 1)
     assert done.returncode == 0 and 'valid/ is taken as val/' in done.stdout, done.stderr
     assert [len(packed_set(tmp_path / 'out', split)) for split in ('train', 'val')] == [5, 2]
+
+
+def change(path, statement, *values):
+    with sqlite3.connect(path) as index:
+        assert index.execute(statement, values).rowcount == 1
+
+
+@pytest.mark.parametrize('what', ['label', 'name', 'class'])
+def test_a_label_a_name_or_a_class_that_changed_is_seen(what, copied):
+    """Each file is still a sound one, and the images decode."""
+    index = next((copied / 'train').glob('*.db'))
+    if what == 'label':
+        change(index, 'UPDATE INDEXES SET label_0 = (label_0 + 1) % 3 WHERE rowid = 1')
+    elif what == 'name':
+        change(index, "UPDATE INDEXES SET name_0 = name_0 || '2' WHERE rowid = 1")
+    else:
+        contents = json.loads((copied / 'train' / 'pack.json').read_text())
+        contents['class_names'][0] = 'c a'
+        (copied / 'train' / 'pack.json').write_text(json.dumps(contents))
+    with pytest.raises(ValueError, match='is damaged: classes, labels or names are not those that were packed'):
+        packed_set(copied)
+
+
+def test_a_set_packed_by_an_earlier_release_is_read(copied, sets):
+    contents = json.loads((copied / 'train' / 'pack.json').read_text())
+    del contents['digest']
+    (copied / 'train' / 'pack.json').write_text(json.dumps(contents))
+    assert packed_set(copied).names == packed_set(sets[1]).names

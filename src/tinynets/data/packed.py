@@ -12,6 +12,7 @@ pack.json is the set's table of contents: classes, count, and the files with the
 """
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -55,6 +56,10 @@ class PackedImages:
         rows.sort()  # by their place in the folder they were made from
         if any(row[0] != place or not 0 <= row[1] < len(own) for place, row in enumerate(rows)):
             raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} does not have; pack it anew')
+        self.digest = _digest(own, rows)
+        if contents.get('digest', self.digest) != self.digest:  # earlier releases wrote none
+            raise ValueError(f'{folder}: the index or {CONTENTS} is damaged: classes, labels or names are not those '
+                             'that were packed; copy it again, or pack the set anew')
         self.labels = np.array([self.class_names.index(known[own[row[1]]]) for row in rows], np.int32)
         self.names = [row[2] for row in rows]
         self._places = np.array([row[3:] for row in rows], np.int64)  # file, begin, length
@@ -120,6 +125,14 @@ class PackedImages:
     def name(self, index: int) -> str:
         """The folder and the path of image `index` in the set it was made from."""
         return os.path.join(self.folder, self.names[index])
+
+
+def _digest(class_names: Sequence[str], rows: Sequence[tuple]) -> str:
+    """A hash of the classes and of every image's label, name and number of bytes."""
+    hashed = hashlib.sha256(json.dumps(list(class_names)).encode())
+    for _, label, name, _, _, length in rows:
+        hashed.update(json.dumps([label, name, length]).encode())
+    return hashed.hexdigest()
 
 
 def _contents(folder: str) -> dict:

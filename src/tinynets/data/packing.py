@@ -13,7 +13,7 @@ from PIL import Image
 
 from tinynets.data import images
 from tinynets.data.classification import ImageFolder
-from tinynets.data.packed import CONTENTS
+from tinynets.data.packed import CONTENTS, PackedImages
 from tinynets.files import check_text_path, remove_abandoned, workplace, write_json
 
 ROWS = 256  # written together
@@ -67,7 +67,9 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
             writer.write_raw_data(rows)
         writer.commit()
         sizes = {name: os.path.getsize(os.path.join(work, name)) for name in sorted(os.listdir(work))}
-        write_json(os.path.join(work, CONTENTS), {'class_names': data.class_names, 'count': count, 'files': sizes})
+        contents = {'class_names': data.class_names, 'count': count, 'files': sizes}
+        write_json(os.path.join(work, CONTENTS), contents)
+        write_json(os.path.join(work, CONTENTS), {**contents, 'digest': PackedImages(work).digest})
     return count, sum(sizes.values())
 
 
