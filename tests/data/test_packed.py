@@ -330,3 +330,12 @@ def test_a_set_packed_by_an_earlier_release_is_read(copied, sets):
     del contents['digest']
     (copied / 'train' / 'pack.json').write_text(json.dumps(contents))
     assert packed_set(copied).names == packed_set(sets[1]).names
+
+
+@pytest.mark.parametrize('kilobytes, size, page', [(500, None, 2 ** 20), (700, None, 2 ** 21), (700, 400, 2 ** 22)])
+def test_a_page_holds_the_largest_image_twice(kilobytes, size, page, tmp_path):
+    """Shrunk to 400 px an image is taken as 4 x 400 x 400 x 3 bytes."""
+    from tinynets.data import packing
+    for name, length in (('a', kilobytes * 1000), ('b', 10)):
+        (tmp_path / name).write_bytes(bytes(length))
+    assert packing._page_size([str(tmp_path / name) for name in 'ab'], 1, size) == page
