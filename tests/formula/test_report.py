@@ -219,17 +219,16 @@ def test_a_network_is_described_by_its_numbers(amount, kind):
     found, spec = facts(text), resolve(network.name)
     counted = measure(expand(spec))
     assert (found['network'], found['rule'], found['resolution']) == (network.name, 'tiny', f'{spec.resolution} px')
-    assert [float(found[m]) for m in 'dw'] == pytest.approx([spec.d, spec.w], rel=1e-3)
+    assert [float(found[m]) for m in 'rdw'] == pytest.approx([spec.r, spec.d, spec.w], rel=6e-4)
     for name in ('macs', 'params', 'peak_memory'):
         assert found[name].split()[0] == f'{getattr(counted, name):,}'
     share = 100 * (getattr(counted, kind) / amount - 1)
     assert found['budget'].endswith(f', {share:+.2f} % {kind}') and -4 < share <= 0
     prediction = Formula.load().predict(network.prediction.c)
-    fitted = next(line for line in text.splitlines() if line.startswith('d fitted'))
-    words = fitted.split()
-    numbers = [float(word.strip(',')) for word in words if word[0].isdigit()]
-    assert numbers[0] == pytest.approx(prediction.d, abs=6e-4)
-    assert [float(words[-3]), float(words[-1])] == pytest.approx(prediction.d_interval, abs=6e-4)
+    for m in 'rd':
+        low, high = getattr(prediction, f'{m}_interval')
+        value = f'{getattr(prediction, m):.3f}, 95 % of networks {low:.3f} to {high:.3f}'
+        assert f'{m} fitted     {value}' in text.splitlines()
     assert ('extrapolation' in text) == (amount == 9e6)
     summary = network.summary()
     assert (summary['cost'], summary['budget'], summary['budget_kind']) == (getattr(counted, kind), amount, kind)
