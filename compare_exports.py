@@ -1,4 +1,5 @@
 """A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
+import src.early  # noqa: F401
 import argparse
 import sys
 

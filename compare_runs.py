@@ -1,4 +1,5 @@
 """Draw training runs together and print their table: `python compare_runs.py runs/a runs/b [--out compare.png]`."""
+import src.early  # noqa: F401
 import argparse
 
 from src.files import check_parent, user_path, write_json

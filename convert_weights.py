@@ -2,6 +2,7 @@
 
 Back, as a folder that timm loads: `python convert_weights.py --from runs/x/best.ckpt --out mine/model.safetensors`.
 """
+import src.early  # noqa: F401
 import argparse
 import os
 

@@ -1,4 +1,5 @@
 """From a budget to a network: `python design.py --macs 100M [--rule tiny] [--compare] [--save config.yaml]`."""
+import src.early  # noqa: F401
 import argparse
 import dataclasses
 import json

@@ -1,4 +1,5 @@
 """Evaluate a checkpoint (or an exported model): `python eval.py --checkpoint runs/x/best.ckpt`."""
+import src.early  # noqa: F401
 import argparse
 import sys
 

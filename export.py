@@ -1,4 +1,5 @@
 """Export a checkpoint: `python export.py --checkpoint runs/x/best.ckpt --format MINDIR,ONNX`."""
+import src.early  # noqa: F401
 import argparse
 import os
 import sys

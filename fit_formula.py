@@ -1,4 +1,5 @@
 """Fit a tiny formula to measured networks: `python fit_formula.py RECORDS.csv --out formula.json --report report/`."""
+import src.early  # noqa: F401
 import argparse
 import os
 import sys

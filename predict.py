@@ -1,4 +1,5 @@
 """Classify images with a model file: `python predict.py --model runs/x/export/tinynet_e.mindir --images DIR_OR_FILE ...`."""
+import src.early  # noqa: F401
 import argparse
 import sys
 

@@ -1,4 +1,5 @@
 """Eight bits after training: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
+import src.early  # noqa: F401
 import argparse
 import os
 

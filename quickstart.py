@@ -1,4 +1,5 @@
 """The main job end to end on the embedded digits: train, evaluate, export, check, classify; called by quickstart.sh."""
+import src.early  # noqa: F401
 import argparse
 import os
 

@@ -1,4 +1,5 @@
 """A study, many networks trained and scored: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
+import src.early  # noqa: F401
 import argparse
 import dataclasses
 import json

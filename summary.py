@@ -1,4 +1,5 @@
 """What a network costs: `python summary.py --model tinynet_a [--per-layer] [--json]`, `python summary.py --list`."""
+import src.early  # noqa: F401
 import argparse
 import json
 

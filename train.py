@@ -1,4 +1,5 @@
 """Train a network: `python train.py --config configs/tinynet_e_fashion_mnist.yaml [--set key=value ...]`."""
+import src.early  # noqa: F401
 import argparse
 import dataclasses
 import os

@@ -225,3 +225,15 @@ def test_a_worker_that_waits_for_the_others_ends_at_once(number):
 def test_signals_are_answered_after_the_meeting():
     done = subprocess.run([sys.executable, '-c', MEETING], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == 'waiting\nTrue\n', done.stderr
+
+
+COMMANDS = sorted(path.name for path in ROOT.glob('*.py') if 'run_entry(main' in path.read_text())
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_a_command_that_is_interrupted_while_it_is_imported_says_nothing(command, tmp_path):
+    """A module of that name is found before Python's own."""
+    (tmp_path / 'argparse.py').write_text('import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)')
+    done = subprocess.run([sys.executable, str(ROOT / command)], env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')
