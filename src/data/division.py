@@ -68,10 +68,22 @@ class Division:
 class EarlierDivision:
     """That of a run of an earlier release, in which the place of an image depends on every other one.
 
-    `train_images` is how many the run trained on, None where its file does not say.
+    `train_images` is how many the run trained on, None where its file does not say, or where `limited`: it took a number
+    of images (data.images), which says nothing of how many there were.
     """
     source: str
     train_images: Optional[int]
+    limited: bool = False
+
+    @property
+    def advice(self) -> str:
+        """How to evaluate it where its validation images cannot be known."""
+        other = 'other images, by --data-dir and a folder that has val/'
+        if self.train_images is not None:
+            return f'Put back what was changed, or give {other}'
+        if self.limited or self.source.lower().endswith('.ckpt'):
+            return f'Give {other}'
+        return f'Export its checkpoint again, or give {other}'
 
 
 def division_of(meta: dict, source: str):
@@ -85,7 +97,8 @@ def division_of(meta: dict, source: str):
             meta.get('score') or meta.get('train_images')):
         return None  # trained on another kind of data set, or elsewhere
     number = meta.get('train_images')
-    return EarlierDivision(source, number if type(number) is int and part.get('images') is None else None)
+    limited = part.get('images') is not None
+    return EarlierDivision(source, number if type(number) is int and not limited else None, limited)
 
 
 def divide(names: Sequence[str], labels: np.ndarray, classes: int, val: int, train: Optional[int]) -> Division:

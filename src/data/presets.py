@@ -38,7 +38,7 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
     given, else a share of each class as a new training takes it. Raises ValueError where more images are asked for
     than there are.
     """
-    if split == 'val' and not _divides(data):
+    if split == 'val' and not divides(data):
         return _load(data, 'val', class_names, progress)
     return _part(data, _load(data, 'train', class_names, progress), split, division)
 
@@ -55,12 +55,12 @@ def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = No
         relabel(whole, [list(class_names).index(name) for name in whole.class_names], class_names)
     if class_names and whole.class_names != tuple(class_names):
         division = None  # of other classes
-    if _divides(data) and division is None:
+    if divides(data) and division is None:
         division = _divide(data, whole)
         if division and not data.holdout:
             say(f'{data.dir}: has no validation images of its own; of its {len(whole):,} images a share of each class '
                 f'(data.val_share={data.val_share:g}) is kept for it, by their names')
-    val = _part(data, whole, 'val', division) if _divides(data) else _load(data, 'val', whole.class_names, progress)
+    val = _part(data, whole, 'val', division) if divides(data) else _load(data, 'val', whole.class_names, progress)
     return _part(data, whole, 'train', division), val
 
 
@@ -75,7 +75,7 @@ def digest(train, val) -> Optional[str]:
     return None if None in names else f'{digest_of(names[0])}-{digest_of(names[1])}'
 
 
-def _divides(data: DataConfig) -> bool:
+def divides(data: DataConfig) -> bool:
     """Whether the validation set is a part of the training set."""
     return data.holdout > 0 or not has_validation(data.name, data.dir)
 
@@ -88,7 +88,7 @@ def _load(data: DataConfig, split: str, class_names: Optional[Sequence[str]],
 
 def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
     """The part of the training set that a split is."""
-    if not _divides(data) and data.images is None:
+    if not divides(data) and data.images is None:
         return whole
     if names_of(whole) is None:
         return _part_by_order(data, whole, split)
@@ -99,8 +99,7 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
             then = 'a number of' if division.train_images is None else f'{division.train_images:,}'
             raise ValueError(f'{division.source}: was trained by an earlier release on {then} images; where it '
                              f'divided a folder, it did so by a rule in which all depend on all; {data.dir} would give '
-                             f'{len(whole) - held:,} now, so which it was trained on cannot be known. Put back what '
-                             'was changed, give other images in a folder with val/, or export its checkpoint again')
+                             f'{len(whole) - held:,} now, so which it was trained on cannot be known. {division.advice}')
         say(f'{division.source}: an earlier release divided the folder, by a rule that holds only if no image was '
             'replaced, added or removed since')
         return part
@@ -113,7 +112,7 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
     if not len(part):
         raise ValueError(f'{data.dir}: none of its {len(whole):,} images is one for {split}; give a folder that holds '
                          f'them in {split}/')
-    if _divides(data):
+    if divides(data):
         part.division = division
     return part
 
@@ -128,7 +127,7 @@ def _divide(data: DataConfig, whole) -> Optional[Division]:
 
 def _held(data: DataConfig, count: int) -> int:
     """The number of validation images among `count`. Raises ValueError where too few are left."""
-    share = _divides(data) and not data.holdout
+    share = divides(data) and not data.holdout
     held = max(1, round(data.val_share * count)) if share else data.holdout
     if held + (data.images or 1) > count:
         asked = f'data.val_share={data.val_share:g}' if share else f'data.holdout={held}'

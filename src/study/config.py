@@ -128,7 +128,7 @@ def flat(config: StudyConfig) -> Dict[str, object]:
 
 
 def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> None:
-    """Raise ValueError where a study would go on as another one."""
+    """Raise ValueError where a study would continue as another one."""
     for key, value in now.items():
         old = then.get(key, value)
         if key in MAY_CHANGE or old == value:
@@ -140,5 +140,5 @@ def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> 
             grown = set(old) <= set(value) if isinstance(value, list) else old <= value
             if grown:
                 continue
-        raise ValueError(f'{folder}: was started with {key}={old!r} and would go on with {value!r}; undo the change, or '
+        raise ValueError(f'{folder}: was started with {key}={old!r} and would continue with {value!r}; undo the change, or '
                          'choose another --study folder (trials, networks and seeds may grow)')

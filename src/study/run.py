@@ -40,6 +40,7 @@ class Plan:
     train_images: int
     val_images: int
     chance: float  # percent that the most frequent class alone would score
+    digest: Optional[str]  # of the images' names, None where they have none
 
     @property
     def images(self) -> float:
@@ -65,7 +66,8 @@ class Plan:
         """What exports say of the base."""
         base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
         return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
-                'in_channels': self.config.model.in_channels, 'images': self.images, 'chance': self.chance}
+                'in_channels': self.config.model.in_channels, 'images': self.images, 'chance': self.chance,
+                'names': self.digest}
 
 
 def plan(config: StudyConfig) -> Plan:
@@ -75,7 +77,7 @@ def plan(config: StudyConfig) -> Plan:
     classes = len(train_set.class_names)
     chance = 100 * float(np.bincount(val_set.labels).max()) / len(val_set)
     networks = candidates(config.study, classes, config.model.in_channels)
-    return Plan(config, networks, classes, len(train_set), len(val_set), chance)
+    return Plan(config, networks, classes, len(train_set), len(val_set), chance, presets.digest(train_set, val_set))
 
 
 def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
@@ -112,11 +114,17 @@ def estimate(planned: Plan) -> str:
 def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     """Run what is not done. Returns the counts by status. Raises Interrupted after a stop, with all trials saved."""
     store = Store(folder)
-    store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
+    newer = store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
     say(estimate(planned))
-    open_trials = sum(trial['status'] in ('pending', 'running') for trial in store.trials())
-    if open_trials < len(store.trials()):
-        say(f'{open_trials} of {len(store.trials())} trials are left of it')
+    trials, data = store.trials(), planned.config.data
+    open_trials = sum(trial['status'] in ('pending', 'running') for trial in trials)
+    if open_trials < len(trials):
+        say(f'{open_trials} of {len(trials)} trials are left of it')
+    if 'names' in newer and planned.digest and (presets.divides(data) or data.images) and any(
+            trial['started'] for trial in trials):
+        say(f'{folder}: was begun by an earlier release, which divided {data.dir} by another rule: trials from now on '
+            'are trained and scored on other images than those before. To compare all on the same images, choose '
+            'another --study folder')
     pool = Pool(store, planned.config.study.workers, say)
     pool.run()
     trials = store.trials()

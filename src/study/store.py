@@ -12,7 +12,7 @@ import os
 import pathlib
 import sqlite3
 import time
-from typing import Dict, Iterator, List, Optional
+from typing import Dict, Iterator, List, Optional, Set
 
 WAIT = 60.0  # seconds for another process's transaction
 MOST_DEATHS = 5  # of a trial's process, for want of memory for example, before the trial has failed
@@ -56,11 +56,13 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise ValueError(f'{self.path}: {error}; {_remedy(error)}') from None
 
-    def start(self, config: Dict[str, object], facts: dict, trials: List[dict], check) -> None:
+    def start(self, config: Dict[str, object], facts: dict, trials: List[dict], check) -> Set[str]:
         """Make the store, or extend it by the trials it does not have. `check(then, now, folder)` may refuse.
 
-        Trials that had failed for good get the further tries that a larger `study.retries` allows.
+        Trials that had failed for good get the further tries that a larger `study.retries` allows. Returns the keys of
+        `facts` that the store did not have, as an earlier release made it; it has them now.
         """
+        newer: Set[str] = set()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.change() as database:
             for statement in _TABLES.split(';'):
@@ -68,8 +70,11 @@ class Store:
             row = database.execute('SELECT * FROM study').fetchone()
             if row:
                 check(json.loads(row['config']), config, str(self.folder))
-                self._check_facts(json.loads(row['facts']), facts)
-                database.execute('UPDATE study SET config = ?', (json.dumps(config),))
+                known = json.loads(row['facts'])
+                self._check_facts(known, facts)
+                newer = facts.keys() - known.keys()
+                database.execute('UPDATE study SET config = ?, facts = ?',
+                                 (json.dumps(config), json.dumps({**facts, **known})))
                 database.execute("UPDATE trials SET deaths = 0 WHERE status != 'done'")
                 database.execute("UPDATE trials SET status = 'pending' WHERE status = 'failed' AND failures <= ?",
                                  (config['study.retries'],))
@@ -78,11 +83,13 @@ class Store:
             for trial in trials:
                 database.execute(f'INSERT OR IGNORE INTO trials ({", ".join(trial)}) VALUES '
                                  f'({", ".join("?" * len(trial))})', tuple(trial.values()))
+        return newer
 
     def _check_facts(self, then: dict, now: dict) -> None:
-        for key in set(then) & set(now):
-            if then[key] != now[key]:
-                raise ValueError(f'{self.folder}: the data are not what they were: {key} was {then[key]} and is {now[key]}')
+        for key in (key for key in now if then.get(key, now[key]) != now[key]):
+            what = (f'{key} was {then[key]} and is {now[key]}' if key != 'names' else
+                    'some images were added, removed or renamed. Put them back, or choose another --study folder')
+            raise ValueError(f'{self.folder}: the data are not what they were: {what}')
 
     def _query(self, statement: str) -> List[sqlite3.Row]:
         if not self.path.is_file():

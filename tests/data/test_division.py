@@ -131,7 +131,7 @@ def test_what_kind_of_division_a_file_has():
     assert division_of({**earlier, 'config': {'data': {'name': 'digits'}}}, 'x') is None
     assert division_of({'score': {}, 'config': earlier['config']}, 'x') is None  # converted by an earlier release
     images = {'score': {'top1': 1}, 'train_images': 8, 'config': {'data': {'name': 'image_folder', 'images': 8}}}
-    assert division_of(images, 'x') == EarlierDivision('x', None)
+    assert division_of(images, 'x') == EarlierDivision('x', None, True)
     packed = {**earlier, 'config': {'data': {'name': 'mindrecord', 'holdout': 2}}}
     assert division_of(packed, 'x') == EarlierDivision('x', 8)
 
@@ -224,9 +224,13 @@ def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsy
     assert 'old.ckpt: an earlier release divided the folder' in capsys.readouterr().err
     assert names(presets.dataset(config(place), 'train', division=earlier)) == {*whole.names} - want
     Image.new('L', (4, 4)).save(place / 'cat' / 'new.png')
+    other = 'other images, by --data-dir and a folder that has val/$'
     for split in ('train', 'val'):
-        for division in (earlier, EarlierDivision('old.ckpt', None)):
-            with pytest.raises(ValueError, match='old.ckpt: was trained by an earlier release on .* images'):
+        for division, advice in ((earlier, f'Put back what was changed, or give {other}'),
+                                 (EarlierDivision('old.ckpt', None), f'known. Give {other}'),
+                                 (EarlierDivision('old.ONNX', None), f'Export its checkpoint again, or give {other}'),
+                                 (EarlierDivision('old.onnx', None, True), f'known. Give {other}')):
+            with pytest.raises(ValueError, match=f'was trained by an earlier release on .* images.*{advice}'):
                 presets.dataset(config(place), split, division=division)
 
 

@@ -96,7 +96,7 @@ def test_a_study_killed_again_and_again_has_each_trial_once(entry, root, config,
     assert not read(str(tmp_path / 'r.csv'), base).remarks  # the counted costs are the exported ones
     refused = entry('search.py', '--config', config, '--study', folder, *QUICK, '--set', 'study.trials=4', '--set',
                     'train.epochs=3')
-    assert refused.returncode == 2 and 'train.epochs=2 and would go on with 3' in refused.stderr
+    assert refused.returncode == 2 and 'train.epochs=2 and would continue with 3' in refused.stderr
 
 
 def test_a_stop_saves_and_says_how_to_go_on(root, config, tmp_path):

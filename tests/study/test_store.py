@@ -1,5 +1,6 @@
 """The record store: each trial once whatever happens, studies that grow, numbers of the export."""
 import csv
+import json
 import multiprocessing
 import os
 import signal
@@ -130,9 +131,9 @@ def test_a_study_grows_and_is_otherwise_the_same(store):
     assert [(t['id'], t['name'], t['status']) for t in made.trials()] == [
         (1, 'a', 'done'), (2, 'b', 'pending'), (3, 'c', 'pending'), (4, 'd', 'pending')]
     assert made.config()['study.workers'] == 3
-    with pytest.raises(ValueError, match=r"study.budget=\[0.03, 1.05\] and would go on with \[0.1, 1.0\]"):
+    with pytest.raises(ValueError, match=r"study.budget=\[0.03, 1.05\] and would continue with \[0.1, 1.0\]"):
         store('abcd', budget=(0.1, 1.0))
-    with pytest.raises(ValueError, match='study.trials=4 and would go on with 2'):
+    with pytest.raises(ValueError, match='study.trials=4 and would continue with 2'):
         store('ab')
     assert len(made.trials()) == 4
 
@@ -202,3 +203,33 @@ def test_a_study_resumes_only_with_what_it_measures_unchanged(key):
     else:
         with pytest.raises(ValueError, match=f'was started with {key}'):
             check_same(then, {**then, key: 'other'}, 'x')
+
+
+def test_a_study_on_a_divided_folder_keeps_its_images_and_says_where_an_earlier_release_divided_them(
+        tmp_path, monkeypatch):
+    from PIL import Image
+
+    from src.config import DataConfig
+    from src.study import run
+    for i in range(12):
+        (tmp_path / 'set' / f'c{i % 2}').mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (4, 4)).save(tmp_path / 'set' / f'c{i % 2}' / f'{i}.png')
+    config = StudyConfig(data=DataConfig('image_folder', str(tmp_path / 'set')),
+                         study=StudySection(networks=('tinynet_e',)))
+    monkeypatch.setattr(run.Pool, 'run', lambda pool: None)
+
+    def lines(begun=False, forget=False):
+        said = []
+        made = Store(str(tmp_path / 'study'))
+        if forget:
+            with made.change() as database:
+                facts = {key: value for key, value in made.facts().items() if key != 'names'}
+                database.execute('UPDATE study SET facts = ?', (json.dumps(facts),))
+                database.execute('UPDATE trials SET started = ?', (1.0 if begun else None,))
+        run.run(run.plan(config), str(made.folder), said.append)
+        return [line for line in said if 'divided' in line]
+    assert lines() == lines() == lines(forget=True) == []
+    assert len(lines(begun=True, forget=True)) == 1 and lines() == []
+    os.rename(tmp_path / 'set' / 'c0' / '0.png', tmp_path / 'set' / 'c0' / 'new.png')
+    with pytest.raises(ValueError, match='not what they were: some images were added, removed or renamed'):
+        lines()
