@@ -4,6 +4,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import fcntl
+import fnmatch
 import glob
 import hashlib
 import json
@@ -32,7 +33,7 @@ def workplace(folder=None, target=None) -> Iterator[str]:
     """
     folder = os.path.abspath(tempfile.gettempdir() if folder is None else folder)
     with _named(folder if target is None else target, folder):
-        _remove_abandoned(folder)
+        remove_abandoned(folder)
         work, held = None, None
         while held is None:
             work = tempfile.mkdtemp(prefix=PREFIX, dir=folder)
@@ -92,16 +93,16 @@ def _named(path, folder: str) -> Iterator[None]:
 
 def remove_leftovers(folder) -> None:
     """Remove what killed writers left in a run's folder, of earlier releases too: `.<name>.<process>.<ending>`."""
-    _remove_abandoned(str(folder))
+    remove_abandoned(str(folder))
     for path in glob.glob(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*')):
         with contextlib.suppress(OSError):
             os.remove(path)
 
 
-def _remove_abandoned(folder: str) -> None:
-    """Remove a folder's hidden folders whose writers are gone."""
+def remove_abandoned(folder: str, pattern: str = PREFIX + '*') -> None:
+    """Remove a folder's hidden folders, of names of a pattern, whose writers are gone."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for work in [entry.path for entry in entries if entry.name.startswith(PREFIX)]:
+        for work in [entry.path for entry in entries if fnmatch.fnmatchcase(entry.name, pattern)]:
             with contextlib.suppress(OSError):
                 held = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
                 try:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import os
 from collections import deque
@@ -13,7 +14,7 @@ from PIL import Image
 from src.data import images
 from src.data.classification import ImageFolder
 from src.data.packed import CONTENTS
-from src.files import check_text_path, workplace, write_json
+from src.files import check_text_path, remove_abandoned, workplace, write_json
 
 ROWS = 256  # written together
 SMALLEST_PAGE, LARGEST_PAGE = 2 ** 20, 2 ** 28  # bytes; the format allows 2^15 to 2^28, and an image must fit in one
@@ -138,6 +139,7 @@ def _becoming(target: str) -> Iterator[str]:
     """
     parent, name = os.path.split(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)
+    remove_abandoned(parent, glob.escape(f'.{name}.packing'))  # of earlier releases
     with workplace(parent, target) as hidden:
         work = os.path.join(hidden, name)
         os.mkdir(work)  # with the usual permissions: only its owner can enter the hidden one

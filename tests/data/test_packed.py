@@ -193,6 +193,8 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
     assert os.listdir(tmp_path / 'out') == []
     (tmp_path / 'out' / '.tinynets-killed' / 'train').mkdir(parents=True)
     (tmp_path / 'out' / '.tinynets-killed' / 'train' / 'images.mindrecord7').write_bytes(b'half')
+    (tmp_path / 'out' / '.train.packing').mkdir()  # of an earlier release
+    (tmp_path / 'out' / '.train.packing' / 'images.mindrecord').write_bytes(b'half')
     packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
     assert sorted(os.listdir(target)) == ['images.mindrecord', 'images.mindrecord.db', 'pack.json']
     assert os.listdir(tmp_path / 'out') == ['train'] and len(packed_set(tmp_path / 'out')) == 5
