@@ -24,6 +24,7 @@ from src.text import shown
 from src.training import checkpoint
 
 TIMM = 'bicubic'  # timm's name of the interpolation that evaluation uses, which is Pillow's, so antialiased
+OTHERS = 'bilinear', 'lanczos', 'hamming', 'box', 'nearest', 'random'  # that timm knows as well
 INTERPOLATIONS = {'bicubic_antialiased': TIMM}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
 
 
@@ -163,8 +164,9 @@ def _preprocessing(description: dict, source: str, in_channels: int
             'mean': asked.get('mean', data.mean), 'deviation': asked.get('std', data.deviation)}}, 'config.json').data
         mean, deviation = presets.per_channel(data, in_channels)
         other = asked.get('interpolation', TIMM)
-        if not isinstance(other, str):
-            raise ValueError(f'interpolation {shown(other)} must be text')
+        if other not in (TIMM, *OTHERS):
+            raise ValueError(f'interpolation is {shown(other)}; it must be {TIMM}, by which images are resized here, or '
+                             f'another of timm\'s: {", ".join(OTHERS)}')
     except (ValueError, TypeError) as error:
         raise ValueError(f'config.json beside {source}: {error}') from None
     square = height == width and (height is None or PREPROCESSING['resolution'][0](height))
@@ -173,7 +175,8 @@ def _preprocessing(description: dict, source: str, in_channels: int
                          f'{shown(width)}; networks here are evaluated on square images of up to 4096 pixels, '
                          'of 3 channels, or 1')
     notes = [] if other == TIMM else [
-        f'config.json asks for {other} interpolation; evaluation here is {TIMM}, so scores differ a little']
+        f'config.json asks for {other} interpolation; images are resized by {TIMM} here, so scores are not those of '
+        f'{other}']
     if in_channels == 1 and len(data.mean) == 3:
         notes.append(f'images become grey: of three, mean {mean[0]:g} and std {deviation[0]:g} are taken')
     return replace(data, mean=mean, deviation=deviation), height, notes
