@@ -272,7 +272,7 @@ def parse(arguments: List[str]) -> Tuple[List[str], Optional[pathlib.Path], int]
     An evaluation has no folder of its own for logs: None.
     """
     script, *arguments = arguments or ['']
-    what = {'train.py': 'CONFIG (or the folder of a run to go on with)', 'eval.py': 'CHECKPOINT'}
+    what = {'train.py': 'CONFIG (or the folder of a run to resume)', 'eval.py': 'CHECKPOINT'}
     if script not in what:
         raise ValueError(f"script '{script}': must be one of {', '.join(what)}")
     if arguments[:1] in (['--config'], ['--resume'], ['--checkpoint']):  # as the script itself takes it

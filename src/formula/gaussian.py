@@ -7,7 +7,7 @@ Here both sides are logarithms, x = ln c and y = ln r or ln d, and the kernel ha
 
 that is, a power law like those of the giant formula, whose exponent and factor have standard normal priors, and the
 paper's RBF and noise about it. Why we depart from the paper: budgets spread over orders of magnitude, multipliers stay
-positive, and outside the points the curve goes on as a power law, less and less certain, where an RBF alone would
+positive, and outside the points the curve continues as a power law, less and less certain, where an RBF alone would
 return to the mean. s, l and n maximise the marginal likelihood (Rasmussen and Williams 2006, section 5.4.1).
 """
 from __future__ import annotations

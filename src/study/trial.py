@@ -90,7 +90,7 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     path = store.trial_folder(trial['id']) / 'run'
     resume = (path / 'last.ckpt').is_file()
     if not resume:
-        shutil.rmtree(path, ignore_errors=True)  # of a try that left nothing to go on with
+        shutil.rmtree(path, ignore_errors=True)  # of a try that left nothing to resume
     begun = time.monotonic()
     try:
         try:

@@ -77,8 +77,8 @@ class RunFolder:
         raise self._taken()
 
     def _taken(self) -> ValueError:
-        return ValueError(f'{self.path}: holds a run already; go on with --resume {self.path}, or choose another --run '
-                          'folder')
+        return ValueError(f'{self.path}: holds a run already; continue it with --resume {self.path}, or choose another '
+                          '--run folder')
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
