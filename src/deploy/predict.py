@@ -14,7 +14,7 @@ from src.config import DataConfig
 from src.data import presets
 from src.data.classes import UnknownClass, match_indices, relabel
 from src.data.classification import say
-from src.data.division import Division, division_of
+from src.data.division import Division, digest_of, division_of
 from src.data.layout import kind_of
 from src.data.transforms import EvalTransform
 from src.deploy.manifest import read_manifest
@@ -27,7 +27,7 @@ class Predictor:
 
     `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. Where the classes are not `named`,
     as in published weights, `class_names` are their indices. `division` says which images of a folder without val/ it
-    was trained on.
+    was trained on, `val_digest` is a hash of the names of the images that the training was scored on.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -37,6 +37,7 @@ class Predictor:
     weights: str
     named: bool = True
     division: presets.AnyDivision = None
+    val_digest: Optional[str] = None
 
     @property
     def transform(self) -> EvalTransform:
@@ -79,16 +80,29 @@ class Predictor:
                              'training images; put val/ back, or give other images with --data-dir')
 
     def _check_moved(self, data: DataConfig, split: str, dataset) -> None:
-        """Say where the folder without val/ that the model was trained on has one now, with images of the training."""
+        """Say where val/ of the folder that the model was trained on may hold images of the training now."""
         then = (self.config.get('data') or {}).get('dir')
-        if split != 'val' or not isinstance(self.division, Division) or not then or not data.dir:
+        if split != 'val' or not then or not data.dir or os.path.realpath(then) != os.path.realpath(data.dir):
             return
-        if os.path.realpath(then) != os.path.realpath(data.dir) or not presets.has_validation(data.name, data.dir):
+        names = presets.names_of(dataset)
+        if self.division is None and self.val_digest and names is not None and self.val_digest != digest_of(names):
+            say(f'{data.dir}: not the validation images that the training was scored on: {len(dataset):,} now; images '
+                'that it was trained on may be among them')
+        if not isinstance(self.division, Division) or not presets.has_validation(data.name, data.dir):
             return
-        trained = len(self.division.indices(presets.names_of(dataset), dataset.labels, 'train'))
+        if self.config['data'].get('holdout'):  # it may have had val/ then
+            try:
+                now = presets.names_of(presets.dataset(replace(data, check=False), 'train'))
+            except (ValueError, OSError):  # no train/ is left
+                now = []
+            if self.division.changed(now):
+                say(f'{data.dir}: not the images that the training divided; if some of them are in val/ now, the score '
+                    'is too good')
+            return
+        trained = len(self.division.indices(names, dataset.labels, 'train'))
         if trained:
-            say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images '
-                'in it now are called as images that it was trained on, so the score is too good')
+            say(f'{data.dir}: had no val/ when the model was trained on it; by their names {trained:,} of the '
+                f'{len(dataset):,} images in it now may be ones that it was trained on; if so, the score is too good')
 
     def probabilities(self, images: Sequence) -> np.ndarray:
         """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""
@@ -131,7 +145,7 @@ def _checkpoint(path: str, weights: str) -> Predictor:
     meta = saved.meta
     return Predictor(lambda images: network(Tensor(images)).asnumpy(), meta['network'], tuple(meta['class_names']),
                      meta['preprocessing'], meta['config'], kind, meta.get('classes_named', True),
-                     division_of(meta, path))
+                     division_of(meta, path), _val_digest(meta))
 
 
 def _exported(load: Callable) -> Callable[[str, str], Predictor]:
@@ -141,8 +155,14 @@ def _exported(load: Callable) -> Callable[[str, str], Predictor]:
             raise ValueError(f"{path}: holds the {manifest['weights']} weights only; leave --weights out")
         return Predictor(load(path), manifest['network'], tuple(manifest['class_names']), manifest['preprocessing'],
                          manifest['config'], manifest['weights'], manifest.get('classes_named', True),
-                         division_of(manifest, path))
+                         division_of(manifest, path), _val_digest(manifest))
     return loader
+
+
+def _val_digest(meta: dict) -> Optional[str]:
+    """The second half of a run's "names": that of the validation images."""
+    names = meta.get('names')
+    return names.partition('-')[2] or None if isinstance(names, str) else None
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:

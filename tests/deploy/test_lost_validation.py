@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from src.config import Config, to_dict
+from src.data import presets
 from src.deploy.predict import Predictor
 
 CLASSES = ('cat', 'dog')
@@ -51,3 +52,30 @@ def test_other_folders_and_models_trained_elsewhere_are_as_before(folder, model,
     assert 0 < len(predictor.dataset(dataclasses.replace(data, dir=str(other)), 'val')) < 10
     published = dataclasses.replace(predictor, config={})
     assert 0 < len(published.dataset(dataclasses.replace(data, dir=str(folder / 'train')), 'val')) < 10
+
+
+def test_it_is_said_where_the_validation_images_are_others_than_the_trainings(folder, model, capsys):
+    predictor, data = model
+    predictor = dataclasses.replace(predictor, val_digest=presets.digest(*presets.splits(data)).split('-')[1])
+    assert len(predictor.dataset(data, 'val')) == 10 and capsys.readouterr().err == ''
+    moved = next((folder / 'train' / CLASSES[0]).iterdir())
+    moved.rename(folder / 'val' / CLASSES[0] / 'moved.png')
+    assert len(predictor.dataset(data, 'val')) == 11
+    assert f'{folder}: not the validation images that the training was scored on: 11 now' in capsys.readouterr().err
+    predictor.dataset(dataclasses.replace(data, dir=str(shutil.copytree(folder, folder.parent / 'other'))), 'val')
+    assert capsys.readouterr().err == ''
+
+
+def test_of_a_part_held_out_it_is_said_where_the_training_images_are_others(folder, model, capsys):
+    """Such a run does not use val/; names alone do not say whether an image of it was trained on."""
+    predictor, data = model
+    held = dataclasses.replace(data, holdout=2)
+    division = presets.splits(held)[0].division
+    tree = to_dict(dataclasses.replace(Config(), data=held))
+    predictor = dataclasses.replace(predictor, config=tree, division=division)
+    assert len(predictor.dataset(presets.whole_set(held), 'val')) == 10 and capsys.readouterr().err == ''
+    next((folder / 'train' / CLASSES[0]).iterdir()).rename(folder / 'val' / CLASSES[0] / 'moved.png')
+    assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11
+    assert 'not the images that the training divided; if some of them are in val/' in capsys.readouterr().err
+    shutil.rmtree(folder / 'train')
+    assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11  # and the line is said once
