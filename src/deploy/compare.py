@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import Callable, List, Optional
 
@@ -17,6 +16,7 @@ from src.data.pipeline import eval_batches
 from src.deploy.manifest import manifest_path
 from src.deploy.predict import Predictor, load_predictor
 from src.deploy.program import run
+from src.files import workplace
 from src.text import shorten
 
 
@@ -75,7 +75,7 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
 
 def by_program(path: str, dataset) -> np.ndarray:
     """Logits (N, classes) of a data set by the C++ program. Raises OSError where it is not there or does not work."""
-    with tempfile.TemporaryDirectory() as folder:
+    with workplace() as folder:
         files = []
         for i in range(len(dataset)):
             name = dataset.name(i)

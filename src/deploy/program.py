@@ -6,8 +6,9 @@ import json
 import os
 import pathlib
 import subprocess
-import tempfile
 from typing import Sequence
+
+from src.files import workplace
 
 PROGRAM = pathlib.Path(__file__).resolve().parents[2] / 'scripts' / 'run_infer_310.sh'
 
@@ -18,7 +19,7 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
     A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's
     own line, where it is not there or does not work.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with workplace() as folder:
         listed, out = os.path.join(folder, 'images.txt'), os.path.join(folder, 'out.json')
         with open(listed, 'wb') as file:
             for i, name in enumerate(files):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import ctypes
+import errno
 import hashlib
 import os
 import pathlib
@@ -20,11 +21,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
 from src import cache
+from src.files import workplace
+from src.output import lacking_by
 from src.text import say_once, shorten
 
 SOURCES = pathlib.Path(__file__).parent / 'cc'
@@ -163,7 +165,7 @@ def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pa
         if not path.is_file() or cache.open_to_others(path):
             say_once(f'compiling the {part.title} with {os.path.basename(compiler()[0])}, once per machine, into '
                      f'{folder}')
-            with tempfile.TemporaryDirectory(dir=folder, prefix='build-') as work:
+            with workplace(folder) as work:
                 made = compile_library(pathlib.Path(work), [*FLAGS, *VECTORS[vectors][0], *part.flags], part)
                 try:
                     check(made)
@@ -176,7 +178,7 @@ def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pa
 
 
 def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib.Path:
-    """Compile and link in the folder `work`; raises _Failed with the compiler's first error."""
+    """Compile and link in the folder `work`; raises _Failed with the compiler's first error, OSError for want of space."""
     sources = sorted(part.sources.glob('*.cc'))
     objects = [work / f'{source.stem}.o' for source in sources]
 
@@ -184,6 +186,8 @@ def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib
         done = subprocess.run(command, capture_output=True, text=True, errors='replace')
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines() or ['']
+            if lacking_by(done.stderr) == 'space':  # another folder may have it
+                raise OSError(errno.ENOSPC, shorten(errors[0].strip(), 200))
             raise _Failed(f'{shlex.join(compiler())} failed: {shorten(errors[0].strip(), 200)}')
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -190,7 +190,26 @@ def test_compiler_that_fails(tmp_path):
     out, err = run(ACTIVE, CXX=str(broken), TINYNETS_CACHE=str(tmp_path / 'cache'))
     assert out == 'None'
     assert len([line for line in err if 'compiling' not in line]) == 1 and 'error: nope' in err[-1], err
-    assert not list((tmp_path / 'cache').glob('*.so')) and not list((tmp_path / 'cache').glob('build-*'))
+    assert not list((tmp_path / 'cache').glob('*.so')) and not list((tmp_path / 'cache').glob('.tinynets-*'))
+
+
+def test_where_a_cache_is_full_the_next_one_serves(monkeypatch, tmp_path, capsys):
+    full, free = tmp_path / 'full', tmp_path / 'free'
+    (full / '.tinynets-killed').mkdir(parents=True)
+    monkeypatch.setattr(build.cache, 'folders', lambda: [full, free])
+    broken = tmp_path / 'full++'
+    broken.write_text(f'''#!/bin/sh
+case "$*" in
+*{full}*) echo "{full}/x.s: fatal error: No space left on device" >&2; exit 1;;
+esac
+case "$*" in *' -o '*) for last; do :; done; echo x > "$last";; esac''')
+    broken.chmod(0o755)
+    monkeypatch.setenv('CXX', str(broken))
+    monkeypatch.setattr(build, 'check', lambda path: None)
+    assert os.path.dirname(build.library()) == str(free)
+    said = [line for line in capsys.readouterr().err.splitlines() if 'compiling' not in line]
+    assert len(said) == 1 and said[0].endswith(f'No space left on device; {free} is used in its place'), said
+    assert not [name for name in os.listdir(full) if name.startswith('.')]
 
 
 @pytest.fixture
