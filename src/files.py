@@ -32,7 +32,7 @@ def workplace(folder=None, target=None) -> Iterator[str]:
     An OSError of writing in it, which on a full disk names no file, names `target` (default: `folder`).
     """
     folder = os.path.abspath(tempfile.gettempdir() if folder is None else folder)
-    with _named(folder if target is None else target, folder):
+    with named_errors(folder if target is None else target, folder):
         remove_abandoned(folder)
         work, held = None, None
         while held is None:
@@ -65,7 +65,7 @@ def replacing(path) -> Iterator[str]:
     """
     folder, name = os.path.split(os.path.abspath(path))
     if _in_place(path):
-        with _named(path, folder):
+        with named_errors(path, folder):
             yield str(path)
         return
     with workplace(folder, path) as work:
@@ -81,8 +81,11 @@ def _in_place(path) -> bool:
 
 
 @contextlib.contextmanager
-def _named(path, folder: str) -> Iterator[None]:
-    """Let errors of writing name the file that was to be written: those of a full disk name none."""
+def named_errors(path, folder: str) -> Iterator[None]:
+    """Let errors of writing name the file that was to be written: those of a full disk name none.
+
+    So do those that name a hidden folder in `folder`.
+    """
     try:
         yield
     except OSError as error:

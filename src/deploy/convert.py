@@ -165,8 +165,8 @@ def _preprocessing(description: dict, source: str, in_channels: int
         mean, deviation = presets.per_channel(data, in_channels)
         other = asked.get('interpolation', TIMM)
         if other not in (TIMM, *OTHERS):
-            raise ValueError(f'interpolation is {shown(other)}; it must be {TIMM}, by which images are resized here, or '
-                             f'another of timm\'s: {", ".join(OTHERS)}')
+            raise ValueError(f'interpolation is {shown(other)}; it must be {TIMM}, by which images are resized here, '
+                             f'or another of timm\'s: {", ".join(OTHERS)}')
     except (ValueError, TypeError) as error:
         raise ValueError(f'config.json beside {source}: {error}') from None
     square = height == width and (height is None or PREPROCESSING['resolution'][0](height))

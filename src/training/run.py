@@ -16,7 +16,7 @@ import pathlib
 from typing import Iterator, List, Optional
 
 from src.config import Config, load_config, to_yaml
-from src.files import check_text_path, create_text, lock, read_text, remove_leftovers, write_text
+from src.files import check_text_path, create_text, lock, named_errors, read_text, remove_leftovers, write_text
 from src.output import side_product
 from src.training.events import Events
 from src.training.plots import training_curve
@@ -98,7 +98,7 @@ class RunFolder:
 
     def record(self, **fields) -> None:
         """Append one record."""
-        with open(self.metrics, 'a', encoding='utf-8') as file:
+        with named_errors(self.metrics, str(self.path)), open(self.metrics, 'a', encoding='utf-8') as file:
             file.write(json.dumps(fields) + '\n')
         self.events.write(fields)
 
