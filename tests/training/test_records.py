@@ -1,9 +1,11 @@
 """What a run records of its steps: means, rates, speeds and scores, from steps and scores that the test chooses."""
+import pathlib
 import types
 
 import numpy as np
 import pytest
 
+from src.output import lacking
 from src.runtime import configure
 from src.training import checkpoint, loop
 from src.training.evaluate import Result
@@ -86,3 +88,11 @@ def test_patience_counts_from_the_first_of_equal_scores(played, monkeypatch):
     monkeypatch.setattr('src.training.watch.SETTLED', 1)
     outcome, records = played([1, 2, 2, 2, 2, 2], 'train.epochs=9', 'train.patience=2')
     assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [1, 2, 3, 4] and outcome.best['epoch'] == 2
+
+
+def test_a_record_that_finds_no_room_names_its_file(tmp_path):
+    run = RunFolder(str(tmp_path))
+    run.metrics = pathlib.Path('/dev/full')
+    with pytest.raises(OSError) as raised:
+        run.record(kind='train', step=1)
+    assert raised.value.filename == '/dev/full' and lacking(raised.value) == 'space'
