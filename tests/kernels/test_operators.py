@@ -159,7 +159,12 @@ def check_inference(ref, gamma, beta, mean, variance, act, added, y, means):
 def test_depthwise(library, n, h, w, c, kernel, stride, act, pooled, frozen, count, seed):
     library.tinynets_set_threads(count)
     draw = Draw(seed)
-    x, weight = draw(n, h, w, c), draw(c, 1, kernel, kernel)
+    check_depthwise(library, draw, draw(n, h, w, c), draw(c, 1, kernel, kernel), act, stride, pooled, frozen)
+
+
+def check_depthwise(library, draw, x, weight, act, stride, pooled, frozen):
+    """depthwise_forward, _backward and _inference on one problem."""
+    n, c = x.shape[0], x.shape[3]
     gamma, beta, mean, variance = draw.norm(c)
     ref = ConvNormAct(x, weight, gamma, beta, act, stride, depthwise=True,
                       frozen=(mean, variance) if frozen else None)
@@ -238,7 +243,11 @@ def test_convolution_handed_to_depthwise(library, n, h, w, cin, c, first, kernel
        gate=st.sampled_from(GATES), count=threads, seed=seeds)
 def test_gate(library, n, c, reduced, act, gate, count, seed):
     library.tinynets_set_threads(count)
-    draw = Draw(seed)
+    check_gate(library, Draw(seed), n, c, reduced, act, gate)
+
+
+def check_gate(library, draw, n, c, reduced, act, gate):
+    """gate_forward and _backward on one problem."""
     means, b1, b2 = draw(n, c), draw(reduced), draw(c)
     w1, w2 = draw(reduced, c, 1, 1, deviation=c ** -0.5), draw(c, reduced, 1, 1, deviation=reduced ** -0.5)
     b1 = clear_of_kinks((means @ w1[..., 0, 0].T)[:, None, None], b1, act, 2e-5)
@@ -270,6 +279,19 @@ def test_gate(library, n, c, reduced, act, gate, count, seed):
                    [(n, c), w1.shape, (reduced,), w2.shape, (c,)])
     check_gradients(made, (du @ first, dw1, du.sum(0), dw2, dv.sum(0)), errors,
                     ('means', 'first weight', 'first bias', 'second weight', 'second bias'))
+
+
+@pytest.mark.parametrize('images', [17, 40, 150, 300])
+@pytest.mark.parametrize('count', [1, 3])
+def test_many_images(library, images, count):
+    """More images than the weight gradient has chunks (16), a task rows (16), and a sum in float (128)."""
+    library.tinynets_set_threads(count)
+    draw = Draw(images)
+    check_convolution(library, draw, draw(images, 1, 2, 9), draw(11, 9, 1, 1), 'silu', 1, np.abs(draw(images, 9)), None,
+                      True, False)
+    check_convolution(library, draw, draw(images, 2, 3, 3), draw(10, 3, 3, 3), 'relu', 2, None, None, True, False)
+    check_depthwise(library, draw, draw(images, 3, 2, 9), draw(9, 1, 3, 3), 'silu', 1, True, False)
+    check_gate(library, draw, images, 19, 5, 'silu', 'sigmoid')
 
 
 @examples
@@ -366,11 +388,17 @@ def test_not_a_number_is_not_hidden(library):
     x = Draw(0)(2, 5, 5, 9)
     x[1, 2, 3, 4] = np.nan
     vector, maps = np.ones(9), [x.shape, x.shape, (2, 9), (9,), (9,), (2, 9)]
-    for act in ('none', 'silu', 'sigmoid'):
+    for act in ACTIVATIONS:
         inputs = [x, *[NOTHING] * 3, np.ones((9, 1, 3, 3)), *[vector] * 4, options(act=act)]
         _, out = call(library, 'depthwise_forward', inputs, maps)
         for i in range(5):
             assert np.isnan(out[i][..., 4]).any() and np.isfinite(np.delete(out[i], 4, -1)).all(), (act, i)
+    for act in ACTIVATIONS:
+        for gate in GATES:
+            inputs = [[[1, 1], [np.nan, 1]], np.ones((3, 2, 1, 1)), np.zeros(3), np.ones((2, 3, 1, 1)), np.zeros(2)]
+            inputs = [*map(np.array, inputs), options(act=act, gate=gate)]
+            _, (made, _, _) = call(library, 'gate_forward', inputs, [(2, 2), (2, 3), (2, 2)])
+            assert np.isnan(made[1]).all() and np.isfinite(made[0]).all(), (act, gate)
 
 
 def everything(library, seed=0):

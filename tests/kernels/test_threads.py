@@ -1,9 +1,11 @@
-"""How many threads the kernels take: the environment's, the processors', a container's quota of them."""
+"""How many threads the kernels take: the environment's, the processors', a container's quota; and their errors."""
 import pathlib
+import subprocess
 
 import pytest
 
 from src import kernels
+from src.kernels import build
 
 
 @pytest.fixture
@@ -31,3 +33,39 @@ def machine(monkeypatch):
 def test_threads_are_the_environments_or_the_processors_or_the_quota(machine, processors, limit, outside, threads):
     machine(processors, limit, outside)
     assert kernels.default_threads() == threads
+
+
+def test_what_a_task_throws_reaches_the_caller(tmp_path):
+    """As for want of memory; the threads work on afterwards."""
+    try:
+        compiler = build.compiler()
+    except build.Unavailable as reason:
+        pytest.skip(str(reason))
+    (tmp_path / 'main.cc').write_text('''
+#include <cstdio>
+#include <new>
+#include "threads.h"
+int main() {
+  for (const int threads : {1, 3}) {
+    tinynets::set_threads(threads);
+    for (const int bad : {0, 50, 99, -1}) {
+      std::atomic<int> done{0};
+      const char *outcome = "done";
+      try {
+        tinynets::parallel(100, [&](int64_t i) {
+          if (i == bad) throw std::bad_alloc();
+          done++;
+        });
+      } catch (const std::bad_alloc &) {
+        outcome = "thrown";
+      }
+      std::printf("%d %d %s\\n", threads, bad, done.load() == 100 ? "all done" : outcome);
+    }
+  }
+}
+''')
+    subprocess.run([*compiler, '-std=c++17', '-pthread', f'-I{build.SOURCES}', str(tmp_path / 'main.cc'),
+                    str(build.SOURCES / 'threads.cc'), '-o', str(tmp_path / 'main')], check=True)
+    done = subprocess.run([str(tmp_path / 'main')], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [f'{threads} {bad} {"all done" if bad < 0 else "thrown"}'
+                                        for threads in (1, 3) for bad in (0, 50, 99, -1)]
