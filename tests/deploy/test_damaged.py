@@ -1,4 +1,6 @@
 """Damaged PNG and JPEG files: C++ takes those that Python takes, as the same pixels, and so do the compiled crops."""
+import itertools
+import struct
 import warnings
 
 import numpy as np
@@ -7,15 +9,14 @@ import pytest
 from src.data import images, native
 from src.data.presets import eval_transform
 from src.data.transforms import TrainTransform
-from tests.deploy.damaged import damaged
+from tests.deploy.damaged import chunks, damaged, encoded, from_chunks, picture, raw_png, segment
 from tests.deploy.test_edge import MANIFEST, build, run, write_manifest  # noqa: F401
 
 PRESET = {**MANIFEST['preprocessing'], 'resolution': 20, 'crop_ratio': 0.8}
 
 
-def disagreements(program, seed, count, folder):
-    """Of damaged files of a seed what the sides differ in, one line each, and how many Python takes."""
-    files = damaged(seed, count)
+def disagreements(program, files, folder):
+    """Of files, {name: bytes}, what the sides differ in, one line each, and how many Python takes."""
     for name, data in files.items():
         (folder / name).write_bytes(data)
     done = run(program, write_manifest(folder / 'manifest.json', **PRESET), folder / 'out.f32',
@@ -44,9 +45,47 @@ def disagreements(program, seed, count, folder):
 
 @pytest.mark.parametrize('seed', [1, 2])
 def test_damaged_files_are_taken_and_refused_alike(seed, build, tmp_path):  # noqa: F811
-    lines, taken = disagreements(build / 'tinynet_preprocess', seed, 400, tmp_path)
+    lines, taken = disagreements(build / 'tinynet_preprocess', damaged(seed, 400), tmp_path)
     assert not lines, lines
     assert 100 < taken < 300  # both kinds were tried
+
+
+def rare_files():
+    """What encoders write rarely and chance hardly makes: {name: bytes}."""
+    rng, files = np.random.default_rng(0), {}
+    jpeg = encoded(picture(40, 30), 'JPEG')
+    names = itertools.product(range(4), range(4), (b'', b'8BIM\4\4', b'8BIM\4\4\1', b'8BIM\4'))
+    segments = {f'resource {name} {size} {len(end)}': [segment(0xed, b'Photoshop 3.0\0' + b''.join(
+        part + bytes(len(part) % 2) for part in (b'8BIM\4\4', bytes([name]) + b'n' * name)) + struct.pack('>I', size)
+        + b'd' * size + bytes(size % 2) + end)] for name, size, end in names}
+    parts = [b'', b'\1', b'\1\2', b'\2\2profile', b'\1\1profile']
+    segments.update({f'profile {i} {k}': [segment(0xe2, b'ICC_PROFILE\0' + part) for part in (parts[i], parts[k])]
+                     for i in range(5) for k in range(5)})
+    # Entries that are each within the structure, but together larger than it, before an orientation that lies apart.
+    for length, count in itertools.product((8, 30, 40, 60), range(3)):
+        entries = [(271 + i, 2, length, 8) for i in range(count)] + [(0x0112, 5, 1, 8 + 2 + 12 * (count + 1) + 4)]
+        tiff = b'II*\0' + struct.pack('<IH', 8, count + 1) + b''.join(struct.pack('<HHII', *e) for e in entries)
+        exif = tiff + bytes(4) + struct.pack('<II', 6, 1)
+        segments[f'exif {length} {count}'] = [segment(0xe1, b'Exif\0\0' + exif)]
+        files[f'exif {length} {count}.png'] = from_chunks([*(found := chunks(encoded(picture(40, 30), 'PNG')))[:1],
+                                                           [b'eXIf', exif], *found[1:]])
+    files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
+    for colour, size in itertools.product((0, 2), range(8)):
+        header, *rest = chunks(raw_png(rng.integers(0, 256, (5, 6, 3 if colour else 1)), 8, colour, rng=rng))
+        files[f'transparency {colour} {size}.png'] = from_chunks([header, [b'tRNS', bytes(size)], *rest])
+    for interlaced, (left, top) in itertools.product((False, True), ((0, 0), (11, 0), (5, 3), (11, 7), (12, 7))):
+        header, *rest = chunks(raw_png(rng.integers(0, 256, (7, 9, 3)), 8, 2, interlaced, rng))
+        header[1] = struct.pack('>II', 20, 14) + header[1][8:]
+        frame = struct.pack('>IIIIIHHBB', 0, 9, 7, left, top, 1, 1, 0, 0)
+        files[f'frame {interlaced} {left} {top}.png'] = from_chunks([header, [b'acTL', struct.pack('>II', 1, 0)],
+                                                                     [b'fcTL', frame], *rest])
+    return files
+
+
+def test_rare_files_are_taken_and_refused_alike(build, tmp_path):  # noqa: F811
+    lines, taken = disagreements(build / 'tinynet_preprocess', rare_files(), tmp_path)
+    assert not lines, lines
+    assert 50 < taken < len(rare_files()) - 20
 
 
 def test_compiled_crops_take_and_refuse_what_pillow_does(monkeypatch):

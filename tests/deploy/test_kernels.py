@@ -376,3 +376,20 @@ def test_networks_that_cannot_run_as_they_stand_are_refused(run_network):
     none.sent[1] = operator(0, 1)
     for refused in (early, two, none):
         assert run_network(refused.bytes()).tolist() == [0]
+
+
+@pytest.mark.parametrize('activation', [NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH])
+@pytest.mark.parametrize('kind', [AFFINE, ADD, CONVOLUTION, DEPTHWISE])
+def test_not_a_number_is_not_hidden(kind, activation, run_network):
+    graph = Graph(np.random.default_rng(0), (6, 5, 20))
+    graph.values[0][1, 2, 3, 4] = np.nan
+    others = [graph.add(AFFINE, 0, scale=2)] if kind == ADD else []
+    graph.add(kind, 0, *others, kernel=3, outputs=20, activation=activation)
+    wanted = np.isnan(graph.values[-1])
+    assert wanted.any() and not wanted.all()
+    for made in run_network(graph.bytes())[1:].reshape(2, *wanted.shape):
+        np.testing.assert_array_equal(np.isnan(made), wanted)
+
+
+def test_what_a_thread_throws_reaches_the_caller(program):
+    assert program('team_main')('', b'').tolist() == [-1, 3, -1, 3]
