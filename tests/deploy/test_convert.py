@@ -66,6 +66,7 @@ def test_config_json_is_timms(tmp_path):
 def test_a_folder_of_the_hub_says_everything_itself(tmp_path, state):
     """timm's ra4 recipe has another mean and crop; label_names may be a list, or what is of no use here."""
     described = {'architecture': SMALL, 'num_classes': CLASSES, 'label_names': ['n1', 'n2', 'n3', 'n4', 'n5'],
+                 'crop_pct': 0.7, 'mean': [0.1, 0.1, 0.1],  # the older form, which the newer one replaces
                  'pretrained_cfg': {'input_size': [3, 24, 24], 'crop_pct': 0.9, 'interpolation': 'bilinear',
                                     'mean': [0.5, 0.5, 0.5], 'std': [0.5, 0.5, 0.25]}}
     save_file(state, str(tmp_path / 'model.safetensors'))

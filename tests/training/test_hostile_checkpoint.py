@@ -114,7 +114,7 @@ def test_descriptions_of_the_wrong_kind(tmp_path, whole, place, value):
     checkpoint.save(path, arrays, meta)
     with pytest.raises(ValueError, match=f'^checkpoint {path}: ') as error:
         checkpoint.restore_network(checkpoint.load(path))
-    assert len(str(error.value)) < 500 and '\n' not in str(error.value)
+    assert len(str(error.value).replace(path, '')) < 430 and '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize('place', ['network', 'class_names', 'preprocessing', 'config'])
