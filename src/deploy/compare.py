@@ -102,7 +102,13 @@ def _row(path: str, engine: str, logits: np.ndarray, labels: np.ndarray, referen
     return Row(os.path.basename(path), engine, 100 * float((order[:, 0] == labels).mean()),
                100 * float((order == labels[:, None]).any(axis=1).mean()), len(labels),
                int((order[:, 0] == reference.argmax(axis=1)).sum()),
-               float(np.abs(logits - reference).max() / np.abs(reference).max()))
+               share_of_largest(logits, reference))
+
+
+def share_of_largest(logits: np.ndarray, reference: np.ndarray) -> float:
+    """The largest difference of logits as a share of the largest of the reference: of their own where that is all 0."""
+    largest = np.abs(reference).max() or np.abs(logits).max() or 1.0
+    return float(np.abs(logits - reference).max() / largest)
 
 
 def table(rows: List[Row]) -> str:

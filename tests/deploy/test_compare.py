@@ -3,8 +3,10 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 
+from src.deploy.compare import share_of_largest
 from src.deploy.export import export
 from tests.deploy.test_edge import needs_sdk
 
@@ -45,6 +47,13 @@ def test_a_file_of_another_network_stands_out(run, entry, tmp_path_factory, smal
     rows = json.loads((run / 'rows.json').read_text())
     assert done.returncode == 0 and rows[-1]['agree'] < 300 and rows[-1]['difference'] > 0.1
     assert [r['agree'] for r in rows[:2]] == [360, 360]
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('logits, reference, share', [
+    ([[1, -4]], [[1, -5]], 0.2), ([[0, 0]], [[0, 0]], 0), ([[0, 3]], [[0, 0]], 1), ([[0, 0]], [[0, -2]], 1)])
+def test_differences_are_shares_of_the_largest_logit(logits, reference, share):
+    assert share_of_largest(np.float32(logits), np.float32(reference)) == pytest.approx(share)
 
 
 @needs_sdk
