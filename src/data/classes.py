@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from typing import Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -105,6 +105,11 @@ def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[s
         say(f'{where}: the classes are taken in sorted order, by which class {place} of the model is '
             f'{shorten(found[place])}; in natural order it would be {shorten(natural[place])}. If that is meant, '
             f'{remedy}')
+        return list(range(count))
+    place = next((i for i, name in enumerate(found) if _number(name) not in (None, i)), None)
+    if place is not None:  # a number among names, or one of another script
+        say(f'{where}: the classes are taken in order, by which class {place} of the model is {shorten(found[place])}; '
+            f'if that is wrong, {remedy}')
     return list(range(count))
 
 
@@ -115,7 +120,13 @@ def relabel(dataset, indices: Sequence[int], names: Sequence[str]):
     return dataset
 
 
+def _number(name: str) -> Optional[int]:
+    """The number that a name is in the digits of any script, perhaps between spaces; None where it is another name."""
+    found = re.fullmatch(r'\s*(\d{1,9})\s*', name)
+    return int(found[1]) if found else None
+
+
 def _natural(name: str) -> tuple:
     """A key that sorts as people do: without case, and numbers in names by their size."""
-    parts = re.split('([0-9]+)', name)
+    parts = re.split(r'(\d+)', name)
     return tuple((0, int(part), '') if part.isdecimal() else (1, 0, part.lower()) for part in parts)

@@ -51,7 +51,13 @@ def test_what_cannot_be_matched_is_refused(found, count, words):
     (['t-shirt', 'trouser', 'pullover'], None),  # an order of its own
     (['class_1', 'class_10', 'class_2'], 'class 1 of the model is class_10; in natural order it would be class_2'),
     (['B', 'a', 'c'], 'class 0 of the model is B; in natural order it would be a'),
-    (['1', '10', 'x2'], None), (['01', '1', 'a'], None)])
+    (['1', '10', 'x2'], 'class 0 of the model is 1;'), (['01', '1', 'a'], 'class 0 of the model is 01;'),
+    (['0', '1', '2', 'other'], None), (['0', '1', '3', 'other'], 'class 2 of the model is 3;'),
+    ([' 3', '0', '1', '2'], 'class 0 of the model is  3; in natural order it would be 0'),
+    (['0', '1', '2', '4 '], 'class 3 of the model is 4 ;'), (['1st', '2nd', '3rd'], None),
+    (['10th', '1st', '2nd'], 'class 0 of the model is 10th; in natural order it would be 1st'),
+    ([chr(0x966 + i) for i in range(10)], None), (['\u0967', '\u0968'], 'class 0 of the model is \u0967;'),
+    (['\u0966', '\u0967', '\u0967\u0966', '\u0968'], 'is \u0967\u0966; in natural order it would be \u0968')])
 def test_names_are_matched_in_order_and_a_doubtful_one_is_said(found, line):
     indices, lines = matched(found, len(found))
     assert indices == list(range(len(found)))
