@@ -334,7 +334,7 @@ def is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
-        if error.errno == errno.ELOOP:  # a link to itself
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):  # a link that leads nowhere
             return False
         raise
 

@@ -275,3 +275,12 @@ def test_paths_may_be_relative_and_none_is_fine(album, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert examine(['0.png', 'text file.jpg']).bad[0][0] == album[1]
     assert examine([]).bad == []
+
+
+@pytest.mark.parametrize('target', ['x.png', 'none', 'good.png/y', 'n' * 300])
+def test_a_link_that_leads_nowhere_is_a_file_that_cannot_be_decoded(target, tmp_path):
+    Image.fromarray(GREY).save(tmp_path / 'good.png')
+    (tmp_path / 'x.png').symlink_to(target)
+    assert find(str(tmp_path)).files == [str(tmp_path / 'good.png'), str(tmp_path / 'x.png')]
+    with pytest.raises(ImageError, match='x.png: '):
+        decode(tmp_path / 'x.png')
