@@ -90,6 +90,9 @@ def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[s
     remedy = 'name the classes with convert_weights.py --classes'
     own = numbers(found)
     if own and max(own) < count:
+        if min(own):  # with a folder 0 they are counted from 0
+            say(f'{where}: the {len(own):,} classes {min(own)} to {max(own)} are matched by number, from 0, with the '
+                f'{count:,} of the model; if they are counted from 1, {remedy}')
         return list(own)
     if len(found) != count:
         beyond = f'; {max(own)} is beyond the last, {count - 1}' if own and len(own) <= count else ''

@@ -23,7 +23,8 @@ def test_numbers_from_zero_are_the_classes_whatever_their_order(count, form):
 
 
 def test_fewer_numbered_folders_than_classes():
-    assert matched(['11', '3', '8'], 12) == ([11, 3, 8], [])
+    indices, lines = matched(['11', '3', '8'], 12)
+    assert indices == [11, 3, 8] and len(lines) == 1 and '3 classes 3 to 11 are matched by number, from 0' in lines[0]
     assert matched(['000', '999'], 1000) == ([0, 999], [])
 
 
