@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,14 +12,16 @@ namespace tinynets {
 std::string ReadText(const std::string &path, size_t largest = size_t{1} << 30);
 
 // The image files of a folder and its subfolders, sorted and without hidden ones; or one image file; or those that a
-// text file lists, one a line, relative to its folder. Throws UserError where there are none.
-std::vector<std::string> FindImages(const std::string &path);
+// text file lists, one a line, relative to its folder. `say` is told what in a folder is not taken. Throws UserError
+// where there are none.
+std::vector<std::string> FindImages(
+    const std::string &path, const std::function<void(const std::string &)> &say = [](const std::string &) {});
 
 // file -> class from a CSV of two columns: file (its path, or its end) and class (its name or its number).
 class Labels {
  public:
   Labels() = default;
-  // Throws UserError where the file or a class is unknown.
+  // Throws UserError where the file or a class is unknown, or a file has two classes.
   Labels(const std::string &csv, const std::vector<std::string> &class_names);
 
   // The class of an image, -1 where it has none.

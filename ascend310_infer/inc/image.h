@@ -20,6 +20,7 @@ struct Image {
   int height;
   std::unique_ptr<uint8_t[]> rgb;  // not cleared first
   int orientation = 1;             // EXIF's
+  int highest = -1;                // of 16-bit samples: the highest value left of them in eight bits
 };
 
 // A rectangle of RGB pixels, upright whatever way they lie in memory: `right` and `down` bytes from one to the next.

@@ -12,6 +12,7 @@ namespace tinynets {
 struct Result {
   std::vector<float> logits;
   std::string failure;
+  int highest = -1;  // the image's, see image.h
 };
 
 // Milliseconds of one call of the network and of the work on its images before.

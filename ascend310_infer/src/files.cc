@@ -14,43 +14,12 @@
 #include <sstream>
 
 #include "error.h"
+#include "folder.h"
 
 namespace tinynets {
 namespace {
 
 namespace fs = std::filesystem;
-
-// As src/data/images.py: what this program cannot decode is reported, not passed over.
-const std::vector<std::string> SUFFIXES = {
-    ".apng", ".avif", ".avifs", ".blp", ".bmp",  ".bw",   ".cur",  ".dcx", ".dds", ".dib",  ".fit", ".fits", ".flc",
-    ".fli",  ".ftc",  ".ftu",   ".gbr", ".gif",  ".heic", ".heif", ".icb", ".icns", ".ico", ".im",  ".j2c",  ".j2k",
-    ".jfif", ".jp2",  ".jpc",   ".jpe", ".jpeg", ".jpf",  ".jpg",  ".jpx", ".jxl", ".mpo",  ".msp", ".pbm",  ".pcd",
-    ".pcx",  ".pfm",  ".pgm",   ".png", ".pnm",  ".ppm",  ".psd",  ".pxr", ".qoi", ".ras",  ".rgb", ".rgba", ".sgi",
-    ".tga",  ".tif",  ".tiff",  ".vda", ".vst",  ".webp", ".xbm",  ".xpm"};
-
-bool IsImage(const fs::path &path) {
-  std::string suffix = path.extension().string();
-  for (char &c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return std::find(SUFFIXES.begin(), SUFFIXES.end(), suffix) != SUFFIXES.end();
-}
-
-std::vector<std::string> InFolder(const fs::path &folder) {
-  std::vector<std::string> found;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error), end;
-  for (; !error && entry != end; entry.increment(error)) {
-    const fs::path &path = entry->path();
-    std::error_code ignored;
-    if (path.filename().string().front() == '.') {
-      if (entry->is_directory(ignored)) entry.disable_recursion_pending();
-    } else if (!entry->is_directory(ignored) && IsImage(path)) {
-      found.push_back(path.string());
-    }
-  }
-  if (error) throw UserError(folder.string() + ": " + error.message());
-  std::sort(found.begin(), found.end());
-  return found;
-}
 
 // A row of CSV and the number of the line it begins on.
 struct Row {
@@ -86,13 +55,31 @@ std::vector<Row> ReadCsv(const std::string &path) {
   return rows;
 }
 
-int ClassOf(const std::string &name, const std::vector<std::string> &class_names) {
-  const auto found = std::find(class_names.begin(), class_names.end(), name);
-  if (found != class_names.end()) return static_cast<int>(found - class_names.begin());
+// The number that a name is, or -1.
+int NumberOf(const std::string &name) {
   const bool number = !name.empty() && name.size() < 8 &&
                       std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); });
-  const int index = number ? std::stoi(name) : -1;
-  return index < static_cast<int>(class_names.size()) ? index : -1;
+  return number ? std::stoi(name) : -1;
+}
+
+// The class of a name or of a number, or -1. Where classes are called by numbers a number is a name, as 07 is 7, and
+// never an index: of classes 1 to 9 the class 0 is none.
+int ClassOf(const std::string &name, const std::vector<std::string> &class_names) {
+  const auto begin = class_names.begin(), end = class_names.end();
+  const auto found = std::find(begin, end, name);
+  if (found != end) return static_cast<int>(found - begin);
+  const int number = NumberOf(name);
+  if (number < 0) return -1;
+  const auto is_number = [](const std::string &known) { return NumberOf(known) >= 0; };
+  if (std::any_of(begin, end, is_number)) {
+    const auto same = [&](const std::string &known) { return NumberOf(known) == number; };
+    return std::count_if(begin, end, same) == 1 ? static_cast<int>(std::find_if(begin, end, same) - begin) : -1;
+  }
+  return number < static_cast<int>(class_names.size()) ? number : -1;
+}
+
+bool IsAscii(const std::string &text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 }  // namespace
@@ -123,11 +110,13 @@ std::string ReadText(const std::string &path, size_t largest) {
   return text;
 }
 
-std::vector<std::string> FindImages(const std::string &path) {
+std::vector<std::string> FindImages(const std::string &path, const std::function<void(const std::string &)> &say) {
   std::vector<std::string> found;
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
-    found = InFolder(path);
+    Found inside = FindInFolder(path);
+    for (const auto &line : inside.LeftOut(path)) say(line);
+    found = std::move(inside.files);
   } else if (!fs::exists(path, ignored)) {
     throw UserError(path + ": no such image, folder or list");
   } else if (IsImage(path)) {
@@ -147,11 +136,15 @@ Labels::Labels(const std::string &csv, const std::vector<std::string> &class_nam
   for (size_t i = 0; i < rows.size(); i++) {
     const auto &fields = rows[i].fields;
     const int label = fields.size() == 2 ? ClassOf(fields[1], class_names) : -1;
+    const auto refuse = [&](const std::string &reason) {
+      throw UserError(csv + ": line " + std::to_string(rows[i].line) + ": " + reason);
+    };
     if (label >= 0) {
-      classes_[fields[0]] = label;
+      if (classes_.emplace(fields[0], label).first->second != label) refuse(fields[0] + " has another class before");
     } else if (i > 0 || fields.size() != 2) {  // the first line may name the columns
-      throw UserError(csv + ": line " + std::to_string(rows[i].line) +
-                      ": must be file,class with a class of the manifest");
+      const bool plain = fields.size() != 2 || IsAscii(fields[1]);
+      refuse(std::string("must be file,class with a class of the manifest") +
+             (plain ? "" : "; names are compared byte by byte, so accents must be composed, or not, as they are there"));
     }
   }
   if (classes_.empty()) throw UserError(csv + ": no labels in it");

@@ -29,14 +29,17 @@ int Run(const Arguments &arguments) {
     return 0;
   }
   const Labels labels = arguments.labels.empty() ? Labels() : Labels(arguments.labels, manifest.class_names);
-  const auto images = FindImages(arguments.images);
+  const auto say = [](const std::string &line) { std::fprintf(stderr, "%s\n", Line(line).c_str()); };
+  const auto images = FindImages(arguments.images, say);
   const Outcome outcome = Classify(arguments, manifest, images);
   int failed = 0;
   for (size_t i = 0; i < images.size(); i++) {
     if (!outcome.results[i].logits.empty()) continue;
-    std::fprintf(stderr, "skipped %s\n", Line(images[i] + ": " + outcome.results[i].failure).c_str());
+    say("skipped " + images[i] + ": " + outcome.results[i].failure);
     failed = 1;
   }
+  const std::string dark = DarkImages(images, outcome);
+  if (!dark.empty()) say(dark);
   if (!labels.empty()) {
     const auto lacks = [&](const std::string &image) { return labels.Of(image) < 0; };
     const auto lacking = std::count_if(images.begin(), images.end(), lacks);

@@ -53,6 +53,7 @@ size_t Fill(Shared *shared, float *tensor, Times *times) {
       Watch watch;
       Image pixels = Decode(shared->images[image]);
       const double decoding = watch.Lap();
+      if (i < shared->images.size()) shared->results[image].highest = pixels.highest;
       shared->preprocess(std::move(pixels), tensor);
       times->preprocess += watch.Lap();
       times->decode += decoding;

@@ -501,6 +501,9 @@ Image DecodePng(const std::vector<uint8_t> &file) {
   const size_t rows = ReadPixels(&reader, unpack, frame.width, frame.height, image.rgb.get() + corner, stride);
   if (whole) Clear(unpack, image.rgb.get() + stride * rows, header.width * (header.height - rows));
   reader.ReadRest();
+  if (header.depth == 16) {
+    image.highest = *std::max_element(image.rgb.get(), image.rgb.get() + stride * header.height);
+  }
   image.orientation = FindOrientation(reader.metadata);
   return image;
 }

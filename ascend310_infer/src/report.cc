@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -84,6 +85,13 @@ size_t Failed(const Outcome &outcome) {
                        [](const Result &result) { return result.logits.empty(); });
 }
 
+// A number with a comma before every three digits.
+std::string Grouped(size_t number) {
+  std::string text = std::to_string(number);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
 [[gnu::format(printf, 1, 2)]] std::string Format(const char *format, ...) {
   char text[256];
   va_list values;
@@ -156,7 +164,7 @@ std::string Json(const Arguments &arguments, const Manifest &manifest, const std
   }
   all["results"] = ordered_json::array();
   for (size_t i = 0; i < images.size(); i++) {
-    const auto &[logits, failure] = outcome.results[i];
+    const auto &[logits, failure, highest] = outcome.results[i];
     ordered_json row = {{"image", images[i]}};
     if (logits.empty()) {
       row["failure"] = failure;
@@ -171,6 +179,31 @@ std::string Json(const Arguments &arguments, const Manifest &manifest, const std
     all["results"].push_back(std::move(row));
   }
   return all.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";  // a path may be no UTF-8
+}
+
+std::string DarkImages(const std::vector<std::string> &images, const Outcome &outcome) {
+  constexpr int DARK = 15, NARROW = 63;  // upper eight bits of a 16-bit sample that has 12, 14 bits at most
+  std::map<std::string, int> wide;
+  int top = -1;
+  for (size_t i = 0; i < images.size(); i++) {
+    if (outcome.results[i].highest < 0) continue;
+    wide[images[i]] = outcome.results[i].highest;
+    top = std::max(top, outcome.results[i].highest);
+  }
+  size_t dark = 0;
+  int highest = 0;
+  std::string first;
+  for (const auto &[image, value] : wide) {
+    if (value > (top <= NARROW ? NARROW : DARK)) continue;
+    if (dark++ == 0) first = image;
+    highest = std::max(highest, value);
+  }
+  if (dark == 0) return "";
+  int bits = 0;
+  while (highest >> bits) bits++;
+  return Grouped(dark) + " of " + Grouped(wide.size()) + " images with 16-bit samples have none above " +
+         Grouped((size_t{256} << bits) - 1) + " (" + std::to_string(8 + bits) + " bits) and stay dark, in " +
+         std::to_string(1 << bits) + " of 256 grey levels: scale their samples to 16 bits, or to 8; the first is " + first;
 }
 
 }  // namespace tinynets

@@ -193,7 +193,7 @@ def test_links_to_folders_are_followed_once_and_never_in_circles(make, tmp_path,
 def test_the_program_looks_at_the_same_endings(root):
     """What it cannot decode it must report, not pass over."""
     from src.data.images import endings
-    source = (root / 'ascend310_infer' / 'src' / 'files.cc').read_text().split('SUFFIXES = {')[1].split('}')[0]
+    source = (root / 'ascend310_infer' / 'src' / 'folder.cc').read_text().split('SUFFIXES = {')[1].split('}')[0]
     assert endings() <= set(re.findall(r'"(\.\w+)"', source))
 
 

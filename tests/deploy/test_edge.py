@@ -567,7 +567,9 @@ def test_bad_images_are_counted_and_good_ones_classified(build, deployed, tmp_pa
     (tmp_path / 'images' / 'notes.txt').write_text('no image')
     done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images', '--output', tmp_path / 'o.json',
                '--batch', 4)
-    assert done.returncode == 1 and done.stderr.count('\n') == 1 and '01.png: the file is empty' in done.stderr
+    assert done.returncode == 1 and done.stderr.splitlines() == [
+        f'{tmp_path}/images: left out, by their endings no images: 1 .txt',
+        f'skipped {tmp_path}/images/01.png: the file is empty']
     report = json.loads((tmp_path / 'o.json').read_text())
     assert (report['images'], report['skipped']) == (50, 1) and report['results'][1]['failure'] == 'the file is empty'
     assert '49 images, 1 skipped' in done.stdout
@@ -881,3 +883,74 @@ def test_lists_and_labels_of_other_systems_are_the_same(build, deployed, tmp_pat
         assert done.returncode == 0 and done.stderr == '' and 'of 51 labelled images' in done.stdout
     finally:
         odd.unlink()
+
+
+@needs_sdk
+def test_folders_are_searched_as_python_searches_them(build, deployed, tmp_path):
+    folder, _, model = deployed
+    tree, outside = tmp_path / 'tree', tmp_path / 'outside'
+    for inside in (outside, tree / 'x.jpg', tree / 'b' / '.hidden', tree / 'b' / '@eaDir', tree / 'lost+found'):
+        inside.mkdir(parents=True)
+        shutil.copy(folder / 'images' / '00.png', inside / '0.png')
+    for link, target in (('circle', '.'), ('b/above', '..'), ('b/again', '../x.jpg'), ('out', outside), ('out2', outside),
+                         ('self.png', 'self.png'), ('file.png', 'x.jpg/0.png'), ('nowhere.png', 'none'),
+                         ('through.png', 'x.jpg/0.png/y'), ('long.png', 'x' * 300)):
+        (tree / link).symlink_to(target)
+    for name in ('notes.txt', 'more.TXT', 'no_ending', 'Thumbs.db'):
+        (tree / name).write_text('no image')
+    found = images.find(str(tree))
+    assert [os.path.relpath(path, tree) for path in found.files] == [
+        'file.png', 'long.png', 'nowhere.png', 'out/0.png', 'self.png', 'through.png', 'x.jpg/0.png']
+    done = run(build / 'tinynet_infer', '--model', model, '--images', tree, '--output', tmp_path / 'o.json')
+    assert [row['image'] for row in json.loads((tmp_path / 'o.json').read_text())['results']] == found.files
+    said = [line for line in done.stderr.splitlines() if not line.startswith('skipped ')]
+    assert done.returncode == 1 and len(said) == 3 and said[1:] == found.left_out(str(tree))[1:], done.stderr
+    assert said[0] == f'{tree}: left out, by their endings no images: 2 .txt, 1 without an ending'
+
+
+@needs_sdk
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may read every folder')
+def test_a_closed_folder_is_not_passed_over(build, deployed, tmp_path):
+    shutil.copytree(deployed[0] / 'images', tmp_path / 'images')
+    (tmp_path / 'images' / 'closed').mkdir(mode=0)
+    is_error(run(build / 'tinynet_infer', '--model', deployed[2], '--images', tmp_path / 'images'), '/closed', 'denied')
+
+
+@needs_sdk
+@pytest.mark.parametrize('tops', [[65535, 50000], [255, 255], [4095, 4095, 65535, 1000], [16383, 9000], [1023, 60000]])
+def test_images_that_stay_dark_are_said_as_in_python(tops, build, deployed, tmp_path):
+    (tmp_path / 'images').mkdir()
+    photograph(8, 8).save(tmp_path / 'images' / 'eight bits.png')
+    for i, top in enumerate(tops):
+        samples = np.full((4, 4) + (3,) * (i % 2), top // 2, np.uint16)
+        samples[1, 2] = top
+        png(tmp_path / 'images' / f'{i}.png', samples)
+    highest = {str(path): images.decode_wide(path)[1] for path in (tmp_path / 'images').iterdir()}
+    line = images.dark_images({path: value for path, value in highest.items() if value is not None})
+    assert (line is None) == (tops == [65535, 50000])
+    done = run(build / 'tinynet_infer', '--model', deployed[2], '--images', tmp_path / 'images', '--repeat', 2)
+    assert done.returncode == 0 and done.stderr == (f'{line}\n' if line else '')
+
+
+@needs_sdk
+@pytest.mark.parametrize('names, label, wanted', [
+    ('abcdefghij', 'c', 2), ('abcdefghij', '2', 2), ('abcdefghij', '10', None), ('0123456789', '07', 7),
+    ([f'{i:03}' for i in range(10)], '7', 7), ([str(i) for i in range(1, 11)], '1', 0),
+    ([str(i) for i in range(1, 11)], '0', None), ([str(10 * i) for i in range(10)], '3', None),
+    (['1', '01', *'abcdefgh'], '001', None), (['7', *'abcdefghi'], '0', None),
+    (['caf\u00e9', *'abcdefghi'], 'cafe\u0301', None)])
+def test_labels_are_names_or_numbers_but_never_both(names, label, wanted, build, deployed, tmp_path):
+    manifest = {**json.loads(pathlib.Path(f'{deployed[2]}.json').read_text()), 'class_names': list(names)}
+    (tmp_path / 'm.json').write_text(json.dumps(manifest))
+
+    def done(text):
+        (tmp_path / 'l.csv').write_text(text, encoding='utf-8')
+        return run(build / 'tinynet_infer', '--model', deployed[2], '--manifest', tmp_path / 'm.json', '--labels',
+                   tmp_path / 'l.csv', '--images', deployed[0] / 'images' / '00.png')
+    if wanted is None:
+        words = ['byte by byte'] if not label.isascii() else []
+        return is_error(done(f'file,class\n00.png,{label}\n'), 'line 2: must be file,class', *words)
+    scored = done(f'00.png,{label}\n')
+    best = re.search(r'00\.png: (.*) [\d.]+ %\n', scored.stdout)[1]
+    assert f'top-1 {100 * (list(names).index(best) == wanted):.2f} %' in scored.stdout
+    is_error(done(f'00.png,{label}\n00.png,{names[wanted - 1]}\n'), 'line 2: 00.png has another class before')
