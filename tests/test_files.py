@@ -2,6 +2,7 @@
 import errno
 import fcntl
 import os
+import time
 
 import pytest
 
@@ -27,6 +28,21 @@ def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ['.gitignore', '.hidden', 'a.123.txt', 'last.ckpt']
 
 
+def without_locks(monkeypatch, number=errno.ENOLCK):
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr(fcntl, 'flock', flock)
+
+
+def test_where_nothing_locks_only_what_is_a_day_old_is_a_leftover(tmp_path, monkeypatch):
+    without_locks(monkeypatch)
+    for name, hours in (('.tinynets-new', 23), ('.tinynets-old', 25)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - 3600 * hours,) * 2)
+    write_text(tmp_path / 'a.txt', 'x')
+    assert sorted(os.listdir(tmp_path)) == ['.tinynets-new', 'a.txt']
+
+
 @pytest.mark.parametrize('links', [True, False])
 def test_a_file_is_created_once(links, tmp_path, monkeypatch):
     if not links:
@@ -45,9 +61,7 @@ def test_a_lock_is_refused_only_where_another_holds_it(tmp_path, monkeypatch):
     with open(tmp_path / 'a') as first, open(tmp_path / 'a') as second:
         assert lock(first) and not lock(second)
     for number in (errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP):  # file systems that do not lock
-        def flock(file, operation):
-            raise OSError(number, os.strerror(number))
-        monkeypatch.setattr(fcntl, 'flock', flock)
+        without_locks(monkeypatch, number)
         with open(tmp_path / 'a') as file:
             assert lock(file)
 

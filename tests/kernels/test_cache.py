@@ -114,6 +114,16 @@ def test_a_sticky_folder_above_is_fine(tmp_path):
     assert 'above it' in cache.open_to_others(tmp_path / 'temporary' / 'cache')
 
 
+def test_a_folder_above_may_be_open_to_the_users_own_group_only(tmp_path):
+    (tmp_path / 'above' / 'cache').mkdir(parents=True)
+    (tmp_path / 'above').chmod(0o770)
+    os.chown(tmp_path / 'above', -1, os.getgid())
+    assert not cache.open_to_others(tmp_path / 'above' / 'cache')
+    if os.getuid() == 0:
+        os.chown(tmp_path / 'above', -1, NOBODY)
+        assert f'others may write to {tmp_path / "above"}, above it' in cache.open_to_others(tmp_path / 'above' / 'cache')
+
+
 def test_a_chosen_cache_that_others_may_write_to_is_refused(part, tmp_path, monkeypatch):
     """TINYNETS_CACHE may be shared on purpose: its mode is not changed."""
     shared = tmp_path / 'shared'

@@ -1,6 +1,7 @@
 """A study's configuration: what it refuses, which networks it stands for, what may change later."""
 import dataclasses
 import itertools
+import json
 
 import pytest
 
@@ -8,6 +9,7 @@ from src.arch import expand, measure, resolve
 from src.config import to_dict
 from src.formula.budget import base_network
 from src.formula.sampling import Space, draw
+from src.formula.tiny import PUBLISHED
 from src.study.config import StudySection, candidates, check_same, flat, load_study
 from tests.conftest import ROOT
 
@@ -87,6 +89,24 @@ def test_given_networks_beside_and_in_place_of_drawn_ones(study):
     assert (expand(spec).resolution, spec.d, spec.w) == (24, 0.85, 0.54)
     with pytest.raises(ValueError, match="unknown model 'resnet'"):
         candidates(study('study.networks=["resnet"]').study, 10)
+
+
+@pytest.mark.parametrize('cost, amount', [('macs', 2e6), ('params', 2e6)])
+@pytest.mark.parametrize('rule', ['tiny', 'width'])
+def test_the_budget_of_a_rule_is_in_the_studys_cost(study, cost, amount, rule):
+    found, = candidates(study(f'study.networks=["{rule}:{amount:.0f}"]', f'study.cost={cost}', 'study.trials=0').study, 10)
+    assert 0.85 * amount < getattr(measure(expand(found.spec)), cost) <= amount
+    assert found.label == f'{rule}:{amount:.0f}' and found.spec.base_resolution == 32 and found.spec.num_classes == 10
+
+
+def test_a_rule_takes_the_formula_of_the_study(study, tmp_path):
+    other = json.loads(PUBLISHED.read_text())
+    other['points'] = [{**point, 'r': point['r'] / 2} for point in other['points']]
+    (tmp_path / 'f.json').write_text(json.dumps(other))
+    options = 'study.networks=["tiny:1M"]', 'study.trials=0'
+    whole, half = (candidates(study(*options, f'study.formula={path}').study, 10)[0].spec.resolution
+                   for path in ('null', tmp_path / 'f.json'))
+    assert half == pytest.approx(whole / 2, abs=2)
 
 
 @pytest.mark.parametrize('change', [

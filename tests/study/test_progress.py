@@ -9,7 +9,7 @@ from src.arch import expand, measure, resolve
 from src.formula.records import base_of, read
 from src.study.config import candidates, load_study
 from src.study.export import networks, write_csv
-from src.study.run import estimate, left, plan, seconds_of
+from src.study.run import Pool, estimate, left, plan, seconds_of
 from src.study.show import networks_table, status
 from src.study.store import Store
 from tests.conftest import ROOT
@@ -82,10 +82,11 @@ def test_trials_to_come_take_what_the_finished_ones_say_but_no_less_than_half_th
 
 def test_what_is_left_is_shared_by_the_workers_and_lasts_as_long_as_the_longest(monkeypatch):
     monkeypatch.setattr(kernels, 'default_threads', lambda: 4)
-    waiting = [trial(4, 3e6), trial(5, 5e6), trial(6, 5e6, 'running', started=time.time() - 6)]
+    monkeypatch.setattr(time, 'time', lambda: 1000.0)
+    waiting = [trial(4, 3e6), trial(5, 5e6), trial(6, 5e6, 'running', started=994.0)]
     assert left(TIMED + waiting, 1, 1) == pytest.approx(16 + 20 + 20)
     assert left(TIMED + waiting, 1, 2) == pytest.approx(56 / 2)
-    assert left(TIMED + waiting, 1, 2, lambda number: number == 6) == pytest.approx((16 + 20 + 14) / 2, abs=0.1)
+    assert left(TIMED + waiting, 1, 2, lambda number: number == 6) == pytest.approx((16 + 20 + 14) / 2)
     assert left(TIMED + [trial(4, 45e6), trial(5, 0)], 1, 4) == pytest.approx(100)
     assert left(TIMED, 1, 3) == 0
     # before any is timed: 12 s and 12 G multiply-adds a second and processor, of which each of two workers has two
@@ -115,6 +116,23 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
     best = next(line for line in text.splitlines() if re.match(r'2 +n1 ', line))
     assert best.split() == ['2', 'n1', '1', '1,001', '11', '90.00']
     assert 'trial 8, n7: failed a full disk' in text.splitlines()
+
+
+def test_a_line_of_progress_names_the_best_of_the_trials_that_count(tmp_path):
+    store, said = Store(str(tmp_path / 'study')), []
+    row = {'name': 'a', 'label': 'drawn', 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'params': 10, 'peak_memory': 7}
+    store.start({}, {'images': 1000.0}, [{**row, 'seed': seed, 'macs': (seed + 1) * 1_230_000} for seed in range(4)],
+                lambda *_: None)
+    store.finish(1, 1.0, top1=70.0)
+    store.finish(2, 1.0, top1=99.0, flag='chance')
+    store.fail(3, 'x', retries=0)
+    pool = Pool(store, 1, said.append)
+    pool._report(store.trials())
+    assert re.fullmatch(r'3 of 4 trials, 1 failed, 1 flagged, best 70\.00 % at 1\.2M, \d.* left', said[0])
+    pool._report(store.trials())  # nothing new so soon
+    store.finish(4, 1.0, top1=71.0)
+    pool._report(store.trials())
+    assert said[1:] == ['4 of 4 trials, 1 failed, 1 flagged, best 71.00 % at 4.9M']
 
 
 def test_a_study_of_grey_images_counts_networks_of_one_channel(tmp_path):
