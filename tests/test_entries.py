@@ -138,6 +138,32 @@ def test_a_packed_set_is_told_in_megabytes(command, tmp_path):
     assert not os.path.exists(tmp_path / 'packed' / 'val')
 
 
+def test_a_picture_shows_the_first_64_of_more_images(checkpoint, command, tmp_path, drawn):
+    code, out, _ = command('predict.py', '--model', checkpoint, '--data', 'digits', '--count', 66, '--plot',
+                           tmp_path / 'p.png', '--device', 'CPU')
+    lines, titles = out.splitlines(), [axis.get_title() for axis in drawn[0].axes]
+    assert code == 0 and len(lines) == 67 and lines[66] == f'picture of the first 64: {tmp_path / "p.png"}'
+    assert all(title.startswith(f'{line.split()[2]} (') for title, line in zip(titles, lines)) and len(titles) == 64
+
+
+@pytest.mark.parametrize('change', ['', 'model.dropout=0.3', 'data.crop_ratio=0.9', 'augment.erase=0.1', 'optim.momentum=0.8',
+                                    'train.epochs=3', 'runtime.mode=pynative'])
+def test_the_quickstart_resumes_a_run_of_its_own_configuration_only(change, command, tmp_path, monkeypatch):
+    from src import quickstart as module
+    from src.config import load_config
+    from src.training.run import RunFolder
+    config, seen = load_config(str(ROOT / 'configs' / 'tinynet_e_digits.yaml')), []
+    monkeypatch.setattr(module, 'quickstart', lambda *arguments: seen.append(arguments))
+    options = ['--config', ROOT / 'configs' / 'tinynet_e_digits.yaml', '--run', tmp_path / 'run']
+    assert command('quickstart.py', *options)[0] == 0 and seen.pop() == (config, 'CPU', str(tmp_path / 'run'), False)
+    RunFolder.new(str(tmp_path / 'run')).start(config)
+    code, out, err = command('quickstart.py', *options, *(['--set', change] if change else []))
+    if change:
+        assert (code, out, err.count('\n'), seen) == (2, '', 1, []) and 'holds a run of another configuration' in err
+    else:
+        assert code == 0 and seen == [(config, 'CPU', str(tmp_path / 'run'), True)]
+
+
 def test_the_quickstarts_summary_is_of_the_files_that_it_made(trained, tmp_path, monkeypatch, small_config):
     """Training is that of the fixture; everything after it is done."""
     from src import quickstart as module

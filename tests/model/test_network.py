@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
+from src import kernels
 from src.arch import expand, layer_costs, measure, resolve
 from src.arch.spec import conv_out_size
 from src.model import FeatureExtractor, create_model, list_models
@@ -96,6 +97,23 @@ def test_features_go_on_to_the_logits():
 def test_unknown_feature_stride(strides):
     with pytest.raises(ValueError, match=r'\[2, 4, 8, 16, 32\]'):
         FeatureExtractor(create_model(SMALL), strides)
+
+
+@pytest.mark.parametrize('library', ['auto', 'stock'])
+def test_moving_statistics_take_a_tenth_of_each_batch(library):
+    """As PyTorch's momentum of 0.1, with the variance of a sample."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    kernels.choose(library)
+    net = create_model(SMALL, num_classes=5).set_train()
+    kernels.choose()
+    x = np.random.default_rng(0).normal(1, 2, (4, 3, 16, 16)).astype(np.float32)
+    net(Tensor(x))
+    padded, weight = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1))), net.stem.conv.weight.asnumpy()
+    maps = sum(np.einsum('nihw,oi->ohwn', padded[:, :, i:i + 16:2, j:j + 16:2], weight[:, :, i, j])
+               for i in range(3) for j in range(3)).reshape(len(weight), -1)
+    norm = net.stem.norm
+    np.testing.assert_allclose(norm.moving_mean.asnumpy(), 0.1 * maps.mean(1), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(norm.moving_variance.asnumpy(), 0.9 + 0.1 * maps.var(1, ddof=1), rtol=1e-4)
 
 
 def reference_uniform(start, calls, count):

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from src.model import create_model
 from src.model.pretrained import load_pretrained, read_weights
-from src.model.weights import torch_names
+from src.model.weights import mismatches, torch_names
 from src.training import checkpoint
 from tests.conftest import SMALL
 from tests.model import archives
@@ -104,6 +104,11 @@ def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, state):
     refused('x.safetensors: two of its names differ by a prefix',
             {**state, 'module.bn1.bias': np.zeros(32, np.float32)})
     refused('in_channels=3: .* images of 1 channels', {**state, 'conv_stem.weight': state['conv_stem.weight'][:, :1]})
+
+
+@pytest.mark.parametrize('names, words', [('abc', 'a, b, c (3)'), ('abcd', 'a, b, c ... (4)')])
+def test_dots_stand_for_names_that_are_left_out(names, words):
+    assert mismatches(dict.fromkeys(names, (1,)), {}) == f'missing: {words}'
 
 
 def test_other_channels(tmp_path, state):

@@ -125,9 +125,10 @@ def by_hand(name, param, gradients, decay):
             s = 0.9 * s + 0.1 * g ** 2
             m = 0.8 * m + rate * g / np.sqrt(s + 1e-3)
             p = p - m
-        elif name == 'sgd':
-            m = 0.8 * m + g + decay * p
-            p = p - rate * m
+        elif name in ('sgd', 'nesterov'):
+            g = g + decay * p
+            m = 0.8 * m + g
+            p = p - rate * (m if name == 'sgd' else g + 0.8 * m)
         else:
             m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g ** 2
             scaled = rate * np.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t)
@@ -135,7 +136,7 @@ def by_hand(name, param, gradients, decay):
     return p
 
 
-@pytest.mark.parametrize('name', ['rmsprop', 'sgd', 'adamw'])
+@pytest.mark.parametrize('name', ['rmsprop', 'sgd', 'nesterov', 'adamw'])
 def test_fused_updates_are_the_optimizers_equations(name, fused):
     rng = np.random.default_rng(1)
     found, names = {}, {}
@@ -144,7 +145,8 @@ def test_fused_updates_are_the_optimizers_equations(name, fused):
     for fuses in (False, True):
         fused(fuses)
         cell = small_parameters()
-        optimizer = optim.build_optimizer(name, cell, RATES, weight_decay=DECAY, momentum=0.8)
+        optimizer = optim.build_optimizer('sgd' if name == 'nesterov' else name, cell, RATES, weight_decay=DECAY, momentum=0.8,
+                                          nesterov=name == 'nesterov')
         for own in zip(*gradients):
             optimizer(tuple(map(Tensor, own)))
         found[fuses] = [p.asnumpy() for p in cell.trainable_params()]

@@ -520,18 +520,19 @@ def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
 
 
 def test_a_log_is_added_to(tmp_path, capfd):
-    """Below a line that says when; what is passed on of a worker's mistake is this job's."""
+    """Below a line that says when; what is passed on of a worker's mistake is this job's, the third says nothing of it."""
     logs, environment = tmp_path / 'logs', {**os.environ, 'NNODES': '1'}
     logs.mkdir()
-    for number in (1, 2):
+    for number, said in ((1, 'error: 1'), (2, 'error: 2'), (3, f'error: see {logs / "worker_1.log"}')):
         script = (f'import os, sys; print("job {number}", flush=True); rank = int(os.environ["RANK_ID"]); '
-                  f'print("error: {number}" if rank else "", end="", file=sys.stderr); sys.exit(2 * rank)')
+                  f'print("error: {number}" if rank and {number} < 3 else "", end="", file=sys.stderr); sys.exit(2 * rank)')
         job = launch.Job([sys.executable, '-c', script], logs, 2, environment)
         try:
             assert job.wait() == 2
         finally:
             job.close()
-        assert capfd.readouterr().err.splitlines() == [f'error: {number}']
+        assert capfd.readouterr().err.splitlines() == [said]
     lines = (logs / 'worker_1.log').read_text().splitlines()
-    assert lines[:2] + lines[3:] == ['job 1', 'error: 1', 'job 2', 'error: 2']
-    assert re.fullmatch(r'== started again \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: -c .* ==', lines[2])
+    assert [line for line in lines if not line.startswith('== ')] == ['job 1', 'error: 1', 'job 2', 'error: 2', 'job 3']
+    for title in (lines[2], lines[5]):
+        assert re.fullmatch(r'== started again \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: -c .* ==', title)

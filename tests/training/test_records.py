@@ -96,3 +96,9 @@ def test_a_record_that_finds_no_room_names_its_file(tmp_path):
     with pytest.raises(OSError) as raised:
         run.record(kind='train', step=1)
     assert raised.value.filename == '/dev/full' and lacking(raised.value) == 'space'
+
+
+def test_a_run_that_was_above_chance_once_is_not_stopped(played, monkeypatch):
+    monkeypatch.setattr('src.training.watch.SETTLED', 1)
+    outcome, _ = played([2, 0, 0], 'train.epochs=3', 'train.chance_epochs=2')
+    assert (outcome.best['epoch'], outcome.last['epoch']) == (1, 3)
