@@ -146,8 +146,8 @@ def test_a_picture_shows_the_first_64_of_more_images(checkpoint, command, tmp_pa
     assert all(title.startswith(f'{line.split()[2]} (') for title, line in zip(titles, lines)) and len(titles) == 64
 
 
-@pytest.mark.parametrize('change', ['', 'model.dropout=0.3', 'data.crop_ratio=0.9', 'augment.erase=0.1', 'optim.momentum=0.8',
-                                    'train.epochs=3', 'runtime.mode=pynative'])
+@pytest.mark.parametrize('change', ['', 'model.dropout=0.3', 'data.crop_ratio=0.9', 'augment.erase=0.1',
+                                    'optim.momentum=0.8', 'train.epochs=3', 'runtime.mode=pynative'])
 def test_the_quickstart_resumes_a_run_of_its_own_configuration_only(change, command, tmp_path, monkeypatch):
     from src import quickstart as module
     from src.config import load_config

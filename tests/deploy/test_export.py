@@ -113,6 +113,13 @@ def test_manifest_says_all_a_program_needs(exported, trained):
         assert manifest['weights'] == 'ema' and manifest['max_difference'] == item.max_difference
 
 
+def test_the_manifest_has_the_score_of_the_checkpoint_and_not_the_best_one():
+    meta = {'network': {'name': SMALL}, 'class_names': [], 'preprocessing': {}, 'config': {}, 'best': {'top1': 90.0},
+            'score': {'top1': 80.0}}
+    saved = checkpoint.Checkpoint('x.ckpt', {}, meta)
+    assert export_module._manifest(saved, create_model(SMALL), 'raw', 'ONNX', 0.0)['score'] == {'top1': 80.0}
+
+
 def test_the_manifest_has_each_multiplier_under_its_own_name(trained, tmp_path):
     """The same blocks under a name of another depth."""
     saved = checkpoint.load(str(trained / 'best.ckpt'))

@@ -121,7 +121,8 @@ def test_a_folder_above_may_be_open_to_the_users_own_group_only(tmp_path):
     assert not cache.open_to_others(tmp_path / 'above' / 'cache')
     if os.getuid() == 0:
         os.chown(tmp_path / 'above', -1, NOBODY)
-        assert f'others may write to {tmp_path / "above"}, above it' in cache.open_to_others(tmp_path / 'above' / 'cache')
+        reason = cache.open_to_others(tmp_path / 'above' / 'cache')
+        assert f'others may write to {tmp_path / "above"}, above it' in reason
 
 
 def test_a_chosen_cache_that_others_may_write_to_is_refused(part, tmp_path, monkeypatch):

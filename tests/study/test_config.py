@@ -94,7 +94,8 @@ def test_given_networks_beside_and_in_place_of_drawn_ones(study):
 @pytest.mark.parametrize('cost, amount', [('macs', 2e6), ('params', 2e6)])
 @pytest.mark.parametrize('rule', ['tiny', 'width'])
 def test_the_budget_of_a_rule_is_in_the_studys_cost(study, cost, amount, rule):
-    found, = candidates(study(f'study.networks=["{rule}:{amount:.0f}"]', f'study.cost={cost}', 'study.trials=0').study, 10)
+    section = study(f'study.networks=["{rule}:{amount:.0f}"]', f'study.cost={cost}', 'study.trials=0').study
+    found, = candidates(section, 10)
     assert 0.85 * amount < getattr(measure(expand(found.spec)), cost) <= amount
     assert found.label == f'{rule}:{amount:.0f}' and found.spec.base_resolution == 32 and found.spec.num_classes == 10
 

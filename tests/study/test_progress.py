@@ -120,7 +120,7 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
 
 def test_a_line_of_progress_names_the_best_of_the_trials_that_count(tmp_path):
     store, said = Store(str(tmp_path / 'study')), []
-    row = {'name': 'a', 'label': 'drawn', 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'params': 10, 'peak_memory': 7}
+    row = {'name': 'a', 'label': 'drawn', 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'params': 1, 'peak_memory': 7}
     store.start({}, {'images': 1000.0}, [{**row, 'seed': seed, 'macs': (seed + 1) * 1_230_000} for seed in range(4)],
                 lambda *_: None)
     store.finish(1, 1.0, top1=70.0)

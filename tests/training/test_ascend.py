@@ -145,8 +145,8 @@ def test_fused_updates_are_the_optimizers_equations(name, fused):
     for fuses in (False, True):
         fused(fuses)
         cell = small_parameters()
-        optimizer = optim.build_optimizer('sgd' if name == 'nesterov' else name, cell, RATES, weight_decay=DECAY, momentum=0.8,
-                                          nesterov=name == 'nesterov')
+        optimizer = optim.build_optimizer('sgd' if name == 'nesterov' else name, cell, RATES, weight_decay=DECAY,
+                                          momentum=0.8, nesterov=name == 'nesterov')
         for own in zip(*gradients):
             optimizer(tuple(map(Tensor, own)))
         found[fuses] = [p.asnumpy() for p in cell.trainable_params()]

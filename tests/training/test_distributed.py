@@ -520,12 +520,13 @@ def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
 
 
 def test_a_log_is_added_to(tmp_path, capfd):
-    """Below a line that says when; what is passed on of a worker's mistake is this job's, the third says nothing of it."""
+    """Below a line that says when; what is passed on of a mistake is this job's, even where its worker names none."""
     logs, environment = tmp_path / 'logs', {**os.environ, 'NNODES': '1'}
     logs.mkdir()
     for number, said in ((1, 'error: 1'), (2, 'error: 2'), (3, f'error: see {logs / "worker_1.log"}')):
         script = (f'import os, sys; print("job {number}", flush=True); rank = int(os.environ["RANK_ID"]); '
-                  f'print("error: {number}" if rank and {number} < 3 else "", end="", file=sys.stderr); sys.exit(2 * rank)')
+                  f'print("error: {number}" if rank and {number} < 3 else "", end="", file=sys.stderr); '
+                  'sys.exit(2 * rank)')
         job = launch.Job([sys.executable, '-c', script], logs, 2, environment)
         try:
             assert job.wait() == 2

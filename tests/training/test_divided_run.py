@@ -97,6 +97,25 @@ def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
     assert 'not the images that the training divided: 52 now, 40 then' in capsys.readouterr().err
 
 
+def test_images_of_the_training_in_a_val_made_later_are_counted(copied, capsys):
+    from src.deploy.predict import load_predictor
+    from src.training import checkpoint
+    path, config, pictures = copied
+    train, val = presets.splits(config.data)
+    saved = checkpoint.load(str(path / 'last.ckpt'))
+    own = {**saved.meta['config'], 'data': {**saved.meta['config']['data'], 'dir': str(pictures)}}
+    checkpoint.save(str(path / 'last.ckpt'), saved.arrays, {**saved.meta, 'config': own})
+    for name in COUNTS:
+        (pictures / 'val' / name).mkdir(parents=True)
+        shutil.move(pictures / name, pictures / 'train' / name)
+    for name in sorted(names(train))[:2] + sorted(names(val))[:5]:
+        shutil.move(pictures / 'train' / name, pictures / 'val' / name)
+    model = load_predictor(str(path / 'last.ckpt'))
+    data = presets.whole_set(from_dict(model.config, 'x').data, None, str(pictures))
+    assert len(model.dataset(data, 'val')) == 7
+    assert f'{pictures}: had no val/ when the model was trained on it; 2 of the 7 images' in capsys.readouterr().err
+
+
 def test_numbered_classes_are_in_the_order_of_their_numbers(run):
     from src.training import checkpoint
     assert checkpoint.load(str(run[0] / 'last.ckpt')).meta['class_names'] == ['0', '1', '2', '10']
