@@ -64,11 +64,14 @@ def rare_files():
     # Entries that are each within the structure, but together larger than it, before an orientation that lies apart.
     for length, count in itertools.product((8, 30, 40, 60), range(3)):
         entries = [(271 + i, 2, length, 8) for i in range(count)] + [(0x0112, 5, 1, 8 + 2 + 12 * (count + 1) + 4)]
-        tiff = b'II*\0' + struct.pack('<IH', 8, count + 1) + b''.join(struct.pack('<HHII', *e) for e in entries)
-        exif = tiff + bytes(4) + struct.pack('<II', 6, 1)
+        start = b'II*\0' + struct.pack('<IH', 8, count + 1)
+        exif = start + b''.join(struct.pack('<HHII', *e) for e in entries) + bytes(4) + struct.pack('<II', 6, 1)
         segments[f'exif {length} {count}'] = [segment(0xe1, b'Exif\0\0' + exif)]
         files[f'exif {length} {count}.png'] = from_chunks([*(found := chunks(encoded(picture(40, 30), 'PNG')))[:1],
                                                            [b'eXIf', exif], *found[1:]])
+    tiff = b'II*\0' + struct.pack('<IHHHII', 8, 1, 0x0112, 3, 1, 6) + bytes(4)
+    segments.update({f'two exifs {cut}': [segment(0xe1, b'Exif\0\0' + part) for part in (tiff[:cut], tiff[cut:])]
+                     for cut in (0, 4, 8, 10, 20, len(tiff))})
     files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
     for colour, size in itertools.product((0, 2), range(8)):
         header, *rest = chunks(raw_png(rng.integers(0, 256, (5, 6, 3 if colour else 1)), 8, colour, rng=rng))
@@ -79,6 +82,13 @@ def rare_files():
         frame = struct.pack('>IIIIIHHBB', 0, 9, 7, left, top, 1, 1, 0, 0)
         files[f'frame {interlaced} {left} {top}.png'] = from_chunks([header, [b'acTL', struct.pack('>II', 1, 0)],
                                                                      [b'fcTL', frame], *rest])
+    # Where the pixels are not of the animation it has a frame more; what follows the next frame's start is not read.
+    header, *rest, end = chunks(encoded(picture(20, 14), 'PNG'))
+    for default, frames in itertools.product((False, True), range(3)):
+        starts = [[b'fcTL', struct.pack('>IIIIIHHBB', i, 20, 14, 0, 0, 1, 1, 0, 0)] for i in range(2)]
+        before, after = ([], starts[:1]) if default else (starts[:1], starts[1:])
+        files[f'animation {default} {frames}.png'] = from_chunks(
+            [header, [b'acTL', struct.pack('>II', frames, 0)], *before, *rest, *after, [b'eXIf', tiff], end])
     return files
 
 

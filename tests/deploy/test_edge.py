@@ -592,6 +592,8 @@ def test_mistakes_are_one_line(build, deployed, tmp_path):
     refused([*usual, '--batch'], '--batch', 'value')
     for option, value in (('--batch', 0), ('--threads', 'two'), ('--workers', -1), ('--repeat', 1e99), ('--topk', '')):
         refused([*usual, option, value], option)
+    for option in ('--threads', '--workers'):
+        refused([*usual, option, 1025], '--threads and --workers: at most 1024')
     refused([*usual, '--topk', 11], '10 classes')
     refused([*usual, '--device', 'npu'], 'cpu or ascend')
     refused([*usual, '--device', 'ascend'], 'ascend 0')
@@ -840,6 +842,27 @@ def test_logits_that_are_no_numbers_end_the_program(build, lite_model, photograp
     done = run(build / 'tinynet_infer', '--model', model, '--images', photographs[-1], '--output', tmp_path / 'o.json')
     is_error(done, 'gives logits that are NaN or infinite')
     assert not (tmp_path / 'o.json').exists()
+
+
+@needs_sdk
+@pytest.mark.parametrize('batch', [1, 2, 3])
+def test_every_image_of_a_batch_must_give_numbers(batch, build, lite_model, tmp_path):
+    def spoil(graph):  # adds infinity where the pixels' mean is negative, as for black
+        gemm = next(node for node in graph.node if node.op_type == 'Gemm')
+        logits, gemm.output[0] = gemm.output[0], 'plain'
+        graph.initializer.append(onnx.numpy_helper.from_array(np.float32([1e30]), 'large'))
+        graph.node.extend(onnx.helper.make_node(kind, inputs.split(), [output], **more) for kind, inputs, output, more in (
+            ('ReduceMean', graph.input[0].name, 'four', {'axes': [1, 2, 3]}), ('Flatten', 'four', 'mean', {}),
+            ('Neg', 'mean', 'dark', {}), ('Relu', 'dark', 'black', {}), ('Mul', 'black large', 'more', {}),
+            ('Mul', 'more more', 'most', {}), ('Add', 'plain most', logits, {})))
+
+    _, model = lite_model('tinynet_e@w=0.3,d=0.5,resolution=58', spoil)
+    for name, colour in (('a', 'white'), ('b', 'white'), ('c', 'black')):
+        Image.new('RGB', (60, 60), colour).save(tmp_path / f'{name}.png')
+    command = build / 'tinynet_infer', '--model', model, '--batch', batch, '--images'
+    assert run(*command, tmp_path / 'a.png').returncode == 0
+    (tmp_path / 'l.txt').write_text('a.png\nb.png\nc.png\n')
+    is_error(run(*command, tmp_path / 'l.txt'), f'{tmp_path}/c.png: the network gives logits that are NaN or infinite')
 
 
 @needs_sdk
