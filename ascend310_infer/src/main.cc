@@ -30,8 +30,10 @@ int Run(const Arguments &arguments) {
   }
   const Labels labels = arguments.labels.empty() ? Labels() : Labels(arguments.labels, manifest.class_names);
   const auto say = [](const std::string &line) { std::fprintf(stderr, "%s\n", Line(line).c_str()); };
-  const auto images = FindImages(arguments.images, say);
+  std::vector<std::string> left_out;  // said when the work is done: an error is one line
+  const auto images = FindImages(arguments.images, [&](const std::string &line) { left_out.push_back(line); });
   const Outcome outcome = Classify(arguments, manifest, images);
+  std::for_each(left_out.begin(), left_out.end(), say);
   int failed = 0;
   for (size_t i = 0; i < images.size(); i++) {
     if (!outcome.results[i].logits.empty()) continue;
