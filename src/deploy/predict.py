@@ -101,8 +101,8 @@ class Predictor:
             return
         trained = len(self.division.indices(names, dataset.labels, 'train'))
         if trained:
-            say(f'{data.dir}: had no val/ when the model was trained on it; by their names {trained:,} of the '
-                f'{len(dataset):,} images in it now may be ones that it was trained on; if so, the score is too good')
+            say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images '
+                'in it now may be ones that it was trained on, by their names; if so, the score is too good')
 
     def probabilities(self, images: Sequence) -> np.ndarray:
         """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""
