@@ -1,4 +1,6 @@
 """Mixup and cutmix against the definitions; the stream with them is still a function of the step."""
+import types
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,9 @@ def test_a_mixed_stream_is_a_function_of_the_step():
             assert np.array_equal(a, c) and np.array_equal(b, d)
     assert len({b[1].tobytes() for b in whole}) == 9
     assert presets.mixing(AugmentConfig(), 5, 0) is None
+
+
+def test_the_sides_of_a_box_are_whole_pixels_as_timm_rounds_them():
+    """A quarter of 20 x 31 pixels: 10 x 15, of which whole halves lie on both sides of the centre."""
+    middle = types.SimpleNamespace(integers=lambda length: length // 2)
+    assert Mixing.box((20, 31), 0.75, middle) == (5, 15, 8, 22)
