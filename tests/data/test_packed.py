@@ -301,3 +301,12 @@ def test_splits_by_other_names_are_packed_under_the_usual_ones(pack, sets, tmp_p
     done = pack('--data-dir', tmp_path / 'set', '--out', tmp_path / 'out', '--shards', 1)
     assert done.returncode == 0 and 'valid/ is taken as val/' in done.stdout, done.stderr
     assert [len(packed_set(tmp_path / 'out', split)) for split in ('train', 'val')] == [5, 2]
+
+
+@pytest.mark.parametrize('kilobytes, size, page', [(500, None, 2 ** 20), (700, None, 2 ** 21), (700, 400, 2 ** 22)])
+def test_a_page_holds_the_largest_image_twice(kilobytes, size, page, tmp_path):
+    """Shrunk to 400 px an image is taken as 4 x 400 x 400 x 3 bytes."""
+    from src.data import packing
+    for name, length in (('a', kilobytes * 1000), ('b', 10)):
+        (tmp_path / name).write_bytes(bytes(length))
+    assert packing._page_size([str(tmp_path / name) for name in 'ab'], 1, size) == page

@@ -59,3 +59,11 @@ def test_a_space_without_networks_is_an_error():
         take(1, Space(budget=(5.0, 6.0)))
     with pytest.raises(ValueError, match='two increasing numbers'):
         Space(r=(1.0, 0.5))
+
+
+def test_the_smallest_resolution_is_drawn_and_none_below():
+    base = base_network('efficientnet_b0', 32)
+    half = dict(r=(0.5, 0.5), budget=(0.001, 1.0))
+    assert next(draw(base, Space(**half, min_resolution=16), 0)).resolution == 16
+    with pytest.raises(ValueError, match='0 networks found'):
+        next(draw(base, Space(**half, min_resolution=17), 0))

@@ -8,7 +8,7 @@ from src import kernels
 from src.arch import expand, measure, resolve
 from src.formula.records import base_of, read
 from src.study.config import candidates, load_study
-from src.study.export import networks, write_csv
+from src.study.export import draw_rules, networks, write_csv
 from src.study.run import Pool, estimate, left, plan, seconds_of
 from src.study.show import networks_table, status
 from src.study.store import Store
@@ -154,3 +154,24 @@ def test_a_study_of_grey_images_counts_networks_of_one_channel(tmp_path):
     assert known and (base.in_channels, base.num_classes) == (1, 10)
     [record] = read(str(tmp_path / 'r.csv'), base).records
     assert record.costs['macs'] == planned.rows()[2]['macs']
+
+
+def test_a_running_trial_does_not_wait(tmp_path):
+    store = Store(str(tmp_path / 's'))
+    row = {'name': 'n', 'label': 'drawn', 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 9, 'params': 1,
+           'peak_memory': 7}
+    store.start({'study.workers': 1}, {'images': 1000}, [{**row, 'seed': seed} for seed in range(3)], lambda *_: None)
+    with store.taken():
+        text = status(str(tmp_path / 's'))[1]
+    assert text.startswith('0 of 3 trials done, 0 failed, 0 flagged, 1 running, 2 waiting; ')
+    assert '1 running' not in status(str(tmp_path / 's'))[1]
+
+
+def test_rules_are_drawn_with_their_deviations(drawn, tmp_path):
+    rows = [dict(zip(('label', 'macs', 'top1', 'top1_deviation'), row)) for row in (
+        ('tiny:5M', 5e6, 70.0, 0.5), ('drawn, giant:4M', 4e6, 60.0, ''), ('drawn', 3e6, 50.0, 1.0),
+        ('tiny:9M', 9e6, '', ''))]
+    draw_rules(str(tmp_path / 'x.png'), rows, 'macs')
+    tiny, giant = drawn[0].axes[0].containers
+    for line, at, ends in ((tiny, (5e6, 70.0), (69.5, 70.5)), (giant, (4e6, 60.0), (60.0, 60.0))):
+        assert list(zip(*line[0].get_data())) == [at] and [tuple(s[:, 1]) for s in line[2][0].get_segments()] == [ends]
