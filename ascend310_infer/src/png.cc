@@ -232,7 +232,7 @@ class PngReader {
     if (kind == "fcTL") TakeFrame(data);
     if (kind == "tEXt" || kind == "zTXt") TakeText(data, kind == "zTXt");
     if (kind == "iTXt") TakeInternationalText(data);
-    if (kind == "eXIf") metadata.exif = std::string(data);
+    if (kind == "eXIf") metadata.exif = std::string("Exif\0\0", 6).append(data);  // as Pillow does
   }
 
   void TakeHeader(Bytes data) {

@@ -72,6 +72,12 @@ def rare_files():
     tiff = b'II*\0' + struct.pack('<IHHHII', 8, 1, 0x0112, 3, 1, 6) + bytes(4)
     segments.update({f'two exifs {cut}': [segment(0xe1, b'Exif\0\0' + part) for part in (tiff[:cut], tiff[cut:])]
                      for cut in (0, 4, 8, 10, 20, len(tiff))})
+    for marks in range(4):
+        segments[f'marks {marks}'] = [segment(0xe1, b'Exif\0\0' * marks + tiff)]
+        files[f'marks {marks}.png'] = from_chunks([*(found := chunks(encoded(picture(40, 30), 'PNG')))[:1],
+                                                   [b'eXIf', b'Exif\0\0' * marks + tiff], *found[1:]])
+    segments.update({f'tables {kind} {length}': [segment(0xdb, bytes([kind]) + b'\1' * length)]
+                     for kind in (3, 19) for length in (0, 63, 64, 65, 127, 128, 129)})
     files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
     for colour, size in itertools.product((0, 2), range(8)):
         header, *rest = chunks(raw_png(rng.integers(0, 256, (5, 6, 3 if colour else 1)), 8, colour, rng=rng))

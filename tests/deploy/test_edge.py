@@ -386,6 +386,16 @@ def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
 
 
 @needs_sdk
+def test_the_five_first_classes_are_the_top_five(build, deployed, python_logits, tmp_path):
+    folder, _, model = deployed
+    order, falling = np.argsort(-python_logits, axis=1), -np.sort(-python_logits, axis=1)
+    clear = np.argsort(falling[:, 5] - falling[:, 4])[:10]  # where the fifth class and the sixth are far apart
+    (tmp_path / 'l.csv').write_text(''.join(f'{image:02}.png,{order[image, 4 + i % 2]}\n' for i, image in enumerate(clear)))
+    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--labels', tmp_path / 'l.csv')
+    assert done.returncode == 0 and 'top-1 0.00 %, top-5 50.00 % of 10 labelled images' in done.stdout, done.stderr
+
+
+@needs_sdk
 @pytest.mark.parametrize('batch', [1, 8])
 def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path):
     folder, _, model = deployed

@@ -54,6 +54,9 @@ def test_the_weights_of_a_training_checkpoint(root, tmp_path):
             np.testing.assert_array_equal(read(path, kind)['a.weight'], arrays['_orig_mod.module.a.weight'])
     with pytest.raises(TorchFileError, match='no averaged weights'):
         read(path, 'ema')
+    for prefix in ('', 'module.', '_orig_mod.', 'module._orig_mod.'):
+        archives.write_state(path, {f'{prefix}a.module.weight': np.zeros(1)})
+        assert list(read(path)) == ['a.module.weight'], prefix
     archives.write_state(path, {'module.a': np.zeros(1), 'a': np.zeros(2)})
     with pytest.raises(TorchFileError, match='differ by a prefix only'):
         read(path)
