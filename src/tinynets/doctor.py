@@ -47,7 +47,7 @@ def _cpu() -> Finding:
 def _ascend() -> Finding:
     if not os.path.exists(runtime.ASCEND_DRIVER):
         return Finding('Ascend', '-', 'no driver')
-    missing = runtime.lacks('Ascend')
+    missing = runtime.lack_of('Ascend')
     return Finding('Ascend', 'no' if missing else 'yes', missing or f"CANN in {os.environ.get('ASCEND_HOME_PATH')}",
                    runtime.without_cann() if missing else '')
 
@@ -55,7 +55,7 @@ def _ascend() -> Finding:
 def _gpu() -> Finding:
     if not os.path.exists('/dev/nvidiactl'):
         return Finding('GPU', '-', 'no driver')
-    missing = runtime.lacks('GPU')
+    missing = runtime.lack_of('GPU')
     return Finding('GPU', 'no' if missing else 'yes', missing or 'found',
                    'source scripts/cuda.sh (docs/distributed.md)' if missing else '')
 

@@ -45,11 +45,11 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
     from tinynets.kernels import choose, default_threads
     if device == 'auto':
-        device = 'CPU' if not hasattr(ms, 'hal') or lacks('Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
+        device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
         if device == 'CPU' and os.path.exists(ASCEND_DRIVER):
             print(f'the CPU is used, though an Ascend is here: {without_cann()}', file=sys.stderr)
     device_id = _local_rank() if launched() else device_id
-    missing = lacks(device, device_id or 0)
+    missing = _lacks(ms, device, device_id or 0)
     if missing:
         advice = without_cann() if device == 'Ascend' else 'use CPU, or see "Environment" in README.md'
         raise ValueError(f'device {device}: {missing} with MindSpore {ms.__version__} on this machine; {advice}')
@@ -244,14 +244,19 @@ def _begin_on_cpu() -> None:
     configure('CPU')
 
 
-def lacks(device: str, number: int = 0) -> str:
+def lack_of(device: str) -> str:
+    """What is missing for a device; nothing where it can be used."""
+    import mindspore as ms
+    return _lacks(ms, device)
+
+
+def _lacks(ms, device: str, number: int = 0) -> str:
     """What is missing for the device; nothing where it can be used.
 
     The GPUs' back end loads wherever CUDA's libraries are, so they are counted; without a driver the count fails.
     """
     if device == 'CPU':
         return ''
-    import mindspore as ms
     try:
         if not hasattr(ms, 'hal'):  # before 2.3
             ms.set_context(device_target=device)

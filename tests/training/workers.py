@@ -8,12 +8,13 @@ import zlib
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'src'))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'src')]
 
-from tests.conftest import SMALL
-from tinynets import runtime
-from tinynets.config import load_config
-from tinynets.model.layers import Dropout
+from tests.conftest import SMALL  # noqa: E402
+from tinynets import runtime  # noqa: E402
+from tinynets.config import load_config  # noqa: E402
+from tinynets.model.layers import Dropout  # noqa: E402
 
 BATCH = 8  # images a worker
 STEPS = 3
