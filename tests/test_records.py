@@ -204,7 +204,9 @@ def test_every_table_of_a_study_is_that_of_its_trainings(root, tables, benchmark
 
 def test_the_means_of_a_study_s_rules_are_those_of_its_trainings(root, benchmarks):
     read = benchmarks['studies'].read
-    for path in (root / 'docs/studies').glob('*/rules.seeds.csv'):
+    paths = list((root / 'docs/studies').glob('*/rules.seeds.csv'))
+    assert paths
+    for path in paths:
         networks = read(path.with_name('rules.csv'))
         for network in networks:
             scores = [float(row['top1']) for row in read(path) if row['name'] == network['name']]
