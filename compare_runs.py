@@ -1,8 +1,8 @@
 """Draw training runs together and print their table: `python compare_runs.py runs/a runs/b [--out compare.png]`."""
-import pathlib
+import os
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), 'src'))
 
 from tinynets.cli import script  # noqa: E402
 

@@ -1,8 +1,8 @@
 """Weights in and out: `python convert_weights.py --from tinynet_a.safetensors --model tinynet_a --out tinynet_a.ckpt`."""
-import pathlib
+import os
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), 'src'))
 
 from tinynets.cli import script  # noqa: E402
 

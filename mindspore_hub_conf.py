@@ -1,8 +1,8 @@
 """The entry of MindSpore Hub: `create_network(name, ...)` builds a network of this package."""
-import pathlib
+import os
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), 'src'))
 
 from tinynets.model import create_model  # noqa: E402
 

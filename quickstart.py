@@ -1,8 +1,8 @@
 """The main job end to end on the embedded digits: train, evaluate, export, check, classify; called by quickstart.sh."""
-import pathlib
+import os
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), 'src'))
 
 from tinynets.cli import script  # noqa: E402
 

@@ -1,8 +1,8 @@
 """What a network costs: `python summary.py --model tinynet_a [--per-layer] [--json]`, `python summary.py --list`."""
-import pathlib
+import os
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'src'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), 'src'))
 
 from tinynets.cli import script  # noqa: E402
 

@@ -285,7 +285,7 @@ def test_workers_started_by_hand_have_their_own_devices(tmp_path):
         port = str(probe.getsockname()[1])
     own = ('MS_', 'DEVICE_ID', 'RANK_')
     environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    environment.update(MS_WORKER_NUM='2', MS_SCHED_HOST='127.0.0.1', MS_SCHED_PORT=port, PYTHONPATH=str(root))
+    environment.update(MS_WORKER_NUM='2', MS_SCHED_HOST='127.0.0.1', MS_SCHED_PORT=port, PYTHONPATH=str(root / 'src'))
     started = [subprocess.Popen([sys.executable, '-c', WORKER], env={**environment, **role}, stdout=subprocess.PIPE,
                                 text=True)
                for role in ({'MS_ROLE': 'MS_SCHED'}, {'MS_ROLE': 'MS_WORKER', 'MS_NODE_ID': '0'},

@@ -227,7 +227,8 @@ def test_signals_are_answered_after_the_meeting():
     assert done.stdout == 'waiting\nTrue\n', done.stderr
 
 
-COMMANDS = sorted(path.name for path in ROOT.glob('*.py') if 'run_entry(main' in path.read_text())
+COMMANDS = sorted(path.name for path in ROOT.glob('*.py') if 'script(' in path.read_text())
+assert len(COMMANDS) == 13
 
 
 @pytest.mark.parametrize('command', COMMANDS)

@@ -73,7 +73,7 @@ def test_pictures_are_the_same_whatever_the_environment_says(tmp_path):
             'MPLBACKEND': 'module://matplotlib_inline.backend_inline', 'HOME': '/proc/nowhere',
             'MPLCONFIGDIR': '/proc/nowhere'})):
         done = subprocess.run([sys.executable, '-c', DRAWS, str(tmp_path / f'{name}.png')], cwd=folder, text=True,
-                              capture_output=True, env={**os.environ, 'PYTHONPATH': str(ROOT), **more})
+                              capture_output=True, env={**os.environ, 'PYTHONPATH': str(ROOT / 'src'), **more})
         assert done.returncode == 0, done.stderr
         pictures.append((tmp_path / f'{name}.png').read_bytes())
         said.append(done.stdout.strip())
@@ -85,8 +85,8 @@ def test_a_picture_that_was_asked_for_and_fails_is_an_error_after_the_table(trai
     (tmp_path / 'c.png' / 'inside').write_text('')
     done = entry('compare_runs.py', trained, '--out', tmp_path / 'sub' / '..' / 'd.png')
     assert done.returncode == 2  # the folder of the picture is not there: said before the work
-    code = ("import sys\nfrom tinynets import pictures\nimport compare_runs\nfrom tinynets.runtime import run_entry\n"
-            "def fail(path): raise RuntimeError('any error')\npictures.replacing = fail\nrun_entry(compare_runs.main)")
+    code = ("import sys\nfrom tinynets import cli, pictures\n"
+            "def fail(path): raise RuntimeError('any error')\npictures.replacing = fail\ncli.script('compare_runs')")
     done = subprocess.run([sys.executable, '-c', code, str(trained), '--out', str(tmp_path / 'd.png')], cwd=ROOT,
                           capture_output=True, text=True)
     assert (done.returncode, done.stderr.count('\n')) == (2, 1)

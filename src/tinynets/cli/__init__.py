@@ -5,13 +5,15 @@ sentence is its help. One whose output is a mere log of work has `log` as well.
 """
 from __future__ import annotations
 
+from tinynets import early  # noqa: F401 - before what takes time to import
+
+# isort: split
 import argparse
 import importlib
 import os
 import sys
 from typing import List, Optional
 
-import tinynets.early  # noqa: F401, I001 - before anything that takes time
 from tinynets import __version__
 from tinynets.arguments import check_named
 from tinynets.commands import COMMANDS, spoken, started_as_tinynets
