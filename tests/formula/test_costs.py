@@ -12,7 +12,7 @@ from tinynets.formula.sampling import Space, draw
 from tinynets.study.config import load_study
 from tinynets.study.export import columns, networks, write_csv
 from tinynets.study.run import plan
-from tinynets.study.show import networks_table
+from tinynets.study.show import networks_table, status
 from tinynets.study.store import Store
 
 B0 = base_network('efficientnet_b0', 48, 10)
@@ -83,10 +83,12 @@ def test_a_study_begun_before_a_cost_was_known_gets_its_column(monkeypatch, tmp_
     (tmp_path / 's.yaml').write_text(CONFIG.replace('activations', 'macs').replace('20K', '1M').replace('30K', '2M'))
     planned = plan(load_study(str(tmp_path / 's.yaml'), []))
     store = Store(str(tmp_path / 'study'))
-    store.start({'study.retries': 1}, planned.facts(), planned.rows(), lambda *arguments: None)
+    store.start({'study.retries': 1, 'study.workers': 1}, planned.facts(), planned.rows(), lambda *arguments: None)
     assert 'activations' not in store.trials()[0]
     monkeypatch.setitem(COSTS, 'activations', Cost('activations', 'elements', lambda plan: measure(plan).activations))
     assert sqlite3.connect(store.path).execute('SELECT COUNT(*) FROM trials').fetchone() == (len(planned.rows()),)
+    store.finish(1, 1.0, top1=50.0)
+    assert status(str(store.folder))[1].splitlines()[-1].split()[-2:] == ['-', '50.00']
     store.start({'study.retries': 1}, planned.facts(), planned.rows(), lambda *arguments: None)
     assert len(store.trials()) == len(planned.rows())
     assert {t['name']: t['activations'] for t in store.trials()} == {c.name: written(c.spec) for c in planned.networks}

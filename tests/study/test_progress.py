@@ -63,7 +63,7 @@ def test_the_table_of_networks_has_the_counted_costs(planned):
         words = line.split()
         assert words[0] == name and float(words[1]) == pytest.approx(spec.r, abs=6e-4)
         assert words[2:] == [f'{spec.d:.3f}', f'{spec.w:.3f}', str(spec.resolution), f'{cost.macs:,}',
-                             f'{cost.params:,}', name]
+                             f'{cost.params:,}', f'{cost.peak_memory:,}', name]
 
 
 def trial(number, macs, status='pending', seconds=None, started=None, **more):
@@ -114,7 +114,7 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
     assert {(t['id'], t['flag'], t['reason']) for t in found['problems']} == {(7, 'chance', ''), (8, '', 'a full disk')}
     assert text.startswith('7 of 9 trials done, 1 failed, 1 flagged, 0 running, 1 waiting')
     best = next(line for line in text.splitlines() if re.match(r'2 +n1 ', line))
-    assert best.split() == ['2', 'n1', '1', '1,001', '11', '90.00']
+    assert best.split() == ['2', 'n1', '1', '1,001', '11', '7', '90.00']
     assert 'trial 8, n7: failed a full disk' in text.splitlines()
 
 

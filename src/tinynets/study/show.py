@@ -29,7 +29,7 @@ def status(folder: str) -> Tuple[dict, str]:
     best = sorted((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: -t['top1'])[:5]
     seconds = left(trials, store.facts()['images'], config['study.workers'], store.alive)
     facts = {**found, 'trials': len(trials), 'alive': len(alive), 'seconds_left': round(seconds),
-             'best': [{key: t[key] for key in ('id', 'name', 'seed', *COSTS, 'top1')} for t in best],
+             'best': [{key: t.get(key) for key in ('id', 'name', 'seed', *COSTS, 'top1')} for t in best],
              'problems': [{key: t[key] for key in ('id', 'name', 'seed', 'status', 'flag', 'reason')} for t in trials
                           if t['reason'] or t['flag']]}
     lines = [f'{found["done"]} of {len(trials)} trials done, {found["failed"]} failed, {found["flagged"]} flagged, '
@@ -39,11 +39,16 @@ def status(folder: str) -> Tuple[dict, str]:
         lines.append(f'running: trial {trial["id"]}, {trial["name"]}, for {duration(time.time() - trial["started"])}')
     if best:
         lines.append(_aligned([('best', 'network', 'seed', *COSTS, 'top-1, %')] + [
-            (str(t['id']), t['name'], str(t['seed']), *(f'{t[name]:,}' for name in COSTS), f'{t["top1"]:.2f}')
+            (str(t['id']), t['name'], str(t['seed']), *(_amount(t.get(name)) for name in COSTS), f'{t["top1"]:.2f}')
             for t in best]))
     for trial in facts['problems']:
         lines.append(f'trial {trial["id"]}, {trial["name"]}: {trial["flag"] or trial["status"]} {trial["reason"]}'.rstrip())
     return facts, '\n'.join(lines)
+
+
+def _amount(value) -> str:
+    """A cost; a study begun before it was known has none."""
+    return '-' if value is None else f'{value:,}'
 
 
 def _aligned(rows: List[Sequence[str]]) -> str:
