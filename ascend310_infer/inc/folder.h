@@ -6,7 +6,8 @@
 
 namespace tinynets {
 
-// What lies in a folder and its subfolders, as src/tinynets/data/images.py finds it: image files, sorted, and what is not taken.
+// What lies in a folder and its subfolders, as src/tinynets/data/images.py finds it: image files, sorted, and what is
+// not taken.
 struct Found {
   std::vector<std::string> files;
   std::map<std::string, size_t> others;  // by ending: files that are no images

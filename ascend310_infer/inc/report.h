@@ -18,8 +18,8 @@ std::string Table(const Arguments &arguments, const Manifest &manifest, const st
 std::string Json(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images,
                  const Labels &labels, const Outcome &outcome);
 
-// A line on images whose 16-bit samples hold fewer bits, which stay dark, as src/tinynets/data/images.py says it; empty where
-// there are none.
+// A line on images whose 16-bit samples hold fewer bits, which stay dark, as src/tinynets/data/images.py says it; empty
+// where there are none.
 std::string DarkImages(const std::vector<std::string> &images, const Outcome &outcome);
 
 }  // namespace tinynets
