@@ -1,4 +1,4 @@
-"""A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
+"""A checkpoint's exported files on a whole validation set: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
 import os
 import sys
 
