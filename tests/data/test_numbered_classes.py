@@ -58,7 +58,13 @@ def test_what_cannot_be_matched_is_refused(found, count, words):
     (['0', '1', '2', '4 '], 'class 3 of the model is 4 ;'), (['1st', '2nd', '3rd'], None),
     (['10th', '1st', '2nd'], 'class 0 of the model is 10th; in natural order it would be 1st'),
     ([chr(0x966 + i) for i in range(10)], None), (['\u0967', '\u0968'], 'class 0 of the model is \u0967;'),
-    (['\u0966', '\u0967', '\u0967\u0966', '\u0968'], 'is \u0967\u0966; in natural order it would be \u0968')])
+    (['\u0966', '\u0967', '\u0967\u0966', '\u0968'], 'is \u0967\u0966; in natural order it would be \u0968'),
+    (['background'] + [f'c{i:03}' for i in range(1, 11)], 'class 0 of the model is background;'),
+    ([f'c{i:03}' for i in range(1, 11)] + ['other'], 'class 10 of the model is other;'),
+    ([f'c{i:03}' for i in range(10)] + ['other'], None), (['background', 'c000', 'c001'], 'is background;'),
+    (['001.ak47', '002.flag', '003.bag', 'clutter'], 'class 3 of the model is clutter;'),
+    (['#none', '1', '2'], 'class 0 of the model is #none;'), (['bird', 'cat1', 'dog1'], None),
+    (['cat1', 'cat2', 'dog1', 'dog2'], None), (['bird', 'cat', 'dog', 'f16'], None)])
 def test_names_are_matched_in_order_and_a_doubtful_one_is_said(found, line):
     indices, lines = matched(found, len(found))
     assert indices == list(range(len(found)))

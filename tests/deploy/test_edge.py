@@ -969,7 +969,8 @@ def test_images_that_stay_dark_are_said_as_in_python(tops, build, deployed, tmp_
     ([f'{i:03}' for i in range(10)], '7', 7), ([str(i) for i in range(1, 11)], '1', 0),
     ([str(i) for i in range(1, 11)], '0', None), ([str(10 * i) for i in range(10)], '3', None),
     (['1', '01', *'abcdefgh'], '001', None), (['7', *'abcdefghi'], '0', None),
-    (['caf\u00e9', *'abcdefghi'], 'cafe\u0301', None)])
+    (['caf\u00e9', *'abcdefghi'], 'cafe\u0301', None), ('0123456789', 'background', None), ('0123456789', 'c001', None),
+    (['background', *(f'c{i:03}' for i in range(1, 10))], '1', 1)])
 def test_labels_are_names_or_numbers_but_never_both(names, label, wanted, build, deployed, tmp_path):
     manifest = {**json.loads(pathlib.Path(f'{deployed[2]}.json').read_text()), 'class_names': list(names)}
     (tmp_path / 'm.json').write_text(json.dumps(manifest))

@@ -110,7 +110,9 @@ def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[s
             f'{remedy}')
         return list(range(count))
     place = next((i for i, name in enumerate(found) if _number(name) not in (None, i)), None)
-    if place is not None:  # a number among names, or one of another script
+    if place is None:
+        place = _unnumbered(found)
+    if place is not None:  # a number among names, one of another script, or a name among numbered ones
         say(f'{where}: the classes are taken in order, by which class {place} of the model is {shorten(found[place])}; '
             f'if that is wrong, {remedy}')
     return list(range(count))
@@ -127,6 +129,22 @@ def _number(name: str) -> Optional[int]:
     """The number that a name is in the digits of any script, perhaps between spaces; None where it is another name."""
     found = re.fullmatch(r'\s*(\d{1,9})\s*', name)
     return int(found[1]) if found else None
+
+
+def _unnumbered(found: Sequence[str]) -> Optional[int]:
+    """The place of a name without a number where most are numbered, as of background among c001, c002, ...
+
+    None where each of these numbers is its name's place, counted from 0: then there is no other way to count.
+    """
+    families: Dict[str, Dict[int, int]] = {}  # by the text before the number: place to number
+    for i, name in enumerate(found):
+        parts = re.fullmatch(r'(\D*)(\d{1,9})(\D.*)?', name, re.DOTALL)
+        if parts:
+            families.setdefault(parts[1], {})[i] = int(parts[2])
+    places = max(families.values(), key=len, default={})
+    if 2 * len(places) <= len(found) or 0 in places.values() and all(i == number for i, number in places.items()):
+        return None
+    return next((i for i, name in enumerate(found) if not re.search(r'\d', name)), None)
 
 
 def _natural(name: str) -> tuple:
