@@ -233,8 +233,19 @@ assert len(COMMANDS) == 13
 
 @pytest.mark.parametrize('command', COMMANDS)
 def test_a_command_that_is_interrupted_while_it_is_imported_says_nothing(command, tmp_path):
-    """A module of that name is found before Python's own."""
-    (tmp_path / 'argparse.py').write_text('import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)')
-    done = subprocess.run([sys.executable, str(ROOT / command)], env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+    says_nothing(tmp_path, 'argparse', str(ROOT / command))
+
+
+@pytest.mark.parametrize('command', [['-m', 'tinynets.study.trial', 'nowhere', '1', '0'], ['src/tinynets/launch.py'],
+                                     ['src/launch.py'], ['-m', 'tinynets']], ids=lambda words: words[-1])
+def test_so_do_the_processes_of_studies_and_of_jobs(command, tmp_path):
+    says_nothing(tmp_path, 'tempfile', *command)
+
+
+def says_nothing(folder, module, *command):
+    """A module of that name is found before Python's own, and interrupts the process that imports it."""
+    (folder / f'{module}.py').write_text('import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)')
+    paths = os.pathsep.join([str(folder), str(ROOT / 'src')])
+    done = subprocess.run([sys.executable, *command], env={**os.environ, 'PYTHONPATH': paths}, cwd=ROOT,
                           capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, '', '')

@@ -8,6 +8,12 @@ Worker 0 speaks to the terminal, the others and the scheduler to files of their 
 """
 from __future__ import annotations
 
+import signal
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main() listens: no traceback of half-done imports
+
+# isort: split
 import ctypes
 import functools
 import itertools
@@ -16,7 +22,6 @@ import os
 import pathlib
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys

@@ -6,6 +6,10 @@ the pool is gone.
 """
 from __future__ import annotations
 
+if __name__ == '__main__':  # not where a program imports this module
+    from tinynets import early  # noqa: F401 - before what takes time to import
+
+# isort: split
 import os
 import shutil
 import signal
