@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "../src/tinynets/kernels/cc/vec.h"
+#include "../src/tinynets/native/cc/vec.h"
 
 int main() {
   constexpr int SUMS = 12, STEPS = 1000000, FLOATS = tinynets::LANES;

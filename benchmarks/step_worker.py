@@ -26,8 +26,8 @@ def ours(variant: str, mode: str, model: str, images, labels, threads: int):
     """Return (step, count of parameters) of this package; step() gives the loss, or the logits in evaluation."""
     from mindspore import Tensor, nn
 
-    from tinynets.kernels import build
     from tinynets.model import create_model
+    from tinynets.native import build
     from tinynets.runtime import configure
     from tinynets.training.ema import WeightAverage
     from tinynets.training.optim import build_optimizer

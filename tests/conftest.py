@@ -25,10 +25,10 @@ def root():
 @pytest.fixture
 def stock_kernels():
     """Networks built in the test use the framework's own operators, cell by cell."""
-    from tinynets import kernels
-    kernels.choose('stock')
+    from tinynets import native
+    native.choose('stock')
     yield
-    kernels.choose()
+    native.choose()
 
 
 @pytest.fixture(scope='session')

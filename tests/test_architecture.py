@@ -8,7 +8,7 @@ LAYERS = (  # from above to below; what stands in one row does not import each o
     ('parsing', 'output', 'stopping'),
     ('config', 'pictures', 'preprocessing', 'launch'),
     ('arch',),
-    ('kernels',),
+    ('native',),
     ('runtime',),
     ('workers',),
     ('formula',),

@@ -162,7 +162,7 @@ class RuntimeConfig:
     """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0: the framework's choice, and
     for the CPU kernels OMP_NUM_THREADS or all processors.
 
-    `kernels` auto takes the CPU operators of src/tinynets/kernels where they can be compiled, stock the framework's own.
+    `kernels` auto takes the CPU operators of src/tinynets/native where they can be compiled, stock the framework's own.
     `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
     (float16 or bfloat16), O3 everything in float16, auto by its lists of operators. Weights and updates stay float32.
     `jit_level` is how graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of

@@ -39,7 +39,7 @@ def _versions() -> Finding:
 
 
 def _cpu() -> Finding:
-    from tinynets.kernels import build, default_threads
+    from tinynets.native import build, default_threads
     return Finding('CPU', 'yes', f'{platform.machine()}, {default_threads()} threads, vectors '
                    f'{build.usable_vectors()[0]}')
 
@@ -61,7 +61,7 @@ def _gpu() -> Finding:
 
 
 def _compiler() -> Finding:
-    from tinynets.kernels import build
+    from tinynets.native import build
     try:
         return Finding('C++ compiler', 'yes', ' '.join(build.compiler()))
     except build.Unavailable as reason:
@@ -69,7 +69,7 @@ def _compiler() -> Finding:
 
 
 def _kernels() -> Finding:
-    from tinynets.kernels import build
+    from tinynets.native import build
     return _library('CPU kernels', build.library, "the framework's own operators are used, slower")
 
 
@@ -79,7 +79,7 @@ def _crops() -> Finding:
 
 
 def _library(name: str, compiled: Callable[[], str], without: str) -> Finding:
-    from tinynets.kernels import build
+    from tinynets.native import build
     try:
         return Finding(name, 'yes', compiled())
     except (build.Unavailable, OSError) as reason:

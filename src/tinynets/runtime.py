@@ -43,7 +43,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
         os.environ['OMP_NUM_THREADS'] = str(threads)
     import mindspore as ms
 
-    from tinynets.kernels import choose, default_threads
+    from tinynets.native import choose, default_threads
     if device == 'auto':
         device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
         if device == 'CPU' and os.path.exists(ASCEND_DRIVER):

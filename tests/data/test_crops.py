@@ -14,7 +14,7 @@ from tinynets.data.cached import Cached, cached
 from tinynets.data.classification import ImageFolder, Subset, load_dataset
 from tinynets.data.pipeline import TrainStream
 from tinynets.data.transforms import TrainTransform, normalise
-from tinynets.kernels import build
+from tinynets.native import build
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -7,7 +7,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from tests.conftest import SMALL
-from tinynets import kernels
+from tinynets import native
 from tinynets.arch import expand, layer_costs, measure, resolve
 from tinynets.arch.spec import conv_out_size
 from tinynets.model import FeatureExtractor, create_model, list_models
@@ -103,9 +103,9 @@ def test_unknown_feature_stride(strides):
 def test_moving_statistics_take_a_tenth_of_each_batch(library):
     """As PyTorch's momentum of 0.1, with the variance of a sample."""
     ms.set_context(mode=ms.GRAPH_MODE)
-    kernels.choose(library)
+    native.choose(library)
     net = create_model(SMALL, num_classes=5).set_train()
-    kernels.choose()
+    native.choose()
     x = np.random.default_rng(0).normal(1, 2, (4, 3, 16, 16)).astype(np.float32)
     net(Tensor(x))
     padded, weight = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1))), net.stem.conv.weight.asnumpy()

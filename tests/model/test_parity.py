@@ -5,7 +5,7 @@ import pytest
 from mindspore import Tensor, nn
 
 from tests.golden import rule
-from tinynets import kernels
+from tinynets import native
 from tinynets.model import create_model
 from tinynets.model.weights import load_torch_arrays, torch_names
 
@@ -57,10 +57,10 @@ def test_gradients_of_the_other_families_equal_the_authors(name, kind, mode, gol
 
     ResNet-50's first layers see values that fall on either side of a ReLU's kink in float32: thousandths of the gradient.
     """
-    kernels.choose(kind)
+    native.choose(kind)
     ms.set_context(mode=mode)
     net = filled(name).set_train(name != 'resnet50')
-    kernels.choose()
+    native.choose()
     names = torch_names(net)
     chosen = [p for p in net.trainable_params() if f'{name}/gradient/{names[p.name]}' in golden]
     assert len(chosen) == sum(key.startswith(f'{name}/gradient/') for key in golden)

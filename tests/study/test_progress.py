@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.conftest import ROOT
-from tinynets import kernels
+from tinynets import native
 from tinynets.arch import expand, measure, resolve
 from tinynets.formula.records import base_of, read
 from tinynets.study.config import candidates, load_study
@@ -81,7 +81,7 @@ def test_trials_to_come_take_what_the_finished_ones_say_but_no_less_than_half_th
 
 
 def test_what_is_left_is_shared_by_the_workers_and_lasts_as_long_as_the_longest(monkeypatch):
-    monkeypatch.setattr(kernels, 'default_threads', lambda: 4)
+    monkeypatch.setattr(native, 'default_threads', lambda: 4)
     monkeypatch.setattr(time, 'time', lambda: 1000.0)
     waiting = [trial(4, 3e6), trial(5, 5e6), trial(6, 5e6, 'running', started=994.0)]
     assert left(TIMED + waiting, 1, 1) == pytest.approx(16 + 20 + 20)

@@ -14,7 +14,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
-from tinynets.kernels import build
+from tinynets.native import build
 from tinynets.text import say_once
 
 # rounded as Pillow's, whose compilers fuse no multiplication with an addition

@@ -12,7 +12,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from tinynets.kernels import cells, operators
+from tinynets.native import cells, operators
 
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum 0.1
@@ -66,7 +66,7 @@ class ConvNormAct(nn.Cell):
 
     `kernels` is the library of compiled CPU operators or None; with it maps are channels-last, (N, H, W, C), and means
     and gates (N, C) rather than (N, C, 1, 1). Parameters are the same. In training with kernels a layer with `hands_on`
-    is followed by a depthwise one with `input_act`, which finishes its norm and activation (src/tinynets/kernels/cells.py).
+    is followed by a depthwise one with `input_act`, which finishes its norm and activation (src/tinynets/native/cells.py).
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,

@@ -7,7 +7,7 @@ from typing import Callable, Optional, Sequence, Tuple
 
 from mindspore import nn
 
-from tinynets import kernels
+from tinynets import native
 from tinynets.arch.spec import NetPlan, expand
 from tinynets.arch.zoo import resolve
 from tinynets.model.blocks import build_block, compiled
@@ -20,14 +20,14 @@ class Network(nn.Cell):
     """A classification network: images (N, in_channels, H, W) -> logits (N, num_classes).
 
     `plan` is kept as an attribute. Any H and W work; the plan's resolution is what the network was scaled for.
-    On a CPU the layers use the compiled `kernels` where src/tinynets/kernels has them, with the same numbers and names.
+    On a CPU the layers use the compiled `kernels` where src/tinynets/native has them, with the same numbers and names.
     Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
     """
 
     def __init__(self, plan: NetPlan, seed: int = 0):
         super().__init__()
         self.plan = plan
-        self.kernels = kernels.active() if compiled(plan) and not plan.spec.folded else None
+        self.kernels = native.active() if compiled(plan) and not plan.spec.folded else None
         build = functools.partial(build_block, seed=seed, kernels=self.kernels)
         self.enter = ToLayers(self.kernels)
         first = plan.stages[0][0]  # reads the stem's map once and alone, or not

@@ -91,7 +91,7 @@ def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[
 
 def left(trials: List[dict], images: float, workers: int, alive: Callable[[int], bool] = lambda number: False) -> float:
     """Seconds until the study is done, all workers working; `alive` says of a trial whether a process has it."""
-    from tinynets.kernels import default_threads
+    from tinynets.native import default_threads
     seconds = seconds_of(trials, images, max(1, default_threads() // workers))
     now = time.time()
     waiting = [max(0.0, seconds(t) - (now - t['started'] if t['status'] == 'running' and alive(t['id']) else 0.0))

@@ -78,7 +78,7 @@ def study_config(store: Store) -> StudyConfig:
 
 
 def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: int) -> None:
-    from tinynets.kernels import default_threads
+    from tinynets.native import default_threads
     from tinynets.runtime import configure
     threads = config.runtime.threads or max(1, default_threads() // workers)
     device = configure(config.runtime.device, config.runtime.mode, threads, config.runtime.device_id + slot,

@@ -7,9 +7,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from tinynets import kernels
-from tinynets.kernels.cells import FusedUpdate
+from tinynets import native
 from tinynets.model.checkpoint_file import AVERAGE
+from tinynets.native.cells import FusedUpdate
 from tinynets.runtime import fuses_updates
 from tinynets.training.parallel import flat
 
@@ -43,7 +43,7 @@ class WeightAverage(nn.Cell):
         self.updates = Parameter(Tensor([0], ms.float32), name=f'{AVERAGE}_updates', requires_grad=False)
         self.update = ops.MultitypeFuncGraph('ema_update')
         self.map = ops.HyperMap()
-        library = kernels.active()
+        library = native.active()
         self.fused = FusedUpdate(library, 'average') if library else None
 
         @self.update.register('Tensor', 'Tensor', 'Tensor')

@@ -6,8 +6,8 @@ from typing import List, Optional, Sequence, Tuple
 import mindspore as ms
 from mindspore import Parameter, nn, ops
 
-from tinynets import kernels
-from tinynets.kernels.cells import FusedUpdate
+from tinynets import native
+from tinynets.native.cells import FusedUpdate
 from tinynets.runtime import fuses_updates
 
 
@@ -74,7 +74,7 @@ def _adamw_operator(operator, beta1, beta2, epsilon, lr, power1, power2, weight_
 
 def fused_update(kind: str, optimizer: nn.Optimizer, *constants: float) -> Optional[nn.Cell]:
     """The compiled operator that updates all parameters at once where the CPU kernels serve, else None."""
-    library = kernels.active()
+    library = native.active()
     if not library:
         return None
     decays = optimizer.group_weight_decay if optimizer.is_group else [

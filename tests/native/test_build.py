@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, SMALL
-from tests.kernels.reference import call
-from tinynets import kernels
-from tinynets.kernels import build
+from tests.native.reference import call
+from tinynets import native
+from tinynets.native import build
 
-ACTIVE = "from tinynets import kernels; print(kernels.active())"
+ACTIVE = "from tinynets import native; print(native.active())"
 # What a user does: one step of training, whatever operators serve.
 TRAIN = f"""
 import numpy as np, mindspore as ms
 from mindspore import nn
-from tinynets import kernels
+from tinynets import native
 from tinynets.model import create_model
 from tinynets.runtime import configure
 from tinynets.training.optim import build_optimizer
@@ -29,7 +29,7 @@ net = create_model({SMALL!r}, num_classes=3).set_train()
 step = TrainStep(net, nn.CrossEntropyLoss(), build_optimizer('sgd', net, [0.1]))
 loss = step(ms.Tensor(np.ones((2, 3, 16, 16), np.float32)), ms.Tensor(np.array([0, 1], np.int32)))
 assert np.isfinite(loss.asnumpy()), loss
-print(kernels.active())
+print(native.active())
 """
 OURS = ('TINYNETS_CACHE', 'TINYNETS_KERNELS', 'TINYNETS_VECTORS', 'CXX', 'XDG_CACHE_HOME', 'NPY_DISABLE_CPU_FEATURES')
 
@@ -44,7 +44,7 @@ def plain_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     yield
     monkeypatch.undo()
-    kernels.choose()
+    native.choose()
 
 
 def start(code, **environment):
@@ -170,7 +170,7 @@ def test_narrower_vectors_agree(vectors, cache, monkeypatch):
 
 def test_processor_without_avx2(monkeypatch):
     """As NumPy sees it; it refuses to switch off what it was compiled for, so nothing more than SSE3."""
-    code = 'from tinynets.kernels import build; print(build.usable_vectors())'
+    code = 'from tinynets.native import build; print(build.usable_vectors())'
     names = 'AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL'.split()
     features = [name for name in names if build._features().get(name)]
     out, _ = run(code, NPY_DISABLE_CPU_FEATURES=' '.join(features))
@@ -303,14 +303,14 @@ def test_name_follows_all_that_matters(monkeypatch, tmp_path):
 def test_stock_by_choice(monkeypatch):
     import mindspore as ms
     assert ms.get_context('device_target') == 'CPU'
-    assert kernels.active()
-    kernels.choose('stock')
-    assert kernels.active() is None
-    kernels.choose('auto')
-    assert kernels.active()
+    assert native.active()
+    native.choose('stock')
+    assert native.active() is None
+    native.choose('auto')
+    assert native.active()
     monkeypatch.setenv('TINYNETS_KERNELS', 'stock')
-    kernels.choose('auto')
-    assert kernels.active() is None
+    native.choose('auto')
+    assert native.active() is None
 
 
 def test_stock_by_environment(tmp_path):
@@ -321,7 +321,7 @@ def test_stock_by_environment(tmp_path):
 
 def test_unknown_choice(monkeypatch):
     with pytest.raises(ValueError, match="runtime.kernels 'fast': must be auto or stock"):
-        kernels.choose('fast')
+        native.choose('fast')
     monkeypatch.setenv('TINYNETS_KERNELS', 'none')
     with pytest.raises(ValueError, match="TINYNETS_KERNELS 'none': must be auto or stock"):
-        kernels.choose('auto')
+        native.choose('auto')

@@ -82,7 +82,7 @@ struct HardSigmoid {  // relu6(u + 3) / 6
   }
 };
 
-// The order is that of ACTIVATIONS in src/tinynets/kernels/operators.py.
+// The order is that of ACTIVATIONS in src/tinynets/native/operators.py.
 template <class F>
 void with_activation(int activation, F &&f) {
   switch (activation) {

@@ -10,7 +10,7 @@ import os
 import pathlib
 from typing import Optional
 
-from tinynets.kernels import build
+from tinynets.native import build
 from tinynets.text import say_once
 
 # As the user set it: MindSpore sets the variable to 1 for C behind Python's back, and configure() for its own threads.

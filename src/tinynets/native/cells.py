@@ -8,8 +8,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from tinynets.kernels import operators
-from tinynets.kernels.operators import Options
+from tinynets.native import operators
+from tinynets.native.operators import Options
 
 
 class FusedConvNormAct(nn.Cell):

@@ -4,16 +4,16 @@ import subprocess
 
 import pytest
 
-from tinynets import kernels
-from tinynets.kernels import build
+from tinynets import native
+from tinynets.native import build
 
 
 @pytest.fixture
 def machine(monkeypatch):
     """A machine of some processors, with the text of its control group's limit, or none."""
     def make(processors, limit=None, outside=''):
-        monkeypatch.setattr(kernels.os, 'sched_getaffinity', lambda process: set(range(processors)))
-        monkeypatch.setattr(kernels, '_OUTSIDE_THREADS', outside)
+        monkeypatch.setattr(native.os, 'sched_getaffinity', lambda process: set(range(processors)))
+        monkeypatch.setattr(native, '_OUTSIDE_THREADS', outside)
         read = pathlib.Path.read_text
 
         def told(path, *args, **options):
@@ -32,7 +32,7 @@ def machine(monkeypatch):
     (8, None, '0', 8), (8, None, 'many', 8)])
 def test_threads_are_the_environments_or_the_processors_or_the_quota(machine, processors, limit, outside, threads):
     machine(processors, limit, outside)
-    assert kernels.default_threads() == threads
+    assert native.default_threads() == threads
 
 
 def test_what_a_task_throws_reaches_the_caller(tmp_path):

@@ -89,7 +89,7 @@ std::vector<Tensor> run(const char *name, Operator f, std::initializer_list<cons
 }
 #define RUN(name, ...) run(#name, name, __VA_ARGS__)
 
-// Options of src/tinynets/kernels/operators.py in their order.
+// Options of src/tinynets/native/operators.py in their order.
 Tensor options(int stride, int act, bool gated, bool residual, bool pooled, int input_act = -1, bool frozen = false,
                int gate = 0) {
   return Tensor::of({static_cast<float>(stride), static_cast<float>(act), 1e-5f, 0.9f, static_cast<float>(gated),

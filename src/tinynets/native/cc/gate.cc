@@ -18,7 +18,7 @@ namespace {
 
 constexpr int ROWS_A_TASK = 16, WEIGHTS_A_TASK = 64;
 
-// The order is that of GATES in src/tinynets/kernels/operators.py.
+// The order is that of GATES in src/tinynets/native/operators.py.
 template <class F>
 void with_gate(int gate, F &&f) {
   if (gate == 1) return f(HardSigmoid{});

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tinynets.kernels import build
+from tinynets.native import build
 
 PROGRAM = pathlib.Path(__file__).with_name('sanitize.cc')
 SANITIZERS = {

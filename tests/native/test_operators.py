@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.kernels.reference import EPS, ROUNDINGS, SLOPES, ConvNormAct, call, clear_of_kinks, close
-from tinynets.kernels import build
-from tinynets.kernels.operators import ACTIVATIONS, GATES
+from tests.native.reference import EPS, ROUNDINGS, SLOPES, ConvNormAct, call, clear_of_kinks, close
+from tinynets.native import build
+from tinynets.native.operators import ACTIVATIONS, GATES
 
 RESULT, GRADIENT = 1e-5, 1e-4
 NOTHING = np.zeros(1)
@@ -40,7 +40,7 @@ def all_threads(library):
 
 def options(stride=1, act='none', gated=False, residual=False, pooled=False, input_act=None, frozen=False,
             gate='sigmoid'):
-    """The numbers of src/tinynets/kernels/operators.py, Options, written out."""
+    """The numbers of src/tinynets/native/operators.py, Options, written out."""
     return np.array([stride, ACTIVATIONS.index(act), 1e-5, 0.9, gated, residual, pooled,
                      -1 if input_act is None else ACTIVATIONS.index(input_act), frozen, GATES.index(gate)])
 

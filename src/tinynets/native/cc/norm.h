@@ -23,7 +23,7 @@
 
 namespace tinynets {
 
-// What Python sends with every call, in this order (src/tinynets/kernels/operators.py, Options).
+// What Python sends with every call, in this order (src/tinynets/native/operators.py, Options).
 struct Options {
   int stride, activation;
   float epsilon, momentum;

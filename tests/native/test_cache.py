@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from tinynets import cache, text
-from tinynets.kernels import build
+from tinynets.native import build
 
 NOBODY = 12345
 only_root = pytest.mark.skipif(os.getuid() != 0, reason='only root can give a file away')

@@ -8,14 +8,14 @@ import pytest
 from mindspore import Tensor, nn, ops
 
 from tests.conftest import SMALL
-from tinynets import kernels
+from tinynets import native
 from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
 from tinynets.arch.zoo import resolve
-from tinynets.kernels import build
 from tinynets.model import FeatureExtractor
 from tinynets.model.layers import ConvNormAct
 from tinynets.model.network import Network
 from tinynets.model.weights import initialise
+from tinynets.native import build
 from tinynets.training.ema import WeightAverage
 from tinynets.training.optim import build_optimizer
 from tinynets.training.step import TrainStep
@@ -57,12 +57,12 @@ def kernels_and_mode():
     mode = ms.get_context('mode')
     yield
     ms.set_context(mode=mode)
-    kernels.choose()
+    native.choose()
 
 
 def fresh_network(kind, name):
     """The network of SPECS on 'stock' or 'auto' kernels."""
-    kernels.choose(kind)
+    native.choose(kind)
     net = Network(expand(SPECS[name]), seed=3)
     initialise(net, 3)
     assert (net.kernels is None) == (kind == 'stock')
@@ -241,7 +241,7 @@ def test_other_types_are_refused(mode):
 
 
 def test_resnet_has_the_frameworks_operators():
-    kernels.choose('auto')
+    native.choose('auto')
     net = Network(expand(resolve('resnet50@d=0.1,w=0.1', num_classes=CLASSES)))
     assert net.kernels is None and build_network('auto', 'ghost').kernels is not None
 
@@ -271,7 +271,7 @@ def test_a_gate_scales_the_input_of_any_layer(kernel, groups, hands_on):
     ms.set_context(mode=ms.PYNATIVE_MODE)
     rng = np.random.default_rng(0)
     stock = ConvNormAct(12, 12, kernel, groups=groups, act='silu')
-    fused = ConvNormAct(12, 12, kernel, groups=groups, act='silu', kernels=kernels.active(), hands_on=hands_on)
+    fused = ConvNormAct(12, 12, kernel, groups=groups, act='silu', kernels=native.active(), hands_on=hands_on)
     for mine, theirs in zip(fused.get_parameters(), stock.get_parameters()):
         mine.set_data(theirs)
     x, gate = rng.normal(0, 1, (2, 12, 5, 7)).astype(np.float32), rng.uniform(0, 1, (2, 12, 1, 1)).astype(np.float32)
@@ -284,7 +284,7 @@ def test_a_gate_scales_the_input_of_any_layer(kernel, groups, hands_on):
 @pytest.mark.parametrize('groups, hands_on', [(12, False), (1, True)])
 def test_a_residual_that_would_be_lost_is_refused(groups, hands_on):
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    layer = ConvNormAct(12, 12, 1, groups=groups, kernels=kernels.active(), hands_on=hands_on)
+    layer = ConvNormAct(12, 12, 1, groups=groups, kernels=native.active(), hands_on=hands_on)
     x = Tensor(np.ones((2, 4, 4, 12), np.float32))
     with pytest.raises(ValueError, match='residual'):
         layer(x, None, x)

@@ -3,7 +3,7 @@ import ctypes
 
 import pytest
 
-from tinynets.kernels import build
+from tinynets.native import build
 
 
 @pytest.fixture(scope='session')
