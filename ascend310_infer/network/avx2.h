@@ -53,12 +53,18 @@ TARGET inline Vector Divide(Vector a, Vector b) { return {_mm256_div_ps(a.low, b
 TARGET inline Vector MultiplyAdd(Vector a, Vector b, Vector c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
-// Of numbers; and x where x is none.
+// Of a limit and x; a NaN in x stays one.
 TARGET inline Vector Larger(Vector limit, Vector x) {
   return {_mm256_max_ps(limit.low, x.low), _mm256_max_ps(limit.high, x.high)};
 }
 TARGET inline Vector Smaller(Vector limit, Vector x) {
   return {_mm256_min_ps(limit.low, x.low), _mm256_min_ps(limit.high, x.high)};
+}
+// The larger of two; a NaN in either stays one.
+TARGET inline Vector LargerOfBoth(Vector a, Vector b) {
+  const Vector larger = Larger(a, b);
+  return {_mm256_blendv_ps(larger.low, a.low, _mm256_cmp_ps(a.low, a.low, _CMP_UNORD_Q)),
+          _mm256_blendv_ps(larger.high, a.high, _mm256_cmp_ps(a.high, a.high, _CMP_UNORD_Q))};
 }
 
 // As with AVX-512 (avx512.h), but in eighths: the table has eight entries, and t is up to twice as large, so that its

@@ -29,9 +29,13 @@ TARGET inline Vector Add(Vector a, Vector b) { return {_mm512_add_ps(a.all, b.al
 TARGET inline Vector Multiply(Vector a, Vector b) { return {_mm512_mul_ps(a.all, b.all)}; }
 TARGET inline Vector Divide(Vector a, Vector b) { return {_mm512_div_ps(a.all, b.all)}; }
 TARGET inline Vector MultiplyAdd(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
-// Of numbers; and x where x is none.
+// Of a limit and x; a NaN in x stays one.
 TARGET inline Vector Larger(Vector limit, Vector x) { return {_mm512_max_ps(limit.all, x.all)}; }
 TARGET inline Vector Smaller(Vector limit, Vector x) { return {_mm512_min_ps(limit.all, x.all)}; }
+// The larger of two; a NaN in either stays one.
+TARGET inline Vector LargerOfBoth(Vector a, Vector b) {
+  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.all, a.all, _CMP_UNORD_Q), Larger(a, b).all, a.all)};
+}
 
 // 1 / (1 + e^-x), with e^-x = 2^(k/16) 2^t: k/16 is -x / ln 2 rounded to sixteenths (by adding 1.5 * 2^19), t what is
 // left, of whose power a polynomial of degree 3 is enough. k << 19 puts the whole part of k/16 into a float's exponent

@@ -377,6 +377,14 @@ def test_networks_that_cannot_run_as_they_stand_are_refused(run_network):
         assert run_network(refused.bytes()).tolist() == [0]
 
 
+def keeps_nans(graph, answer):
+    """Whether a network's answer is NaN where NumPy's is, and nowhere else."""
+    wanted = np.isnan(graph.values[-1])
+    assert wanted.any() and not wanted.all()
+    for made in answer[1:].reshape(2, *wanted.shape):
+        np.testing.assert_array_equal(np.isnan(made), wanted)
+
+
 @pytest.mark.parametrize('activation', [NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH])
 @pytest.mark.parametrize('kind', [AFFINE, ADD, CONVOLUTION, DEPTHWISE])
 def test_not_a_number_is_not_hidden(kind, activation, run_network):
@@ -384,10 +392,27 @@ def test_not_a_number_is_not_hidden(kind, activation, run_network):
     graph.values[0][1, 2, 3, 4] = np.nan
     others = [graph.add(AFFINE, 0, scale=2)] if kind == ADD else []
     graph.add(kind, 0, *others, kernel=3, outputs=20, activation=activation)
-    wanted = np.isnan(graph.values[-1])
-    assert wanted.any() and not wanted.all()
-    for made in run_network(graph.bytes())[1:].reshape(2, *wanted.shape):
-        np.testing.assert_array_equal(np.isnan(made), wanted)
+    keeps_nans(graph, run_network(graph.bytes()))
+
+
+@pytest.mark.parametrize('kind', [MULTIPLY, GATE, MEAN, PAD, CONCATENATE, COPY, TO_CHANNELS_LAST])
+def test_operators_without_an_activation_hide_no_nan(kind, run_network):
+    graph = Graph(np.random.default_rng(0), (6, 5, 20))
+    graph.values[0][1, 2, 3, 4] = np.nan
+    second = {MULTIPLY: AFFINE, CONCATENATE: AFFINE, GATE: MEAN}.get(kind)
+    others = [graph.add(second, 0)] if second else []
+    graph.add(kind, 0, *others)
+    keeps_nans(graph, run_network(graph.bytes()))
+
+
+@pytest.mark.parametrize('kernel', [2, 3])
+def test_a_nan_anywhere_in_a_window_is_its_maximum(kernel, run_network):
+    """One window an image, with the NaN at each of its places in turn, in one channel of 20."""
+    graph = Graph(np.random.default_rng(0), (kernel, kernel, 20), kernel ** 2)
+    for place in range(kernel ** 2):
+        graph.values[0][place, place // kernel, place % kernel, place] = np.nan
+    graph.add(LARGEST, 0, kernel=kernel)
+    keeps_nans(graph, run_network(graph.bytes()))
 
 
 def test_what_a_thread_throws_reaches_the_caller(program):
