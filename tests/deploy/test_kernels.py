@@ -10,20 +10,24 @@ import pytest
 
 from tests.conftest import ROOT
 
-COMPILE = 'c++', '-std=c++17', '-O1', '-fsanitize=address', '-Wall', '-Wextra', '-Werror', '-pthread'
+COMPILE = 'c++', '-std=c++17', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'
 
 
 @pytest.fixture(scope='module')
 def program(tmp_path_factory):
     """A function from a source's name to a function from the cases in bytes that it reads to its float32s."""
+    # The sanitizer sees what is read or written beyond a map, masked lanes aside.
+    return compiled(tmp_path_factory.mktemp('kernels'), '-fsanitize=address')
+
+
+def compiled(folder, sanitizer):
     if not shutil.which('c++'):
         pytest.skip('no c++')
-    network, folder = ROOT / 'ascend310_infer' / 'network', tmp_path_factory.mktemp('kernels')
-    # The sanitizer sees what is read or written beyond a map, masked lanes aside.
-    subprocess.run([*COMPILE, '-c', *network.glob('*.cc')], cwd=folder, check=True)
+    network, command = ROOT / 'ascend310_infer' / 'network', [*COMPILE, sanitizer]
+    subprocess.run([*command, '-c', *network.glob('*.cc')], cwd=folder, check=True)
 
     def build(name):
-        subprocess.run([*COMPILE, '-I', network, ROOT / f'tests/deploy/{name}.cc', *folder.glob('*.o'), '-o', folder / name],
+        subprocess.run([*command, '-I', network, ROOT / f'tests/deploy/{name}.cc', *folder.glob('*.o'), '-o', folder / name],
                        check=True)
 
         def answer(kernels, sent):
@@ -417,3 +421,21 @@ def test_a_nan_anywhere_in_a_window_is_its_maximum(kernel, run_network):
 
 def test_what_a_thread_throws_reaches_the_caller(program):
     assert program('team_main')('', b'').tolist() == [-1, 3, -1, 3]
+
+
+def test_threads_of_a_team_share_no_scratch_memory(tmp_path):
+    """Every step that needs scratch memory, on a map that is worth several threads, watched by ThreadSanitizer."""
+    source, tried = tmp_path / 'x.cc', tmp_path / 'x'
+    source.write_text('int main() {}')
+    subprocess.run(['c++', '-fsanitize=thread', source, '-o', tried], stderr=subprocess.DEVNULL)
+    if not tried.is_file() or subprocess.run([tried], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip('no ThreadSanitizer')
+    answer = compiled(tmp_path, '-fsanitize=thread')('network_main')
+    graph = Graph(np.random.default_rng(0), (16, 40, 40), 2)
+    first = graph.add(CONVOLUTION, graph.add(TO_CHANNELS_LAST, 0), kernel=3, outputs=16)
+    wide = graph.add(CONVOLUTION, first, outputs=32, activation=SILU)
+    deep = graph.add(DEPTHWISE, wide, kernel=3, activation=SILU)
+    gated = graph.add(GATE, deep, graph.add(AFFINE, graph.add(MEAN, deep), activation=SIGMOID))
+    summed = graph.add(ADD, graph.add(CONVOLUTION, gated, outputs=16), first)
+    graph.add(CONVOLUTION, summed, kernel=3, stride=2, outputs=16)
+    graph.compare(answer('avx2', graph.bytes(2)))
