@@ -1,18 +1,20 @@
 """Every key's default and range: what is just inside is taken, what is just outside is refused by the key's name."""
 import pytest
 
-from tinynets.config import load_config, to_dict
+from tinynets.config import _RANGES, load_config, to_dict
+from tinynets.study.config import StudyConfig, StudySection
 
 TRIPLE, PAIR = '[{0}, 0.5, 0.5]', '[{0}, {1}]'
 # key -> (taken, refused)
 RANGES = {
-    'data.batch_size': ([1, 10 ** 6], [0, -1]), 'data.workers': ([1, 256], [0, 257]),
+    'data.batch_size': ([1, 2 ** 20], [0, -1, 2 ** 20 + 1]), 'data.workers': ([1, 256], [0, 257]),
     'data.crop_ratio': ([0.1, 1], [0.09, 1.01]), 'data.mean': (['[-10, 0, 10]'], ['[-10.1, 0, 0]', '[0, 0, 10.1]']),
     'data.deviation': (['[0.001, 1, 10]'], ['[0.0009, 1, 1]', '[1, 1, 10.1]', '[1, 1, -1]']),
     'data.crop_area': (['[0.01, 1]', '[0.5, 0.5]'], ['[0, 1]', '[0.5, 0.4]', '[0.5, 1.1]']),
     'data.crop_aspect': (['[0.1, 9]', '[1, 1]'], ['[0, 1]', '[2, 1]']), 'data.flip': ([0, 1], [-0.1, 1.1]),
-    'data.images': (['null', 1], [0]), 'data.cache': (['auto', 'memory', '"off"'], ['disk']),
-    'data.cache_mb': ([1], [0]), 'data.holdout': ([0, 5], [-1]), 'data.val_share': ([0.01, 0.99], [0, 1]),
+    'data.images': (['null', 1, 10 ** 9], [0, 10 ** 9 + 1]), 'data.cache': (['auto', 'memory', '"off"'], ['disk']),
+    'data.cache_mb': ([1, 10 ** 9], [0, 10 ** 9 + 1]), 'data.holdout': ([0, 10 ** 9], [-1, 10 ** 9 + 1]),
+    'data.val_share': ([0.01, 0.99], [0, 1]),
     'augment.layers': ([0, 15], [-1, 16]), 'augment.magnitude': ([0, 10], [-0.1, 10.1]),
     'augment.magnitude_deviation': ([0, 3], [-0.1]), 'augment.probability': ([0, 1], [-0.1, 1.1]),
     'augment.erase': ([0, 1], [-0.1, 1.1]), 'augment.erase_area': (['[0.1, 1]'],
@@ -20,33 +22,49 @@ RANGES = {
     'augment.erase_aspect': (['[0.1, 7]'], ['[0, 1]', '[2, 1]']), 'augment.erase_with': (['noise', 'mean'], ['zeros']),
     'augment.mixup': ([0, 0.01, 4], [0.009, -1]), 'augment.cutmix': ([0, 0.01, 4], [0.009, -1]),
     'augment.mix_switch': ([0, 1], [-0.1, 1.1]), 'augment.mix_probability': ([0, 1], [-0.1, 1.1]),
-    'model.resolution': (['null', 1], [0]), 'model.dropout': ([0, 0.99], [1, -0.1]),
+    'model.resolution': (['null', 1, 4096], [0, 4097]), 'model.in_channels': ([1, 3], [0, 2, 4]),
+    'model.dropout': ([0, 0.99], [1, -0.1]),
     'model.drop_path': ([0, 0.99], [1, -0.1]), 'optim.learning_rate': ([1e-9, 5], [0, -1]),
     'optim.warmup_start': ([0], [-1e-9]), 'optim.final_learning_rate': ([0], [-1e-9]),
     'optim.decay_rate': ([0.01, 1], [0, 1.01]), 'optim.momentum': ([0, 0.99], [1, -0.1]),
     'optim.rms_decay': ([0, 0.99], [1, -0.1]), 'optim.warmup_epochs': ([0], [-0.1]), 'optim.decay_epochs': ([0.1], [0]),
     'optim.epsilon': (['null', 1e-9], [0]), 'optim.weight_decay': ([0], [-1e-9]), 'optim.clip_norm': ([0], [-0.1]),
-    'optim.scale_batch': (['null', 1], [0]), 'train.accumulate': ([1, 64], [0, 65]),
+    'optim.scale_batch': (['null', 1, 10 ** 9], [0, 10 ** 9 + 1]), 'train.accumulate': ([1, 64], [0, 65]),
     'train.distill_weight': ([0, 1], [-0.1, 1.1]), 'train.distill_temperature': ([0.1], [0]),
     'train.loss_scale': (['null', 1, 1e38], [0.9, 1.1e38]), 'train.loss_scale_window': ([1, 2 ** 31 - 1], [0, 2 ** 31]),
-    'train.epochs': ([1], [0]), 'train.seed': ([0, 2 ** 32 - 1], [-1, 2 ** 32]), 'train.eval_every': ([1], [0]),
+    'train.epochs': ([1, 100_000], [0, 100_001]), 'train.seed': ([0, 2 ** 32 - 1], [-1, 2 ** 32]),
+    'train.eval_every': ([1, 10 ** 9], [0, 10 ** 9 + 1]),
     'train.label_smoothing': ([0, 0.99], [1, -0.1]), 'train.ema_decay': ([0, 0.99999], [1, -0.1]),
-    'train.save_minutes': ([1e-9], [0]), 'train.patience': ([0], [-1]), 'train.chance_epochs': ([0], [-1]),
+    'train.save_minutes': ([1e-9], [0]), 'train.patience': ([0, 10 ** 9], [-1, 10 ** 9 + 1]),
+    'train.chance_epochs': ([0, 10 ** 9], [-1, 10 ** 9 + 1]),
     'runtime.device': (['auto', 'CPU', 'Ascend', 'GPU'], ['TPU']), 'runtime.mode': (['graph', 'pynative'], ['eager']),
-    'runtime.device_id': ([0], [-1]), 'runtime.kernels': (['auto', 'stock'], ['mine']),
+    'runtime.device_id': ([0, 4095], [-1, 4096]), 'runtime.kernels': (['auto', 'stock'], ['mine']),
     'runtime.amp': (['O0', 'O2', 'O3', 'auto'], ['O1']), 'runtime.amp_type': (['float16', 'bfloat16'], ['float32']),
-    'runtime.threads': ([0], [-1]),
+    'runtime.threads': ([0, 1024], [-1, 1025]), 'runtime.jit_level': (['auto', 'O0', 'O1', 'O2'], ['O3']),
 }
 
 
-@pytest.mark.parametrize('key', RANGES)
+STUDY = {
+    'study.base': (['ghostnet'], ['tinynet_a']), 'study.base_resolution': (['null', 8], [7]),
+    'study.cost': (['macs', 'params', 'peak_memory'], ['latency']), 'study.trials': ([0, 100_000], [-1, 100_001]),
+    'study.networks': ([['a'] * 10_000], [['a'] * 10_001]), 'study.seed': ([0, 2 ** 32 - 1], [-1, 2 ** 32]),
+    'study.seeds': ([1, 1000], [0, 1001]), 'study.retries': ([0, 1000], [-1, 1001]),
+    'study.workers': ([1, 256], [0, 257]), 'study.timeout_minutes': (['null', 0.1], [0]),
+    **{f'study.{name}': (['[0.1, 0.1]', '[1e-9, 9]'], ['[0, 1]', '[0.5, 0.4]']) for name in ('r', 'd', 'w', 'budget')}}
+
+
+@pytest.mark.parametrize('key', [*RANGES, *STUDY])
 def test_what_is_inside_is_taken_and_what_is_outside_is_refused(key):
-    taken, refused = RANGES[key]
+    taken, refused = {**RANGES, **STUDY}[key]
     for value in taken:
-        load_config(None, [f'{key}={value}'])
+        load_config(None, [f'{key}={value}'], StudyConfig)
     for value in refused:
         with pytest.raises(ValueError, match=key):
-            load_config(None, [f'{key}={value}'])
+            load_config(None, [f'{key}={value}'], StudyConfig)
+
+
+def test_every_range_is_tried_at_its_ends():
+    assert {*RANGES} == {*_RANGES} and {*STUDY} == {f'study.{name}' for name in StudySection.RANGES}
 
 
 def test_the_defaults_are_the_published_recipe_and_imagenets_preprocessing():
