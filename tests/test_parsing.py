@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from tinynets.config import load_config
+from tinynets.output import describe
 from tinynets.parsing import MAX_DEPTH, MAX_JSON, parse_json, parse_yaml, read_json, read_yaml
 from tinynets.text import LINE, VALUE, shorten, shown
 
@@ -112,3 +113,38 @@ def test_bases_end(tmp_path):
         (tmp_path / f'{i}.yaml').write_text(f'base: {i + 1}.yaml')
     with pytest.raises(ValueError, match='bases of one another'):
         load_config(str(tmp_path / '0.yaml'))
+
+
+@pytest.mark.parametrize('read, limit', [(read_json, 16 * 1024 * 1024), (read_yaml, 128 * 1024)])
+def test_a_file_of_the_most_bytes_is_read_and_one_of_a_byte_more_is_not(read, limit, tmp_path):
+    """The C++ program's manifests may have 16 MiB too."""
+    path = tmp_path / 'x'
+    path.write_bytes(b'[1]'.ljust(limit))
+    assert read(path) == [1]
+    path.write_bytes(b'[1]'.ljust(limit + 1))
+    with pytest.raises(ValueError, match=f'^{path}: larger than {limit:,} bytes, as no (JSON|YAML) file'):
+        read(path)
+
+
+def test_depth_values_and_scalars_of_yaml_at_their_limits():
+    assert MAX_DEPTH == 64  # as ascend310_infer/src/manifest.cc
+    assert parse_yaml('a' * 4096) == 'a' * 4096
+    with pytest.raises(ValueError, match='line 2: a value of 4,097 characters'):
+        parse_yaml('[1,\n' + 'a' * 4097 + ']')
+    shared = 'a: &a [' + '1,' * 9994 + ']\nb: *a\n'  # two keys, two lists of 9,994 values, the mapping itself
+    assert len(parse_yaml(shared + 'c: [1,2,3,4,5]')['b']) == 9994
+    with pytest.raises(ValueError, match='its aliases multiply to more than 20,000 values'):
+        parse_yaml(shared + 'c: [1,2,3,4,5,6]')
+
+
+def test_what_is_shown_ends_at_a_hundred_characters_and_a_line_at_six_hundred():
+    assert shown('a' * 98) == repr('a' * 98) and len(shown('a' * 99)) == 100
+    assert shorten('a' * 65 + 'x' + 'b' * 35) == 'a' * 65 + '...' + 'b' * 32
+    assert shown(2 ** 399 - 1) == shorten(str(2 ** 399 - 1)) and shown(2 ** 399) == 'a number of 400 bits'
+    for make in (list, tuple):
+        assert shown(make(range(8))) == repr(make(range(8)))
+        assert shown(make(range(9))).strip('[()]') == '0, 1, 2, 3, 4, 5, 6, 7, ...'
+    assert shown({i: 0 for i in range(8)}) == repr({i: 0 for i in range(8)}) and '...' in shown({i: 0 for i in range(9)})
+    assert shown([[[1]]]) == '[[[1]]]' and shown([[[[1]]]]) == '[[[[...]]]]'
+    assert describe(ValueError('x' * 600)) == 'x' * 600
+    assert describe(ValueError('x' * 601)) == 'x' * 398 + '...' + 'x' * 199

@@ -1,5 +1,6 @@
 """What pictures and cards show, read back from the figures that are saved and the text that is written."""
 import numpy as np
+import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -57,6 +58,40 @@ def test_the_matrix_is_in_percent_of_the_true_class(drawn, tmp_path):
     assert (axis.get_xlabel(), axis.get_ylabel()) == ('predicted', 'true')
     for ticks in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [tick.get_text() for tick in ticks] == list(NAMES)
+
+
+@pytest.mark.parametrize('classes, numbers, names', [(20, True, True), (21, False, True), (50, False, True),
+                                                     (51, False, False)])
+def test_numbers_are_written_up_to_20_classes_and_names_up_to_50(classes, numbers, names, drawn, tmp_path):
+    labels = [f'class {i}' for i in range(classes)]
+    confusion_matrix(np.eye(classes, dtype=int), labels, title='', path=str(tmp_path / 'm.png'))
+    axis = drawn[0].axes[0]
+    assert len(axis.texts) == classes * numbers
+    assert ([tick.get_text() for tick in axis.get_xticklabels()] == labels) is names
+    assert axis.images[0].get_clim() == (0, 100)
+    side = min(12, 2.5 + 0.45 * classes)
+    assert Image.open(tmp_path / 'm.png').size == (int(120 * (side + 1)), int(120 * side))
+
+
+def test_a_half_is_written_in_black_and_the_colours_are_percent(drawn, tmp_path):
+    confusion_matrix(np.array([[1, 1], [49, 51]]), NAMES[:2], title='', path=str(tmp_path / 'm.png'))
+    found = [(text.get_text(), text.get_color()) for text in drawn[0].axes[0].texts]
+    assert found == [('50', 'black'), ('50', 'black'), ('49', 'black'), ('51', 'white')]
+
+
+def test_eight_predictions_stand_in_a_row(drawn, tmp_path):
+    for count, shape in ((5, (1, 5)), (8, (1, 8)), (9, (2, 8)), (17, (3, 8))):
+        predictions([Image.new('RGB', (2, 2))] * count, [''] * count, [None] * count, path=str(tmp_path / 'p.png'))
+        assert drawn[-1].axes[0].get_gridspec().get_geometry() == shape
+        assert sum(bool(axis.images) for axis in drawn[-1].axes) == count
+        assert not any(axis.axison for axis in drawn[-1].axes)
+
+
+def test_few_scores_are_marked_and_many_are_not(drawn, tmp_path):
+    for count, marker in ((29, 'o'), (30, 'None')):
+        scores = [{'kind': 'eval', 'step': i, 'epoch': i, 'top1': 1.0, 'loss': 1.0} for i in range(count)]
+        runs_together({'a': scores}, path=str(tmp_path / 'r.png'))
+        assert drawn[-1].axes[0].lines[0].get_marker() == marker
 
 
 def test_predictions_are_green_where_right_and_red_where_wrong(drawn, tmp_path):

@@ -61,6 +61,48 @@ def test_the_time_left_is_of_this_process_own_steps(monkeypatch, capsys):
     assert capsys.readouterr().err == 'training 50/100, 5 min 00 s left  loss 1.0\n'
 
 
+def test_lines_come_every_half_minute_and_none_before_the_first_step(monkeypatch, capsys):
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+    bar = progress.Bar('checking images', 1)
+    now[0] += 90
+    bar.update(0)
+    assert capsys.readouterr().err == ''
+    bar(3, 12)  # a total that is known later: thirty seconds an image
+    assert capsys.readouterr().err == 'checking images 3/12, 4 min 30 s left  \n'
+    now[0] += 29.9
+    bar(4, 12)
+    assert capsys.readouterr().err == ''
+    now[0] += 0.1
+    bar(6, 12)  # two minutes for six
+    assert capsys.readouterr().err == 'checking images 6/12, 2 min 00 s left  \n'
+
+
+def test_the_other_workers_say_nothing(monkeypatch, capsys):
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(progress.runtime, 'rank', lambda: 1)
+    monkeypatch.setattr(progress.sys.stderr, 'isatty', lambda: True, raising=False)
+    bar = progress.Bar('training', 10)
+    now[0] += 1e9
+    bar.update(5)
+    progress.tell('a line')
+    assert bar.live is None and capsys.readouterr() == ('', '')
+
+
+def test_a_terminal_has_a_bar_of_the_steps_and_the_note(monkeypatch):
+    monkeypatch.setattr(progress.sys.stderr, 'isatty', lambda: True, raising=False)
+    with progress.Bar('training', 100, 40) as bar:
+        task, = bar.live.tasks
+        assert (task.description, task.completed, task.total, task.fields['note']) == ('training', 40, 100, '')
+        assert bar.live.live.is_started and bar.live.live.transient and bar.live.console.stderr
+        bar.update(50, 'loss 1.0')
+        assert (task.completed, task.fields['note']) == (50, 'loss 1.0')
+        bar(60, 120)
+        assert (task.completed, task.total) == (60, 120)
+    assert not bar.live.live.is_started
+
+
 @pytest.mark.parametrize('seconds, text', [
     (0, '0 s'), (-3, '0 s'), (59.4, '59 s'), (59.6, '1 min 00 s'), (185, '3 min 05 s'), (3599, '59 min 59 s'),
     (3600, '1 h 00 min'), (2 * 3600 + 7 * 60 + 5, '2 h 07 min'), (100 * 3600 + 59 * 60, '100 h 59 min')])
