@@ -28,8 +28,9 @@ def test_a_device_is_looked_for_where_its_driver_is(look, device, driver, monkey
     assert asked == [device] * 2
 
 
-@pytest.mark.parametrize('blocks, works, found', [(65536, 'yes', '268 MB free in /dev/shm'), (65535, 'no', '268 MB free'),
-                                                  (10, 'no', '0 MB free'), (1 << 22, 'yes', '17,180 MB free')])
+@pytest.mark.parametrize('blocks, works, found', [
+    (65536, 'yes', '268 MB free in /dev/shm'), (65535, 'no', '268 MB free'), (10, 'no', '0 MB free'),
+    (1 << 22, 'yes', '17,180 MB free')])
 def test_shared_memory_is_enough_from_256_mib_on(blocks, works, found, monkeypatch):
     """Free for this user: of blocks that are free for all and more for root only the first count."""
     about = SimpleNamespace(f_bavail=blocks, f_bfree=1 << 30, f_blocks=1 << 30, f_frsize=4096, f_bsize=1)
@@ -90,7 +91,8 @@ def test_fashion_mnist_is_of_no_concern_until_it_is_fetched(tmp_path, monkeypatc
     from tinynets.data import embedded
     monkeypatch.setattr(embedded, 'FASHION_FOLDERS', (str(tmp_path / 'a'), str(tmp_path / 'b')))
     monkeypatch.setattr(doctor, 'CLONE', tmp_path)
-    missing = Finding('Fashion-MNIST', '-', 'not fetched (the digits need no data)', 'bash scripts/get_fashion_mnist.sh')
+    missing = Finding('Fashion-MNIST', '-', 'not fetched (the digits need no data)',
+                      'bash scripts/get_fashion_mnist.sh')
     assert doctor._fashion_mnist() == missing
     monkeypatch.setattr(doctor, 'CLONE', None)  # which has no such script
     assert doctor._fashion_mnist() == Finding('Fashion-MNIST', '-', missing.found)

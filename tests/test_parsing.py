@@ -144,7 +144,8 @@ def test_what_is_shown_ends_at_a_hundred_characters_and_a_line_at_six_hundred():
     for make in (list, tuple):
         assert shown(make(range(8))) == repr(make(range(8)))
         assert shown(make(range(9))).strip('[()]') == '0, 1, 2, 3, 4, 5, 6, 7, ...'
-    assert shown({i: 0 for i in range(8)}) == repr({i: 0 for i in range(8)}) and '...' in shown({i: 0 for i in range(9)})
+    assert shown({i: 0 for i in range(8)}) == repr({i: 0 for i in range(8)})
+    assert '...' in shown({i: 0 for i in range(9)})
     assert shown([[[1]]]) == '[[[1]]]' and shown([[[[1]]]]) == '[[[[...]]]]'
     assert describe(ValueError('x' * 600)) == 'x' * 600
     assert describe(ValueError('x' * 601)) == 'x' * 398 + '...' + 'x' * 199

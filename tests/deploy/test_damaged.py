@@ -2,6 +2,7 @@
 import itertools
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -88,6 +89,25 @@ def rare_files():
         frame = struct.pack('>IIIIIHHBB', 0, 9, 7, left, top, 1, 1, 0, 0)
         files[f'frame {interlaced} {left} {top}.png'] = from_chunks([header, [b'acTL', struct.pack('>II', 1, 0)],
                                                                      [b'fcTL', frame], *rest])
+    # An orientation as each of TIFF's types, in both orders of bytes, within its entry and outside of it.
+    for order, mark in (('<', b'II*\0'), ('>', b'MM\0*')):
+        packed = {1: 'B', 2: 'B', 3: 'H', 4: 'I', 5: 'II', 6: 'b', 7: 'B', 8: 'h', 9: 'i', 10: 'ii', 11: 'f', 12: 'd',
+                  13: 'I', 16: 'Q', 0: 'H', 14: 'H', 17: 'H'}
+        for (kind, form), value in itertools.product(packed.items(), (6, 8, 9, 0)):
+            held = struct.pack(order + form, *((value, 1) if len(form) > 1 else (value,)))
+            inside = held.ljust(4, b'\0') if len(held) <= 4 else struct.pack(order + 'I', 26)
+            exif = mark + struct.pack(order + 'IHHHI', 8, 1, 0x0112, kind, 1) + inside + bytes(4) + held
+            segments[f'type {kind} {value} {mark[:1].decode()}'] = [segment(0xe1, b'Exif\0\0' + exif)]
+    files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
+    # Texts and profiles of the most bytes, and all texts together: Pillow's limits are a megabyte and 64.
+    header, *rest = chunks(encoded(picture(40, 30), 'PNG'))
+    for length in (2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1):
+        body = zlib.compress(b'a' * length, 9)
+        for kind, start in ((b'zTXt', b'a\0\0'), (b'iTXt', b'a\0\1\0\0\0'), (b'iCCP', b'a\0\0')):
+            files[f'{kind.decode()} {length}.png'] = from_chunks([header, [kind, start + body], *rest])
+    megabyte = [b'zTXt', b'a\0\0' + zlib.compress(b'a' * 2 ** 20, 9)]
+    for more in (b'', b'a'):
+        files[f'texts {len(more)}.png'] = from_chunks([header, *[megabyte] * 64, [b'tEXt', b'b\0' + more], *rest])
     # Where the pixels are not of the animation it has a frame more; what follows the next frame's start is not read.
     header, *rest, end = chunks(encoded(picture(20, 14), 'PNG'))
     for default, frames in itertools.product((False, True), range(3)):

@@ -308,6 +308,32 @@ def test_labels_lists_and_arguments(hostile):
     hostile('arguments', {f'words{i}': '\n'.join(rng.choice(words, i % 12)).encode() for i in range(300)})
 
 
+def test_numbers_of_options_at_their_ends(hostile):
+    ends = {'device-id': (0, 10 ** 6), 'threads': (1, 1024), 'workers': (1, 1024), 'batch': (1, 10 ** 6),
+            'topk': (1, 10 ** 6), 'repeat': (1, 10 ** 6), 'warmup': (0, 10 ** 6)}
+    files = {f'{option} {number}': f'--model\nm\n--check\n--{option}\n{number}'.encode()
+             for option, (low, high) in ends.items() for number in (low - 1, low, high, high + 1)}
+    for name, line in hostile('arguments', files).items():
+        option, number = name.split()
+        low, high = ends[option]
+        if low <= int(number) <= high:
+            assert line == 'ok', name
+        elif high < int(number) < 10 ** 6:
+            assert line == '--threads and --workers: at most 1024', name
+        else:
+            assert line == f"--{option} '{number}': must be a whole number from {low}", name
+
+
+def test_an_image_may_have_as_many_pixels_as_pillow_takes(hostile):
+    most = 2 * Image.MAX_IMAGE_PIXELS
+    sizes = [(most, 1), (1, most), (most + 1, 1), (1, most + 1), (most // 2, 2), (most // 2 + 1, 2)]
+    files = {f'{width} {height}.png': png(header(width, height, 1, 0), chunk(b'IDAT'), END) for width, height in sizes}
+    for name, line in hostile('image', files).items():
+        width, height = map(int, name[:-4].split())
+        fits = width * height <= most
+        assert ('pixels are more than the 178956970 allowed' in line) is not fits, (name, line)
+
+
 def test_reports_of_any_logits(hostile):
     rng = np.random.default_rng(4)
     odd = np.array([np.nan, np.inf, -np.inf, 0, 3e38, -3e38, 1e-45, 1], np.float32)

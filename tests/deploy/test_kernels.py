@@ -27,8 +27,8 @@ def compiled(folder, sanitizer):
     subprocess.run([*command, '-c', *network.glob('*.cc')], cwd=folder, check=True)
 
     def build(name):
-        subprocess.run([*command, '-I', network, ROOT / f'tests/deploy/{name}.cc', *folder.glob('*.o'), '-o', folder / name],
-                       check=True)
+        subprocess.run([*command, '-I', network, ROOT / f'tests/deploy/{name}.cc', *folder.glob('*.o'), '-o',
+                        folder / name], check=True)
 
         def answer(kernels, sent):
             done = subprocess.run([folder / name, kernels], input=sent, stdout=subprocess.PIPE)
