@@ -8,7 +8,7 @@ import pytest
 
 from tinynets import doctor, runtime
 from tinynets.doctor import Finding
-from tinynets.kernels import build
+from tinynets.native import build
 
 
 @pytest.mark.parametrize('look, device, driver', [(doctor._ascend, 'Ascend', runtime.ASCEND_DRIVER),
@@ -119,8 +119,8 @@ def test_the_table_has_a_line_a_finding_and_one_a_remedy():
 def test_versions_and_processors_are_this_machines(monkeypatch):
     import numpy
 
-    from tinynets import __version__, kernels
-    monkeypatch.setattr(kernels, 'default_threads', lambda: 7)
+    from tinynets import __version__, native
+    monkeypatch.setattr(native, 'default_threads', lambda: 7)
     monkeypatch.setattr(build, 'usable_vectors', lambda: ['avx2', 'baseline'])
     assert doctor._cpu() == Finding('CPU', 'yes', f'{os.uname().machine}, 7 threads, vectors avx2')
     versions = doctor._versions()
