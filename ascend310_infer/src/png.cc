@@ -439,8 +439,10 @@ class Passes {
 
 // Makes pixels those of samples of 0: what a file does not hold.
 void Clear(const Unpacker &unpack, uint8_t *rgb, size_t pixels) {
+  if (pixels == 0) return;
   const uint8_t zeros[8] = {};
-  for (size_t i = 0; i < pixels; i++) unpack(zeros, 1, rgb + 3 * i, 3);
+  unpack(zeros, 1, rgb, 3);
+  for (size_t done = 1; done < pixels; done *= 2) std::memcpy(rgb + 3 * done, rgb, 3 * std::min(done, pixels - done));
 }
 
 // Unpacks the pixels into `rgb`, which is `stride` bytes wide, and returns how many rows of it are filled: a file may
