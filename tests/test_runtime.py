@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.conftest import ROOT
 from tinynets import runtime
 from tinynets.runtime import check_launch, describe, launched, printable
 from tinynets.training.progress import tell
@@ -303,3 +304,26 @@ def test_workers_started_by_hand_have_their_own_devices(tmp_path):
 def test_data_are_sunk_where_a_device_has_a_queue():
     from tinynets.runtime import sinks_data
     assert [sinks_data(device) for device in ('Ascend', 'GPU', 'CPU')] == [True, True, False]
+
+
+@pytest.mark.parametrize('call', [
+    "from tinynets.deploy.predict import onnx_function; onnx_function('absent.onnx')",
+    'from tinynets.doctor import _onnxruntime; _onnxruntime()',
+    "from tinynets.deploy.quantize import _static; _static('absent.onnx', 'o', '.', [], 'minmax')"],
+    ids=['predict', 'doctor', 'quantize'])
+@pytest.mark.parametrize('own', [None, '0'])
+def test_onnx_runtime_reports_to_nobody_but_by_the_users_wish(call, own, tmp_path):
+    pytest.importorskip('onnxruntime')
+    environment = {name: value for name, value in os.environ.items() if name != 'ORT_DISABLE_TELEMETRY'}
+    environment.update({'TMPDIR': str(tmp_path), 'PYTHONPATH': str(ROOT / 'src')})
+    if own:
+        environment['ORT_DISABLE_TELEMETRY'] = own
+    code = f"""import os, sys
+try:
+    {call}
+except Exception as error:
+    print(error)
+print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"""
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == [f'True {own or 1}'], done.stdout + done.stderr
+    assert own or os.listdir(tmp_path) == []

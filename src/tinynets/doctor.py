@@ -87,8 +87,8 @@ def _library(name: str, compiled: Callable[[], str], without: str) -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    import onnxruntime
-    return Finding('ONNX files', 'yes', f"run by ONNX Runtime, {', '.join(onnxruntime.get_available_providers())}")
+    providers = runtime.onnx_runtime().get_available_providers()
+    return Finding('ONNX files', 'yes', f"run by ONNX Runtime, {', '.join(providers)}")
 
 
 def _program() -> Finding:

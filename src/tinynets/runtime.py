@@ -316,6 +316,17 @@ def graph_engine() -> Iterator[None]:
         ms.set_context(jit_config=before)
 
 
+def onnx_runtime():
+    """Return the module onnxruntime, told not to report models and their use to its makers, as its wheels otherwise do.
+
+    They have done so on Linux since 1.29, and leave a file in the temporary folder. Who sets ORT_DISABLE_TELEMETRY
+    decides it. Raises ImportError where it is not installed.
+    """
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+    import onnxruntime
+    return onnxruntime
+
+
 def sinks_data(device: str) -> bool:
     """Whether the device runs many steps a call, its data fed by a queue on the device."""
     return device in ('Ascend', 'GPU')

@@ -19,6 +19,7 @@ from tinynets.data.layout import kind_of
 from tinynets.data.transforms import EvalTransform
 from tinynets.deploy.manifest import read_manifest
 from tinynets.files import check_text_path
+from tinynets.runtime import onnx_runtime
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
 def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
     """images -> logits by ONNX Runtime. Raises ValueError where it is not installed or the file does not load."""
     try:
-        import onnxruntime
+        onnxruntime = onnx_runtime()
     except ImportError:
         raise ValueError('ONNX files run by onnxruntime, which is not installed: pip install onnxruntime') from None
     try:

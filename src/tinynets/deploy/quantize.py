@@ -20,6 +20,7 @@ from tinynets.deploy.manifest import publish, read_manifest
 from tinynets.deploy.predict import Predictor, finite, load_predictor, onnx_function
 from tinynets.files import workplace
 from tinynets.preprocessing import channels_of
+from tinynets.runtime import onnx_runtime
 from tinynets.tasks.classification.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range per channel
@@ -77,6 +78,7 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
     """Quantise; the number of calibration images."""
     import onnx
     import onnx.version_converter
+    onnx_runtime()
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
