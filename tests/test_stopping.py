@@ -21,6 +21,8 @@ def ready():
 
 def main():
     {body}
+say = stopping._say
+stopping._say = lambda message: (time.sleep(0.3), say(message))  # the last thing: until then the work might continue
 run_entry(main)
 '''
 
@@ -64,6 +66,17 @@ with tempfile.TemporaryDirectory() as folder:
     open(os.path.join(folder, 'half'), 'w').close()
     ready()
     time.sleep(60)''',
+    'writes in a folder': '''
+from tinynets.files import workplace
+with workplace() as folder:
+    ready()
+    while True:
+        open(os.path.join(folder, 'half'), 'w').close()''',
+    'needs a child': '''
+child = subprocess.Popen(['sleep', '60'])
+ready()
+if child.wait():
+    raise ValueError('the child ended badly')''',
     'waits for a child': '''
 child = subprocess.Popen(['sleep', '60'])
 open(os.path.join(FOLDER, 'child'), 'w').write(str(child.pid))

@@ -8,6 +8,7 @@ Interrupted.
 """
 from __future__ import annotations
 
+import _thread
 import contextlib
 import gc
 import os
@@ -30,6 +31,7 @@ TIDYING = 3.0  # seconds for removing temporary files, at most
 at_end: List[Callable[[], None]] = []  # what else is to be done before a stopped process ends
 
 _listening = False
+_ending = False  # by another thread than the main one
 _stops: List['Stop'] = []  # the blocks that are open, the innermost last
 _late: List['Stop'] = []  # those that ended by themselves after a request
 
@@ -74,14 +76,22 @@ def done() -> None:
     """The exit code stands: what comes now comes too late, and must not end the interpreter half-way."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    _hold()
 
 
 def _on_signal(number: int, frame) -> None:
     """In the main thread, as soon as it runs Python again; the thread below may have been faster."""
+    _hold()
     if not _listening:
         _answer(number)
     elif _stops and _stops[-1].deferring:
         _stops[-1].note()
+
+
+def _hold() -> None:
+    """Keep the main thread while another ends the process, whose files and children it would miss and complain of."""
+    while _ending:
+        time.sleep(TIDYING)
 
 
 def _watch(reader: int) -> None:
@@ -101,6 +111,10 @@ def _answer(number: int) -> None:
 
 def end_now(message: str) -> None:
     """End this process with 130: remove temporary folders, end child processes, say the message."""
+    global _ending
+    if threading.current_thread() is not threading.main_thread():
+        _ending = True
+        _thread.interrupt_main()  # its handler holds it
     tidying = threading.Thread(target=_tidy, args=(message,), daemon=True)
     try:
         tidying.start()
