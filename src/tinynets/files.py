@@ -50,6 +50,17 @@ def workplace(folder=None, target=None) -> Iterator[str]:
             os.close(held)
 
 
+@contextlib.contextmanager
+def temporary_files_in(folder: str) -> Iterator[None]:
+    """Let libraries make their temporary files in a folder, a workplace: what a killed process leaves there is removed."""
+    before = tempfile.tempdir
+    tempfile.tempdir = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def remove_workplaces() -> None:
     """Remove this process's own, which end half-way because the process does."""
     for work in list(_workplaces):

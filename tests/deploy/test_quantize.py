@@ -1,6 +1,7 @@
 """Eight bits: the written graph, its score and manifest, and what is refused."""
 import json
 import os
+import tempfile
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ import pytest
 from tinynets.deploy.export import export
 from tinynets.deploy.predict import load_predictor
 from tinynets.deploy.quantize import AccuracyFell, quantize, side_by_side
+from tinynets.files import PREFIX
 
 
 @pytest.fixture(scope='module')
@@ -117,6 +119,21 @@ def test_a_fall_is_that_of_the_quantised_file(exported, tmp_path):
     assert after.score.top1 == 100 and before.score.top1 < 99
     manifest = json.loads((tmp_path / 'again.onnx.json').read_text())['quantization']
     assert (manifest['top1_before'], manifest['top1'], manifest['images']) == (before.score.top1, 100, 60)
+
+
+def test_what_a_kill_would_leave_is_in_a_folder_that_is_removed(exported, tmp_path, monkeypatch):
+    """ONNX Runtime has folders of its own for temporary files, which no later command would know."""
+    model, seen = load_predictor(exported), []
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+
+    def calibration():
+        for image in far(model):
+            seen.extend(path.relative_to(tmp_path) for path in tmp_path.rglob('*'))
+            yield image
+    with pytest.raises(AccuracyFell):
+        quantize(exported, str(tmp_path / 'x.onnx'), calibration(), Answers(model))
+    assert any(path.name == 'augmented_model.onnx' for path in seen) and len({path.parts[0] for path in seen}) == 1
+    assert seen[0].parts[0].startswith(PREFIX) and tempfile.tempdir == str(tmp_path) and not os.listdir(tmp_path)
 
 
 def test_ranges_are_those_of_the_method(exported, tmp_path):

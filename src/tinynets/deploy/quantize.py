@@ -18,7 +18,7 @@ import numpy as np
 
 from tinynets.deploy.manifest import publish, read_manifest
 from tinynets.deploy.predict import Predictor, finite, load_predictor, onnx_function
-from tinynets.files import workplace
+from tinynets.files import temporary_files_in, workplace
 from tinynets.preprocessing import channels_of
 from tinynets.runtime import onnx_runtime
 from tinynets.tasks.classification.evaluate import Result, evaluate
@@ -56,7 +56,8 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, ma
         raise ValueError(f"method '{method}': must be one of {', '.join(METHODS)}")
     with workplace() as folder:
         work = os.path.join(folder, 'quantised.onnx')
-        count = _static(path, work, folder, calibration, method)
+        with temporary_files_in(folder):
+            count = _static(path, work, folder, calibration, method)
         after = finite(work, onnx_function(work))
         scores = [evaluate(predict, dataset, before.transform, batch_size, workers, progress)
                   for predict in (before.predict, after)]
