@@ -8,10 +8,10 @@ Worker 0 speaks to the terminal, the others and the scheduler to files of their 
 """
 from __future__ import annotations
 
-import signal
+import _signal
 
-if __name__ == '__main__':
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until main() listens: no traceback of half-done imports
+if __name__ == '__main__':  # as src/tinynets/early.py
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until main() listens
 
 # isort: split
 import ctypes
@@ -22,6 +22,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
