@@ -220,3 +220,24 @@ def test_an_ascend_has_eight_workers_and_a_cpu_two(monkeypatch):
         monkeypatch.setenv('DEVICE', device)
         for options in ([], ['--split', 'val']):
             assert launch.parse(['eval.py', 'x.ckpt', *options])[2] == count
+
+
+@pytest.mark.parametrize('ignored', [False, True])
+def test_a_hangup_that_nohup_ignores_stays_ignored(ignored, monkeypatch, tmp_path):
+    class Started:
+        def __init__(self, *_):
+            pass
+
+        def wait(self):
+            return 0
+
+        on_signal = close = lambda self, *_: None
+    answered = []
+    monkeypatch.setattr(launch.sys, 'argv', ['launch.py', 'eval.py', 'x.ckpt', '2'])
+    monkeypatch.setenv('DEVICE', 'CPU')
+    monkeypatch.setattr(launch.signal, 'getsignal',
+                        lambda number: signal.SIG_IGN if ignored or number == signal.SIGUSR1 else signal.SIG_DFL)
+    monkeypatch.setattr(launch.signal, 'signal', lambda number, handler: answered.append(number))
+    monkeypatch.setattr(launch, 'Job', Started)
+    assert launch.main() == 0
+    assert set(answered) == {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, *([] if ignored else [signal.SIGHUP])}

@@ -51,6 +51,21 @@ def test_a_log_that_is_lost_is_said_once(capsys):
     assert said.count('\n') == 1 and 'standard output: No space left' in said
 
 
+@pytest.mark.parametrize('options, said', [({}, False), ({'log': False}, False), ({'log': True}, True)])
+def test_only_of_a_log_is_it_said_that_output_is_lost(options, said, monkeypatch):
+    for name in ('stdout', 'stderr'):
+        monkeypatch.setattr(output.sys, name, Broken(0))
+    output.guard(**options)
+    output.guard(log=not said)  # guarded once
+    stdout, stderr = output.sys.stdout, output.sys.stderr
+    stdout.stream.number = errno.ENOSPC
+    print('lost', file=stdout)
+    assert ('standard output: No space left' in stderr.stream.text) is said
+    stderr.stream.text, stderr.stream.number = '', errno.ENOSPC
+    print('lost', file=stderr)
+    assert stderr.stream.text == ''
+
+
 def command(text, *options):
     """A shell line in the project's folder: exit code of its first command, its stderr."""
     done = subprocess.run(['bash', '-c', f'{sys.executable} {text}; echo "${{PIPESTATUS[0]}}" >&2', *options], cwd=ROOT,
