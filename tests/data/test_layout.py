@@ -141,6 +141,13 @@ def test_a_packed_folder_may_have_no_val(tmp_path):
     assert has_validation('mindrecord', str(tmp_path)) and has_validation('digits', None)
 
 
+def test_of_a_folder_that_is_not_there_the_kind_of_the_data_set_decides(tmp_path):
+    """The error that names the folder comes where its images are read."""
+    for folder in (None, '', str(tmp_path / 'none')):
+        assert not has_validation('image_folder', folder)
+        assert has_validation('mindrecord', folder) and has_validation('fashion_mnist', folder)
+
+
 # what is left out
 
 def test_every_ending_that_pillow_reads_is_taken_and_the_others_are_counted(make):
