@@ -5,7 +5,7 @@ import sys
 LAYERS = (  # from above to below; what stands in one row does not import each other
     ('early', 'text', 'commands', 'shipped'),
     ('files', 'cache', 'arguments'),
-    ('parsing', 'output', 'stopping'),
+    ('parsing', 'output', 'stopping', 'settings'),
     ('config', 'pictures', 'preprocessing', 'launch'),
     ('arch',),
     ('native',),

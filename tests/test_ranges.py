@@ -1,8 +1,11 @@
 """Every key's default and range: what is just inside is taken, what is just outside is refused by the key's name."""
+import re
+
 import pytest
 
-from tinynets.config import _RANGES, load_config, to_dict
-from tinynets.study.config import StudyConfig, StudySection
+from tinynets.config import Config, changeable, load_config, to_dict
+from tinynets.settings import rules, settings
+from tinynets.study.config import StudyConfig
 
 TRIPLE, PAIR = '[{0}, 0.5, 0.5]', '[{0}, {1}]'
 # key -> (taken, refused)
@@ -64,7 +67,20 @@ def test_what_is_inside_is_taken_and_what_is_outside_is_refused(key):
 
 
 def test_every_range_is_tried_at_its_ends():
-    assert {*RANGES} == {*_RANGES} and {*STUDY} == {f'study.{name}' for name in StudySection.RANGES}
+    assert {*RANGES} == {*rules(Config)} and {*RANGES, *STUDY} == {*rules(StudyConfig)}
+
+
+def test_every_key_says_in_one_sentence_what_it_does():
+    for key in settings(StudyConfig):
+        assert re.fullmatch(r'[A-Za-z].{10,250}\.', key.help) and key.help.count('. ') == 0, key
+
+
+def test_what_a_resumed_run_may_change():
+    """None of these keys changes what the weights become, except when to stop."""
+    assert changeable() == {
+        'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink', 'train.patience',
+        'train.chance_epochs', 'train.teacher', 'runtime.device', 'runtime.device_id', 'runtime.mode',
+        'runtime.threads', 'runtime.kernels', 'runtime.jit_level'}
 
 
 def test_the_defaults_are_the_published_recipe_and_imagenets_preprocessing():

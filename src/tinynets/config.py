@@ -1,7 +1,7 @@
 """Typed configuration: dataclasses <- YAML file (<- its `base`) <- `--set section.key=value`.
 
-Every key, its type and its default stand here. Unknown keys and wrong types are errors that name file and key. The
-resolved configuration is saved with every run.
+Every key with its type, default, help, range and whether a resumed run may change it is a field here. Unknown keys and
+wrong types are errors that name file and key. The resolved configuration is saved with every run.
 """
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from typing import Any, Iterable, Optional, Tuple
 
 import yaml
 
+from tinynets import settings
 from tinynets.files import user_path
 from tinynets.parsing import parse_yaml, read_yaml
+from tinynets.settings import Rule, above, at_least, increasing, one_of, rules, setting, within
 from tinynets.shipped import RECIPES, recipe
 from tinynets.text import shorten, shown
 
 MOST_BASES = 20  # of one another
+_MOST = 10 ** 9  # larger counts are typing mistakes
 
 
 Channels = typing.Union[Tuple[float, float, float], Tuple[float]]  # of RGB, or of grey images
@@ -28,154 +31,191 @@ Channels = typing.Union[Tuple[float, float, float], Tuple[float]]  # of RGB, or 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network: a name of src/tinynets/arch/zoo.py; `resolution` in pixels replaces the variant's own.
-
-    `in_channels` 1 makes a network of grey images: every image becomes luminance, as Pillow's convert('L') computes it.
-
-    `pretrained` is a file of weights to start from: a .ckpt, or timm's .safetensors or .pth.
-    """
-    name: str = 'tinynet_e'
-    resolution: Optional[int] = None
-    dropout: float = 0.2
-    drop_path: float = 0.0
-    pretrained: Optional[str] = None
-    in_channels: int = 3
+    """The network."""
+    name: str = setting(
+        'tinynet_e', 'Name of the network, as `summary.py --list` prints them, or a scaling such as `ghostnet@r=0.8`.')
+    resolution: Optional[int] = setting(
+        None, "Side of the input images in pixels; null takes the network's own.",
+        Rule(at_least(1, at_most=4096).holds, 'at least 1 pixel, at most 4096'))
+    dropout: float = setting(0.2, 'Share of the features dropped before the classifier.', at_least(0, below=1))
+    drop_path: float = setting(
+        0.0, 'Probability per image that a residual branch is dropped, at full depth; it grows linearly with the depth.',
+        at_least(0, below=1))
+    pretrained: Optional[str] = setting(
+        None, "File of weights to start from: a .ckpt, or timm's .safetensors or .pth.")
+    in_channels: int = setting(
+        3, "Channels of the images: 3 for RGB; 1 for luminance, as Pillow's convert('L') computes it.",
+        Rule(lambda v: v in (1, 3), '3, or 1 for grey images'))
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The images: a name of src/tinynets/data/classification.py, and how they become tensors.
+    """The images, and how they become tensors.
 
-    `dir` is the data set's folder, `workers` the threads that prepare batches, `strict` fails a run on an image that
-    cannot be decoded. `check` decodes every file once at the start (the outcome is remembered). `crop_ratio`, `mean`
-    and `deviation` are the evaluation's; `crop_area`, `crop_aspect` and `flip` the random crop's and the flip's.
-    `holdout` takes so many training images, evenly over the classes, in place of the validation set, which is then not
-    looked at; `images` trains on so many of the others only. Where an image folder has no val/, `val_share` of its
-    images, evenly over the classes and by their names, become the validation set. `fast_decode` decodes of a training
-    JPEG only what its crop needs, at a half, a quarter or an eighth of the size where that suffices; false decodes it
-    whole, by Pillow.
     Of grey images (model.in_channels 1) `mean` and `deviation` are one number each; of three, their luminance is taken.
-    `cache` memory keeps decoded images (which are then whole), auto does so where they take no more than `cache_mb`
-    megabytes, of the training and of the validation set each.
     """
-    name: str = 'digits'
-    dir: Optional[str] = None
-    batch_size: int = 128
-    workers: int = 2
-    strict: bool = False
-    check: bool = True
-    crop_ratio: float = 0.875
-    mean: Channels = (0.485, 0.456, 0.406)  # ImageNet's
-    deviation: Channels = (0.229, 0.224, 0.225)
-    crop_area: Tuple[float, float] = (0.08, 1.0)
-    crop_aspect: Tuple[float, float] = (0.75, 4 / 3)
-    flip: float = 0.5
-    images: Optional[int] = None
-    holdout: int = 0
-    val_share: float = 0.2
-    fast_decode: bool = True
-    cache: str = 'auto'
-    cache_mb: int = 512
+    name: str = setting(
+        'digits', 'Data set: digits, fashion_mnist, image_folder or mindrecord.')
+    dir: Optional[str] = setting(None, 'Folder of the data set.', resumable=True)
+    batch_size: int = setting(128, 'Images per micro-batch on each device.', at_least(1, at_most=2 ** 20))
+    workers: int = setting(2, 'Threads that prepare batches.', within(1, 256), resumable=True)
+    strict: bool = setting(
+        False, 'Whether an image that cannot be decoded fails the run, instead of being left out.', resumable=True)
+    check: bool = setting(
+        True, 'Whether every file is decoded once at the start; the outcome is remembered.', resumable=True)
+    crop_ratio: float = setting(
+        0.875, 'Share of the side that the central crop of evaluation keeps.', within(0.1, 1))
+    mean: Channels = setting(
+        (0.485, 0.456, 0.406), "Mean of each channel, subtracted from pixels of 0 to 1; the default is ImageNet's.",
+        Rule(lambda v: all(-10 <= m <= 10 for m in v), 'numbers of -10 to 10: pixel values are from 0 to 1'))
+    deviation: Channels = setting(
+        (0.229, 0.224, 0.225), 'Standard deviation of each channel, which the difference from the mean is divided by.',
+        Rule(lambda v: all(1e-3 <= s <= 10 for s in v), 'positive numbers of 0.001 to 10: pixel values are from 0 to 1'))
+    crop_area: Tuple[float, float] = setting(
+        (0.08, 1.0), "Smallest and largest share of an image's area that the random crop of training takes.",
+        Rule(increasing(at_most=1), 'two increasing numbers above 0, at most 1'))
+    crop_aspect: Tuple[float, float] = setting(
+        (0.75, 4 / 3), 'Smallest and largest ratio of width to height of the random crop.',
+        Rule(increasing(), 'two increasing positive numbers'))
+    flip: float = setting(0.5, 'Probability that a training image is mirrored left to right.', within(0, 1))
+    images: Optional[int] = setting(
+        None, 'Number of training images to use; null uses all.', at_least(1, at_most=_MOST))
+    holdout: int = setting(
+        0, 'Number of training images, evenly over the classes, to evaluate on instead of the validation set, which is '
+           'then not read.', at_least(0, at_most=_MOST, also=' (0: the validation set itself)'))
+    val_share: float = setting(
+        0.2, 'Share of the images, evenly over the classes and chosen by their names, that becomes the validation set '
+             'of an image folder without val/.', above(0, below=1))
+    fast_decode: bool = setting(
+        True, 'Whether a training JPEG is decoded only where its crop is, at a half, a quarter or an eighth of the size '
+              'where that suffices; false decodes it whole with Pillow.')
+    cache: str = setting(
+        'auto', 'Where decoded images, which are then whole, are kept: memory, or auto for memory if they fit into '
+                '`cache_mb`.', one_of('auto', 'memory', 'off'))
+    cache_mb: int = setting(
+        512, 'Largest cache of decoded images in megabytes, for the training and for the validation set each.',
+        at_least(1, at_most=_MOST))
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What else changes training images (src/tinynets/data/augment.py, mixing.py); all off by default.
-
-    RandAugment: `layers` operations an image (0: off), each run with `probability`, at a magnitude of 0 to 10, normal
-    around `magnitude` with `magnitude_deviation`. Random erasing: `erase` is its chance, `erase_area` and
-    `erase_aspect` the rectangle's, `erase_with` noise or mean what fills it. `mixup` and `cutmix` are the alphas of
-    their Beta distributions (0: off), `mix_switch` is the chance of cutmix where both are on, `mix_probability` a
-    batch's of being mixed.
-    """
-    layers: int = 0
-    magnitude: float = 9.0
-    magnitude_deviation: float = 0.5
-    probability: float = 0.5
-    erase: float = 0.0
-    erase_area: Tuple[float, float] = (0.02, 1 / 3)
-    erase_aspect: Tuple[float, float] = (0.3, 3.3)
-    erase_with: str = 'noise'
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    mix_switch: float = 0.5
-    mix_probability: float = 1.0
+    """What else changes training images: RandAugment, random erasing, mixup and cutmix; all off by default."""
+    layers: int = setting(
+        0, 'RandAugment: operations per image.', within(0, 15, also=' (0: no RandAugment)'))
+    magnitude: float = setting(9.0, 'RandAugment: mean magnitude of an operation.', within(0, 10))
+    magnitude_deviation: float = setting(
+        0.5, 'RandAugment: standard deviation of the magnitude, which is clipped to 0 to 10.', at_least(0))
+    probability: float = setting(0.5, 'RandAugment: probability that a chosen operation is applied.', within(0, 1))
+    erase: float = setting(
+        0.0, 'Random erasing: probability per image.', within(0, 1, also=' (0: no erasing)'))
+    erase_area: Tuple[float, float] = setting(
+        (0.02, 1 / 3), "Random erasing: smallest and largest share of the image's area that is erased.",
+        Rule(increasing(at_most=1), 'two increasing numbers above 0, at most 1'))
+    erase_aspect: Tuple[float, float] = setting(
+        (0.3, 3.3), 'Random erasing: smallest and largest aspect ratio of the rectangle.',
+        Rule(increasing(), 'two increasing positive numbers'))
+    erase_with: str = setting('noise', 'Random erasing: what fills the rectangle.', one_of('noise', 'mean'))
+    mixup: float = setting(
+        0.0, 'mixup: both parameters of its Beta distribution.',
+        Rule(lambda v: v == 0 or v >= 0.01, '0 (no mixup), or at least 0.01'))
+    cutmix: float = setting(
+        0.0, 'cutmix: both parameters of its Beta distribution.',
+        Rule(lambda v: v == 0 or v >= 0.01, '0 (no cutmix), or at least 0.01'))
+    mix_switch: float = setting(0.5, 'Probability of cutmix where mixup and cutmix are both on.', within(0, 1))
+    mix_probability: float = setting(1.0, 'Probability that a batch is mixed.', within(0, 1))
 
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Optimizer and schedule; the defaults are the published recipe (learning rate for batch 128 a device).
-
-    `learning_rate` is for a total batch (of all devices and micro-batches) of `scale_batch` images and is scaled in
-    proportion (Goyal et al., 2017, arXiv:1706.02677); null takes it as it is.
-    `name` and `schedule` are those of src/tinynets/training/optim.py and schedule.py; `epsilon` null is the optimizer's own
-    (rmsprop 1e-3, adamw 1e-8); `rms_decay` is rmsprop's, `momentum` rmsprop's and sgd's, `nesterov` sgd's.
-    """
-    name: str = 'rmsprop'
-    learning_rate: float = 0.048
-    schedule: str = 'exponential'
-    warmup_epochs: float = 3.0
-    warmup_start: float = 1e-6
-    decay_rate: float = 0.97
-    decay_epochs: float = 2.4
-    final_learning_rate: float = 0.0
-    weight_decay: float = 1e-5
-    momentum: float = 0.9
-    rms_decay: float = 0.9
-    epsilon: Optional[float] = None
-    nesterov: bool = False
-    clip_norm: float = 0.0
-    scale_batch: Optional[int] = None
+    """Optimizer and schedule; the defaults are the published recipe (learning rate for batch 128 per device)."""
+    name: str = setting('rmsprop', 'Optimizer: rmsprop, sgd or adamw.')
+    learning_rate: float = setting(
+        0.048, 'Learning rate after the warm-up; see `scale_batch`.', above(0))
+    schedule: str = setting('exponential', 'Schedule of the learning rate: exponential, cosine or constant.')
+    warmup_epochs: float = setting(3.0, 'Epochs in which the learning rate rises linearly.', at_least(0))
+    warmup_start: float = setting(1e-6, 'Learning rate at the first step of the warm-up.', at_least(0))
+    decay_rate: float = setting(
+        0.97, 'Exponential schedule: factor on the learning rate every `decay_epochs`.', above(0, at_most=1))
+    decay_epochs: float = setting(2.4, 'Exponential schedule: epochs from one decay to the next.', above(0))
+    final_learning_rate: float = setting(0.0, 'Cosine schedule: learning rate at the end.', at_least(0))
+    weight_decay: float = setting(
+        1e-5, 'Weight decay of the weights of convolutions and dense layers.', at_least(0))
+    momentum: float = setting(0.9, 'Momentum of rmsprop and sgd.', at_least(0, below=1))
+    rms_decay: float = setting(0.9, 'rmsprop: decay of the mean of squared gradients per step.', at_least(0, below=1))
+    epsilon: Optional[float] = setting(
+        None, 'Added to the denominator of an update; null: 1e-3 for rmsprop, 1e-8 for adamw.',
+        above(0, also=", or null for the optimizer's own"))
+    nesterov: bool = setting(False, 'sgd: whether the momentum is that of Nesterov.')
+    clip_norm: float = setting(
+        0.0, 'Largest norm of all gradients together; larger ones are scaled down to it.',
+        at_least(0, also=' (0: no clipping)'))
+    scale_batch: Optional[int] = setting(
+        None, 'Images of the total batch, of all devices and micro-batches, that `learning_rate` is meant for: it is '
+              'scaled in proportion (Goyal et al., 2017, arXiv:1706.02677); null takes it as it is.',
+        at_least(1, at_most=_MOST, also=', or null for the learning rate as it is'))
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The run: `ema_decay` 0 turns the weight average off; a checkpoint is saved every `save_minutes` and each epoch.
-
-    `patience` ends a run whose top-1 has not risen for so many epochs (0: never); `chance_epochs` stops one that after
-    so many has not come above guessing the most frequent class (0: never). Neither does before 100 updates.
-
-    A step is one update by `accumulate` micro-batches of data.batch_size, run one after another. `teacher` is the
-    checkpoint of a network to learn from: `distill_weight` is its share of the loss, `distill_temperature` softens both
-    (src/tinynets/training/distill.py). `loss_scale` is the first of a dynamic loss scale that doubles after `loss_scale_window`
-    good steps; null: 65536 where runtime.amp computes in float16, else none (src/tinynets/training/precision.py).
-    """
-    epochs: int = 450
-    seed: int = 0
-    label_smoothing: float = 0.1
-    ema_decay: float = 0.9999
-    eval_every: int = 1
-    save_minutes: float = 10.0
-    patience: int = 0
-    chance_epochs: int = 0
-    sink: bool = True
-    accumulate: int = 1
-    teacher: Optional[str] = None
-    distill_weight: float = 0.5
-    distill_temperature: float = 2.0
-    loss_scale: Optional[float] = None
-    loss_scale_window: int = 2000
+    """The run. A step is one update by `accumulate` micro-batches of data.batch_size, run one after another."""
+    epochs: int = setting(450, 'Epochs to train.', at_least(1, at_most=100_000))
+    seed: int = setting(0, 'Seed of the weights, the order of the images and their augmentation.',
+                        within(0, 2 ** 32 - 1))
+    label_smoothing: float = setting(0.1, 'Share of the target spread evenly over all classes.', at_least(0, below=1))
+    ema_decay: float = setting(
+        0.9999, 'Decay of the moving average of the weights per step; the average is evaluated and exported.',
+        at_least(0, below=1, also=' (0: no average)'))
+    eval_every: int = setting(1, 'Epochs from one evaluation to the next.', at_least(1, at_most=_MOST))
+    save_minutes: float = setting(
+        10.0, 'Minutes from one checkpoint to the next; one is also saved at the end of each epoch.', above(0),
+        resumable=True)
+    patience: int = setting(
+        0, 'Epochs without a better top-1 after which the run ends, not before 100 updates.',
+        at_least(0, at_most=_MOST, also=' epochs (0: no early stop)'), resumable=True)
+    chance_epochs: int = setting(
+        0, 'Epochs after which a run ends that does not beat guessing the most frequent class, not before 100 updates.',
+        at_least(0, at_most=_MOST, also=' epochs (0: not looked at)'), resumable=True)
+    sink: bool = setting(
+        True, 'Whether several steps run in one call of the compiled graph where the device supports it.',
+        resumable=True)
+    accumulate: int = setting(1, 'Micro-batches per update.', within(1, 64))
+    teacher: Optional[str] = setting(
+        None, 'Checkpoint of a network to learn from (distillation); a resumed run may move the file, not replace it.',
+        resumable=True)
+    distill_weight: float = setting(0.5, "Share of the teacher's answers in the loss.", within(0, 1))
+    distill_temperature: float = setting(
+        2.0, 'Temperature that softens the logits of teacher and network.', above(0))
+    loss_scale: Optional[float] = setting(
+        None, 'First value of the dynamic loss scale; null: 65536 where runtime.amp computes in float16, else none.',
+        within(1, 1e38, also=", or null for runtime.amp's"))  # float32's largest is 3.4e38
+    loss_scale_window: int = setting(
+        2000, 'Steps without an overflow after which the loss scale doubles.', within(1, 2 ** 31 - 1))
 
 
 @dataclass(frozen=True)
 class RuntimeConfig:
-    """Where it runs: device CPU, Ascend, GPU or auto; mode graph or pynative; `threads` 0: the framework's choice, and
-    for the CPU kernels OMP_NUM_THREADS or all processors.
-
-    `kernels` auto takes the CPU operators of src/tinynets/native where they can be compiled, stock the framework's own.
-    `amp` is mindspore.amp's level of mixed precision in training: O0 all float32, O2 all but the norms in `amp_type`
-    (float16 or bfloat16), O3 everything in float16, auto by its lists of operators. Weights and updates stay float32.
-    `jit_level` is how graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of
-    an Ascend; auto is O1 on an Ascend and O0 elsewhere.
-    """
-    device: str = 'auto'
-    device_id: int = 0
-    mode: str = 'graph'
-    threads: int = 0
-    kernels: str = 'auto'
-    amp: str = 'O0'
-    amp_type: str = 'float16'
-    jit_level: str = 'auto'
+    """Where and how it runs."""
+    device: str = setting(
+        'auto', 'Device; auto is Ascend where MindSpore finds one, else CPU; a GPU must be named explicitly.',
+        one_of('auto', 'CPU', 'Ascend', 'GPU'), resumable=True)
+    device_id: int = setting(0, 'Number of the device on this machine.', at_least(0, at_most=4095), resumable=True)
+    mode: str = setting(
+        'graph', 'Whether networks are compiled (graph) or run operator by operator (pynative).',
+        one_of('graph', 'pynative'), resumable=True)
+    threads: int = setting(
+        0, "Threads of the CPU's operators; 0: the framework's choice, and for the CPU kernels OMP_NUM_THREADS or all "
+           'processors.', at_least(0, at_most=1024, also=" (0: the framework's choice)"), resumable=True)
+    kernels: str = setting(
+        'auto', "CPU operators: auto takes the package's C++ ones where they can be compiled, stock the framework's.",
+        one_of('auto', 'stock'), resumable=True)
+    amp: str = setting(
+        'O0', "Level of mixed precision in training (mindspore.amp's): O0 all float32, O2 all but the norms in "
+              '`amp_type`, O3 everything in float16, auto by its lists of operators; weights and updates stay float32.',
+        one_of('O0', 'O2', 'O3', 'auto'))
+    amp_type: str = setting('float16', 'Type of mixed precision.', one_of('float16', 'bfloat16'))
+    jit_level: str = setting(
+        'auto', 'How graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of '
+                'an Ascend; auto is O1 on an Ascend and O0 elsewhere.', one_of('auto', 'O0', 'O1', 'O2'), resumable=True)
 
 
 @dataclass(frozen=True)
@@ -189,85 +229,19 @@ class Config:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
-_MOST = 10 ** 9  # larger counts are typing mistakes
-
 PATHS = (('model', 'pretrained'), ('data', 'dir'), ('train', 'teacher'), ('study', 'formula'))  # keys that hold one
 
-# key -> (holds, what is allowed); whatever a type cannot say
-_RANGES = {
-    'data.batch_size': (lambda v: 1 <= v <= 2 ** 20, 'at least 1, at most 2^20'),
-    'data.workers': (lambda v: 1 <= v <= 256, '1 to 256'),
-    'data.crop_ratio': (lambda v: 0.1 <= v <= 1, '0.1 to 1'),
-    'data.mean': (lambda v: all(-10 <= m <= 10 for m in v), 'numbers of -10 to 10: pixel values are from 0 to 1'),
-    'data.deviation': (lambda v: all(1e-3 <= s <= 10 for s in v),
-                       'positive numbers of 0.001 to 10: pixel values are from 0 to 1'),
-    'data.crop_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
-    'data.crop_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
-    'data.flip': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'data.images': (lambda v: v is None or 1 <= v <= _MOST, 'at least 1, at most 10^9'),
-    'data.cache': (lambda v: v in ('auto', 'memory', 'off'), 'auto, memory or off'),
-    'data.cache_mb': (lambda v: 1 <= v <= _MOST, 'at least 1, at most 10^9'),
-    'data.holdout': (lambda v: 0 <= v <= _MOST, 'at least 0, at most 10^9 (0: the validation set itself)'),
-    'data.val_share': (lambda v: 0 < v < 1, 'above 0, below 1'),
-    'augment.layers': (lambda v: 0 <= v <= 15, '0 to 15 (0: no RandAugment)'),
-    'augment.magnitude': (lambda v: 0 <= v <= 10, '0 to 10'),
-    'augment.magnitude_deviation': (lambda v: v >= 0, 'at least 0'),
-    'augment.probability': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'augment.erase': (lambda v: 0 <= v <= 1, '0 to 1 (0: no erasing)'),
-    'augment.erase_area': (lambda v: 0 < v[0] <= v[1] <= 1, 'two increasing numbers above 0, at most 1'),
-    'augment.erase_aspect': (lambda v: 0 < v[0] <= v[1], 'two increasing positive numbers'),
-    'augment.erase_with': (lambda v: v in ('noise', 'mean'), 'noise or mean'),
-    'augment.mixup': (lambda v: v == 0 or v >= 0.01, '0 (no mixup), or at least 0.01'),
-    'augment.cutmix': (lambda v: v == 0 or v >= 0.01, '0 (no cutmix), or at least 0.01'),
-    'augment.mix_switch': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'augment.mix_probability': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'model.resolution': (lambda v: v is None or 1 <= v <= 4096, 'at least 1 pixel, at most 4096'),
-    'model.in_channels': (lambda v: v in (1, 3), '3, or 1 for grey images'),
-    'model.dropout': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
-    'model.drop_path': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
-    'optim.learning_rate': (lambda v: v > 0, 'above 0'),
-    'optim.warmup_start': (lambda v: v >= 0, 'at least 0'),
-    'optim.final_learning_rate': (lambda v: v >= 0, 'at least 0'),
-    'optim.decay_rate': (lambda v: 0 < v <= 1, 'above 0, at most 1'),
-    'optim.momentum': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
-    'optim.rms_decay': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
-    'optim.warmup_epochs': (lambda v: v >= 0, 'at least 0'),
-    'optim.decay_epochs': (lambda v: v > 0, 'above 0'),
-    'optim.epsilon': (lambda v: v is None or v > 0, "above 0, or null for the optimizer's own"),
-    'optim.weight_decay': (lambda v: v >= 0, 'at least 0'),
-    'optim.clip_norm': (lambda v: v >= 0, 'at least 0 (0: no clipping)'),
-    'optim.scale_batch': (lambda v: v is None or 1 <= v <= _MOST,
-                          'at least 1, at most 10^9, or null for the learning rate as it is'),
-    'train.accumulate': (lambda v: 1 <= v <= 64, '1 to 64'),
-    'train.distill_weight': (lambda v: 0 <= v <= 1, '0 to 1'),
-    'train.distill_temperature': (lambda v: v > 0, 'above 0'),
-    'train.loss_scale': (lambda v: v is None or 1 <= v <= 1e38, "1 to 1e38, or null for runtime.amp's"),  # float32
-    'train.loss_scale_window': (lambda v: 1 <= v < 2**31, '1 to 2^31 - 1'),
-    'train.epochs': (lambda v: 1 <= v <= 100_000, 'at least 1, at most 100,000'),
-    'train.seed': (lambda v: 0 <= v < 2**32, '0 to 2^32 - 1'),
-    'train.eval_every': (lambda v: 1 <= v <= _MOST, 'at least 1, at most 10^9'),
-    'train.label_smoothing': (lambda v: 0 <= v < 1, 'at least 0, below 1'),
-    'train.ema_decay': (lambda v: 0 <= v < 1, 'at least 0, below 1 (0: no average)'),
-    'train.save_minutes': (lambda v: v > 0, 'above 0'),
-    'train.patience': (lambda v: 0 <= v <= _MOST, 'at least 0, at most 10^9 epochs (0: no early stop)'),
-    'train.chance_epochs': (lambda v: 0 <= v <= _MOST, 'at least 0, at most 10^9 epochs (0: not looked at)'),
-    'runtime.device': (lambda v: v in ('auto', 'CPU', 'Ascend', 'GPU'), 'auto, CPU, Ascend or GPU'),
-    'runtime.mode': (lambda v: v in ('graph', 'pynative'), 'graph or pynative'),
-    'runtime.device_id': (lambda v: 0 <= v <= 4095, 'at least 0, at most 4095'),
-    'runtime.kernels': (lambda v: v in ('auto', 'stock'), 'auto or stock'),
-    'runtime.amp': (lambda v: v in ('O0', 'O2', 'O3', 'auto'), 'O0, O2, O3 or auto'),
-    'runtime.amp_type': (lambda v: v in ('float16', 'bfloat16'), 'float16 or bfloat16'),
-    'runtime.jit_level': (lambda v: v in ('auto', 'O0', 'O1', 'O2'), 'auto, O0, O1 or O2'),
-    'runtime.threads': (lambda v: 0 <= v <= 1024, "at least 0, at most 1024 (0: the framework's choice)"),
-}
+def changeable(kind: type = Config) -> typing.Set[str]:
+    """Return the names (`section.key`) of the keys that a resumed run may change."""
+    return settings.changeable(kind)
 
 
 def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind: type = Config) -> Config:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
 
-    `kind` is Config or a subclass with more sections; a section with `RANGES` of its own is checked by them too. A file
-    may say `base: other.yaml`, a path from its own folder: its keys then replace those of the other file. Other paths
-    are taken from the current folder, and come back whole.
+    `kind` is Config or a subclass with more sections. A file may say `base: other.yaml`, a path from its
+    own folder: its keys then replace those of the other file. Other paths are taken from the current folder, and come
+    back absolute.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
     unknown section or key, a wrong type, a value out of range or files that are each other's base.
@@ -409,12 +383,8 @@ def _convert(kind: Any, value: Any, source: str, key: str) -> Any:
 
 
 def _check_ranges(config: Config, source: str, replaced: Iterable[str] = ()) -> None:
-    ranges = dict(_RANGES)
-    for section in dataclasses.fields(config):
-        for name, rule in getattr(getattr(config, section.name), 'RANGES', {}).items():
-            ranges[f'{section.name}.{name}'] = rule
-    for key, (holds, allowed) in ranges.items():
+    for key, rule in rules(type(config)).items():
         section, name = key.split('.')
         value = getattr(getattr(config, section), name)
-        if not holds(value):
-            raise ValueError(f"{'--set' if key in replaced else source}: {key}={shown(value)} must be {allowed}")
+        if not rule.holds(value):
+            raise ValueError(f"{'--set' if key in replaced else source}: {key}={shown(value)} must be {rule.allowed}")

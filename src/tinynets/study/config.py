@@ -9,52 +9,46 @@ from typing import Dict, Iterable, List, Optional, Tuple
 
 from tinynets.arch import COSTS, MACS, NetSpec, resolve
 from tinynets.arch.zoo import BASES
-from tinynets.config import PATHS, Config, ModelConfig, load_config
+from tinynets.config import PATHS, Config, ModelConfig, changeable, load_config
 from tinynets.formula import RULES, Budget, Formula, design
 from tinynets.formula.budget import base_network, parse_amount
 from tinynets.formula.sampling import Space, draw
+from tinynets.settings import GROWS, Rule, above, at_least, increasing, setting, settings, within
+
+_RANGE = Rule(increasing(), 'two increasing numbers above 0')
 
 
 @dataclass(frozen=True)
 class StudySection:
-    """What is measured.
-
-    `trials` networks are drawn from the ranges `r`, `d`, `w` whose `cost` is `budget` times the base's. `networks` are
-    given ones: names of src/tinynets/arch/zoo.py, or a rule and its budget, `tiny:5M`, by `formula` (a file; default: the
-    published one). `base_resolution` in pixels. `seed` is the draw's; every network is trained `seeds` times. A trial
-    that fails is tried `retries` times more, one that takes longer than `timeout_minutes` has failed. `workers` run at
-    once on this machine. Checkpoints of finished trials are deleted unless `keep_checkpoints`.
-    """
-    base: str = 'efficientnet_b0'
-    base_resolution: Optional[int] = None
-    r: Tuple[float, float] = (0.35, 1.3)
-    d: Tuple[float, float] = (0.35, 1.6)
-    w: Tuple[float, float] = (0.35, 1.4)
-    budget: Tuple[float, float] = (0.03, 1.05)
-    cost: str = MACS.name
-    trials: int = 0
-    networks: Tuple[str, ...] = ()
-    formula: Optional[str] = None
-    seed: int = 0
-    seeds: int = 1
-    retries: int = 1
-    workers: int = 1
-    timeout_minutes: Optional[float] = None
-    keep_checkpoints: bool = False
-
-    RANGES = {
-        'base': (lambda v: v in BASES, f'one of {", ".join(BASES)}'),
-        'base_resolution': (lambda v: v is None or v >= 8, 'at least 8 pixels'),
-        'cost': (lambda v: v in COSTS, f'one of {", ".join(COSTS)}'),
-        'trials': (lambda v: 0 <= v <= 100_000, 'at least 0, at most 100,000'),
-        'networks': (lambda v: len(v) <= 10_000, 'up to 10,000 names'),
-        'seed': (lambda v: 0 <= v < 2 ** 32, '0 to 2^32 - 1'),
-        'seeds': (lambda v: 1 <= v <= 1000, 'at least 1, at most 1000'),
-        'retries': (lambda v: 0 <= v <= 1000, 'at least 0, at most 1000'),
-        'workers': (lambda v: 1 <= v <= 256, 'at least 1, at most 256'),
-        'timeout_minutes': (lambda v: v is None or v > 0, 'above 0, or null for no limit'),
-        **{name: (lambda v: 0 < v[0] <= v[1], 'two increasing numbers above 0') for name in ('r', 'd', 'w', 'budget')},
-    }
+    """What a study measures."""
+    base: str = setting('efficientnet_b0', 'Base network that is scaled.',
+                        Rule(lambda v: v in BASES, f'one of {", ".join(BASES)}'))
+    base_resolution: Optional[int] = setting(
+        None, "Resolution of the base in pixels; null takes the network's own.",
+        Rule(at_least(8).holds, 'at least 8 pixels'))
+    r: Tuple[float, float] = setting((0.35, 1.3), 'Smallest and largest factor on the resolution.', _RANGE)
+    d: Tuple[float, float] = setting((0.35, 1.6), 'Smallest and largest factor on the depth.', _RANGE)
+    w: Tuple[float, float] = setting((0.35, 1.4), 'Smallest and largest factor on the width.', _RANGE)
+    budget: Tuple[float, float] = setting(
+        (0.03, 1.05), "Smallest and largest cost of a drawn network, as a share of the base's.", _RANGE)
+    cost: str = setting(MACS.name, 'Cost that `budget` is given in.',
+                        Rule(lambda v: v in COSTS, f'one of {", ".join(COSTS)}'))
+    trials: int = setting(0, 'Number of networks drawn from the ranges `r`, `d`, `w` and `budget`.',
+                          at_least(0, at_most=100_000), resumable=GROWS)
+    networks: Tuple[str, ...] = setting(
+        (), 'Networks to train besides the drawn ones: names, or a rule and its budget such as `tiny:5M`.',
+        Rule(lambda v: len(v) <= 10_000, 'up to 10,000 names'), resumable=GROWS)
+    formula: Optional[str] = setting(
+        None, 'File of the formula that rules in `networks` use; null takes the published one.')
+    seed: int = setting(0, 'Seed of the draw.', within(0, 2 ** 32 - 1))
+    seeds: int = setting(1, 'Trainings per network, each with its own seed.', at_least(1, at_most=1000), resumable=GROWS)
+    retries: int = setting(1, 'Times that a failed trial is run again.', at_least(0, at_most=1000), resumable=True)
+    workers: int = setting(1, 'Trials run at once on this machine.', at_least(1, at_most=256), resumable=True)
+    timeout_minutes: Optional[float] = setting(
+        None, 'Minutes after which a trial is stopped and has failed.', above(0, also=', or null for no limit'),
+        resumable=True)
+    keep_checkpoints: bool = setting(
+        False, 'Whether checkpoints of finished trials are kept.', resumable=True)
 
 
 @dataclass(frozen=True)
@@ -71,10 +65,11 @@ class Candidate:
     label: str
 
 
-MAY_GROW = ('study.trials', 'study.networks', 'study.seeds')  # more of them extend a study
-MAY_CHANGE = ('study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_checkpoints',
-              'data.dir', 'data.workers', 'data.check', 'train.save_minutes', 'runtime.device', 'runtime.device_id',
-              'runtime.mode', 'runtime.threads', 'runtime.kernels')
+MAY_GROW = {key.name for key in settings(StudyConfig) if key.resumable == GROWS}  # more of them extend a study
+# a trial must be trained as those before it: fewer keys of a training are free here than when one run resumes
+MAY_CHANGE = {key for key in changeable(StudyConfig) if key.startswith('study.')} | {
+    'data.dir', 'data.workers', 'data.check', 'train.save_minutes', 'runtime.device', 'runtime.device_id',
+    'runtime.mode', 'runtime.threads', 'runtime.kernels'}
 
 
 def load_study(path: Optional[str], overrides: Iterable[str] = ()) -> StudyConfig:
