@@ -1,6 +1,8 @@
 """What the pages under docs/ say against the code and the files it is said of."""
 import csv
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -56,6 +58,13 @@ def test_every_link_leads_somewhere(root):
         for target, _, _ in re.findall(r'\]\(((?!http)[^)#]*)(#([^)]*))?\)', page.read_text()):
             path = page.parent / target if target else page
             assert path.exists(), (page, target)
+
+
+def test_the_page_of_configuration_keys_is_what_the_fields_say(root):
+    done = subprocess.run([sys.executable, root / 'docs/configuration.py'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (root / 'docs/configuration.md').read_text() == done.stdout, (
+        'print the page again: PYTHONPATH=src python docs/configuration.py > docs/configuration.md')
 
 
 @pytest.mark.parametrize('path', ['configs', 'configs/imagenet'])
