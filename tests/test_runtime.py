@@ -327,3 +327,20 @@ print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"""
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1:] == [f'True {own or 1}'], done.stdout + done.stderr
     assert own or os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('error', ['MemoryError()', "ImportError('lib.so: failed to map segment from shared object')",
+                                   'RuntimeError("can\'t start new thread")', "OSError(28, 'No space left on device')"])
+def test_where_the_machine_lacks_something_nothing_follows_the_line(error):
+    """At the interpreter's end a framework that was loaded by half would abort."""
+    code = f"""import atexit, os
+from tinynets.runtime import run_entry
+atexit.register(os.abort)
+def main():
+    print('printed')
+    raise {error}
+run_entry(main)"""
+    done = subprocess.run([sys.executable, '-c', code], env={**os.environ, 'PYTHONPATH': str(ROOT / 'src')},
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count('\n')) == (2, 'printed\n', 1), done
+    assert done.stderr.startswith('error: ')

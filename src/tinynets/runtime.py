@@ -342,6 +342,7 @@ def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
     """
     output.guard(log)  # first: it closes the gaps that other descriptors would fill
     stopping.listen()
+    crippled = False
     try:
         code = main() or 0
     except SystemExit as end:  # argparse
@@ -355,10 +356,13 @@ def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
         if os.environ.get('TINYNETS_DEBUG') or not a_line:
             raise
         code = _failed(f'error: {describe(error)}', USER_ERROR)
+        crippled = bool(lacking(error))
     lost = output.lost_output()
     if lost and not log and not code:
         code = _failed(f'error: standard output: {lost.strerror}; what was to be printed is lost', USER_ERROR)
     stopping.done()
+    if crippled:  # a framework that was loaded by half, or lacks memory to tidy up, aborts at the interpreter's end
+        os._exit(code)
     sys.exit(code)
 
 
