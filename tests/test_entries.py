@@ -118,6 +118,22 @@ def test_export_says_size_and_difference_of_each_file(checkpoint, command, tmp_p
     assert manifest['cost']['macs'] == manifest_macs(manifest)
 
 
+@pytest.mark.parametrize('device, formats, configured', [
+    ('auto', 'MINDIR', 'CPU'), ('auto', 'onnx, mindir', 'CPU'), ('auto', 'AIR', 'auto'), ('auto', 'ONNX,air', 'auto'),
+    ('Ascend', 'MINDIR', 'Ascend'), ('GPU', 'ONNX', 'GPU'), ('CPU', 'AIR', 'CPU')])
+def test_an_export_runs_on_the_device_that_is_named_else_on_the_cpu_but_for_air(device, formats, configured, command,
+                                                                                monkeypatch):
+    from tinynets.cli import export as cli
+    from tinynets.deploy import export
+    asked = []
+    monkeypatch.setattr(cli, 'configure', asked.append)
+    monkeypatch.setattr(export, 'export', lambda *arguments: asked.append(arguments) or [])
+    code, _, said = command('export.py', '--checkpoint', 'runs/x/best.ckpt', '--format', formats, '--device', device)
+    names = [name.strip().upper() for name in formats.split(',')]
+    assert code == 0 and asked == [configured, ('runs/x/best.ckpt', names, os.path.join('runs/x', 'export'), 'auto')]
+    assert ('AIR is deprecated' in said) is ('AIR' in names)
+
+
 def manifest_macs(manifest):
     from tinynets.arch import expand, measure, resolve
     return measure(expand(resolve(manifest['network']['name'], num_classes=10))).macs

@@ -120,6 +120,9 @@ HOSTILE = {  # title -> (pickle, words of the error)
     'nothing': (b'}', 'no state dictionary'),
     'a number in place of weights': (mapping({'state_dict': number(3)}), "under 'state_dict' no state dictionary"),
     'another persistent thing': (row(text('module'), b'N', b'N', b'N', b'N') + b'Q', 'more than a state dictionary'),
+    'a view of a storage': (mapping({'a': tensor(row(text('storage'), name('torch', 'FloatStorage'), text('0'),
+                                                     text('cpu'), number(4), row(text('1'), number(0), number(4)))
+                                                 + b'Q')}), 'more than a state dictionary'),
     'a storage outside': (mapping({'a': tensor(storage('../../../etc/passwd'))}), 'is missing in it'),
     'a storage that is missing': (mapping({'a': tensor(storage('1'))}), 'is missing in it'),
     'a storage of more numbers': (mapping({'a': tensor(storage('0', count=5))}), '16 bytes, not 5 numbers of 4'),
@@ -135,6 +138,13 @@ HOSTILE = {  # title -> (pickle, words of the error)
     'a negative stride': (mapping({'a': tensor(storage('0'), (2,), (-1,), 2)}), 'no whole number'),
     'more shape than strides': (mapping({'a': tensor(storage('0'), (2, 1), (1,))}), '2 axes and 1 strides'),
 }
+
+
+def test_a_storage_that_is_no_view_may_say_so(tmp_path):
+    """As torch.save wrote it before release 1.6: its last field is None."""
+    whole = row(text('storage'), name('torch', 'FloatStorage'), text('0'), text('cpu'), number(4), b'N') + b'Q'
+    archives.write(tmp_path / 'x.pth', mapping({'a': tensor(whole)}), {'0': FOUR})
+    np.testing.assert_array_equal(read(str(tmp_path / 'x.pth'))['a'], np.frombuffer(FOUR, '<f4'))
 
 
 @pytest.mark.parametrize('title', HOSTILE)
