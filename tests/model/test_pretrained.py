@@ -97,6 +97,10 @@ def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, state):
             {**state, 'classifier.weight': np.zeros((4, 1280), np.float32)})  # and a bias of 5
     refused('classifier.weight is .4, 7.', {**state, 'classifier.weight': np.zeros((4, 7), np.float32),
                                             'classifier.bias': np.zeros(4, np.float32)})  # of another network
+    for name, shape in (('classifier.bias', ()), ('classifier.bias', (4, 1)), ('classifier.weight', (4,)),
+                        ('conv_stem.weight', ()), ('conv_stem.weight', (8,))):
+        refused(f'shape differs: {name} is \\({", ".join(map(str, shape))},?\\), the network has',
+                {**state, name: np.zeros(shape, np.float32)})
     refused('not finite', {**state, 'bn1.bias': np.full(32, np.nan, np.float32)})
     refused('bn1.bias holds int64', {**state, 'bn1.bias': np.zeros(32, np.int64)})
     refused('is no name of a weight', {**state, 'a\x1b[2J': np.zeros(1, np.float32)})
