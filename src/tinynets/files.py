@@ -99,7 +99,8 @@ def named_errors(path, folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename and not str(error.filename).startswith(os.path.join(folder, PREFIX)):
+        names = [str(name) for name in (error.filename, error.filename2) if name]  # of a copy the source and the target
+        if error.errno is None or names and not any(name.startswith(os.path.join(folder, PREFIX)) for name in names):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
 

@@ -24,7 +24,7 @@ LACKING = {  # what a machine lacks: the system's error numbers, and words of th
                   r"can't start new thread|Resource temporarily unavailable|Too many open files"),
 }
 ADVICE = {'memory': 'out of memory; a smaller batch, image or network needs less',
-          'processes': 'the system allows no more threads, processes or open files; ulimit -u and ulimit -n show the '
+          'processes': 'the system allows no more threads, processes or open files; ulimit -u, -n and -v show the '
                        'limits'}
 
 _warned: Set[str] = set()

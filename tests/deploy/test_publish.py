@@ -1,6 +1,8 @@
 """A model file and its manifest are replaced as one, whenever the process is killed; what it leaves is cleaned up."""
+import errno
 import json
 import os
+import resource
 import shutil
 import signal
 
@@ -150,3 +152,22 @@ def test_a_full_disk_leaves_the_old_pair_and_names_the_file(tmp_path, monkeypatc
                 publishing(tmp_path, NEW)
             assert error.value.filename == str(tmp_path / 'out' / 'net.onnx')
         assert pair(tmp_path) == (OLD, 'raw') and sorted(os.listdir(tmp_path / 'out')) == ['net.onnx', 'net.onnx.json']
+
+
+@pytest.mark.parametrize('limit', [0, 9_000])
+def test_a_copy_that_does_not_fit_names_the_file_that_was_to_be(limit, tmp_path):
+    """Python's error of a copy names the source first, a file in another hidden folder."""
+    (tmp_path / 'out').mkdir()
+    publishing(tmp_path, OLD)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OSError) as error, files.workplace(tmp_path) as folder:
+        work = os.path.join(folder, 'work')
+        with open(work, 'wb') as file:
+            file.write(bytes(100_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            publish(work, str(tmp_path / 'out' / 'net.onnx'), ABOUT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.errno == errno.EFBIG and error.value.filename == str(tmp_path / 'out' / 'net.onnx')
+    assert pair(tmp_path) == (OLD, 'raw') and sorted(os.listdir(tmp_path / 'out')) == ['net.onnx', 'net.onnx.json']
