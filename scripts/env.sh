@@ -10,7 +10,8 @@ for candidate in "${candidates[@]}"; do
     ready || { "$candidate" -c "$supported" && "$candidate" -m venv "$venv"; } >/dev/null 2>&1 || continue
 done
 ready || { echo "error: cannot make $venv with Python 3.10 to 3.12; install one with its venv module (Debian:" \
-    "apt-get install python3-venv) or name it: PYTHON=/path/to/python3.11. A broken .venv must be moved away." >&2; return 2; }
+    "apt-get install python3-venv) or name it: PYTHON=/path/to/python3.11. A broken .venv must be moved away." >&2
+    return 2; }
 wanted=$(cat "$ROOT"/requirements*.txt | cksum)
 if [ "$(cat "$venv/installed-$1" 2>/dev/null)" != "$wanted" ]; then
     echo "installing $1 into .venv" >&2

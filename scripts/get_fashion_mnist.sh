@@ -7,7 +7,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 deb=${DEB:+$(realpath "$DEB")}
 [ -n "$deb" ] || (cd "$work" && apt-get download dataset-fashion-mnist >&2) || {
-    echo "error: apt-get cannot download dataset-fashion-mnist; try apt-get update, or give the package: DEB=file.deb" >&2; exit 2; }
+    echo "error: apt-get cannot download dataset-fashion-mnist; try apt-get update, or name a package: DEB=file.deb" >&2
+    exit 2; }
 dpkg-deb -x "${deb:-$(echo "$work"/*.deb)}" "$work/tree"
 mkdir -p "$target"
 cp "$work"/tree/usr/share/datasets/fashion-mnist/*-ubyte.gz "$target/"

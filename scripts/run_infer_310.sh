@@ -31,11 +31,13 @@ fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../ascend310_infer" && pwd)
 build=${BUILD:-$here/build}
 [ -x "$build/tinynet_infer" ] || bash "$here/build.sh" >&2 || exit 2
-[ -x "$build/tinynet_infer" ] || fail 'no MindSpore Lite; bash scripts/get_mindspore_lite.sh, or set MINDSPORE_LITE_HOME'
+[ -x "$build/tinynet_infer" ] ||
+    fail 'no MindSpore Lite; bash scripts/get_mindspore_lite.sh, or set MINDSPORE_LITE_HOME'
 if [ -f "$onnx" ] && [ -f "$onnx.json" ] &&
     ! refusal=$("$build/tinynet_infer" --check --model "$model" "${check[@]}" 2>&1 | tail -n 1)
 then
-    [ -x "$build/lite_convert" ] || fail "${refusal#error: }; and this MindSpore Lite has no library that converts $onnx"
+    [ -x "$build/lite_convert" ] ||
+        fail "${refusal#error: }; and this MindSpore Lite has no library that converts $onnx"
     made=$({ cat "$onnx" "$onnx.json"; sdk; [ "$device" != ascend ] || { echo "${goal[*]}"; cann; }; } | sha256sum)
     made=$build/models/${made:0:16}
     [ -d "$made" ] || { echo "converting $onnx for this MindSpore Lite${goal[*]:+ on an Ascend}" >&2

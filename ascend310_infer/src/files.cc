@@ -144,7 +144,8 @@ Labels::Labels(const std::string &csv, const std::vector<std::string> &class_nam
     } else if (i > 0 || fields.size() != 2) {  // the first line may name the columns
       const bool plain = fields.size() != 2 || IsAscii(fields[1]);
       refuse(std::string("must be file,class with a class of the manifest") +
-             (plain ? "" : "; names are compared byte by byte, so accents must be composed, or not, as they are there"));
+             (plain ? ""
+                    : "; names are compared byte by byte, so accents must be composed, or not, as they are there"));
     }
   }
   if (classes_.empty()) throw UserError(csv + ": no labels in it");

@@ -204,7 +204,8 @@ std::string DarkImages(const std::vector<std::string> &images, const Outcome &ou
   while (highest >> bits) bits++;
   return Grouped(dark) + " of " + Grouped(wide.size()) + " images with 16-bit samples have none above " +
          Grouped((size_t{256} << bits) - 1) + " (" + std::to_string(8 + bits) + " bits) and stay dark, in " +
-         std::to_string(1 << bits) + " of 256 grey levels: scale their samples to 16 bits, or to 8; the first is " + first;
+         std::to_string(1 << bits) + " of 256 grey levels: scale their samples to 16 bits, or to 8; the first is " +
+         first;
 }
 
 }  // namespace tinynets

@@ -1,7 +1,7 @@
-// Cases in, outputs out, by the kernels that the argument names. A case is ten int32: what (0 a convolution, 1 a depthwise
-// one, 2 a pointwise one with SiLU, then a depthwise one), kernel, stride, inputs, outputs, height, width, the activation,
-// the one of the sum with a residual (-1: there is no residual), totals (0 or 1); then, as float32, weights, bias, for 2 the
-// depthwise weights and bias, x, and the residual where there is one.
+// Cases in, outputs out, by the kernels that the argument names. A case is ten int32: what (0 a convolution, 1 a
+// depthwise one, 2 a pointwise one with SiLU, then a depthwise one), kernel, stride, inputs, outputs, height, width,
+// the activation, the one of the sum with a residual (-1: there is no residual), totals (0 or 1); then, as float32,
+// weights, bias, for 2 the depthwise weights and bias, x, and the residual where there is one.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -53,8 +53,8 @@ int main(int, char **argv) {
         Convolution(kernels, kernel, stride, inputs, outputs, weights.data(), bias.data())(
             x.data(), height, width, {row, from, 1}, y.data(), finish, share, &scratch);
       } else if (n[0] == 1) {
-        Depthwise(kernels, kernel, stride, outputs, weights.data(), bias.data())(x.data(), height, width, y.data(), finish,
-                                                                                share, &scratch);
+        Depthwise(kernels, kernel, stride, outputs, weights.data(), bias.data())(
+            x.data(), height, width, y.data(), finish, share, &scratch);
       } else {
         Expansion(std::make_shared<const Convolution>(kernels, 1, 1, inputs, outputs, weights.data(), bias.data()),
                   Activation::SILU,

@@ -1,9 +1,9 @@
 // Networks in, logits out, by the kernels that the argument names. A network is six int32: how many operators, images,
-// threads, and a side, a side and channels of the input; then its operators, each nine int32: what (an Operation::Kind),
-// which tensors it reads (0 the input, i what operator i made, counted from 1; the second -1 where there is none), kernel,
-// stride, activation and the output's three sides; and, as float32, scale and shift, and a convolution's weights and bias;
-// then the images. Out come how many operators the network has, 0 where it
-// is refused, and the logits of one thread and those of a team, all float32.
+// threads, and a side, a side and channels of the input; then its operators, each nine int32: what (an
+// Operation::Kind), which tensors it reads (0 the input, i what operator i made, counted from 1; the second -1 where
+// there is none), kernel, stride, activation and the output's three sides; and, as float32, scale and shift, and a
+// convolution's weights and bias; then the images. Out come how many operators the network has, 0 where it is refused,
+// and the logits of one thread and those of a team, all float32.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
