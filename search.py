@@ -1,4 +1,7 @@
-"""A study, many networks trained and scored: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
+"""Run a study: train and score many networks.
+
+    python search.py [run|status|export] --config configs/study/digits.yaml
+"""
 import os
 import sys
 

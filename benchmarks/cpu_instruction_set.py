@@ -66,7 +66,8 @@ def main() -> None:
             continue
         workers = {name: subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), '--worker', row], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, bufsize=1, env={**os.environ, 'ONEDNN_MAX_CPU_ISA': name, 'PYTHONPATH': os.path.join(ROOT, 'src')})
+            text=True, bufsize=1,
+            env={**os.environ, 'ONEDNN_MAX_CPU_ISA': name, 'PYTHONPATH': os.path.join(ROOT, 'src')})
             for name in args.sets}
         for process in workers.values():
             process.stdout.readline()

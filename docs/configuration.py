@@ -19,8 +19,9 @@ precedence. A file may start from another one (`base: other.yaml`) and give only
 and values out of range are errors that name file and key. `tinynets train --resume` continues a run as it was started:
 only keys with "yes" in the last column may be changed then. "may grow" is for studies: the number may be raised, the
 list extended."""
-SECTIONS = {'study': ('Read by `tinynets search`; the other sections configure every trial, and of them a study that continues may '
-                      'change only those of where data is, how it is read and what it runs on.')}
+SECTIONS = {'study': 'Read by `tinynets search`; the other sections configure every trial. A study that continues may\n'
+                     'change fewer of their keys than a single run: where data is, how it is read, what it runs on.'}
+COLUMNS = ('key', 'type', 'default', 'range', 'what it does', 'resume')
 TYPES = {'int': 'whole number', 'float': 'number', 'str': 'text', 'bool': 'true or false',
          'Channels': '3 numbers, or 1', 'Tuple[float, float]': '2 numbers', 'Tuple[str, ...]': 'list of text'}
 RESUMABLE = {True: 'yes', False: 'no'}
@@ -31,8 +32,7 @@ def page() -> str:
     types = typing.get_type_hints(StudyConfig)
     for section, keys in itertools.groupby(settings(StudyConfig), lambda key: key.name.split('.')[0]):
         about = SECTIONS.get(section) or types[section].__doc__.replace('\n    ', '\n')
-        lines += ['', f'## {section}', '', about.strip(), '', '| key | type | default | range | what it does | resume |',
-                  '|---|---|---|---|---|---|']
+        lines += ['', f'## {section}', '', about.strip(), '', f'| {" | ".join(COLUMNS)} |', '|---' * len(COLUMNS) + '|']
         lines += [row(key) for key in keys]
     return '\n'.join(lines) + '\n'
 

@@ -35,8 +35,8 @@ def stock_kernels():
 def entry():
     """Run one of the command lines: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output."""
     def run(script, *arguments, **options):
-        return subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], capture_output=True, text=True,
-                              timeout=300, **options)
+        return subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], capture_output=True,
+                              text=True, timeout=300, **options)
     return run
 
 

@@ -157,12 +157,14 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize('key, bad, good', [
-    ('data.batch_size', [0, -1], [1]), ('data.workers', [0, 257], [1, 256]), ('data.crop_ratio', [0.09, 1.01], [0.1, 1]),
+    ('data.batch_size', [0, -1], [1]), ('data.workers', [0, 257], [1, 256]),
+    ('data.crop_ratio', [0.09, 1.01], [0.1, 1]),
     ('data.deviation', [[1, 0, 1], [1, -1, 1]], [[1, 1, 1e-3]]),
     ('data.crop_area', [[0, 1], [0.9, 0.1], [0.5, 1.1]], [[0.5, 0.5], [1e-3, 1]]),
     ('data.crop_aspect', [[0, 1], [2, 1]], [[1, 1], [0.1, 10]]), ('data.flip', [-0.1, 1.1], [0, 1]),
     ('model.resolution', [0, -1], [1]), ('model.dropout', [-0.1, 1], [0, 0.99]), ('model.drop_path', [-0.1, 1], [0]),
-    ('optim.momentum', [-0.1, 1], [0, 0.99]), ('optim.rms_decay', [-1, 5], [0]), ('optim.learning_rate', [0, -1], [1e-9]),
+    ('optim.momentum', [-0.1, 1], [0, 0.99]), ('optim.rms_decay', [-1, 5], [0]),
+    ('optim.learning_rate', [0, -1], [1e-9]),
     ('optim.warmup_epochs', [-1], [0]), ('optim.decay_epochs', [0], [0.1]), ('optim.epsilon', [0], [1e-12]),
     ('optim.weight_decay', [-1e-9], [0]), ('optim.clip_norm', [-1], [0, 5]), ('train.epochs', [0], [1]),
     ('train.seed', [-1], [0]), ('train.eval_every', [0], [1]), ('train.label_smoothing', [-0.1, 1], [0, 0.9]),
@@ -173,7 +175,8 @@ def test_a_missing_file_is_named(tmp_path):
     ('augment.mixup', [-1, 0.001], [0, 0.2]), ('augment.cutmix', [-1, 0.001], [0, 1]),
     ('augment.mix_switch', [-0.1, 1.1], [0, 1]), ('augment.mix_probability', [-0.1, 1.1], [0, 1]),
     ('optim.scale_batch', [0], [None, 1]), ('train.accumulate', [0, 65], [1, 64]),
-    ('train.distill_weight', [-0.1, 1.1], [0, 1]), ('train.distill_temperature', [0], [0.5]), ('train.loss_scale', [0.5, 0, 1e39, float('inf')], [None, 1, 65536, 1e38]),
+    ('train.distill_weight', [-0.1, 1.1], [0, 1]), ('train.distill_temperature', [0], [0.5]),
+    ('train.loss_scale', [0.5, 0, 1e39, float('inf')], [None, 1, 65536, 1e38]),
     ('train.loss_scale_window', [0, 2**31], [1, 2**31 - 1]), ('runtime.amp', ['O1', 'o2'], ['O0', 'O2', 'O3', 'auto']),
     ('runtime.amp_type', ['float32'], ['float16', 'bfloat16']),
     ('runtime.jit_level', ['O3', 'o1', ''], ['auto', 'O0', 'O1', 'O2']),

@@ -1,4 +1,4 @@
-"""The package as users get it: dependencies written once, a wheel that holds everything and works away from the clone."""
+"""The package as users get it: dependencies written once, a wheel that holds everything and works outside the clone."""
 import os
 import pathlib
 import re
@@ -133,7 +133,8 @@ def test_a_recipe_of_the_package_stands_in_for_a_missing_one_only(tmp_path, monk
 def test_every_script_works_from_anywhere_in_a_plain_clone(root, tmp_path, name):
     script = root / ('scripts' if name == 'pack_dataset' else '') / f'{name}.py'
     environment = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
-    done = subprocess.run([sys.executable, script, '--help'], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script, '--help'], cwd=tmp_path, env=environment, capture_output=True,
+                          text=True)
     assert done.returncode == 0 and f'usage: {name}.py ' in done.stdout, done.stderr
     assert len(script.read_text().splitlines()) <= 11
 

@@ -37,7 +37,7 @@ def test_the_model_table_has_timms_accuracy(root):
 
 def test_every_path_it_names_exists(root):
     text = (root / 'README.md').read_text()
-    paths = set(re.findall(r'\]\(((?!http)[^)#]+)\)', text)) | set(re.findall(r'\b(?:configs|scripts|docs)/[\w/.-]+\w', text))
+    paths = {*re.findall(r'\]\(((?!http)[^)#]+)\)', text), *re.findall(r'\b(?:configs|scripts|docs)/[\w/.-]+\w', text)}
     assert len(paths) > 8
     assert not [path for path in paths if not (root / path).exists()]
 
@@ -59,4 +59,5 @@ def test_what_contributors_are_told_to_change_exists(root):
     assert len(rows) >= 12 and not [place for place in places if not (root / 'src/tinynets' / place).is_file()]
     for row in rows:
         for name, place in re.findall(r'`(\w+)`, ([\w/]+\.py)', row):
-            assert re.search(rf'^(def |class )?{name}\b', (root / 'src/tinynets' / place).read_text(), re.M), (name, place)
+            text = (root / 'src/tinynets' / place).read_text()
+            assert re.search(rf'^(def |class )?{name}\b', text, re.M), (name, place)

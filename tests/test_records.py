@@ -221,14 +221,16 @@ def test_the_tables_of_rules_by_hand(benchmarks):
                     w='0.755')
     rows = [training('tiny:1M, width:1M', 0, 80.0), training('tiny:1M, width:1M', 1, 84.0),
             training('giant:1M', 1, 85.0, 800_000), training('giant:1M', 0, 82.0, 800_000),
-            training('giant:1M', 2, 10.0, 800_000, 'diverged'), training('tiny:2M', 0, 90.0), training('tiny:2M', 1, 91.0)]
+            training('giant:1M', 2, 10.0, 800_000, 'diverged'), training('tiny:2M', 0, 90.0),
+            training('tiny:2M', 1, 91.0)]
     found = cells(benchmarks['studies'].rules(rows))
     assert found[:3] == [['1M', 'tiny, refitted', '32 px, d 0.50, w 0.76', '1.00M', '82.00 ± 2.83', '80.00, 84.00'],
                          ['1M', 'inverse giant', '32 px, d 0.50, w 0.76', '0.80M', '**83.50 ± 2.12**', '85.00, 82.00'],
                          ['1M', 'resolution alone', 'not possible', '', '', '']]
     assert [row[1] for row in found if row[0] == '2M' and row[2] != 'not possible'] == ['tiny, refitted']
     assert cells(benchmarks['studies'].differences(rows)) == [
-        ['1M', 'inverse giant', '-1.50', '-2.00, -1.00', '+25.0 %'], ['1M', 'width alone', '+0.00', '+0.00, +0.00', '+0.0 %']]
+        ['1M', 'inverse giant', '-1.50', '-2.00, -1.00', '+25.0 %'],
+        ['1M', 'width alone', '+0.00', '+0.00, +0.00', '+0.0 %']]
 
 
 def test_the_tables_of_a_front_and_of_curves_by_hand(benchmarks):

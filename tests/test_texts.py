@@ -127,6 +127,7 @@ def test_the_launcher_reads_a_rank_table_without_the_packages_on_its_path(root, 
     (tmp_path / 't.json').write_bytes(codecs.BOM_UTF16_LE)
     environment = {**os.environ, 'RANK_TABLE_FILE': str(tmp_path / 't.json'), 'DEVICE': 'Ascend'}
     environment.pop('PYTHONPATH', None)
-    done = subprocess.run([sys.executable, root / 'src/tinynets/launch.py', 'train.py', 'configs/tinynet_e_digits.yaml', '2'],
+    done = subprocess.run([sys.executable, root / 'src/tinynets/launch.py', 'train.py',
+                           'configs/tinynet_e_digits.yaml', '2'],
                           capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'is UTF-16; save it as UTF-8' in done.stderr

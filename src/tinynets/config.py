@@ -39,7 +39,7 @@ class ModelConfig:
         Rule(at_least(1, at_most=4096).holds, 'at least 1 pixel, at most 4096'))
     dropout: float = setting(0.2, 'Share of the features dropped before the classifier.', at_least(0, below=1))
     drop_path: float = setting(
-        0.0, 'Probability per image that a residual branch is dropped, at full depth; it grows linearly with the depth.',
+        0.0, 'Probability per image that a residual branch is dropped (stochastic depth); block i of n has i/n of it.',
         at_least(0, below=1))
     pretrained: Optional[str] = setting(
         None, "File of weights to start from: a .ckpt, or timm's .safetensors or .pth.")
@@ -70,7 +70,8 @@ class DataConfig:
         Rule(lambda v: all(-10 <= m <= 10 for m in v), 'numbers of -10 to 10: pixel values are from 0 to 1'))
     deviation: Channels = setting(
         (0.229, 0.224, 0.225), 'Standard deviation of each channel, which the difference from the mean is divided by.',
-        Rule(lambda v: all(1e-3 <= s <= 10 for s in v), 'positive numbers of 0.001 to 10: pixel values are from 0 to 1'))
+        Rule(lambda v: all(1e-3 <= s <= 10 for s in v),
+             'positive numbers of 0.001 to 10: pixel values are from 0 to 1'))
     crop_area: Tuple[float, float] = setting(
         (0.08, 1.0), "Smallest and largest share of an image's area that the random crop of training takes.",
         Rule(increasing(at_most=1), 'two increasing numbers above 0, at most 1'))
@@ -87,8 +88,8 @@ class DataConfig:
         0.2, 'Share of the images, evenly over the classes and chosen by their names, that becomes the validation set '
              'of an image folder without val/.', above(0, below=1))
     fast_decode: bool = setting(
-        True, 'Whether a training JPEG is decoded only where its crop is, at a half, a quarter or an eighth of the size '
-              'where that suffices; false decodes it whole with Pillow.')
+        True, 'Whether a training JPEG is decoded only where its crop is, at 1/2, 1/4 or 1/8 of the size where that '
+              'suffices; false decodes it whole with Pillow.')
     cache: str = setting(
         'auto', 'Where decoded images, which are then whole, are kept: memory, or auto for memory if they fit into '
                 '`cache_mb`.', one_of('auto', 'memory', 'off'))
@@ -215,7 +216,8 @@ class RuntimeConfig:
     amp_type: str = setting('float16', 'Type of mixed precision.', one_of('float16', 'bfloat16'))
     jit_level: str = setting(
         'auto', 'How graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of '
-                'an Ascend; auto is O1 on an Ascend and O0 elsewhere.', one_of('auto', 'O0', 'O1', 'O2'), resumable=True)
+                'an Ascend; auto is O1 on an Ascend and O0 elsewhere.',
+        one_of('auto', 'O0', 'O1', 'O2'), resumable=True)
 
 
 @dataclass(frozen=True)

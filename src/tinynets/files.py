@@ -52,7 +52,7 @@ def workplace(folder=None, target=None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def temporary_files_in(folder: str) -> Iterator[None]:
-    """Let libraries make their temporary files in a folder, a workplace: what a killed process leaves there is removed."""
+    """Let libraries make their temporary files in a workplace: what a killed process leaves there is removed."""
     before = tempfile.tempdir
     tempfile.tempdir = folder
     try:

@@ -1,4 +1,6 @@
-"""Start the workers of one job on this machine and end with them: `python src/tinynets/launch.py train.py CONFIG [N] [options]`.
+"""Start the workers of one job on this machine and end with them.
+
+    python src/tinynets/launch.py train.py CONFIG [N] [options]
 
 Sets what MindSpore's engine reads, as its msrun does (MS_ROLE, MS_WORKER_NUM, ...: "dynamic cluster", every release
 since 2.0). RANK_TABLE_FILE may name a rank table, as msrun's --rank_table_file does: the devices are then the table's.
@@ -398,7 +400,7 @@ def _how(code: int) -> str:
 
 
 def _last_error(log: pathlib.Path, begin: int = 0) -> str:
-    """The last error from byte `begin`; of nothing, nothing: the worker spoke to the terminal (see src/tinynets/runtime.py)."""
+    """The last error from byte `begin`; '' where nothing was written: the worker spoke to the terminal (runtime.py)."""
     lines = log.read_bytes()[begin:].decode(errors='replace').splitlines()
     return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}' if lines else '')
 

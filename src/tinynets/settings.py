@@ -1,7 +1,7 @@
 """What a configuration key says of itself: its default, help, range and whether a resumed run may change it.
 
-A key is a field of a dataclass, made by `setting`. The checks (config.py) and the reference page (docs/configuration.md)
-read the same metadata.
+A key is a field of a dataclass, made by `setting`. The checks (config.py) and the reference page
+(docs/configuration.md) read the same metadata.
 """
 from __future__ import annotations
 
@@ -93,7 +93,8 @@ def _bounds(low: float, open_: bool, below: Optional[float], at_most: Optional[f
     return Rule(holds, ', '.join(parts) + also)
 
 
-_WRITTEN = {10 ** 9: '10^9', 2 ** 20: '2^20', 2 ** 31 - 1: '2^31 - 1', 2 ** 32 - 1: '2^32 - 1', 100_000: '100,000', 1e38: '1e38'}
+_WRITTEN = {10 ** 9: '10^9', 2 ** 20: '2^20', 2 ** 31 - 1: '2^31 - 1', 2 ** 32 - 1: '2^32 - 1',
+            100_000: '100,000', 1e38: '1e38'}
 
 
 def _written(number: float) -> str:

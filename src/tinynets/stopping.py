@@ -60,7 +60,7 @@ def listen() -> None:
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """Let signals end the process by themselves: where the framework waits and lets no thread of Python run meanwhile."""
+    """Let signals end the process by themselves, where the framework waits and lets no Python thread run meanwhile."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
     for number in before:

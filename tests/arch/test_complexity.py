@@ -14,7 +14,7 @@ PARAMS = {  # as timm 1.0 counts the authors' networks
     'mobilenetv3_small_075': 2_041_872, 'mobilenetv3_small_050': 1_593_224, 'ghostnet@w=0.5': 2_587_292,
     'ghostnet@w=1.3': 7_358_820}
 
-# Multiply-adds of timm's networks, counted by forward hooks on its convolutions and dense layers: tests/golden/generate.py
+# Multiply-adds of timm's networks, counted by hooks on its convolutions and dense layers: tests/golden/generate.py
 MACS = {
     'efficientnet_b0': 385_814_752, 'resnet50': 4_089_184_256, 'ghostnet_100': 141_150_512,
     'mobilenetv3_large_100': 216_589_760, 'mobilenetv3_large_075': 154_560_624, 'mobilenetv3_small_100': 56_510_400,
@@ -27,7 +27,8 @@ MACS_M = {
     'efficientnet_b0@w=0.65': 205, 'efficientnet_b-1': 200, 'efficientnet_b-2': 100, 'efficientnet_b-3': 52,
     'efficientnet_b-4': 24, 'ghostnet_100': 141, 'mobilenetv3_large_075': 155, 'mobilenetv3_small_100': 56,
     'resnet50': 4089}
-SLIM = {0.75: (2.3, 14.7), 0.5: (1.1, 6.9), 0.25: (0.278, 2.0)}  # Slimmable Neural Networks: ResNet-50's GFLOPs, M params
+# Slimmable Neural Networks: ResNet-50's GFLOPs, M params
+SLIM = {0.75: (2.3, 14.7), 0.5: (1.1, 6.9), 0.25: (0.278, 2.0)}
 
 TINY = NetSpec(
     'tiny', base_resolution=9, num_classes=5, stem=StageSpec('conv', 8, stride=2),
@@ -78,7 +79,8 @@ def test_macs_are_those_of_the_layers_that_timm_runs(name):
 @pytest.mark.parametrize('w', SLIM)
 def test_a_slim_resnet_has_the_published_cost(w):
     cost = measure(expand(resolve(f'resnet50@w={w}')))
-    assert cost.macs / 1e9 == pytest.approx(SLIM[w][0], abs=0.05) and cost.params / 1e6 == pytest.approx(SLIM[w][1], abs=0.1)
+    assert cost.macs / 1e9 == pytest.approx(SLIM[w][0], abs=0.05)
+    assert cost.params / 1e6 == pytest.approx(SLIM[w][1], abs=0.1)
 
 
 @pytest.mark.parametrize('name', MACS_M)
@@ -130,7 +132,8 @@ BY_HAND_TOO = [  # name, macs, output channels, output elements, live
     ('stages.1.0.project.cheap.conv', 54 * 4, 6, 24, 24 + 24 + 72),
     ('stages.1.0.shortcut.depthwise.conv', 25 * 8 * 4, 8, 32, 72 + 32 + 48),
     ('stages.1.0.shortcut.project.conv', 96 * 4, 12, 48, 32 + 48 + 48),
-    ('stages.1.1.expand.primary.conv', 48 * 4, 4, 16, 48 + 16), ('stages.1.1.expand.cheap.conv', 36 * 4, 4, 16, 32 + 48),
+    ('stages.1.1.expand.primary.conv', 48 * 4, 4, 16, 48 + 16),
+    ('stages.1.1.expand.cheap.conv', 36 * 4, 4, 16, 32 + 48),
     ('stages.1.1.project.primary.conv', 48 * 4, 6, 24, 32 + 24 + 48),
     ('stages.1.1.project.cheap.conv', 54 * 4, 6, 24, 24 + 24 + 48),
     ('classifier.hidden', 72, 6, 6, 48 + 12), ('classifier', 30, 5, 5, 6 + 5)]
@@ -142,7 +145,8 @@ def test_every_layer_of_the_other_kinds_as_counted_by_hand():
     assert measure(expand(OTHERS)).peak_memory == 4 * 343
 
 
-@pytest.mark.parametrize('spec', [TINY, resolve('tinynet_c'), resolve('efficientnet_b0@d=0.45'), resolve('ghostnet_100'),
+@pytest.mark.parametrize('spec', [TINY, resolve('tinynet_c'), resolve('efficientnet_b0@d=0.45'),
+                                  resolve('ghostnet_100'),
                                   resolve('resnet50'), resolve('mobilenetv3_small_050')], ids=lambda s: s.name)
 def test_folding_saves_one_number_a_normed_channel_and_nothing_else(spec):
     plain, folded = (measure(expand(replace(spec, folded=f))) for f in (False, True))

@@ -124,7 +124,8 @@ INNER = {  # channels inside the blocks of each stage, and their squeeze-excite 
         [[16], [64, 72], [72, 120, 120], [240, 200, 184, 184], [480, 672], [672, 960, 960]],
         [[0], [0, 0], [24, 32, 32], [0] * 4, [120, 168], [168, 240, 240]]),
     'mobilenetv3_small_050': (
-        [[16], [40, 56], [64, 144, 144], [72, 72], [144, 288, 288]], [[8], [0, 0], [16, 40, 40], [24, 24], [40, 72, 72]]),
+        [[16], [40, 56], [64, 144, 144], [72, 72], [144, 288, 288]],
+        [[8], [0, 0], [16, 40, 40], [24, 24], [40, 72, 72]]),
     'ghostnet_100': (
         [[16], [48, 72], [72, 120], [240, 200, 184, 184], [480, 672], [672] + [960] * 4],
         [[0], [0, 0], [20, 32], [0] * 4, [120, 168], [168, 0, 240, 0, 240]]),
@@ -142,7 +143,8 @@ def test_channels_inside_the_blocks(name):
 
 def test_activations_are_the_rows_or_the_networks():
     plan = expand(resolve('mobilenetv3_small_100'))
-    assert [plan.stem.activation] + [stage[0].activation for stage in plan.stages] == ['hswish'] + ['relu'] * 2 + ['hswish'] * 3
+    activations = [plan.stem.activation] + [stage[0].activation for stage in plan.stages]
+    assert activations == ['hswish'] + ['relu'] * 2 + ['hswish'] * 3
     assert {(b.se_activation, b.se_gate) for b in plan.blocks if b.se_channels} == {('relu', 'hsigmoid')}
     assert (plan.head.out_channels, plan.classifier.expanded_channels, plan.classifier.in_channels) == (576, 1024, 576)
 

@@ -18,7 +18,8 @@ def test_input_side_of_a_variant(name, pixels):
 def test_list_models_is_every_row_and_every_row_resolves():
     assert list_models() == ['efficientnet_b0'] + [f'tinynet_{letter}' for letter in 'abcde'] + [
         f'efficientnet_b-{power}' for power in (1, 2, 3, 4)] + ['ghostnet_100'] + [
-        f'mobilenetv3_{size}' for size in ('large_100', 'large_075', 'small_100', 'small_075', 'small_050')] + ['resnet50']
+        f'mobilenetv3_{size}' for size in ('large_100', 'large_075',
+                     'small_100', 'small_075', 'small_050')] + ['resnet50']
     for name, row in VARIANTS.items():
         spec = resolve(name)
         assert (spec.name, spec.base, spec.r, spec.d, spec.w) == (name, row.base, row.r, row.d, row.w)
@@ -81,7 +82,8 @@ def test_a_name_like_none_gets_the_list(name):
     ('r=0', 'r=0.0: must be above 0 and at most 100'), ('d=-1', 'd=-1.0: must be above 0 and at most 100'),
     ('r=1e307', 'r=1e.307: must be above 0'), ('d=1e9', 'd=1000000000.0: must be above 0'),
     ('w=nan', 'w=nan: must be above 0 and at most 100'), ('w=inf', 'w=inf: must be above 0 and at most 100'),
-    ('resolution=0', 'must be'), ('resolution=-8', 'must be'), ('resolution=4097', 'resolution=4097: must be a whole number of 1 to 4096'),
+    ('resolution=0', 'must be'), ('resolution=-8', 'must be'),
+    ('resolution=4097', 'resolution=4097: must be a whole number of 1 to 4096'),
     ('r=0.001', '0 px .* 1 to 4096')])
 def test_malformed_multipliers_are_named(tail, message):
     with pytest.raises(ValueError, match=message):
@@ -89,7 +91,7 @@ def test_malformed_multipliers_are_named(tail, message):
 
 
 def test_importing_the_architecture_imports_no_framework(root):
-    code = ('import sys, tinynets.arch; tinynets.arch.measure(tinynets.arch.expand(tinynets.arch.resolve("tinynet_e"))); '
+    code = ('import sys; from tinynets import arch; arch.measure(arch.expand(arch.resolve("tinynet_e"))); '
             'print([m for m in ("mindspore", "numpy", "torch", "PIL") if m in sys.modules])')
     run = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, '[]', '')

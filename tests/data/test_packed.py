@@ -153,8 +153,10 @@ def cut(path, size):
 
 SPOILT = {
     'a file cut short': (lambda p: cut(p / 'images.mindrecord1', 1000), 'images.mindrecord1: holds 1,000 bytes of '),
-    'a file missing': (lambda p: os.remove(p / 'images.mindrecord2'), 'images.mindrecord2: missing from the packed set'),
-    'an index cut short': (lambda p: cut(p / 'images.mindrecord0.db', 5000), 'images.mindrecord0.db: holds 5,000 bytes'),
+    'a file missing': (lambda p: os.remove(p / 'images.mindrecord2'),
+                       'images.mindrecord2: missing from the packed set'),
+    'an index cut short': (lambda p: cut(p / 'images.mindrecord0.db', 5000),
+                           'images.mindrecord0.db: holds 5,000 bytes'),
     'an index of the same size': (lambda p: (p / 'images.mindrecord0.db').write_bytes(
         b'x' * (p / 'images.mindrecord0.db').stat().st_size), 'images.mindrecord0: not a MindRecord file'),
     'a header of the same size': (lambda p: (p / 'images.mindrecord0').write_bytes(

@@ -56,8 +56,8 @@ def build(tmp_path_factory):
     """The folder of the built programs: all of them where there is an SDK."""
     folder = tmp_path_factory.mktemp('edge') / 'build'
     environment = {**os.environ, 'BUILD': str(folder), 'MINDSPORE_LITE_HOME': str(SDK) if os.path.isdir(SDK) else ''}
-    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', json_reader()], env=environment, capture_output=True,
-                          text=True)
+    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', json_reader()], env=environment,
+                          capture_output=True, text=True)
     skip_where_unbuildable(made)
     assert made.returncode == 0, made.stdout + made.stderr
     return folder
@@ -101,7 +101,8 @@ def same_as_python(build, files, folder, **preprocessing):
 def photograph(width, height, seed=0):
     """Waves, edges and noise, so that every tap of the filter counts."""
     y, x = np.mgrid[:height, :width]
-    waves = np.stack([127 + 120 * np.sin(x / 7 + y / 11), 127 + 120 * np.cos(x / 5 - y / 13), (3 * x + 5 * y) % 256], -1)
+    waves = np.stack([127 + 120 * np.sin(x / 7 + y / 11), 127 + 120 * np.cos(x / 5 - y / 13),
+                      (3 * x + 5 * y) % 256], -1)
     noise = np.random.default_rng(seed).normal(0, 20, waves.shape)
     return Image.fromarray(np.clip(waves + noise, 0, 255).astype(np.uint8))
 
@@ -299,11 +300,15 @@ def damage(change):
 @pytest.mark.parametrize('text, word', [
     ('', 'not a manifest'), ('{', 'not a manifest'), ('[' * 300000, 'not a manifest'), ('[]', 'not a manifest'),
     ('[' * 100000 + ']' * 100000, 'not a manifest'), ('{"format": 2}', 'format is 2'), ('\0\xff', 'not a manifest'),
-    (json.dumps({**MANIFEST, 'class_names': []}), 'class_names'), (json.dumps({**MANIFEST, 'class_names': 3}), 'manifest'),
+    (json.dumps({**MANIFEST, 'class_names': []}), 'class_names'),
+    (json.dumps({**MANIFEST, 'class_names': 3}), 'manifest'),
     (damage(lambda p: p.update(interpolation='nearest')), 'nearest'), (damage(lambda p: p.update(mean=[1])), 'mean'),
-    (damage(lambda p: p.update(resolution=0)), 'resolution'), (damage(lambda p: p.update(resolution=1e12)), 'resolution'),
-    (damage(lambda p: p.update(resolution=32.5)), 'resolution'), (damage(lambda p: p.update(crop_ratio=0)), 'crop_ratio'),
-    (damage(lambda p: p.update(crop_ratio=1e-9)), 'crop_ratio'), (damage(lambda p: p.update(crop_ratio='x')), 'manifest'),
+    (damage(lambda p: p.update(resolution=0)), 'resolution'),
+    (damage(lambda p: p.update(resolution=1e12)), 'resolution'),
+    (damage(lambda p: p.update(resolution=32.5)), 'resolution'),
+    (damage(lambda p: p.update(crop_ratio=0)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio=1e-9)), 'crop_ratio'),
+    (damage(lambda p: p.update(crop_ratio='x')), 'manifest'),
     (damage(lambda p: p.update(crop_ratio=1.001)), 'crop_ratio'),
     (damage(lambda p: p.update(crop_ratio=-1)), 'crop_ratio'),
     (damage(lambda p: p.update(crop_ratio=None)), 'manifest'),
@@ -333,7 +338,8 @@ def deployed(build, small_config, tmp_path_factory):
     folder = tmp_path_factory.mktemp('deployed files')
     train(small_config('train.epochs=12', 'data.batch_size=64', 'optim.learning_rate=0.01', 'model.drop_path=0'), 'CPU',
           str(folder / 'run'), say=lambda line: None)
-    made = {item.format: item.path for item in export(str(folder / 'run' / 'best.ckpt'), ['MINDIR', 'ONNX'], str(folder))}
+    exported = export(str(folder / 'run' / 'best.ckpt'), ['MINDIR', 'ONNX'], str(folder))
+    made = {item.format: item.path for item in exported}
     done = run(build / 'lite_convert', made['ONNX'], folder / 'lite.mindir')
     assert done.returncode == 0 and done.stderr == '', done.stderr
     assert read_manifest(str(folder / 'lite.mindir'))['file'] == 'lite.mindir'
@@ -362,11 +368,12 @@ def logits_of(report):
 
 
 @needs_sdk
-@pytest.mark.parametrize('options', [[], ['--batch', 7, '--workers', 2], ['--batch', 64], ['--threads', 2, '--repeat', 3]])
+@pytest.mark.parametrize('options', [[], ['--batch', 7, '--workers', 2], ['--batch', 64],
+                                     ['--threads', 2, '--repeat', 3]])
 def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
     folder, _, model = deployed
-    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--output', tmp_path / 'o.json',
-               '--logits', '--labels', folder / 'labels.csv', '--topk', 3, *options)
+    done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--output',
+               tmp_path / 'o.json', '--logits', '--labels', folder / 'labels.csv', '--topk', 3, *options)
     assert done.returncode == 0 and done.stderr == '', done.stderr
     assert np.abs(logits_of(tmp_path / 'o.json') - python_logits).max() < 1e-4 * np.abs(python_logits).max()
     report = json.loads((tmp_path / 'o.json').read_text())
@@ -390,7 +397,8 @@ def test_the_five_first_classes_are_the_top_five(build, deployed, python_logits,
     folder, _, model = deployed
     order, falling = np.argsort(-python_logits, axis=1), -np.sort(-python_logits, axis=1)
     clear = np.argsort(falling[:, 5] - falling[:, 4])[:10]  # where the fifth class and the sixth are far apart
-    (tmp_path / 'l.csv').write_text(''.join(f'{image:02}.png,{order[image, 4 + i % 2]}\n' for i, image in enumerate(clear)))
+    lines = [f'{image:02}.png,{order[image, 4 + i % 2]}\n' for i, image in enumerate(clear)]
+    (tmp_path / 'l.csv').write_text(''.join(lines))
     done = run(build / 'tinynet_infer', '--model', model, '--images', folder / 'images', '--labels', tmp_path / 'l.csv')
     assert done.returncode == 0 and 'top-1 0.00 %, top-5 50.00 % of 10 labelled images' in done.stdout, done.stderr
 
@@ -463,8 +471,8 @@ def infer(build, photographs, tmp_path):
     (tmp_path / 'images.txt').write_text('\n'.join(str(path) for path in photographs[-7:]))
 
     def answer(model, *options):
-        done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images.txt', '--logits', '--output',
-                   tmp_path / 'o.json', '--force', *options)
+        done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images.txt', '--logits',
+                   '--output', tmp_path / 'o.json', '--force', *options)
         assert done.returncode == 0 and done.stderr == '', done.stderr
         return json.loads((tmp_path / 'o.json').read_text()), logits_of(tmp_path / 'o.json')
     return answer
@@ -557,8 +565,8 @@ def test_networks_that_our_kernels_do_not_cover_run_on_the_librarys(lite_model, 
     for kernels in own_kernels():
         done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images.txt', '--kernels', kernels)
         assert done.returncode == 2 and done.stdout == ''
-        assert done.stderr == (f'error: --kernels {kernels}: this network, or this MindSpore Lite, is not among those that '
-                               'they cover; try best\n')
+        assert done.stderr == (f'error: --kernels {kernels}: this network, or this MindSpore Lite, is not among those '
+                               'that they cover; try best\n')
 
 
 @needs_sdk
@@ -574,8 +582,8 @@ def test_bad_images_are_counted_and_good_ones_classified(build, deployed, tmp_pa
     shutil.copytree(folder / 'images', tmp_path / 'images')
     (tmp_path / 'images' / '01.png').write_bytes(b'')
     (tmp_path / 'images' / 'notes.txt').write_text('no image')
-    done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images', '--output', tmp_path / 'o.json',
-               '--batch', 4)
+    done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images', '--output',
+               tmp_path / 'o.json', '--batch', 4)
     assert done.returncode == 1 and done.stderr.splitlines() == [
         f'{tmp_path}/images: left out, by their endings no images: 1 .txt',
         f'skipped {tmp_path}/images/01.png: the file is empty']
@@ -755,7 +763,8 @@ def test_a_fetched_sdk_is_whole_or_not_there(tmp_path):
     place = tmp_path / 'place'
     command = ['bash', str(ROOT / 'scripts/get_mindspore_lite.sh'), str(place / 'sdk')]
     os.mkfifo(tmp_path / 'slow.whl')
-    fetching = subprocess.Popen(command, env={**os.environ, 'WHEEL': str(tmp_path / 'slow.whl')}, start_new_session=True)
+    fetching = subprocess.Popen(command, env={**os.environ, 'WHEEL': str(tmp_path / 'slow.whl')},
+                                start_new_session=True)
     while not place.exists() or not list(place.iterdir()):
         assert fetching.poll() is None
         time.sleep(0.01)
@@ -859,7 +868,8 @@ def test_every_image_of_a_batch_must_give_numbers(batch, build, lite_model, tmp_
         gemm = next(node for node in graph.node if node.op_type == 'Gemm')
         logits, gemm.output[0] = gemm.output[0], 'plain'
         graph.initializer.append(onnx.numpy_helper.from_array(np.float32([1e30]), 'large'))
-        graph.node.extend(onnx.helper.make_node(kind, inputs.split(), [output], **more) for kind, inputs, output, more in (
+        graph.node.extend(onnx.helper.make_node(kind, inputs.split(), [output], **more)
+                          for kind, inputs, output, more in (
             ('ReduceMean', graph.input[0].name, 'four', {'axes': [1, 2, 3]}), ('Flatten', 'four', 'mean', {}),
             ('Neg', 'mean', 'dark', {}), ('Relu', 'dark', 'black', {}), ('Mul', 'black large', 'more', {}),
             ('Mul', 'more more', 'most', {}), ('Add', 'plain most', logits, {})))
@@ -923,7 +933,8 @@ def test_folders_are_searched_as_python_searches_them(build, deployed, tmp_path)
     for inside in (outside, tree / 'x.jpg', tree / 'b' / '.hidden', tree / 'b' / '@eaDir', tree / 'lost+found'):
         inside.mkdir(parents=True)
         shutil.copy(folder / 'images' / '00.png', inside / '0.png')
-    for link, target in (('circle', '.'), ('b/above', '..'), ('b/again', '../x.jpg'), ('out', outside), ('out2', outside),
+    for link, target in (('circle', '.'), ('b/above', '..'), ('b/again', '../x.jpg'), ('out', outside),
+                         ('out2', outside),
                          ('self.png', 'self.png'), ('file.png', 'x.jpg/0.png'), ('nowhere.png', 'none'),
                          ('through.png', 'x.jpg/0.png/y'), ('long.png', 'x' * 300)):
         (tree / link).symlink_to(target)

@@ -40,7 +40,8 @@ def unlike_the_start(name):
     """A network whose norms do something, and a generator."""
     net, rng = create_model(name, num_classes=5, dropout=0.3, drop_path=0.2), np.random.default_rng(0)
     load_arrays(net, {p.name: p.asnumpy() if p.dtype == ms.int32 else
-                      (np.abs(rng.normal(1, 0.3, p.shape)) if p.ndim == 1 else p.asnumpy()) for p in net.get_parameters()})
+                      (np.abs(rng.normal(1, 0.3, p.shape)) if p.ndim == 1 else p.asnumpy())
+                      for p in net.get_parameters()})
     return net, rng
 
 

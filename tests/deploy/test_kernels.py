@@ -1,5 +1,6 @@
-"""The edge program's kernels against NumPy: convolutions' borders, strides, remainders of tiles; networks, whose operators
-are fused and share buffers, against their operators one by one.
+"""The edge program's kernels against NumPy: convolutions' borders, strides, remainders of tiles.
+
+Networks, whose operators are fused and share buffers, are tested against their operators one by one.
 """
 import functools
 import shutil
@@ -264,7 +265,8 @@ def random_graph(rng, operators):
             graph.add(kind, at, kernel=int(rng.choice([1, 1, 1, 3])), stride=int(rng.choice([1, 1, 1, 2])),
                       outputs=int(rng.choice([16, 16, 24, 50])), activation=activation)
         elif kind == DEPTHWISE:
-            graph.add(kind, at, kernel=int(rng.choice([3, 5])), stride=int(rng.choice([1, 1, 2])), activation=activation)
+            graph.add(kind, at, kernel=int(rng.choice([3, 5])), stride=int(rng.choice([1, 1, 2])),
+                      activation=activation)
         else:
             graph.add(kind, at)
     ends = [graph.add(CONVOLUTION, graph.add(MEAN, i), outputs=4)

@@ -154,7 +154,8 @@ def test_ranges_are_those_of_the_method(exported, tmp_path):
 
 
 @pytest.mark.parametrize('options, words', [(('--method', 'guess'), "method 'guess'"), (('--count', '0'), '--count 0'),
-                                            (('--images', 'nowhere'), 'nowhere: no such'), (('--out', 'no/x.onnx'), 'the folder')])
+                                            (('--images', 'nowhere'), 'nowhere: no such'),
+                                            (('--out', 'no/x.onnx'), 'the folder')])
 def test_mistakes_are_one_line(exported, entry, options, words, tmp_path):
     done = entry('quantize.py', '--model', exported, *options, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and words in done.stderr

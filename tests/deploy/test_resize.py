@@ -1,4 +1,4 @@
-"""The C++ resizing against Pillow, byte for byte: by the vector instructions of this machine, without, and by an ARM's."""
+"""The C++ resizing against Pillow, byte for byte: with this machine's vector instructions, without, and an ARM's."""
 import shutil
 import subprocess
 

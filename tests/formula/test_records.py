@@ -56,7 +56,8 @@ def test_errors_shares_flags_and_counted_costs(tmp_path):
 
 
 @pytest.mark.parametrize('header, words', [('r,d,top1', 'no column w in its header'), ('', 'no column r or resolution'),
-                                           ('r,d,w,macs', 'no column top1 or error'), ('r,d,w,acc,top1', 'two columns are')])
+                                           ('r,d,w,macs', 'no column top1 or error'),
+                                           ('r,d,w,acc,top1', 'two columns are')])
 def test_headers_that_lack_something(tmp_path, header, words):
     with pytest.raises(ValueError, match=words):
         read(write(tmp_path / 'r.csv', header + '\n1,1,1,50\n'), B0)
@@ -76,7 +77,8 @@ def test_the_file_says_what_was_measured(tmp_path):
     mixed = write(tmp_path / 'm.csv', 'num_classes,r,d,w,top1\n10,1,1,1,80\n100,1,1,1,70\n')
     with pytest.raises(ValueError, match='different num_classes'):
         base_of(mixed)
-    other = write(tmp_path / 'o.csv', 'Base_Network, Base_Resolution, Classes, r,d,w,top1\nefficientnet_b0, 48.0, 10, 1,1,1,80\n')
+    other = write(tmp_path / 'o.csv',
+                  'Base_Network, Base_Resolution, Classes, r,d,w,top1\nefficientnet_b0, 48.0, 10, 1,1,1,80\n')
     base, known = base_of(other)
     assert known and (base.base_resolution, base.num_classes) == (48, 10)
     with pytest.raises(ValueError, match='base_resolution must be a whole number, not x'):
@@ -86,7 +88,8 @@ def test_the_file_says_what_was_measured(tmp_path):
 
 
 def test_percent_and_shares_are_told_apart(tmp_path):
-    scores = [r.top1 for r in read(write(tmp_path / 'a.csv', 'r,d,w,error\n.5,.5,.5,0.52%\n.6,.5,.5,0.4\n'), B0).records]
+    path = write(tmp_path / 'a.csv', 'r,d,w,error\n.5,.5,.5,0.52%\n.6,.5,.5,0.4\n')
+    scores = [r.top1 for r in read(path, B0).records]
     assert scores == [pytest.approx(99.48), pytest.approx(99.6)]
     rows = ''.join(f'0.5,0.5,{w / 100},0.6\n' for w in range(40, 60)) + '0.5,0.5,0.7,65\n'  # a slip among shares
     table = read(write(tmp_path / 'b.csv', 'r,d,w,acc\n' + rows), B0)
@@ -94,7 +97,8 @@ def test_percent_and_shares_are_told_apart(tmp_path):
 
 
 def test_multipliers_under_resolution_and_missing_optional_numbers(tmp_path):
-    path = write(tmp_path / 'r.csv', 'resolution\tdepth\twidth\tacc@1\tparams\n0.86\t1.2\t1.0\t76.8\tn/a\n192\t1.1\t1\t76\t-\n')
+    path = write(tmp_path / 'r.csv', 'resolution\tdepth\twidth\tacc@1\tparams\n'
+                                     '0.86\t1.2\t1.0\t76.8\tn/a\n192\t1.1\t1\t76\t-\n')
     first, second = read(path, B0).records
     assert first.r == 0.86 and second.r == 192 / 224 and first.costs['params'] == 6_187_972
 
@@ -206,16 +210,18 @@ def test_fits_that_cannot_be(options, words):
 
 
 def test_the_shipped_formula_is_the_fit_of_the_shipped_points(entry, root, tmp_path):
-    done = entry('fit_formula.py', root / 'src/tinynets/formula/efficientnet_b0.csv', '--out', tmp_path / 'f.json', '--report',
-                 tmp_path / 'report')
+    done = entry('fit_formula.py', root / 'src/tinynets/formula/efficientnet_b0.csv', '--out', tmp_path / 'f.json',
+                 '--report', tmp_path / 'report')
     assert done.returncode == 0, done.stderr
     assert 'r: Spearman correlation with cost +1.00' in done.stdout
-    shipped, made = (json.loads(p.read_text()) for p in (root / 'src/tinynets/formula/efficientnet_b0.json', tmp_path / 'f.json'))
+    shipped = json.loads((root / 'src/tinynets/formula/efficientnet_b0.json').read_text())
+    made = json.loads((tmp_path / 'f.json').read_text())
     assert made['points'] == shipped['points'] and all(p['source'] for p in made['points'])
     for letter in 'rd':
         assert made[letter] == pytest.approx(shipped[letter], rel=1e-2)
     page = (tmp_path / 'report' / 'report.html').read_text()
-    assert page.count('src="data:image/png;base64,') == page.count('src=') == 2 and 'href' not in page and 'tinynet_c' in page
+    assert page.count('src="data:image/png;base64,') == page.count('src=') == 2 and 'href' not in page
+    assert 'tinynet_c' in page
     assert page.count('@resolution=') >= 5
     for name in ('front.png', 'curves.png'):
         assert (tmp_path / 'report' / name).read_bytes()[:4] == b'\x89PNG'

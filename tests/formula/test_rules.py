@@ -152,7 +152,8 @@ def test_another_base_resolution_and_classes():
     assert found.prediction.c == pytest.approx(6e6 / MACS.of(SMALL))
 
 
-@pytest.mark.parametrize('name, amount', [('resnet50', 1e9), ('resnet50', 250e6), ('ghostnet', 60e6), ('ghostnet', 20e6),
+@pytest.mark.parametrize('name, amount', [('resnet50', 1e9), ('resnet50', 250e6), ('ghostnet', 60e6),
+                                          ('ghostnet', 20e6),
                                           ('mobilenetv3_large', 100e6), ('mobilenetv3_small', 15e6)])
 def test_other_bases_by_their_own_cost(name, amount):
     """r and d are the curves' at the share of the base's own cost, within what may be changed to meet the budget."""
@@ -220,7 +221,8 @@ def test_amounts():
 def test_unknown_names_are_refused():
     for call, words in [(lambda: design(B0, Budget(1e8), 'huge'), "rule 'huge'"),
                         (lambda: design(B0, Budget(1e8), width='wide'), "width 'wide'"),
-                        (lambda: Budget(1e8, 'watts'), "cost 'watts'"), (lambda: base_network('resnet'), "base 'resnet'")]:
+                        (lambda: Budget(1e8, 'watts'), "cost 'watts'"),
+                        (lambda: base_network('resnet'), "base 'resnet'")]:
         with pytest.raises(ValueError, match=words):
             call()
 
@@ -238,7 +240,8 @@ def changed(**values):
     return json.dumps({**json.loads(PUBLISHED_FILE.read_text()), **values})
 
 
-@pytest.mark.parametrize('text', ['', '{}', '[]', '{"points": [{"r": 1}]}', 'null', changed(cost='watts'), changed(points=[]),
+@pytest.mark.parametrize('text', ['', '{}', '[]', '{"points": [{"r": 1}]}', 'null', changed(cost='watts'),
+                                  changed(points=[]),
                                   changed(base_cost=float('inf')), changed(r={}), changed(base_cost=-1)])
 def test_a_file_that_is_no_formula_is_refused(tmp_path, text):
     (tmp_path / 'f.json').write_text(text)

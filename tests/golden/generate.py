@@ -1,10 +1,10 @@
 """Write the golden numbers of timm's networks: `python tests/golden/generate.py` where torch and timm are installed.
 
 Not part of the tests, which read the .npz it writes and need no PyTorch. Logits: evaluation mode, one image, every
-network at its own resolution, the other families' at 64 pixels. Gradients: tinynet_e, four images, cross entropy; of the
-other families some tensors of each kind of block, in training mode, ResNet-50's in evaluation mode: with the statistics
-of four images its gradients differ by two percent in float32, in PyTorch too. All in float64. Prints each network's parameters
-and multiply-adds at 224 pixels, counted by hooks, which stand in tests/arch/test_complexity.py.
+network at its own resolution, the other families' at 64 pixels. Gradients: tinynet_e, four images, cross entropy; of
+the other families some tensors of each kind of block, in training mode, ResNet-50's in evaluation mode: with the
+statistics of four images its gradients differ by two percent in float32, in PyTorch too. All in float64. Prints each
+network's parameters and multiply-adds at 224 pixels, counted by hooks, which stand in tests/arch/test_complexity.py.
 """
 import os
 import sys
@@ -23,11 +23,13 @@ FAMILIES = ('ghostnet_100', 'mobilenetv3_large_100', 'mobilenetv3_large_075', 'm
             'mobilenetv3_small_075', 'mobilenetv3_small_050', 'resnet50')
 SMALL = 64  # pixels
 LAYERS = {  # of which gradients are stored: ends, gate, shortcut, first and last block, layers without a norm
-    'ghostnet_100': ('conv_stem', 'bn1', 'blocks.1.0.ghost1.cheap_operation.0', 'blocks.1.0.conv_dw', 'blocks.1.0.shortcut.0',
+    'ghostnet_100': ('conv_stem', 'bn1', 'blocks.1.0.ghost1.cheap_operation.0', 'blocks.1.0.conv_dw',
+                     'blocks.1.0.shortcut.0',
                      'blocks.3.0.se.conv_reduce', 'blocks.3.0.se.conv_expand', 'blocks.8.3.ghost2.primary_conv.0',
                      'blocks.9.0.conv', 'conv_head', 'classifier'),
     'mobilenetv3_small_050': ('conv_stem', 'bn1', 'blocks.0.0.conv_dw', 'blocks.0.0.se.conv_reduce',
-                              'blocks.0.0.se.conv_expand', 'blocks.1.0.conv_pw', 'blocks.4.2.conv_pwl', 'blocks.5.0.conv',
+                              'blocks.0.0.se.conv_expand', 'blocks.1.0.conv_pw', 'blocks.4.2.conv_pwl',
+                              'blocks.5.0.conv',
                               'conv_head', 'classifier'),
     'resnet50': ('conv1', 'bn1', 'layer1.0.conv1', 'layer1.0.downsample.0', 'layer2.0.conv2', 'layer4.2.conv3', 'fc'),
 }
@@ -46,7 +48,8 @@ def count(name):
     net, macs = timm.create_model(name).eval(), []
     for layer in net.modules():
         if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
-            layer.register_forward_hook(lambda m, _, y: macs.append(m.weight.numel() * (y[0, 0].numel() if y.ndim == 4 else 1)))
+            layer.register_forward_hook(
+                lambda m, _, y: macs.append(m.weight.numel() * (y[0, 0].numel() if y.ndim == 4 else 1)))
     with torch.no_grad():
         net(torch.zeros(1, 3, 224, 224))
     return sum(p.numel() for p in net.parameters()), sum(macs)

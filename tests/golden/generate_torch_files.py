@@ -23,7 +23,8 @@ def tensor(name, *shape):
 def state(prefix=''):
     whole = tensor('whole', 6, 7)
     return OrderedDict({prefix + name: value for name, value in {
-        'float': tensor('float', 3, 4), 'half': tensor('half', 5).half(), 'bfloat16': tensor('bfloat16', 2, 3).bfloat16(),
+        'float': tensor('float', 3, 4), 'half': tensor('half', 5).half(),
+        'bfloat16': tensor('bfloat16', 2, 3).bfloat16(),
         'double': tensor('double', 2, 2).double(), 'counter': torch.tensor(7), 'empty': torch.empty(0, 3),
         'parameter': torch.nn.Parameter(tensor('parameter', 3)), 'transposed': whole.t(), 'part': whole[1:4, 2:6],
         'channels_last': tensor('channels_last', 2, 3, 4, 5).to(memory_format=torch.channels_last)}.items()})

@@ -15,7 +15,8 @@ from tinynets.model.layers import ACTIVATIONS, Dropout, DropPath, MaxPool, Unifo
 from tinynets.model.network import Network
 from tinynets.model.weights import load_arrays
 
-OTHERS = ['ghostnet@d=0.4,w=0.3', 'mobilenetv3_small@d=1.6,w=0.35', 'mobilenetv3_large@d=0.3,w=0.2', 'resnet50@d=0.3,w=0.1']
+OTHERS = ['ghostnet@d=0.4,w=0.3', 'mobilenetv3_small@d=1.6,w=0.35', 'mobilenetv3_large@d=0.3,w=0.2',
+          'resnet50@d=0.3,w=0.1']
 
 
 @pytest.mark.parametrize('name', [*list_models(), 'efficientnet_b0@r=0.3,d=2.1,w=0.33', 'tinynet_c@w=1.4', *OTHERS])
@@ -187,7 +188,8 @@ def test_initialisation_depends_on_the_seed_alone():
 def test_ghostnet_starts_with_pytorchs_own_rule_as_its_authors_left_it():
     net = create_model('ghostnet', num_classes=10)
     weights = {p.name: p.asnumpy() for p in net.get_parameters()}
-    for place, fan_in in [('stem.conv', 27), ('stages.5.1.project.primary.conv', 960), ('stages.5.1.expand.cheap.conv', 9),
+    for place, fan_in in [('stem.conv', 27), ('stages.5.1.project.primary.conv', 960),
+                          ('stages.5.1.expand.cheap.conv', 9),
                           ('stages.5.0.depthwise.conv', 25), ('stages.5.2.se.reduce', 960), ('classifier.hidden', 960),
                           ('classifier.dense', 1280)]:
         weight = weights[f'{place}.weight']

@@ -55,7 +55,8 @@ def test_logits_of_the_other_families_equal_the_authors(name, golden):
 def test_gradients_of_the_other_families_equal_the_authors(name, kind, mode, golden):
     """On the compiled kernels where the network has them, and on the framework's operators.
 
-    ResNet-50's first layers see values that fall on either side of a ReLU's kink in float32: thousandths of the gradient.
+    ResNet-50's first layers see values that fall on either side of a ReLU's kink in float32: thousandths of the
+    gradient.
     """
     native.choose(kind)
     ms.set_context(mode=mode)

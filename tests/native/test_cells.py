@@ -40,7 +40,8 @@ SPECS = {
             StageSpec('depthwise_separable', 8, kernel=3, stride=2, se_ratio=0.5, activation='relu'),
             StageSpec('mbconv', 16, kernel=5, repeats=2, expansion=2.5, se_ratio=0.25))),
     'ghost': dataclasses.replace(  # with and without stride, gate and shortcut of its own; halves are concatenated
-        PLAIN, name='ghost', activation='relu', divisor=4, squeeze=SqueezeSpec('inner', 4, 'relu', 'hsigmoid'), hidden=12,
+        PLAIN, name='ghost', activation='relu', divisor=4, squeeze=SqueezeSpec('inner', 4, 'relu', 'hsigmoid'),
+        hidden=12,
         drop_path=0.2, stages=(
             (StageSpec('ghost', 12, kernel=3, stride=2, inner=20, se_ratio=0.25), StageSpec('ghost', 12, inner=16)),
             (StageSpec('ghost', 16, kernel=5, inner=24, se_ratio=0.25), StageSpec('ghost', 16, inner=24)))),

@@ -428,7 +428,8 @@ def everything(library, seed=0):
             run('convolution_input_gradient', [dy, pool, x, w, gamma, beta, out[1], out[2], back[3], back[4], told],
                 [x.shape])
             told = options(stride)
-            z, kept, *_ = run('convolution_hand_on_forward', [x, w, *gamma_beta_running[2:], told], [y, (2, c), *vectors])
+            z, kept, *_ = run('convolution_hand_on_forward', [x, w, *gamma_beta_running[2:], told],
+                              [y, (2, c), *vectors])
             w2 = draw(c, 1, 5, 5)
             after = out_shape(y, w2.shape, stride)
             finishing = options(stride, 'hswish', pooled=True, input_act='relu6')

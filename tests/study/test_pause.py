@@ -52,7 +52,8 @@ def test_a_trial_that_lacks_space_waits_with_its_progress(store, pool):
         raise OSError(28, 'No space left on device', 'last.ckpt')
     except OSError as error:
         raise CheckpointError('last.ckpt: could not be saved (No space left on device)') from None'''
-    patched = "from tinynets.study import trial\ntrial.study_config = lambda store: __import__('types').SimpleNamespace(" \
+    patched = "from tinynets.study import trial\n" \
+              "trial.study_config = lambda store: __import__('types').SimpleNamespace(" \
               "study=__import__('types').SimpleNamespace(timeout_minutes=None))\n" + TRIAL.format(raising)
     reason = 'paused, trial 1: space was lacking: last.ckpt: could not be saved .* same command'
     with pytest.raises(Paused, match=reason):

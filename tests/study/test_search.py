@@ -19,7 +19,8 @@ from tinynets.study.config import candidates, load_study
 from tinynets.study.store import Store
 
 QUICK = ['--set', 'study.base_resolution=24', '--set', 'study.budget=[0.001, 0.2]', '--set', 'study.r=[0.5, 0.9]',
-         '--set', 'study.d=[0.1, 0.4]', '--set', 'study.w=[0.1, 0.3]', '--set', 'train.epochs=2', '--set', 'train.eval_every=2',
+         '--set', 'study.d=[0.1, 0.4]', '--set', 'study.w=[0.1, 0.3]', '--set', 'train.epochs=2',
+         '--set', 'train.eval_every=2',
          '--set', 'data.images=300', '--set', 'data.holdout=100']
 
 
@@ -29,8 +30,9 @@ def config(root):
 
 
 def start(root, config, folder, *more):
-    return subprocess.Popen([sys.executable, str(root / 'search.py'), '--config', config, '--study', str(folder), *QUICK, *more],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    command = [sys.executable, str(root / 'search.py'), '--config', config, '--study', str(folder), *QUICK, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            start_new_session=True)
 
 
 def running(folder):
@@ -70,7 +72,8 @@ def test_a_study_killed_again_and_again_has_each_trial_once(entry, root, config,
     store = Store(str(folder))
     assert [(t['id'], t['status'], t['failures']) for t in store.trials()] == [(i, 'done', 0) for i in (1, 2, 3)]
     for i in (1, 2, 3):
-        records = [json.loads(line) for line in (store.trial_folder(i) / 'run' / 'metrics.jsonl').read_text().splitlines()]
+        metrics = store.trial_folder(i) / 'run' / 'metrics.jsonl'
+        records = [json.loads(line) for line in metrics.read_text().splitlines()]
         assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [2]
         assert (store.trial_folder(i) / 'log.txt').read_text().count('epoch   2: top-1') == 1  # trained to the end once
         assert not list(store.trial_folder(i).rglob('*.ckpt'))
@@ -134,7 +137,8 @@ def test_a_dry_run_writes_nothing(entry, config, tmp_path):
     (('--set', 'study.trial=3'), "unknown key 'study.trial'; did you mean study.trials"),
     (('--set', 'study.trials=0'), 'no network to train'), (('--set', 'study.budget=[2, 1]'), 'two increasing numbers'),
     (('--set', 'model.name=tinynet_a'), 'set by the study'), (('--set', 'study.base=vgg'), 'study.base'),
-    (('--set', 'study.networks=["tiny:1K"]'), 'can be brought to'), (('--set', 'study.networks=["vgg"]'), "model 'vgg'"),
+    (('--set', 'study.networks=["tiny:1K"]'), 'can be brought to'),
+    (('--set', 'study.networks=["vgg"]'), "model 'vgg'"),
     (('--set', 'data.holdout=1437'), 'the training set has 1437'), (('--set', 'study.networks=5'), 'must be a list')])
 def test_mistakes_are_one_line(entry, config, arguments, words, tmp_path):
     given = () if '--config' in arguments else ('--config', config)
@@ -153,7 +157,8 @@ def test_networks_of_rules_and_names(config):
 
 def test_parts_of_a_data_set_are_balanced_and_apart():
     data = DataConfig(images=500, holdout=200)
-    train, val, whole = presets.dataset(data, 'train'), presets.dataset(data, 'val'), presets.dataset(DataConfig(), 'train')
+    train, val = presets.dataset(data, 'train'), presets.dataset(data, 'val')
+    whole = presets.dataset(DataConfig(), 'train')
     assert (len(train), len(val)) == (500, 200) and not set(train.indices) & set(val.indices)
     share = np.bincount(whole.labels) / len(whole)
     for part in (train, val):
@@ -172,8 +177,8 @@ def test_evaluation_looks_at_the_whole_split(entry, trained, small_config, tmp_p
     from tinynets.runtime import configure
     configure('CPU')
     from tinynets.training.loop import train
-    outcome = train(small_config('data.images=200', 'data.holdout=50', 'train.epochs=1', 'optim.warmup_epochs=0'), 'CPU',
-                    str(tmp_path / 'run'), say=lambda line: None)
+    config = small_config('data.images=200', 'data.holdout=50', 'train.epochs=1', 'optim.warmup_epochs=0')
+    outcome = train(config, 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     assert outcome.last['count'] == 50
     done = entry('eval.py', '--checkpoint', tmp_path / 'run' / 'best.ckpt')
     assert ' 360 images' in done.stdout, done.stderr

@@ -18,7 +18,8 @@ FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'i
 
 def rows(names, seeds=1):
     return [{'name': name, 'label': 'drawn', 'seed': seed, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16,
-             'macs': 1000 * (i + 1), 'params': 10, 'peak_memory': 7} for i, name in enumerate(names) for seed in range(seeds)]
+             'macs': 1000 * (i + 1), 'params': 10, 'peak_memory': 7}
+            for i, name in enumerate(names) for seed in range(seeds)]
 
 
 @pytest.fixture

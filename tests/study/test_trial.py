@@ -1,4 +1,4 @@
-"""A trial's process: stopped before it trains, out of time, told of folders; and what a late or repeated word changes."""
+"""A trial's process: stopped before it trains, out of time, told of folders; what a late or repeated word changes."""
 import signal
 
 import pytest
@@ -12,8 +12,8 @@ from tinynets.study.store import Store
 
 CONFIG = ROOT / 'configs' / 'study' / 'digits.yaml'
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
-ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000, 'params': 10,
-       'peak_memory': 7}
+ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000,
+       'params': 10, 'peak_memory': 7}
 
 
 def trials(study):
@@ -85,5 +85,6 @@ def test_more_retries_give_failed_trials_another_try(store):
 
 def test_r_of_a_named_network_is_of_the_studys_base():
     """Its pixels are what is trained; r says what share of the base's they are."""
-    row = plan(load_study(str(CONFIG), ['study.trials=0', 'study.networks=["efficientnet_b0@resolution=24,d=0.5"]'])).rows()[0]
+    network = 'efficientnet_b0@resolution=24,d=0.5'
+    row = plan(load_study(str(CONFIG), ['study.trials=0', f'study.networks=["{network}"]'])).rows()[0]
     assert (row['resolution'], row['r'], row['d']) == (24, 24 / 32, 0.5)

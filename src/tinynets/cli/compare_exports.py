@@ -1,4 +1,7 @@
-"""A checkpoint's exported files on a whole validation set, in one table: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
+"""Score the exported files of a checkpoint on a whole validation set, in one table.
+
+    python compare_exports.py --checkpoint runs/x/best.ckpt
+"""
 import argparse
 import sys
 

@@ -1,4 +1,7 @@
-"""Completion of commands and options in a shell: `tinynets completion bash > ~/.local/share/bash-completion/completions/tinynets`."""
+"""Completion of commands and options in a shell.
+
+    tinynets completion bash > ~/.local/share/bash-completion/completions/tinynets
+"""
 import argparse
 
 SHELLS = ('bash', 'zsh', 'tcsh')

@@ -17,7 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     for cost in COSTS.values():
         budget.add_argument(f'--{cost.name.replace("_", "-")}', metavar='AMOUNT', help=f'{cost.unit}: 100M, 2.5M, 300K')
     parser.add_argument('--base', metavar='NAME', help=f"{', '.join(BASES)} (default: the formula's)")
-    parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: the formula's)")
+    parser.add_argument('--base-resolution', type=int, metavar='PX',
+                        help="the base's input side (default: the formula's)")
     parser.add_argument('--num-classes', type=int, metavar='N', help="default: the formula's")
     parser.add_argument('--rule', default='tiny', metavar='NAME', help=', '.join(RULES))
     parser.add_argument('--formula', type=user_path, metavar='FILE',
@@ -28,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     parser.add_argument('--save', type=user_path, metavar='FILE', help='a configuration for train.py')
     parser.add_argument('--recipe', default=str(RECIPES / 'tinynet_e_digits.yaml'), type=user_path, metavar='FILE',
-                        help='the configuration whose data and training --save takes over (default: that of the digits)')
+                        help='the configuration that --save takes data and training from (default: that of the digits)')
     parser.add_argument('--plot', type=user_path, metavar='FILE', help='a picture of r(c), d(c) and w(c)')
 
 
@@ -47,7 +48,8 @@ def main(args: argparse.Namespace) -> None:
     base = base_network(*(getattr(formula, key) if getattr(args, key) is None else getattr(args, key)
                           for key in ('base', 'base_resolution', 'num_classes')), channels)
     found = compare(base, budget, formula, args.width) if args.compare else {}
-    network = None if args.compare and not (args.save or args.plot) else design(base, budget, args.rule, formula, args.width)
+    designs = not args.compare or args.save or args.plot
+    network = design(base, budget, args.rule, formula, args.width) if designs else None
     config = saved(network, args.recipe) if args.save else ''
     if args.json:
         print(json.dumps({rule: {'impossible': str(n)} if isinstance(n, Impossible) else n.summary()

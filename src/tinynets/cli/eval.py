@@ -12,7 +12,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
     parser.add_argument('--split', default='val', choices=('train', 'val'))
-    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
+    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
+                        help='auto: ema where there is one')
     parser.add_argument('--batch-size', type=int, metavar='N')
     parser.add_argument('--strict', action='store_true', help='fail on an image that cannot be decoded')
     parser.add_argument('--json', type=user_path, metavar='OUT', help='write the numbers as JSON')
@@ -46,7 +47,8 @@ def main(args: argparse.Namespace) -> None:
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
                'data': data.name, 'split': args.split, **result.summary()}
     tell(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
-         f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, {data.name} {args.split})")
+         f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, "
+         f"{data.name} {args.split})")
     if args.json and rank() == 0:
         write_json(args.json, numbers)
     if args.confusion and rank() == 0:

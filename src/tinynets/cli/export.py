@@ -13,7 +13,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help='MINDIR, ONNX, AIR (deprecated), separated by commas')
     parser.add_argument('--out', type=user_path, metavar='DIR',
                         help='folder of the files (default: export/ beside the checkpoint)')
-    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'), help='auto: ema where there is one')
+    parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
+                        help='auto: ema where there is one')
     parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
 
 

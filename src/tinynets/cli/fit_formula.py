@@ -23,7 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--cost', default=MACS.name, choices=list(COSTS), help='what c measures')
     parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
                         help='error and columns of the file, less of each being better (default: error and the cost)')
-    parser.add_argument('--keep', type=float, metavar='SHARE', help='fit to this share, by NSGA-III, not to the front alone')
+    parser.add_argument('--keep', type=float, metavar='SHARE',
+                        help='fit to this share, by NSGA-III, not to the front alone')
     parser.add_argument('--seed', type=int, default=0)
 
 
@@ -33,20 +34,22 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.formula.records import base_of, read
     base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes, args.in_channels)
     if not known and args.base_cost is None:
-        raise ValueError(f'--base {args.base}: not a network of src/tinynets/arch/zoo.py, so its cost is not known; give --base-cost')
+        raise ValueError(f'--base {args.base}: not a network of src/tinynets/arch/zoo.py, so its cost is not '
+                         'known; give --base-cost')
     whole = None if args.base_cost is None else Budget(parse_amount(args.base_cost), args.cost).amount
     table = read(args.records, base, known)
     table.require([*args.objectives, args.cost])
     for line, reason in table.problems:
         print(printable(f'{args.records}, line {line}: left out, {reason}'), file=sys.stderr)
-    for remark in table.remarks + ([f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []):
+    ignored = [f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []
+    for remark in table.remarks + ignored:
         print(printable(f'{args.records}: {remark}'), file=sys.stderr)
     from tinynets.formula.fitting import fit_records
     fit = fit_records(table.records, base, whole, args.cost, args.objectives, args.keep, args.seed)
     fit.formula.save(args.out)
     low, high = fit.formula.range
-    print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of {fit.formula.base_cost:,} '
-          f'{args.cost}')
+    print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of '
+          f'{fit.formula.base_cost:,} {args.cost}')
     for m, (correlation, p) in fit.spearman.items():
         error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''
         print(f'{m}: Spearman correlation with cost {correlation:+.2f} (p {p:.2g}){error}')

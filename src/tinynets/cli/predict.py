@@ -1,4 +1,7 @@
-"""Classify images with a model file: `python predict.py --model runs/x/export/tinynet_e.mindir --images DIR_OR_FILE ...`."""
+"""Classify images with a model file.
+
+    python predict.py --model runs/x/export/tinynet_e.mindir --images DIR_OR_FILE ...
+"""
 import argparse
 import sys
 

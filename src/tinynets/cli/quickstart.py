@@ -23,7 +23,8 @@ def main(args: argparse.Namespace) -> None:
     config = load_config(args.config, args.overrides)
     resume = os.path.isfile(f'{args.run}/config.yaml')
     if resume and load_config(f'{args.run}/config.yaml') != config:
-        raise ValueError(f'{args.run}: holds a run of another configuration; move it away, or choose another --run folder')
+        raise ValueError(f'{args.run}: holds a run of another configuration; move it away, or choose another '
+                         '--run folder')
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads,
                        config.runtime.device_id, config.train.seed, config.runtime.kernels,
                        config.runtime.jit_level)

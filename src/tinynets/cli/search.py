@@ -1,4 +1,7 @@
-"""A study, many networks trained and scored: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
+"""Run a study: train and score many networks.
+
+    python search.py [run|status|export] --config configs/study/digits.yaml
+"""
 import argparse
 import dataclasses
 import json
@@ -17,7 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
     parser.add_argument('--study', type=user_path, metavar='DIR',
                         help='the folder of the study (default: runs/study/<configuration>)')
-    parser.add_argument('--dry-run', action='store_true', help='print what would be trained and what it costs; do nothing')
+    parser.add_argument('--dry-run', action='store_true',
+                        help='print what would be trained and what it costs; do nothing')
     parser.add_argument('--out', default='records.csv', type=user_path, metavar='FILE',
                         help='of export: the table for fit_formula.py; beside it records.seeds.csv has every training')
     parser.add_argument('--plot', type=user_path, metavar='FILE', help='of export: a picture of the rules\' networks')

@@ -29,13 +29,16 @@ def describe(name: str, num_classes: int, resolution=None, per_layer: bool = Fal
 def print_table(summary: dict) -> None:
     for layer in summary.pop('layers', ()):
         shape = 'x'.join(str(n) for n in layer['shape'])
-        print(f"{layer['name']:<36} {layer['kind']:<10} {shape:>14} {layer['macs']:>14,} MACs {layer['params']:>11,} params")
-    units = {'resolution': 'px', 'macs': 'multiply-adds of convolutions and dense layers', 'params': 'learnable numbers',
+        print(f"{layer['name']:<36} {layer['kind']:<10} {shape:>14} {layer['macs']:>14,} MACs "
+              f"{layer['params']:>11,} params")
+    units = {'resolution': 'px', 'macs': 'multiply-adds of convolutions and dense layers',
+             'params': 'learnable numbers',
              'activations': 'elements written by convolutions and dense layers',
              'peak_memory': 'bytes of feature maps alive at once, float32, one image',
              'size_bytes': 'bytes of float32 parameters'}
     for key, value in summary.items():
-        print(f"{key:<12} {value if isinstance(value, (str, float)) else format(value, ','):>16}  {units.get(key, '')}".rstrip())
+        text = value if isinstance(value, (str, float)) else format(value, ',')
+        print(f"{key:<12} {text:>16}  {units.get(key, '')}".rstrip())
 
 
 def main(args: argparse.Namespace) -> None:

@@ -68,8 +68,8 @@ class Division:
 class EarlierDivision:
     """That of a run of an earlier release, in which the place of an image depends on every other one.
 
-    `train_images` is how many the run trained on, None where its file does not say, or where `limited`: it took a number
-    of images (data.images), which says nothing of how many there were.
+    `train_images` is how many the run trained on, None where its file does not say, or where `limited`: it took a
+    number of images (data.images), which says nothing of how many there were.
     """
     source: str
     train_images: Optional[int]

@@ -52,7 +52,8 @@ class PackedImages:
             if not name.endswith('.db'):
                 rows += self._rows(os.path.join(folder, name))
         if len(rows) != contents['count']:
-            raise ValueError(f'{folder}: the index has {len(rows)} images, {CONTENTS} {contents["count"]}; pack it anew')
+            raise ValueError(f'{folder}: the index has {len(rows)} images, {CONTENTS} {contents["count"]}; '
+                             'pack it anew')
         rows.sort()  # by their place in the folder they were made from
         if any(row[0] != place or not 0 <= row[1] < len(own) for place, row in enumerate(rows)):
             raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} does not have; pack it anew')
@@ -80,8 +81,8 @@ class PackedImages:
                 index.close()
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError,
                 sqlite3.Error) as error:
-            raise ValueError(f'{path}: not a MindRecord file of this package ({" ".join(str(error).split())}); pack the '
-                             'set anew') from None
+            raise ValueError(f'{path}: not a MindRecord file of this package ({" ".join(str(error).split())}); '
+                             'pack the set anew') from None
         size, rows = os.fstat(self._files[-1]).st_size, []
         for row in found:
             whole = len(row) == 6 and all(type(row[i]) is int for i in (0, 1, 3, 4, 5)) and type(row[2]) is str

@@ -99,7 +99,8 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
             then = 'a number of' if division.train_images is None else f'{division.train_images:,}'
             raise ValueError(f'{division.source}: was trained by an earlier release on {then} images; where it '
                              f'divided a folder, it did so by a rule in which all depend on all; {data.dir} would give '
-                             f'{len(whole) - held:,} now, so which it was trained on cannot be known. {division.advice}')
+                             f'{len(whole) - held:,} now, so which it was trained on cannot be known. '
+                             f'{division.advice}')
         say(f'{division.source}: an earlier release divided the folder, by a rule that holds only if no image was '
             'replaced, added or removed since')
         return part

@@ -22,9 +22,10 @@ class EvalTransform:
     """RGB image -> (3, resolution, resolution) float32, deterministic.
 
     The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
-    out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies. Of an image more than eight
-    times as long as wide only what the cut needs is computed, to the same bits: resized whole it may not fit in memory.
-    With one mean the image is grey: luminance as Pillow's convert('L') computes it, before the image is resized.
+    out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies. Of an image more than
+    eight times as long as wide only what the cut needs is computed, to the same bits: resized whole it may not fit in
+    memory. With one mean the image is grey: luminance as Pillow's convert('L') computes it, before the image is
+    resized.
     """
     resolution: int
     crop_ratio: float
@@ -59,8 +60,9 @@ class TrainTransform:
     The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
     the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
     horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng)
-    then changes the image and `erase` (pixels, rng) the normalised pixels, see src/tinynets/data/augment.py. With one mean the
-    RGB pixels become grey after all but `erase`, as Pillow's convert('L') does it, and the tensor has one channel.
+    then changes the image and `erase` (pixels, rng) the normalised pixels, see src/tinynets/data/augment.py. With one
+    mean the RGB pixels become grey after all but `erase`, as Pillow's convert('L') does it, and the tensor has one
+    channel.
     """
     resolution: int
     mean: Sequence[float]

@@ -115,6 +115,6 @@ def table(rows: List[Row]) -> str:
     """The rows as text."""
     lines = [f'{"file":<36} {"engine":<20} {"top-1, %":>9} {"top-5, %":>9} {"as the checkpoint":>18} {"logits":>9}']
     for row in rows:
-        lines.append(f'{row.file:<36} {row.engine:<20} {row.top1:>9.2f} {row.top5:>9.2f} {row.agree:>9} of {row.count:<5} '
-                     f'{row.difference:>9.1e}')
+        lines.append(f'{row.file:<36} {row.engine:<20} {row.top1:>9.2f} {row.top5:>9.2f} {row.agree:>9} of '
+                     f'{row.count:<5} {row.difference:>9.1e}')
     return '\n'.join(lines)

@@ -2,8 +2,8 @@
 
 `<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices where not
 `classes_named`), preprocessing; input and output (name, shape with null for a free batch, dtype); cost (counted from
-the plan); `division`, what a training kept of a folder without val/ for validation (src/tinynets/data/division.py); how far the
-exported file's logits were from the checkpoint's; the versions that wrote it.
+the plan); `division`, what a training kept of a folder without val/ for validation (src/tinynets/data/division.py); how
+far the exported file's logits were from the checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def read_manifest(model_path: str) -> dict:
     if not os.path.isfile(model_path):
         raise FileNotFoundError(f'{model_path}: no such model file')
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model must lie there')
+        raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model '
+                                'must lie there')
     digest = file_hash(model_path)
     try:
         manifest = _current(read_json(path), digest)

@@ -167,7 +167,10 @@ def _val_digest(meta: dict) -> Optional[str]:
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
-    """images -> logits by MindSpore from a MINDIR, whose graph takes one image a call; ValueError if it does not load."""
+    """images -> logits by MindSpore from a MINDIR, whose graph takes one image per call.
+
+    Raises ValueError if it does not load.
+    """
     import mindspore as ms
     try:
         graph = ms.nn.GraphCell(ms.load(path))

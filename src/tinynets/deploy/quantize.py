@@ -41,8 +41,8 @@ class Variant:
     score: Result
 
 
-def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, max_drop: float = 1.0, force: bool = False,
-             method: str = 'minmax', batch_size: int = 64, workers: int = 2,
+def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, max_drop: float = 1.0,
+             force: bool = False, method: str = 'minmax', batch_size: int = 64, workers: int = 2,
              progress: Callable[[int, int], None] = None) -> Tuple[Variant, Variant]:
     """Quantise an exported ONNX file to `out`, with a manifest beside it, and score both files on a data set.
 
@@ -63,8 +63,9 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, ma
                   for predict in (before.predict, after)]
         times = side_by_side([before.predict, after], _example(before))
         if fell(scores[0], scores[1], max_drop) and not force:
-            raise AccuracyFell(f'top-1 falls from {scores[0].top1:.2f} to {scores[1].top1:.2f} %, more than the {max_drop:g} '
-                               'points allowed; nothing was written. More calibration images, another --method, or --force')
+            raise AccuracyFell(f'top-1 falls from {scores[0].top1:.2f} to {scores[1].top1:.2f} %, more than the '
+                               f'{max_drop:g} points allowed; nothing was written. More calibration images, another '
+                               '--method, or --force')
         _publish(path, work, out, {'method': method, 'calibration_images': count, 'top1_before': scores[0].top1,
                                    'top1': scores[1].top1, 'images': scores[1].count})
     return tuple(Variant(name, os.path.getsize(name), ms, score) for name, ms, score in zip((path, out), times, scores))

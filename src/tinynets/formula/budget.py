@@ -32,7 +32,7 @@ class Budget:
 
 
 def base_network(name: str, resolution: Optional[int] = None, num_classes: int = 1000, in_channels: int = 3) -> NetSpec:
-    """A base of src/tinynets/arch/zoo.py, with another input side in pixels, number of classes and channels of its images.
+    """A base of src/tinynets/arch/zoo.py, with another input side in pixels, number of classes and image channels.
 
     Raises ValueError for an unknown name.
     """

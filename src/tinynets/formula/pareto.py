@@ -1,7 +1,7 @@
 """Step 3 of the method: the front of networks already measured, by the sorting and niching of NSGA-III.
 
-Non-dominated sorting and reference directions (Deb and Jain, IEEE TEVC 18, 2014) are pymoo's. A genetic algorithm keeps a
-population of a fixed size; here nothing is bred, and a front stays whole unless a number is asked for.
+Non-dominated sorting and reference directions (Deb and Jain, IEEE TEVC 18, 2014) are pymoo's. A genetic algorithm keeps
+a population of a fixed size; here nothing is bred, and a front stays whole unless a number is asked for.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Selection:
-    """`indices` (K,) of the networks kept, in their order; `fronts` kept from; `cut` the networks left out of the last."""
+    """`indices` (K,) of the networks kept, in order; `fronts` kept from; `cut` the networks left out of the last."""
     indices: np.ndarray
     fronts: int
     cut: int = 0

@@ -6,12 +6,12 @@ Columns, in any order and with any others beside them (`_NAMES` has the spelling
     r or resolution    multiplier, or pixels of which the base has `base_resolution`
     d, w               multipliers
     top1 or error      percent, or shares of 1 if nearly all are at most 1 and none has a %
-    macs, params, peak_memory    (the names of arch/costs.py) optional where the base is one of arch/zoo.py: then counted
+    macs, params, peak_memory    (names of arch/costs.py) optional where the base is one of arch/zoo.py: then counted
     name, source, top1_deviation, seeds, flag    optional, and so are numbers to select by, latency_ms for example
     base, base_resolution, num_classes, in_channels    what was measured, the same in every line; otherwise options
 
-A line that can't be used, or repeats another to the letter, is left out and named. Other lines of one network, of further
-seeds for example, are taken together: the mean of their numbers.
+A line that can't be used, or repeats another to the letter, is left out and named. Other lines of one network, of
+further seeds for example, are taken together: the mean of their numbers.
 """
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ class _File:
                              f'{MOST_NETWORKS:,} of {MOST_COLUMNS}')
         for line, row in self.rows:
             if max(map(len, row)) > LONGEST:
-                raise ValueError(f'{path}, up to line {line}: a cell of {max(map(len, row)):,} characters; is a quotation mark '
-                                 'not closed?')
+                raise ValueError(f'{path}, up to line {line}: a cell of {max(map(len, row)):,} characters; is a '
+                                 'quotation mark not closed?')
         self.path = path
         self.columns: Dict[str, Column] = {}
         self.others: Dict[str, Column] = {}
@@ -185,11 +185,13 @@ class _File:
 
     def texts(self, key: str) -> List[str]:
         """What stands in a column, missing cells left out."""
-        return [text for _, row in self.rows for text in [self.columns[key].text(row)] if text] if key in self.columns else []
+        if key not in self.columns:
+            return []
+        return [text for _, row in self.rows for text in [self.columns[key].text(row)] if text]
 
 
 def read(path: str, base: NetSpec, counted: bool = True) -> Table:
-    """Read a file. `base` has the resolution and the number of classes that were measured; `counted`: its blocks as well.
+    """Read a file. `base` has the resolution and number of classes that were measured; `counted`: its blocks as well.
 
     Raises FileNotFoundError, and ValueError where the header lacks what is needed, with what it should have.
     """
@@ -224,9 +226,9 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
         table.remarks.append(f'numbers are read with a decimal comma, as in {file.decimal_comma}')
     if miscounted:
         line, given, right = miscounted[0]
-        table.remarks.append(f'line {line} and {len(miscounted) - 1} more have other MACs than counted: {given:,.0f}, counted '
-                             f'{right:,} for {base.name} at {base.base_resolution} px with {base.num_classes} classes; the '
-                             'given ones are used. Is that the base that was measured?')
+        table.remarks.append(f'line {line} and {len(miscounted) - 1} more have other MACs than counted: {given:,.0f}, '
+                             f'counted {right:,} for {base.name} at {base.base_resolution} px with {base.num_classes} '
+                             'classes; the given ones are used. Is that the base that was measured?')
     return table
 
 
@@ -315,7 +317,8 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
     costs = {name: value for name, column in file.others.items()
              for value in [_finite(column.text(row))] if value is not None}
     record = Record(text('name') or f'line {line}', r, d, w, factor * top1, costs,
-                    None if deviation is None else factor * deviation, max(1, round(seeds or 1)), text('source'), (line,))
+                    None if deviation is None else factor * deviation, max(1, round(seeds or 1)),
+                    text('source'), (line,))
     known = all_costs(expand(_spec(base, record))) if counted else {}
     for key in COSTS:
         value = number(key, 0, 1e15)

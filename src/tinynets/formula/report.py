@@ -14,7 +14,8 @@ from tinynets.formula.fitting import Fit
 from tinynets.formula.rules import Impossible, Network, design
 
 _STYLE = '''body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:1rem 0;font-size:13px}th,td{border:1px solid #ccc;padding:3px 8px;text-align:right}
+table{border-collapse:collapse;margin:1rem 0;font-size:13px}
+th,td{border:1px solid #ccc;padding:3px 8px;text-align:right}
 th:first-child,td:first-child{text-align:left}tr.kept{background:#fdeeee;font-weight:600}img{max-width:100%}
 caption{text-align:left;color:#555;padding:4px 0}'''
 
@@ -24,8 +25,8 @@ def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
     found = []
     for c in np.geomspace(*fit.formula.range, count):
         try:
-            found.append(design(base, Budget(round(float(c) * cost_named(fit.formula.cost).of(base)), fit.formula.cost), 'tiny',
-                                fit.formula))
+            amount = round(float(c) * cost_named(fit.formula.cost).of(base))
+            found.append(design(base, Budget(amount, fit.formula.cost), 'tiny', fit.formula))
         except Impossible:
             continue
     return found
@@ -46,8 +47,8 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
         f'{formula.num_classes} classes; {len(fit.front)} kept by non-dominated sorting on {", ".join(fit.objectives)}'
         + (f' (from {fit.selection.fronts} fronts; {fit.selection.cut} of the last left out)'
            if fit.selection.fronts > 1 or fit.selection.cut else ' (the whole first front)')
-        + f'. A budget is c = {kind} / {formula.base_cost:,}; the curves are fitted for c of {low:.3g} to {high:.3g}, and '
-        'extrapolate outside (grey in the pictures).')
+        + f'. A budget is c = {kind} / {formula.base_cost:,}; the curves are fitted for c of {low:.3g} to {high:.3g}, '
+        'and extrapolate outside (grey in the pictures).')
     for caption, png in pictures.items():
         yield picture(png, caption)
     yield table('Fit', ('multiplier', 'Spearman with cost', 'p', 'mean leave-one-out error', 's', 'l', 'noise',
@@ -65,8 +66,8 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
                      for n in proposals(fit, base)])
     chosen = set(fit.selection.indices)
     order = sorted(range(len(fit.records)), key=lambda i: fit.records[i].costs[kind])
-    yield table('Measured networks, those kept in red', ('network', 'r', 'd', 'w', kind, 'c', 'top-1, %', '±', 'trainings',
-                                                         'source'),
+    yield table('Measured networks, those kept in red',
+                ('network', 'r', 'd', 'w', kind, 'c', 'top-1, %', '±', 'trainings', 'source'),
                 [(r.name, f'{r.r:.3f}', f'{r.d:.3f}', f'{r.w:.3f}', f'{r.costs[kind]:,.0f}',
                   f'{r.costs[kind] / formula.base_cost:.3f}', f'{r.top1:.2f}', _number(r.deviation), r.seeds, r.source)
                  for r in (fit.records[i] for i in order)], marked=[i in chosen for i in order])

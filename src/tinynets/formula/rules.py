@@ -74,7 +74,8 @@ class Network:
     def summary(self) -> dict:
         """The numbers as JSON takes them."""
         found = {'rule': self.rule, 'name': self.name, 'base': self.spec.base, 'r': round(self.spec.r, 6),
-                 'd': self.spec.d, 'w': self.spec.w, 'resolution': self.resolution, **vars(self.complexity), **self.costs,
+                 'd': self.spec.d, 'w': self.spec.w, 'resolution': self.resolution, **vars(self.complexity),
+                 **self.costs,
                  'budget': self.budget.amount, 'budget_kind': self.budget.cost.name, 'cost': self.cost,
                  'distance': round(self.distance, 6)}
         if self.phi is not None:
@@ -102,7 +103,8 @@ def design(base: NetSpec, budget: Budget, rule: str = 'tiny', formula: Optional[
     return RULES[rule](base, budget)
 
 
-def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None, width: str = 'solved') -> Dict[str, object]:
+def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None,
+            width: str = 'solved') -> Dict[str, object]:
     """Every rule's Network, or its Impossible, at one budget."""
     found: Dict[str, object] = {}
     for rule in RULES:
@@ -116,7 +118,8 @@ def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None, wi
 def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved') -> Network:
     """The tiny formula. A budget in another unit than the formula's is met by the c whose network costs that much.
 
-    c is the share of the cost of `base`, whatever base the formula was fitted to, as the paper takes each base's own C0.
+    c is the share of the cost of `base`, whatever base the formula was fitted to, as the paper takes each base's own
+    C0.
     """
     if width not in ('solved', 'paper'):
         raise ValueError(f"width '{width}': must be solved or paper")
@@ -210,8 +213,8 @@ RULES: Dict[str, Callable[..., Network]] = {
 def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optional[NetSpec]:
     """The widest network at a resolution and depth within the budget; None where even the narrowest costs more.
 
-    Where more than CLOSE of the budget would be left the resolution is changed too, by no more than it takes and at most
-    by NUDGE_R; where that leaves more than NEAR, the depth by at most NUDGE_D as well.
+    Where more than CLOSE of the budget would be left the resolution is changed too, by no more than it takes and at
+    most by NUDGE_R; where that leaves more than NEAR, the depth by at most NUDGE_D as well.
     """
     reach = max(1, round(NUDGE_R * resolution))  # pixels
     pixels = [p for p in sorted(range(resolution - reach, resolution + reach + 1), key=lambda p: abs(p - resolution))

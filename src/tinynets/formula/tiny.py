@@ -110,7 +110,10 @@ class Formula:
 
     @classmethod
     def load(cls, path=None) -> 'Formula':
-        """Read a file, or the published formula. Raises FileNotFoundError, or ValueError that says what is wrong in it."""
+        """Read a file, or the published formula.
+
+        Raises FileNotFoundError, or ValueError that says what is wrong in it.
+        """
         path = PUBLISHED if path is None else path
         if not os.path.isfile(path):
             raise FileNotFoundError(f'formula {path}: no such file; fit_formula.py makes one, and without --formula '

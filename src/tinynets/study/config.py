@@ -41,7 +41,8 @@ class StudySection:
     formula: Optional[str] = setting(
         None, 'File of the formula that rules in `networks` use; null takes the published one.')
     seed: int = setting(0, 'Seed of the draw.', within(0, 2 ** 32 - 1))
-    seeds: int = setting(1, 'Trainings per network, each with its own seed.', at_least(1, at_most=1000), resumable=GROWS)
+    seeds: int = setting(1, 'Trainings per network, each with its own seed.', at_least(1, at_most=1000),
+                         resumable=GROWS)
     retries: int = setting(1, 'Times that a failed trial is run again.', at_least(0, at_most=1000), resumable=True)
     workers: int = setting(1, 'Trials run at once on this machine.', at_least(1, at_most=256), resumable=True)
     timeout_minutes: Optional[float] = setting(
@@ -135,5 +136,5 @@ def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> 
             grown = set(old) <= set(value) if isinstance(value, list) else old <= value
             if grown:
                 continue
-        raise ValueError(f'{folder}: was started with {key}={old!r} and would continue with {value!r}; undo the change, or '
-                         'choose another --study folder (trials, networks and seeds may grow)')
+        raise ValueError(f'{folder}: was started with {key}={old!r} and would continue with {value!r}; undo the '
+                         'change, or choose another --study folder (trials, networks and seeds may grow)')

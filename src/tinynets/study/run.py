@@ -106,8 +106,8 @@ def estimate(planned: Plan) -> str:
     workers = planned.config.study.workers
     return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
             f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
-            f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a processor '
-            f'does {ASSUMED_MACS / 1e9:.0f} G a second; better known when some trials are timed')
+            f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a '
+            f'processor does {ASSUMED_MACS / 1e9:.0f} G a second; better known when some trials are timed')
 
 
 def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
@@ -211,7 +211,8 @@ class Pool:
 
     def _hire(self, slot: int) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, '-m', 'tinynets.study.trial', str(self.store.folder.absolute()), str(len(self.slots)), str(slot)],
+            [sys.executable, '-m', 'tinynets.study.trial', str(self.store.folder.absolute()),
+             str(len(self.slots)), str(slot)],
             cwd=ROOT, env={**os.environ, PARENT: str(os.getpid())}, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def _end(self) -> None:
@@ -231,7 +232,8 @@ class Pool:
             return
         self.told, self.told_at = finished, time.monotonic()
         rest = duration(left(trials, self.store.facts()['images'], len(self.slots), self.store.alive))
-        best = max((t for t in trials if t['status'] == 'done' and not t['flag']), key=lambda t: t['top1'], default=None)
+        sound = [t for t in trials if t['status'] == 'done' and not t['flag']]
+        best = max(sound, key=lambda t: t['top1'], default=None)
         self.say(f'{finished} of {len(trials)} trials' + (f', {now["failed"]} failed' if now['failed'] else '')
                  + (f', {now["flagged"]} flagged' if now['flagged'] else '')
                  + (f', best {best["top1"]:.2f} % at {best[MACS.name] / 1e6:.1f}M' if best else '')

@@ -42,7 +42,8 @@ def status(folder: str) -> Tuple[dict, str]:
             (str(t['id']), t['name'], str(t['seed']), *(_amount(t.get(name)) for name in COSTS), f'{t["top1"]:.2f}')
             for t in best]))
     for trial in facts['problems']:
-        lines.append(f'trial {trial["id"]}, {trial["name"]}: {trial["flag"] or trial["status"]} {trial["reason"]}'.rstrip())
+        state = f'{trial["flag"] or trial["status"]} {trial["reason"]}'.rstrip()
+        lines.append(f'trial {trial["id"]}, {trial["name"]}: {state}')
     return facts, '\n'.join(lines)
 
 

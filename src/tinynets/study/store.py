@@ -1,7 +1,7 @@
 """The records of a study: one SQLite file, so that every change is whole or did not happen, whoever is killed when.
 
-A trial is pending, running, done or failed. Who runs a trial holds a lock on a file in its folder; the system lets go of
-it when the process ends, however it ends, so a trial that is running without a lock is free again.
+A trial is pending, running, done or failed. Who runs a trial holds a lock on a file in its folder; the system lets go
+of it when the process ends, however it ends, so a trial that is running without a lock is free again.
 """
 from __future__ import annotations
 

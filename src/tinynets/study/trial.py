@@ -1,8 +1,10 @@
-"""One trial in a process of its own, so that a crash ends only that one: `python -m tinynets.study.trial STUDY WORKERS SLOT`.
+"""One trial in a process of its own, so that a crash ends only that one.
 
-It takes a trial that nobody has, trains it with the package's own training code and records the score of its last epoch:
-the best epoch of each would favour the lucky ones. Started with the pool's process id in PARENT it stops, saved, when
-the pool is gone.
+    python -m tinynets.study.trial STUDY WORKERS SLOT
+
+It takes a trial that nobody has, trains it with the package's own training code and records the score of its last
+epoch: the best epoch of each would favour the lucky ones. Started with the pool's process id in PARENT it stops, saved,
+when the pool is gone.
 """
 from __future__ import annotations
 

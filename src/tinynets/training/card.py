@@ -19,8 +19,10 @@ SHOWN = 20  # class names
 
 def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, class_names: Sequence[str],
                train_images: int, steps: int, versions: dict) -> str:
-    """Markdown on a checkpoint that lies at `checkpoint`; `score` is its evaluation. Files and folders of the recipe are
-    called by their last names, for a card may be published."""
+    """Return Markdown that describes the checkpoint at `checkpoint`; `score` is its evaluation.
+
+    Files and folders of the recipe are called by their last names, for a card may be published.
+    """
     cost, spec = measure(plan), plan.spec
     recipe = to_dict(config)
     for section, key in PATHS:  # which are the machine's own matter

@@ -44,7 +44,7 @@ def distillation(config: Config, class_names: Sequence[str], preprocessing: dict
 
 
 def load_teacher(path: str, class_names: Sequence[str], preprocessing: dict) -> Network:
-    """The network of a checkpoint in evaluation mode, the average where the run kept one; its parameters are `teacher.*`.
+    """The network of a checkpoint in evaluation mode, the average if the run kept one; its parameters are `teacher.*`.
 
     It sees the student's images, so at the student's resolution. Raises FileNotFoundError, and ValueError where its
     classes or its mean and deviation are not the student's.

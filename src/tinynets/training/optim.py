@@ -173,7 +173,8 @@ def build_optimizer(name: str, network: nn.Cell, learning_rate: Sequence[float],
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer '{name}' (optim.name): must be one of {', '.join(OPTIMIZERS)}")
-    options = dict(weight_decay=weight_decay, momentum=momentum, rms_decay=rms_decay, epsilon=epsilon, nesterov=nesterov)
+    options = dict(weight_decay=weight_decay, momentum=momentum, rms_decay=rms_decay, epsilon=epsilon,
+                   nesterov=nesterov)
     return OPTIMIZERS[name](network, list(learning_rate), options)
 
 

@@ -12,8 +12,8 @@ class TrainStep(nn.Cell):
 
     `clip_norm` limits the gradient's global norm, 0 does not; `average` may be None. The gradient is the mean over
     `micro_batches` equal parts of the batch, run one after another: only one part's activations are held, and batch
-    norm has the statistics of a part. `distillation` adds a teacher's answers to the loss. `workers` takes the mean over
-    all workers, of the loss too; None is one worker.
+    norm has the statistics of a part. `distillation` adds a teacher's answers to the loss. `workers` takes the mean
+    over all workers, of the loss too; None is one worker.
 
     With a `scaler` the gradients are taken of the scaled loss. Where one is not finite, weights, optimizer and average
     stay as they are, the optimizer's step among them: the schedule then ends so many steps short. Batch norm's

@@ -39,7 +39,8 @@ def summarise(name: str, run: RunFolder) -> Dict[str, object]:
 
 def table(rows: Sequence[dict]) -> str:
     """The rows as text, best first, and below what their configurations differ in."""
-    lines = [f'{"run":<28} {"model":<24} {"epoch":>11} {"best top-1, %":>14} {"at epoch":>9} {"last, %":>8} {"images/s":>9}']
+    lines = [f'{"run":<28} {"model":<24} {"epoch":>11} {"best top-1, %":>14} {"at epoch":>9} {"last, %":>8} '
+             f'{"images/s":>9}']
     for row in sorted(rows, key=lambda r: -(r['top1'] or 0)):
         progress = f"{row['at']:g} of {row['epochs']}"
         lines.append(f"{row['run']:<28} {row['model']:<24} {progress:>11} {_text(row['top1'], '.2f'):>14} "
@@ -57,7 +58,8 @@ def _text(value, form: str) -> str:
 
 
 def _differences(rows: Sequence[dict]) -> Dict[str, dict]:
-    flat = {row['run']: {f'{section}.{key}': value for section, keys in row['config'].items() for key, value in keys.items()}
+    flat = {row['run']: {f'{section}.{key}': value for section, keys in row['config'].items()
+                         for key, value in keys.items()}
             for row in rows}
     keys = next(iter(flat.values()))
     return {key: {name: values[key] for name, values in flat.items()} for key in keys
