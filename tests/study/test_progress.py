@@ -76,8 +76,18 @@ TIMED = [trial(1, 1e6, 'done', 12.0), trial(2, 2e6, 'done', 14.0), trial(3, 4e6,
 def test_trials_to_come_take_what_the_finished_ones_say_but_no_less_than_half_the_shortest():
     seconds = seconds_of(TIMED, 1, 1)
     assert [seconds({'macs': m}) for m in (0, 3e6, 10e6)] == pytest.approx([10, 16, 30])
-    falling = [trial(1, 1e6, 'done', 40.0), trial(2, 2e6, 'done', 30.0), trial(3, 3e6, 'done', 20.0)]
-    assert seconds_of(falling, 1, 1)({'macs': 100e6}) == 10
+    steep = [trial(1, 1e6, 'done', 2.0), trial(2, 2e6, 'done', 30.0), trial(3, 3e6, 'done', 58.0)]
+    assert [seconds_of(steep, 1, 1)({'macs': m}) for m in (0, 4e6)] == pytest.approx([1, 60])
+
+
+def test_networks_of_nearly_one_cost_say_little_of_others():
+    """Between a constant and a share of the multiply-adds, whatever line their times would make."""
+    for times in ((195, 128, 89), (89, 128, 195), (100, 300, 100)):
+        alike = [trial(i, (5.1 + 0.1 * i) * 1e6, 'done', float(times[i])) for i in range(3)]
+        mean = sum(times) / 3
+        for cost in (2e6, 5.2e6, 10e6):
+            ends = sorted((mean, mean * cost / 5.2e6))
+            assert min(ends[0], min(times) / 2) - 1e-9 <= seconds_of(alike, 1, 1)({'macs': cost}) <= ends[1] + 1e-9
 
 
 def test_what_is_left_is_shared_by_the_workers_and_lasts_as_long_as_the_longest(monkeypatch):

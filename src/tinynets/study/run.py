@@ -80,11 +80,16 @@ def plan(config: StudyConfig) -> Plan:
 
 
 def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
-    """How long a trial takes: a + b x multiply-adds by least squares over the finished ones, or from ASSUMED_MACS."""
+    """How long a trial takes: a + b x multiply-adds by least squares over the finished ones, or from ASSUMED_MACS.
+
+    Neither a nor b is negative: the times of networks of nearly one cost say nothing of others.
+    """
     done = [t for t in trials if t['status'] == 'done' and t['seconds']]
     if len({t[MACS.name] for t in done}) < 3:
         return lambda trial: START_SECONDS + trial[MACS.name] * images / (ASSUMED_MACS * processors)
-    slope, start = np.polyfit([t[MACS.name] for t in done], [t['seconds'] for t in done], 1)
+    macs, seconds = (np.array([t[key] for t in done], float) for key in (MACS.name, 'seconds'))
+    slope = min(max(np.polyfit(macs, seconds, 1)[0], 0), seconds.mean() / macs.mean())
+    start = seconds.mean() - slope * macs.mean()
     least = min(t['seconds'] for t in done) / 2
     return lambda trial: max(least, start + slope * trial[MACS.name])
 
