@@ -193,6 +193,17 @@ def test_compiler_that_fails(tmp_path):
     assert not list((tmp_path / 'cache').glob('*.so')) and not list((tmp_path / 'cache').glob('.tinynets-*'))
 
 
+def test_a_compilers_temporary_files_lie_in_the_folder_that_is_removed(tmp_path):
+    """Where TMPDIR is full the kernels are compiled all the same, and nothing of a killed compiler stays."""
+    fake = tmp_path / 'compiler'
+    fake.write_text(f'#!/bin/sh\nif [ "$1" != --version ]; then echo "$TMPDIR" >> {tmp_path}/seen; fi\nexit 1\n')
+    fake.chmod(0o755)
+    run(ACTIVE, CXX=str(fake), TINYNETS_CACHE=str(tmp_path / 'cache'), TMPDIR=str(tmp_path))
+    seen = set((tmp_path / 'seen').read_text().split())
+    assert seen and all(os.path.dirname(folder) == str(tmp_path / 'cache') for folder in seen)
+    assert not any(os.path.exists(folder) for folder in seen)
+
+
 def test_where_a_cache_is_full_the_next_one_serves(monkeypatch, tmp_path, capsys):
     full, free = tmp_path / 'full', tmp_path / 'free'
     (full / '.tinynets-killed').mkdir(parents=True)

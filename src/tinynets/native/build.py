@@ -183,7 +183,8 @@ def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib
     objects = [work / f'{source.stem}.o' for source in sources]
 
     def run(command: List[str]) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, errors='replace')
+        done = subprocess.run(command, capture_output=True, text=True, errors='replace',
+                              env={**os.environ, 'TMPDIR': str(work)})  # a full or lost TMPDIR and a kill do no harm
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines() or ['']
             if lacking_by(done.stderr) == 'space':  # another folder may have it
