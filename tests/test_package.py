@@ -142,3 +142,10 @@ def test_every_script_works_from_anywhere_in_a_plain_clone(root, tmp_path, name)
 def test_the_linter_finds_nothing(root):
     done = subprocess.run([sys.executable, '-m', 'ruff', 'check', '--no-cache', root], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_type_checker_finds_nothing(root):
+    """In the parts that pyproject.toml names: the configuration, those without MindSpore, tasks and deployment."""
+    pytest.importorskip('mypy')
+    done = subprocess.run([sys.executable, '-m', 'mypy'], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -271,11 +271,11 @@ def _placed(config: Config) -> Config:
     So a run that is resumed from another folder, and a trial in its own, find the same files.
     """
     for section, name in PATHS:
-        keys = getattr(config, section, None)
+        keys: Any = getattr(config, section, None)
         path = getattr(keys, name, None)
         if path:
-            config = dataclasses.replace(config, **{section: dataclasses.replace(
-                keys, **{name: os.path.abspath(user_path(path))})})
+            placed: Any = {section: dataclasses.replace(keys, **{name: os.path.abspath(user_path(path))})}
+            config = dataclasses.replace(config, **placed)
     return config
 
 

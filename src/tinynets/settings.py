@@ -98,4 +98,4 @@ _WRITTEN = {10 ** 9: '10^9', 2 ** 20: '2^20', 2 ** 31 - 1: '2^31 - 1', 2 ** 32 -
 
 
 def _written(number: float) -> str:
-    return _WRITTEN.get(number, str(number))  # type: ignore[call-overload]
+    return _WRITTEN.get(number, str(number))

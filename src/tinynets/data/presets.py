@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Callable, Optional, Sequence, Tuple, Union
 
-from tinynets.config import AugmentConfig, DataConfig
+from tinynets.config import AugmentConfig, Channels, DataConfig
 from tinynets.data.augment import RandAugment, RandomErasing
 from tinynets.data.cached import cached
 from tinynets.data.classes import relabel
@@ -166,7 +166,7 @@ def mixing(augment: AugmentConfig, num_classes: int, seed: int) -> Optional[Mixi
     return Mixing(num_classes, seed, augment.mixup, augment.cutmix, augment.mix_switch, augment.mix_probability)
 
 
-def per_channel(data: DataConfig, in_channels: int) -> Tuple[Tuple[float, ...], Tuple[float, ...]]:
+def per_channel(data: DataConfig, in_channels: int) -> Tuple[Channels, Channels]:
     """Mean and standard deviation of a network's input channels.
 
     For grey images the three of RGB become one by the weights of luminance. Raises ValueError for one of RGB images.

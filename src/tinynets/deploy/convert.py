@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -48,8 +48,9 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
         raise ValueError(f'{source}: is a checkpoint already; --to safetensors writes it as timm\'s weights')
     num_classes, in_channels = _sizes(name, found)
     data, resolution, notes = _preprocessing(description, source, in_channels)
-    arguments = dict(name=name, num_classes=num_classes, in_channels=in_channels, dropout=0.0, drop_path=0.0,
-                     resolution=None if names_resolution(name) else resolution)
+    arguments: Dict[str, Any] = dict(
+        name=name, num_classes=num_classes, in_channels=in_channels, dropout=0.0, drop_path=0.0,
+        resolution=None if names_resolution(name) else resolution)
     network = create_model(**arguments)
     line = fill(network, found)
     count = network.plan.spec.num_classes

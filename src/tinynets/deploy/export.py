@@ -54,7 +54,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
         if 'AIR' in formats:
             made.update(_make(checkpoint_path, ['AIR'], weights, folder))
         os.makedirs(out, exist_ok=True)
-        return [_publish(work, os.path.join(out, name), *rest) for work, name, *rest in map(made.get, formats)]
+        return [_publish(work, os.path.join(out, name), *rest) for work, name, *rest in map(made.__getitem__, formats)]
 
 
 def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: str) -> Dict[str, tuple]:

@@ -89,11 +89,11 @@ class Predictor:
         if self.division is None and self.val_digest and names is not None and self.val_digest != digest_of(names):
             say(f'{data.dir}: not the validation images that the training was scored on: {len(dataset):,} now; images '
                 'that it was trained on may be among them')
-        if not isinstance(self.division, Division) or not presets.has_validation(data.name, data.dir):
+        if not isinstance(self.division, Division) or names is None or not presets.has_validation(data.name, data.dir):
             return
         if self.config['data'].get('holdout'):  # it may have had val/ then
             try:
-                now = presets.names_of(presets.dataset(replace(data, check=False), 'train'))
+                now = presets.names_of(presets.dataset(replace(data, check=False), 'train')) or []
             except (ValueError, OSError):  # no train/ is left
                 now = []
             if self.division.changed(now):

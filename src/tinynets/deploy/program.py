@@ -32,7 +32,8 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
                     path = link
                 file.write(os.fsencode(path) + b'\n')
         package = importlib.util.find_spec('mindspore')  # holds the JSON reader that a build needs
-        headers = os.path.join(package.submodule_search_locations[0], 'include', 'third_party') if package else ''
+        places = package.submodule_search_locations if package else None
+        headers = os.path.join(places[0], 'include', 'third_party') if places else ''
         done = subprocess.run(['bash', str(PROGRAM), model, listed, device, '--logits', '--output', out, *options],
                               env={'CMAKE_INCLUDE_PATH': headers, **os.environ}, capture_output=True, encoding='utf-8',
                               errors='replace')

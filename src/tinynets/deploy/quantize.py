@@ -12,7 +12,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Callable, Iterable, List, Sequence, Tuple
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Variant:
 
 def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, max_drop: float = 1.0,
              force: bool = False, method: str = 'minmax', batch_size: int = 64, workers: int = 2,
-             progress: Callable[[int, int], None] = None) -> Tuple[Variant, Variant]:
+             progress: Optional[Callable[[int, int], None]] = None) -> Tuple[Variant, Variant]:
     """Quantise an exported ONNX file to `out`, with a manifest beside it, and score both files on a data set.
 
     `calibration`: input tensors (1, 3, R, R). Raises AccuracyFell where top-1 falls by more than `max_drop` points and
@@ -68,7 +68,9 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, ma
                                '--method, or --force')
         _publish(path, work, out, {'method': method, 'calibration_images': count, 'top1_before': scores[0].top1,
                                    'top1': scores[1].top1, 'images': scores[1].count})
-    return tuple(Variant(name, os.path.getsize(name), ms, score) for name, ms, score in zip((path, out), times, scores))
+    first, second = (Variant(name, os.path.getsize(name), ms, score)
+                     for name, ms, score in zip((path, out), times, scores))
+    return first, second
 
 
 def fell(before: Result, after: Result, points: float) -> bool:

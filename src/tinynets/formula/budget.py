@@ -17,7 +17,7 @@ class Budget:
     amount: float
     cost: Cost = MACS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.cost, str):
             object.__setattr__(self, 'cost', cost_named(self.cost))
         if not 0 < self.amount < float('inf'):

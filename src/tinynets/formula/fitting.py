@@ -25,7 +25,7 @@ class Fit:
     records: Sequence[Record]
     selection: Selection
     objectives: Tuple[str, ...]
-    spearman: Dict[str, Tuple[float, float]]
+    spearman: Dict[str, Tuple[float, ...]]
     left_out: Dict[str, np.ndarray]
 
     @property

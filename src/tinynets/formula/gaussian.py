@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Sequence, Tuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 AMPLITUDE = (1e-2, 1.0)  # of s, in ln r or ln d
 LENGTH = (0.3, 5.0)  # of l, in ln c: from a third of an e-fold of the budget to far more than any study spans
@@ -52,7 +53,7 @@ class Curve:
     def _solve(self, right: np.ndarray) -> np.ndarray:
         return np.linalg.solve(self.cholesky.T, np.linalg.solve(self.cholesky, right))
 
-    def predict(self, c) -> Tuple[np.ndarray, np.ndarray]:
+    def predict(self, c: ArrayLike) -> Tuple[np.ndarray, np.ndarray]:
         """The multiplier at budgets c (N,), and the standard deviation of its logarithm for a network found there.
 
         The posterior of Rasmussen and Williams 2006, equations 2.25 and 2.26, with the noise of a new observation; in
@@ -85,7 +86,7 @@ class Curve:
         return {**asdict(self.kernel), 'log_likelihood': self.log_likelihood}
 
 
-def fit(c: Sequence[float], values: Sequence[float], seed: int = 0, restarts: int = RESTARTS) -> Curve:
+def fit(c: ArrayLike, values: Sequence[float], seed: int = 0, restarts: int = RESTARTS) -> Curve:
     """Fit a curve by scikit-learn: the best marginal likelihood of `restarts` + 1 starts, fewer of many points.
 
     Raises ValueError with fewer than three different budgets.
@@ -105,5 +106,5 @@ def fit(c: Sequence[float], values: Sequence[float], seed: int = 0, restarts: in
         warnings.simplefilter('ignore', ConvergenceWarning)  # a bound was met, which is what bounds are for
         model.fit(np.log(c)[:, None], np.log(np.asarray(values, float)))
     curve, noise = model.kernel_.k1.k2, model.kernel_.k2
-    return Curve(c, values, Kernel(math.sqrt(curve.k1.constant_value), float(curve.k2.length_scale),
-                                   math.sqrt(noise.noise_level)))
+    return Curve(c.tolist(), values, Kernel(math.sqrt(curve.k1.constant_value), float(curve.k2.length_scale),
+                                            math.sqrt(noise.noise_level)))

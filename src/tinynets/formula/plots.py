@@ -1,7 +1,7 @@
 """Pictures of the front and of the formula's curves; each is written to the PNG file `path`, its bytes are returned."""
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Iterable, Optional, Sequence
 
 import numpy as np
 
@@ -12,19 +12,23 @@ from tinynets.formula.rules import Impossible, Network, tiny
 from tinynets.formula.tiny import TWO_SIDED_95, Formula, paper_width
 from tinynets.pictures import picture
 
+if TYPE_CHECKING:  # slow to import
+    from matplotlib.figure import Figure
+
 BLUE, RED, GREY = '#1f5fa8', '#c0392b', '#888888'
 
 
 @picture
-def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Network] = None, budgets: int = 24):
+def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Network] = None,
+           budgets: int = 24) -> Figure:
     """A figure of r(c), d(c) and w(c) with 95 % bands, the points and where the curves are extrapolated.
 
     With a `base`, w is the solved width as well; else only the paper's. `marked` is a network to point out.
     """
     from matplotlib.figure import Figure
     low, high = formula.range
-    c = np.geomspace(min(low / 2, marked.prediction.c if marked else low), max(high * 1.3, marked.prediction.c if marked
-                                                                               else high), 200)
+    mark = marked.prediction.c if marked is not None and marked.prediction is not None else None
+    c = np.geomspace(min(low / 2, low if mark is None else mark), max(high * 1.3, high if mark is None else mark), 200)
     figure = Figure(figsize=(12, 3.8), layout='constrained')
     axes = figure.subplots(1, 3)
     (r, r_log), (d, d_log) = formula.r.predict(c), formula.d.predict(c)
@@ -40,9 +44,9 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
                      zorder=3, label='measured')
         for edges in ((c[0], low), (high, c[-1])):
             axis.axvspan(*edges, color='black', alpha=0.05, linewidth=0)
-        if marked is not None:
-            axis.axvline(marked.prediction.c, color=GREY, linewidth=0.8)
-            axis.scatter([marked.prediction.c], [getattr(marked.spec, name[-1])], marker='*', s=130, color='black',
+        if marked is not None and mark is not None:
+            axis.axvline(mark, color=GREY, linewidth=0.8)
+            axis.scatter([mark], [getattr(marked.spec, name[-1])], marker='*', s=130, color='black',
                          zorder=4, label=marked.rule)
         axis.set(xscale='log', xlabel='budget c, share of the base', title=name)
         axis.grid(alpha=0.3)
@@ -62,12 +66,12 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
     return figure
 
 
-def solved_widths(formula: Formula, base: NetSpec, budgets) -> list:
+def solved_widths(formula: Formula, base: NetSpec, budgets: Iterable[float]) -> list:
     """(c, w) of the tiny formula's networks of a base at budgets c, where there are such."""
-    found = []
+    found, cost = [], cost_named(formula.cost)
     for c in budgets:
         try:
-            network = tiny(base, Budget(c * cost_named(formula.cost).of(base), formula.cost), formula)
+            network = tiny(base, Budget(c * cost.of(base), cost), formula)
         except Impossible:
             continue
         found.append((c, network.spec.w))
@@ -75,7 +79,7 @@ def solved_widths(formula: Formula, base: NetSpec, budgets) -> list:
 
 
 @picture
-def front(fit: Fit):
+def front(fit: Fit) -> Figure:
     """A figure of all measured networks, the front picked out, with deviations where there are some."""
     from matplotlib.figure import Figure
     kind = fit.formula.cost
@@ -96,7 +100,7 @@ def front(fit: Fit):
 
 
 @picture
-def comparison(rows: Sequence[tuple], kind: str = MACS.name):
+def comparison(rows: Sequence[tuple], kind: str = MACS.name) -> Figure:
     """A figure of (rule, cost, mean top-1, deviation or None) rows: accuracy over cost, a line a rule."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(7, 4.2), layout='constrained')

@@ -21,7 +21,7 @@ import math
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from tinynets.arch import COSTS, MACS, NetSpec, all_costs, expand, scale
 from tinynets.arch.zoo import BASES
@@ -240,10 +240,10 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
     """
     file = _File(path)
 
-    def told(key: str, given):
+    def told(key: str, given: Any) -> Any:
         if given is not None:
             return given
-        found = set(file.texts(key))
+        found: set = set(file.texts(key))
         if key != 'base':
             try:
                 found = {int(float(text)) for text in found}
@@ -286,11 +286,9 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
     def text(key: str) -> str:
         return file.columns[key].text(row) if key in file.columns else ''
 
-    def number(key: str, low: float, high: float, needed: bool = False, percent: bool = False) -> Optional[float]:
+    def number(key: str, low: float, high: float, percent: bool = False) -> Optional[float]:
         found = text(key)
         if not found:
-            if needed:
-                raise ValueError(f'{key} is missing')
             return None
         title = file.columns[key].title
         what = key if _plain(title) == key else f'{key} ({shorten(title)})'
@@ -302,17 +300,23 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
             raise ValueError(f'{what} is {shorten(found)}, must be above {low:g} and at most {high:g}')
         return value
 
+    def required(key: str, low: float, high: float, percent: bool = False) -> float:
+        value = number(key, low, high, percent=percent)
+        if value is None:
+            raise ValueError(f'{key} is missing')
+        return value
+
     if text('flag'):
         raise ValueError(f'flagged {shorten(text("flag"))}')
     r = number('resolution', 0, 4096)
     if r is None:
-        r = number('r', 0, LARGEST_MULTIPLIER, needed=True)
+        r = required('r', 0, LARGEST_MULTIPLIER)
     elif r > LARGEST_MULTIPLIER:
         r /= base.base_resolution
-    d, w = (number(key, 0, LARGEST_MULTIPLIER, needed=True) for key in 'dw')
-    top1 = number('top1', 0, 100 / factor, needed='error' not in file.columns, percent=True)
+    d, w = (required(key, 0, LARGEST_MULTIPLIER) for key in 'dw')
+    top1 = (number if 'error' in file.columns else required)('top1', 0, 100 / factor, percent=True)
     if top1 is None:
-        top1 = 100 / factor - number('error', 0, 100 / factor, needed=True, percent=True)
+        top1 = 100 / factor - required('error', 0, 100 / factor, percent=True)
     deviation, seeds = number('deviation', -1e-9, 100, percent=True), number('seeds', 0, 1e6)
     costs = {name: value for name, column in file.others.items()
              for value in [_finite(column.text(row))] if value is not None}

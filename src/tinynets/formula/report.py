@@ -25,8 +25,8 @@ def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
     found = []
     for c in np.geomspace(*fit.formula.range, count):
         try:
-            amount = round(float(c) * cost_named(fit.formula.cost).of(base))
-            found.append(design(base, Budget(amount, fit.formula.cost), 'tiny', fit.formula))
+            cost = cost_named(fit.formula.cost)
+            found.append(design(base, Budget(round(float(c) * cost.of(base)), cost), 'tiny', fit.formula))
         except Impossible:
             continue
     return found

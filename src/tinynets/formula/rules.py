@@ -11,7 +11,7 @@ differs; `Network.distance` says how much.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple, Union
 
 from tinynets.arch import Complexity, NetSpec, all_costs, cost_named, expand, measure, scale
 from tinynets.arch.spec import MAX_RESOLUTION, stage_blocks
@@ -104,9 +104,9 @@ def design(base: NetSpec, budget: Budget, rule: str = 'tiny', formula: Optional[
 
 
 def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None,
-            width: str = 'solved') -> Dict[str, object]:
+            width: str = 'solved') -> Dict[str, Union[Network, Impossible]]:
     """Every rule's Network, or its Impossible, at one budget."""
-    found: Dict[str, object] = {}
+    found: Dict[str, Union[Network, Impossible]] = {}
     for rule in RULES:
         try:
             found[rule] = design(base, budget, rule, formula, width)
@@ -123,12 +123,13 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
     """
     if width not in ('solved', 'paper'):
         raise ValueError(f"width '{width}': must be solved or paper")
-    whole = cost_named(formula.cost).of(base)
+    cost = cost_named(formula.cost)
+    whole = cost.of(base)
 
     def network(c: float, limit: Budget, exact: bool = True) -> Optional[NetSpec]:
         """The network of c that costs no more than the limit, or None; not `exact`: as near as a search needs."""
         predicted = formula.predict(c)
-        pixels, d = _pixels(base.base_resolution * predicted.r), _within(predicted.d)
+        pixels, d = round(_pixels(base.base_resolution * predicted.r)), _within(predicted.d)
         if width == 'paper':
             return scale(base, r=_pixels(base.base_resolution * predicted.r, whole=False) / base.base_resolution, d=d,
                          w=_within(paper_width(c, predicted.r, predicted.d)))
@@ -137,11 +138,17 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
         return _widest(lambda w: scale(base, resolution=pixels, d=d, w=w), limit, exact)
 
     def at(c: float) -> Optional[NetSpec]:
-        return network(c, Budget(c * whole, formula.cost), exact=False)
+        return network(c, Budget(c * whole, cost), exact=False)
+
+    def possible(c: float) -> NetSpec:
+        spec = at(c)
+        assert spec is not None, 'c is below the lowest'
+        return spec
 
     def impossible() -> Impossible:
-        bounds = [whole * c if budget.cost.name == formula.cost else budget.cost.of(at(c)) for c in (lowest, LARGEST_C)]
-        return _impossible('the tiny formula', base, budget, *bounds)
+        low, high = (whole * c if budget.cost.name == formula.cost else budget.cost.of(possible(c))
+                     for c in (lowest, LARGEST_C))
+        return _impossible('the tiny formula', base, budget, low, high)
 
     lowest = _smallest(lambda c: at(c) is not None, 1e-6, LARGEST_C)
     if budget.cost.name == formula.cost:
@@ -151,12 +158,12 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
         spec = network(c, budget)
     else:
         def fits(c: float) -> bool:
-            return budget.allows(at(c))
+            return budget.allows(possible(c))
         if not fits(lowest) or fits(LARGEST_C):
             raise impossible()
         c = _largest(fits, lowest, LARGEST_C, 1e-4)
         spec = network(c, budget)
-    spec = spec or at(c)
+    spec = spec or possible(c)
     return Network('tiny', budget, spec, measure(expand(spec)), prediction=formula.predict(c), fitted_to=formula.base)
 
 
@@ -219,7 +226,7 @@ def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optiona
     reach = max(1, round(NUDGE_R * resolution))  # pixels
     pixels = [p for p in sorted(range(resolution - reach, resolution + reach + 1), key=lambda p: abs(p - resolution))
               if 1 <= p <= MAX_RESOLUTION]
-    best, best_cost = None, 0
+    best, best_cost = None, 0.0
     for depth in (d, d - NUDGE_D, d + NUDGE_D):
         if best_cost >= (1 - NEAR) * budget.amount or depth <= 0 or (depth != d and _same_depth(base, depth, d)):
             continue

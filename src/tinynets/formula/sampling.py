@@ -28,7 +28,7 @@ class Space:
     cost: str = MACS.name
     min_resolution: int = 8
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ('r', 'd', 'w', 'budget'):
             low, high = getattr(self, name)
             if not 0 < low <= high:

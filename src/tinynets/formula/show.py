@@ -1,7 +1,7 @@
 """Networks for a budget, in text."""
 from __future__ import annotations
 
-from typing import Dict
+from typing import Dict, Union
 
 from tinynets.arch import COSTS
 from tinynets.formula.budget import amount_text
@@ -12,6 +12,7 @@ _OUTSIDE = 'lies outside the budgets that the formula was fitted to: an extrapol
 
 def _borrowed(network: Network) -> str:
     """That a formula comes from another base, and what its budgets are shares of here."""
+    assert network.prediction is not None, 'no formula made this network'
     return (f'r(c) and d(c) were fitted to {network.fitted_to}; c = {network.prediction.c:.3g} is the share of '
             f"{network.spec.base}'s own cost. fit_formula.py fits a formula to {network.spec.base}'s networks")
 
@@ -36,7 +37,7 @@ def describe(network: Network) -> str:
     return '\n'.join(f'{key:<12} {value}' for key, value in lines)
 
 
-def side_by_side(found: Dict[str, object]) -> str:
+def side_by_side(found: Dict[str, Union[Network, Impossible]]) -> str:
     """All rules' networks at a budget, a row each, and why there is none."""
     rows, notes = [('rule', 'px', 'r', 'd', 'w', *COSTS, 'of the budget')], []
     for rule, network in found.items():

@@ -13,7 +13,7 @@ import math
 import os
 import pathlib
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class Formula:
         self.base_cost, self.cost, self.about, self.in_channels = base_cost, cost, about or {}, in_channels
 
     @classmethod
-    def fitted(cls, points: Sequence[Point], seed: int = 0, **facts) -> 'Formula':
+    def fitted(cls, points: Sequence[Point], seed: int = 0, **facts: Any) -> 'Formula':
         """Fit both curves; `facts` are the constructor's. Raises ValueError with fewer than three budgets or with more
         than 200 points."""
         if len(points) > MOST_POINTS:
@@ -99,7 +99,7 @@ class Formula:
         return Prediction(c, r, d, _interval(r, r_log), _interval(d, d_log), r * r_log, d * d_log,
                           not low * (1 - MARGIN) <= c <= high * (1 + MARGIN))
 
-    def save(self, path) -> None:
+    def save(self, path: Union[str, os.PathLike]) -> None:
         """Write the file."""
         facts = {key: getattr(self, key)
                  for key in ('base', 'base_resolution', 'num_classes', 'in_channels', 'cost', 'base_cost')}
@@ -109,7 +109,7 @@ class Formula:
         write_text(path, f'{rest[:-2]},\n "points": [\n  {points}\n ]\n}}\n')
 
     @classmethod
-    def load(cls, path=None) -> 'Formula':
+    def load(cls, path: Union[str, os.PathLike, None] = None) -> 'Formula':
         """Read a file, or the published formula.
 
         Raises FileNotFoundError, or ValueError that says what is wrong in it.
