@@ -54,7 +54,7 @@ def test_which_weights_timm_lacks(root):
 
 
 def test_every_link_leads_somewhere(root):
-    for page in [root / 'README.md', *(root / 'docs').rglob('*.md')]:
+    for page in [*root.glob('*.md'), *(root / 'docs').rglob('*.md')]:
         for target, _, _ in re.findall(r'\]\(((?!http)[^)#]*)(#([^)]*))?\)', page.read_text()):
             path = page.parent / target if target else page
             assert path.exists(), (page, target)

@@ -57,7 +57,7 @@ class Predictor:
             dataset = presets.dataset(data, split, class_names=names, progress=progress, division=self.division)
         except UnknownClass as error:
             raise ValueError(f"{error}; if these are the model's classes under other names, convert the published "
-                             "weights with --classes and a file of the folders' names, see README.md") from None
+                             "weights with --classes and a file of the folders' names, see docs/weights.md") from None
         if self.named and dataset.class_names != self.class_names:
             raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model '
                              f'{self.class_names[:3]}...')
