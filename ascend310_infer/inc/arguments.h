@@ -12,7 +12,7 @@ struct Arguments {
   int device_id = 0;
   std::string precision = "preferred_fp32";  // Ascend's precision mode
   std::string kernels = "best";
-  int threads = 1;                           // of one worker
+  int threads = 1;  // of one worker
   int workers = 1;
   int batch = 1;
   int topk = 1;

@@ -43,7 +43,7 @@ class Session {
   std::unique_ptr<mindspore::Model> model_;  // the library's network, or
   std::shared_ptr<const Network> network_;   // the same on our kernels
   std::string kernels_ = "library";
-  std::vector<Network::Memory> memories_;    // of those that run a part of a batch each
+  std::vector<Network::Memory> memories_;  // of those that run a part of a batch each
   std::unique_ptr<Team> team_;
   std::vector<mindspore::MSTensor> in_, out_;
   const size_t batch_;

@@ -70,8 +70,8 @@ TARGET inline Vector LargerOfBoth(Vector a, Vector b) {
 // As with AVX-512 (avx512.h), but in eighths: the table has eight entries, and t is up to twice as large, so that its
 // power needs a polynomial of degree 4.
 TARGET inline __m256 SigmoidOf(__m256 x) {
-  const __m256i table = _mm256_setr_epi32(0x3F800000, 0x3F7B95C2, 0x3F7837F0, 0x3F75FED7, 0x3F7504F3, 0x3F75672A,
-                                          0x3F7744FD, 0x3F7AC0C7);
+  const __m256i table =
+      _mm256_setr_epi32(0x3F800000, 0x3F7B95C2, 0x3F7837F0, 0x3F75FED7, 0x3F7504F3, 0x3F75672A, 0x3F7744FD, 0x3F7AC0C7);
   const __m256 one = _mm256_set1_ps(1.f), round = _mm256_set1_ps(1572864.f), scale = _mm256_set1_ps(-1.44269504f);
   const __m256 z = _mm256_min_ps(_mm256_set1_ps(86.f), _mm256_max_ps(_mm256_set1_ps(-86.f), x));
   const __m256 rounded = _mm256_fmadd_ps(z, scale, round);

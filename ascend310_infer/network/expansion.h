@@ -13,8 +13,7 @@ namespace tinynets {
 // between them, the widest of a network, is made some rows at a time and never leaves the processor's cache.
 class Expansion {
  public:
-  Expansion(std::shared_ptr<const Convolution> widen, Activation activation,
-            std::shared_ptr<const Depthwise> convolve);
+  Expansion(std::shared_ptr<const Convolution> widen, Activation activation, std::shared_ptr<const Depthwise> convolve);
 
   // x (height, width, inputs) to y (height out, width out, channels), or a share of it.
   void operator()(const float *x, size_t height, size_t width, float *y, const Finish &finish, const Share &share,

@@ -16,8 +16,8 @@ using Shape = std::vector<int64_t>;
 // What an operator computes of channels-last maps; convolutions with their weights.
 struct Operation {
   enum Kind {
-    NONE,         // something else
-    AFFINE,       // scale x + shift
+    NONE,    // something else
+    AFFINE,  // scale x + shift
     ADD,
     MULTIPLY,     // of maps of one shape
     GATE,         // the product of a map with a value for every channel
@@ -39,9 +39,7 @@ struct Operation {
   size_t kernel = 0, stride = 0;  // of a window
 
   // How many inputs the network computes; constants come after them.
-  size_t computed() const {
-    return kind == ADD || kind == MULTIPLY || kind == GATE || kind == CONCATENATE ? 2 : 1;
-  }
+  size_t computed() const { return kind == ADD || kind == MULTIPLY || kind == GATE || kind == CONCATENATE ? 2 : 1; }
 
   // Whether it is an activation and nothing else.
   bool IsActivation() const { return kind == AFFINE && scale == 1 && shift == 0; }

@@ -16,10 +16,10 @@ class Product {
 
   struct Rows {
     const float *x;
-    size_t lines, count;    // lines of so many rows each
-    ptrdiff_t line, row;    // from one to the next
-    size_t runs, length;    // of a row's values: inputs = runs * length
-    ptrdiff_t run;          // from one to the next
+    size_t lines, count;  // lines of so many rows each
+    ptrdiff_t line, row;  // from one to the next
+    size_t runs, length;  // of a row's values: inputs = runs * length
+    ptrdiff_t run;        // from one to the next
   };
 
   // All rows to y, one line after the other; of the outputs only a share. No totals.

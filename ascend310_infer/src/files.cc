@@ -143,9 +143,9 @@ Labels::Labels(const std::string &csv, const std::vector<std::string> &class_nam
       if (classes_.emplace(fields[0], label).first->second != label) refuse(fields[0] + " has another class before");
     } else if (i > 0 || fields.size() != 2) {  // the first line may name the columns
       const bool plain = fields.size() != 2 || IsAscii(fields[1]);
-      refuse(std::string("must be file,class with a class of the manifest") +
-             (plain ? ""
-                    : "; names are compared byte by byte, so accents must be composed, or not, as they are there"));
+      refuse(
+          std::string("must be file,class with a class of the manifest") +
+          (plain ? "" : "; names are compared byte by byte, so accents must be composed, or not, as they are there"));
     }
   }
   if (classes_.empty()) throw UserError(csv + ": no labels in it");

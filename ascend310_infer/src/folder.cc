@@ -19,11 +19,11 @@ namespace fs = std::filesystem;
 
 // As src/tinynets/data/images.py: what this program cannot decode is reported, not passed over.
 const std::set<std::string> SUFFIXES = {
-    ".apng", ".avif", ".avifs", ".blp", ".bmp",  ".bw",   ".cur",  ".dcx", ".dds", ".dib",  ".fit", ".fits", ".flc",
-    ".fli",  ".ftc",  ".ftu",   ".gbr", ".gif",  ".heic", ".heif", ".icb", ".icns", ".ico", ".im",  ".j2c",  ".j2k",
-    ".jfif", ".jp2",  ".jpc",   ".jpe", ".jpeg", ".jpf",  ".jpg",  ".jpx", ".jxl", ".mpo",  ".msp", ".pbm",  ".pcd",
-    ".pcx",  ".pfm",  ".pgm",   ".png", ".pnm",  ".ppm",  ".psd",  ".pxr", ".qoi", ".ras",  ".rgb", ".rgba", ".sgi",
-    ".tga",  ".tif",  ".tiff",  ".vda", ".vst",  ".webp", ".xbm",  ".xpm"};
+    ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw",  ".cur",  ".dcx",  ".dds", ".dib",  ".fit", ".fits",
+    ".flc",  ".fli",  ".ftc",   ".ftu", ".gbr", ".gif", ".heic", ".heif", ".icb", ".icns", ".ico", ".im",
+    ".j2c",  ".j2k",  ".jfif",  ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf",  ".jpg", ".jpx",  ".jxl", ".mpo",
+    ".msp",  ".pbm",  ".pcd",   ".pcx", ".pfm", ".pgm", ".png",  ".pnm",  ".ppm", ".psd",  ".pxr", ".qoi",
+    ".ras",  ".rgb",  ".rgba",  ".sgi", ".tga", ".tif", ".tiff", ".vda",  ".vst", ".webp", ".xbm", ".xpm"};
 const std::set<std::string> JUNK_FOLDERS = {"__macosx",   "@eadir",     "$recycle.bin", "system volume information",
                                             "lost+found", "__pycache__"};
 const std::set<std::string> JUNK_FILES = {"thumbs.db", "desktop.ini"};

@@ -136,10 +136,10 @@ Header ReadHeader(Bytes file) {
       continue;
     }
     if (marker != 0 && marker < 0xc0) throw ImageError("damaged: an unknown marker");
-    const bool frame = (marker >= 0xc0 && marker < 0xd0 && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) ||
-                       marker == HIERARCHY;
-    const bool alone = marker == 0 || marker == 0xc8 || (marker >= 0xd0 && marker <= 0xd9) ||
-                       (marker >= 0xf0 && marker != COMMENT);
+    const bool frame =
+        (marker >= 0xc0 && marker < 0xd0 && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) || marker == HIERARCHY;
+    const bool alone =
+        marker == 0 || marker == 0xc8 || (marker >= 0xd0 && marker <= 0xd9) || (marker >= 0xf0 && marker != COMMENT);
     if (!alone) {
       const Bytes segment = input.Segment();
       if (marker == SCAN) return header;

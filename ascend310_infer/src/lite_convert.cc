@@ -41,8 +41,7 @@ class Converter {
 
  private:
   void SetInputShape(const std::map<std::vector<char>, std::vector<int64_t> > &shapes);
-  void SetConfigInfo(const std::vector<char> &section,
-                     const std::map<std::vector<char>, std::vector<char> > &config);
+  void SetConfigInfo(const std::vector<char> &section, const std::map<std::vector<char>, std::vector<char> > &config);
   void SetDevice(const std::vector<char> &device);
   Status Convert(converter::FmkType framework, const std::vector<char> &model, const std::vector<char> &output,
                  const std::vector<char> &weights);

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int FORMAT = 1;
-constexpr int DEEPEST = 64;  // as src/tinynets/parsing.py, and so is
+constexpr int DEEPEST = 64;                // as src/tinynets/parsing.py, and so is
 constexpr size_t LARGEST_FILE = 16 << 20;  // bytes
 
 std::string Shown(const json &value) {
@@ -82,8 +82,8 @@ void ReadPreprocessing(const json &preset, Manifest *manifest) {
   const std::string channels = Text(preset, PREPROCESSING, "channels");
   if (channels != "RGB" && channels != "L") Refuse("preprocessing.channels", channels, "RGB or L");
   manifest->channels = channels == "L" ? 1 : 3;
-  manifest->resolution = static_cast<int>(
-      Number(preset, "resolution", 1, 4096, true, "a whole number of 1 to 4096 pixels"));
+  manifest->resolution =
+      static_cast<int>(Number(preset, "resolution", 1, 4096, true, "a whole number of 1 to 4096 pixels"));
   manifest->crop_ratio = Number(preset, "crop_ratio", 0.1, 1, false, "a number of 0.1 to 1");
   const char *const mean = "3 numbers (L: 1) of -10 to 10, for pixel values from 0 to 1";
   Numbers(preset, "mean", -10, 10, manifest->channels, mean, manifest->mean);

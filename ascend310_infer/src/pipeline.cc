@@ -131,7 +131,7 @@ Outcome Classify(const Arguments &arguments, const Manifest &manifest, const std
   for (auto &thread : threads) thread.join();
   const double seconds = watch.Lap() / 1000;
   if (shared.error) std::rethrow_exception(shared.error);
-  return {std::move(shared.results), std::move(shared.calls), shared.done, seconds,
+  return {std::move(shared.results),   std::move(shared.calls),        shared.done, seconds,
           sessions.front()->kernels(), sessions.front()->own_kernels()};
 }
 

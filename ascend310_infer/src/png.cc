@@ -35,10 +35,10 @@ struct Header {
   struct Frame {
     uint32_t left, top, width, height;
   };
-  std::optional<Frame> frame;       // of an animation
-  std::optional<uint32_t> frames;   // how many it says it has
+  std::optional<Frame> frame;        // of an animation
+  std::optional<uint32_t> frames;    // how many it says it has
   std::optional<uint32_t> sequence;  // the last number of its chunks
-  bool default_image = false;       // the pixels are not of the animation
+  bool default_image = false;        // the pixels are not of the animation
 };
 
 uint32_t Long(Bytes bytes, size_t at) {

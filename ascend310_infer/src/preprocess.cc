@@ -23,7 +23,8 @@ void MakeGrey(Image *image) {
 }  // namespace
 
 Preprocess::Preprocess(const Manifest &manifest)
-    : channels_(manifest.channels), resolution_(manifest.resolution),
+    : channels_(manifest.channels),
+      resolution_(manifest.resolution),
       short_side_(static_cast<int>(std::floor(manifest.resolution / manifest.crop_ratio))) {
   for (int c = 0; c < channels_; c++) {
     const float scale = 1.0f / (255.0f * manifest.deviation[c]);

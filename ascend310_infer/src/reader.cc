@@ -131,7 +131,8 @@ Operation FindMaximum(const Primitive *primitive, const Tensors &inputs, const S
   const Shape &from = inputs[0].Shape();
   const int64_t k = kernel[0], s = stride[0];
   if (kernel[1] != k || stride[1] != s || k < 1 || s < 1 || from.size() != 4 || from[1] < k || from[2] < k ||
-      std::any_of(padding.begin(), padding.end(), [](int64_t side) { return side != 0; }) ||
+      std::any_of(
+          padding.begin(), padding.end(), [](int64_t side) { return side != 0; }) ||
       output != Shape{from[0], (from[1] - k) / s + 1, (from[2] - k) / s + 1, from[3]}) {
     return {};
   }
@@ -177,8 +178,8 @@ Operation FindConvolution(const Primitive *primitive, const Tensors &inputs, con
   if (const auto weights = Constant(inputs[1], {channels, k, k, 1});
       weights != nullptr && outputs == channels && Depthwise::Covers(k, s)) {
     found.kind = Operation::DEPTHWISE;
-    found.depthwise = std::make_shared<const Depthwise>(kernels, k, s, channels,
-                                                        static_cast<const float *>(weights.get()), b);
+    found.depthwise =
+        std::make_shared<const Depthwise>(kernels, k, s, channels, static_cast<const float *>(weights.get()), b);
   } else if (const auto all = Constant(inputs[1], {outputs, k, k, channels}); all != nullptr) {
     found.kind = Operation::CONVOLUTION;
     found.convolution =
@@ -187,8 +188,7 @@ Operation FindConvolution(const Primitive *primitive, const Tensors &inputs, con
   return found;
 }
 
-Operation FindMatrix(const Primitive *primitive, const Tensors &inputs, const Shape &output,
-                     const Kernels &kernels) {
+Operation FindMatrix(const Primitive *primitive, const Tensors &inputs, const Shape &output, const Kernels &kernels) {
   constexpr int TRANSPOSE_A = 0, TRANSPOSE_B = 1, ACTIVATION = 2;
   if (Attribute(primitive, TRANSPOSE_A) || !Attribute(primitive, TRANSPOSE_B) || IsActivated(primitive, ACTIVATION) ||
       inputs.size() < 2 || inputs.size() > 3 || inputs[0].Shape().size() != 2 || output.size() != 2) {

@@ -127,9 +127,9 @@ std::string Table(const Arguments &arguments, const Manifest &manifest, const st
     const Summary s = Summarise(outcome.calls, stage.value);
     text += Format("%-19s %9.3f%9.3f%9.3f%9.3f\n", stage.name, s.mean, s.p50, s.p90, s.p99);
   }
-  text += Format("\n%.1f images/s by %d workers of %d threads, %zu calls after %d of warm-up each\n",
-                 outcome.ImagesPerSecond(), arguments.workers, arguments.threads, outcome.calls.size(),
-                 arguments.warmup);
+  text +=
+      Format("\n%.1f images/s by %d workers of %d threads, %zu calls after %d of warm-up each\n",
+             outcome.ImagesPerSecond(), arguments.workers, arguments.threads, outcome.calls.size(), arguments.warmup);
   if (!labels.empty()) {
     const Accuracy score = Score(images, labels, outcome);
     text += score.labelled ? Format("top-1 %.2f %%, top-5 %.2f %% of %zu labelled images\n", score.Percent(score.top1),

@@ -74,8 +74,7 @@ const Kernels *Choose(const std::string &name) {
 
 }  // namespace
 
-Session::Session(const Arguments &arguments, const Manifest &manifest, const Session *other)
-    : batch_(arguments.batch) {
+Session::Session(const Arguments &arguments, const Manifest &manifest, const Session *other) : batch_(arguments.batch) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(arguments.model, ignored)) {
     throw UserError(arguments.model + ": no such model file");

@@ -53,8 +53,8 @@ int main(int, char **argv) {
         Convolution(kernels, kernel, stride, inputs, outputs, weights.data(), bias.data())(
             x.data(), height, width, {row, from, 1}, y.data(), finish, share, &scratch);
       } else if (n[0] == 1) {
-        Depthwise(kernels, kernel, stride, outputs, weights.data(), bias.data())(
-            x.data(), height, width, y.data(), finish, share, &scratch);
+        Depthwise(kernels, kernel, stride, outputs, weights.data(), bias.data())(x.data(), height, width, y.data(),
+                                                                                 finish, share, &scratch);
       } else {
         Expansion(std::make_shared<const Convolution>(kernels, 1, 1, inputs, outputs, weights.data(), bias.data()),
                   Activation::SILU,

@@ -101,9 +101,7 @@ Shape map(const Shape &x, int64_t channels, int64_t stride) {
   return {x[0], (x[1] - 1) / stride + 1, (x[2] - 1) / stride + 1, channels};
 }
 
-std::set<size_t> unless(bool written, size_t output) {
-  return written ? std::set<size_t>{} : std::set<size_t>{output};
-}
+std::set<size_t> unless(bool written, size_t output) { return written ? std::set<size_t>{} : std::set<size_t>{output}; }
 
 // A convolution with its norm, forward, in inference and backward.
 void convolution(const Shape &shape, int64_t out, int kernel, int stride, int act, bool gate, bool residual,
@@ -125,8 +123,8 @@ void convolution(const Shape &shape, int64_t out, int kernel, int stride, int ac
   if (!gate) unwritten.insert(1);
   const auto back = RUN(convolution_backward, {&dy, &dpool, &x, &gates, &w, &gamma, &beta, &made[1], &made[2], &told},
                         {pointwise ? shape : Shape{1}, gates.shape, w.shape, v, v}, unwritten);
-  RUN(convolution_input_gradient,
-      {&dy, &dpool, &x, &w, &gamma, &beta, &made[1], &made[2], &back[3], &back[4], &told}, {shape});
+  RUN(convolution_input_gradient, {&dy, &dpool, &x, &w, &gamma, &beta, &made[1], &made[2], &back[3], &back[4], &told},
+      {shape});
 }
 
 // A convolution that hands its sums on to a depthwise one, and that depthwise one with a finished input.
@@ -145,16 +143,14 @@ void chain(const Shape &shape, int64_t c, int kernel, int stride, int deep, int 
     const Tensor how = options(deep_stride, act, false, false, pooled, finished ? -1 : (act + 1) % 6);
     const Tensor &z = sums[0], &kept = finished ? nothing : sums[1];
     const Tensor &scale = finished ? nothing : gamma, &shift = finished ? nothing : beta;
-    const auto made =
-        RUN(depthwise_forward, {&z, &kept, &scale, &shift, &w2, &gamma, &beta, &mean, &variance, &how},
-            {y, y, {2, c}, v, v, {n, c}}, no_pool);
+    const auto made = RUN(depthwise_forward, {&z, &kept, &scale, &shift, &w2, &gamma, &beta, &mean, &variance, &how},
+                          {y, y, {2, c}, v, v, {n, c}}, no_pool);
     RUN(depthwise_inference, {&z, &kept, &scale, &shift, &w2, &gamma, &beta, &mean, &variance, &how}, {y, {n, c}},
         no_mean);
-    const auto back = RUN(
-        depthwise_backward,
-        {&dy, &dpool, &z, &kept, &scale, &shift, &w2, &gamma, &beta, &made[1], &made[2], &how},
-        {middle, kept.shape, scale.shape, shift.shape, w2.shape, v, v},
-        finished ? std::set<size_t>{1, 2, 3} : std::set<size_t>{});
+    const auto back =
+        RUN(depthwise_backward, {&dy, &dpool, &z, &kept, &scale, &shift, &w2, &gamma, &beta, &made[1], &made[2], &how},
+            {middle, kept.shape, scale.shape, shift.shape, w2.shape, v, v},
+            finished ? std::set<size_t>{1, 2, 3} : std::set<size_t>{});
     if (finished) continue;
     RUN(convolution_hand_on_backward, {&back[0], &back[1], &x, &w, &sums[0], &sums[1], &told},
         {pointwise ? shape : Shape{1}, w.shape}, unless(pointwise, 0));
@@ -191,7 +187,7 @@ void optimizers(int64_t a, int64_t b) {
 
 void everything() {
   int i = 0;
-  const std::vector<Shape> shapes{{1, 1, 1, 1}, {2, 1, 1, 5},   {5, 3, 2, 17}, {1, 7, 9, 33},
+  const std::vector<Shape> shapes{{1, 1, 1, 1},  {2, 1, 1, 5},   {5, 3, 2, 17}, {1, 7, 9, 33},
                                   {3, 4, 4, 19}, {2, 13, 11, 7}, {1, 24, 25, 3}};
   for (const Shape &shape : shapes)
     for (const int kernel : {1, 3, 5}) {

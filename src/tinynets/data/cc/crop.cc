@@ -49,11 +49,13 @@ bool EndsWithTheScan(const uint8_t *data, size_t size) {
 
 // Where a side (begin, end) of the crop lies in an image decoded at 1/scale.
 struct Side {
-  int first, last;  // whole pixels that hold it
+  int first, last;   // whole pixels that hold it
   float begin, end;  // itself, from `first` on
   Side(int from, int to, int scale, int length)
-      : first(from / scale), last(std::min(length, (to + scale - 1) / scale)),
-        begin(static_cast<float>(from) / scale - first), end(static_cast<float>(to) / scale - first) {}
+      : first(from / scale),
+        last(std::min(length, (to + scale - 1) / scale)),
+        begin(static_cast<float>(from) / scale - first),
+        end(static_cast<float>(to) / scale - first) {}
 };
 
 // The rows of a crop. Everything that needs a destructor lives outside of the calls: an error of libjpeg jumps out.
