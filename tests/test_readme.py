@@ -61,3 +61,17 @@ def test_what_contributors_are_told_to_change_exists(root):
         for name, place in re.findall(r'`(\w+)`, ([\w/]+\.py)', row):
             text = (root / 'src/tinynets' / place).read_text()
             assert re.search(rf'^(def |class )?{name}\b', text, re.M), (name, place)
+
+
+def test_the_chinese_readme_has_the_same_commands_tables_and_links(root):
+    english, chinese = ((root / name).read_text() for name in ('README.md', 'README_CN.md'))
+    assert re.findall(r'^```.*?^```$', chinese, re.M | re.S) == re.findall(r'^```.*?^```$', english, re.M | re.S)
+    facts = []
+    for text in (english, chinese):
+        rows = [line for line in text.splitlines() if line.startswith('|')]
+        facts.append([re.findall(r'`[^`]+`|\d[\d.,]*\d|\d', row) for row in rows])
+    assert len(facts[0]) > 35 and facts[0] == facts[1]
+    prose = [re.sub(r'^(```.*?^```|\|.*?)$', '', text, flags=re.M | re.S) for text in (english, chinese)]
+    links, code, decimals = ([set(re.findall(pattern, ' '.join(text.split()))) for text in prose] for pattern in (
+        r'\]\((?!README)([^)]+)\)', r'`[^`]+`', r'\d\.\d\d'))
+    assert len(links[0]) > 15 and links[0] == links[1] and code[0] == code[1] and decimals[0] == decimals[1]
