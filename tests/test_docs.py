@@ -1,11 +1,13 @@
 """What the pages under docs/ say against the code and the files it is said of."""
 import csv
+import pathlib
 import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import yaml
 
 from tinynets.arch.zoo import VARIANTS
 from tinynets.config import load_config
@@ -65,6 +67,28 @@ def test_the_page_of_configuration_keys_is_what_the_fields_say(root):
     assert done.returncode == 0, done.stderr
     assert (root / 'docs/configuration.md').read_text() == done.stdout, (
         'print the page again: PYTHONPATH=src python docs/configuration.py > docs/configuration.md')
+
+
+def test_the_navigation_of_the_site_has_every_page(root):
+    """`mkdocs build --strict` checks links as well, where MkDocs is installed."""
+    site = yaml.safe_load((root / 'mkdocs.yml').read_text())
+
+    def pages(entries):
+        for entry in entries:
+            if isinstance(entry, str):
+                yield entry
+            else:
+                for inside in entry.values():
+                    yield from pages([inside] if isinstance(inside, str) else inside)
+    listed = list(pages(site['nav']))
+    made = [page for page in listed if page.startswith('api/')]
+    assert len(set(listed)) == len(listed) and len(made) > 5
+    assert {*listed} - {*made, 'index.md'} == {str(p.relative_to(root / 'docs')) for p in (root / 'docs').rglob('*.md')}
+    for page in made:
+        part = root / 'src/tinynets' / pathlib.Path(page).stem
+        assert part.is_dir() or part.with_suffix('.py').is_file(), page
+    for hook in site['hooks']:
+        assert (root / hook).is_file()
 
 
 def test_no_line_is_longer_than_120_columns(root):
