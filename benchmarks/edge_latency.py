@@ -38,7 +38,7 @@ PINS = ['torch==2.14.1', 'torchvision==0.29.1', 'timm==1.0.31', 'numpy<2.3', 'on
         'openvino==2026.4.1', 'opencv-python-headless==5.0.0.93', 'pillow==13.0.0']
 NETWORKS = ['tinynet_a', 'tinynet_b', 'tinynet_c', 'tinynet_d', 'tinynet_e', 'efficientnet_b0']
 ENGINES = ['ours', 'onnxruntime', 'openvino', 'openvino_bf16', 'torch_eager', 'torch_compiled']
-KERNELS = {'ours': 'best', 'ours_avx2': 'avx2', 'ours_library': 'library'}  # of our program; the others where asked for
+KERNELS = {'ours': 'best', 'ours_avx2': 'avx2', 'ours_library': 'library'}  # of the C++ program; others if asked for
 DECODERS = ['ours', 'pillow', 'opencv', 'torchvision']
 CALLS = {'onnxruntime': 'onnxruntime_call', 'openvino': 'openvino_call'}  # of a network that computes nothing
 BATCHES = [1, 16]

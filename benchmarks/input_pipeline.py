@@ -1,4 +1,4 @@
-"""Training images a second of this package, torchvision and timm on a CPU: `python benchmarks/input_pipeline.py`.
+"""Training images per second of this package, torchvision and timm on a CPU: `python benchmarks/input_pipeline.py`.
 
 A folder of JPEG files of ImageNet's usual size is made, views of the photographs that scripts/get_photographs.sh
 fetches (photographs.py); every variant turns it into batches of random crops (input_worker.py says what exactly), with

@@ -157,7 +157,7 @@ def edge_calls(records: list) -> str:
     """What a peer's call from Python costs: of a network of the same inputs and outputs that computes nothing."""
     records = [r for r in records if not r['row'].endswith('files')]
     peers = list(dict.fromkeys(peer for r in records for peer in r['call']))
-    return table(['network', *(f"{name(peer.removesuffix('_call'))}, ms a call" for peer in peers)],
+    return table(['network', *(f"{name(peer.removesuffix('_call'))}, ms per call" for peer in peers)],
                  [[r['row'], *(f"{statistics.median(r['call'][peer]['ms']):.3f}" for peer in peers)] for r in records])
 
 
@@ -284,7 +284,7 @@ def instruction_sets(records: list) -> str:
             rows.append([record['row'].replace(',', ', '), variant, f'{1000 * median:.0f}',
                          f"{int(record['row'].split(',')[2]) / median:.0f}",
                          f"{ratio(record['variants'][first], seconds):.2f}"])
-    return table(['network, px, batch', 'instruction set', 'ms a step', 'images/s', 'times the default'], rows)
+    return table(['network, px, batch', 'instruction set', 'ms per step', 'images/s', 'times the default'], rows)
 
 
 # accuracy.py

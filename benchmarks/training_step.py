@@ -5,8 +5,8 @@ drifts treats all alike; step_worker.py says what a step is. PyTorch comes from 
 where an index of its CPU wheels in PIP_EXTRA_INDEX_URL spares the CUDA libraries. Progress goes to stderr, Markdown
 tables to stdout. Linux only.
 
-The machine must be idle otherwise: PyTorch's spinning threads lose many times more to another busy process than ours.
-What others used of the processors is measured and printed with each row.
+The machine must be idle otherwise: PyTorch's spinning threads lose many times more to another busy process than this
+package's. What others used of the processors is measured and printed with each row.
 """
 import argparse
 import contextlib

@@ -33,7 +33,7 @@ class Worker:
             code = self.process.wait()
             self.log.seek(0)
             last = ([''] + self.log.read().split('\n'))[-2:]
-            raise Failed('ended by signal 9, perhaps for want of memory' if code == -9 else
+            raise Failed('ended by signal 9, perhaps for lack of memory' if code == -9 else
                          f'ended with exit code {code}: {" ".join(last).strip()[:200]}')
         answer = json.loads(line)
         if isinstance(answer, dict) and 'failed' in answer:

@@ -262,8 +262,8 @@ def test_a_dictionary_is_checked_under_its_name(tree, message):
     assert str(error.value).startswith(message)
 
 
-def test_a_key_that_stands_twice_is_an_error(file):
-    with pytest.raises(ValueError, match="the key 'train' stands twice"):
+def test_a_repeated_key_is_an_error(file):
+    with pytest.raises(ValueError, match="the key 'train' is given twice"):
         load_config(file('train: {epochs: 1}\ntrain: {seed: 1}'))
 
 

@@ -12,7 +12,7 @@ namespace tinynets {
 std::string ReadText(const std::string &path, size_t largest = size_t{1} << 30);
 
 // The image files of a folder and its subfolders, sorted and without hidden ones; or one image file; or those that a
-// text file lists, one a line, relative to its folder. `say` is told what in a folder is not taken. Throws UserError
+// text file lists, one per line, relative to its folder. `say` is told what in a folder is not taken. Throws UserError
 // where there are none.
 std::vector<std::string> FindImages(
     const std::string &path, const std::function<void(const std::string &)> &say = [](const std::string &) {});

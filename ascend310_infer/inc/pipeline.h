@@ -28,7 +28,7 @@ struct Outcome {
   std::vector<Times> calls;
   size_t images = 0;       // classified by all calls, each as often as it was
   double seconds = 0;      // from the first call to the end of the last, by the clock
-  std::string kernels;     // an instruction set of ours, or the library
+  std::string kernels;     // an instruction set of the own kernels, or the library
   size_t own_kernels = 0;  // operators of a network that run on our kernels
 
   double ImagesPerSecond() const { return static_cast<double>(images) / seconds; }

@@ -41,7 +41,7 @@ TARGET inline Vector LargerOfBoth(Vector a, Vector b) {
 // left, of whose power a polynomial of degree 3 is enough. k << 19 puts the whole part of k/16 into a float's exponent
 // and the rest, j, into its fraction; a table turns that fraction into the one of 2^(j/16). Then one Newton step on the
 // processor's guess of the reciprocal. x is cut at 86 and -86, where the sigmoid has long settled, and nothing
-// overflows; what is no number stays none.
+// overflows; NaN propagates.
 TARGET inline Vector SigmoidOf(Vector x) {
   const __m512i table =
       _mm512_setr_epi32(0x3F800000, 0x3F7DAAC3, 0x3F7B95C2, 0x3F79C3D3, 0x3F7837F0, 0x3F76F532, 0x3F75FED7, 0x3F75583F,

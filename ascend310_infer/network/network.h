@@ -11,11 +11,11 @@
 
 namespace tinynets {
 
-// A network that runs on our kernels alone; the same for any number of threads, which have memories of their own.
+// A network that runs on these kernels alone; the same for any number of threads, which have memories of their own.
 class Network {
  public:
-  // Of operators in the order in which they run. Null where one is none of ours or reads what a later one makes, or the
-  // network has not one input and one output.
+  // Of operators in the order in which they run. Null where one is not supported here or reads what a later one makes,
+  // or the network has not one input and one output.
   static std::shared_ptr<const Network> Make(const Kernels &kernels, const std::vector<Node> &nodes);
 
   // What one run of the network works in.

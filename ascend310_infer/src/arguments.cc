@@ -25,7 +25,7 @@ Classifies images by an exported network and reports how long each stage took.
                      (default: preferred_fp32)
   --threads N        threads of one worker (default: 1)
   --workers N        networks that run side by side, each on images of its own (default: 1)
-  --batch N          images a call (default: 1)
+  --batch N          images per call (default: 1)
   --topk N           classes to name of each image (default: 1)
   --labels CSV       lines of file,class: top-1 and top-5 are reported
   --repeat N         go over the images N times (default: 1)

@@ -49,7 +49,7 @@ std::vector<int32_t> ConstantIntegers(const MSTensor &tensor, const Shape &shape
   return data == nullptr ? std::vector<int32_t>() : std::vector<int32_t>(begin, begin + tensor.ElementNum());
 }
 
-// What an operator does in the end by an attribute; nothing where that is not ours.
+// What an operator does in the end by an attribute; nothing where that is not supported here.
 std::optional<Activation> FindActivation(const Primitive *primitive, int index) {
   switch (Attribute(primitive, index)) {
     case mindspore::schema::ActivationType_NO_ACTIVATION:

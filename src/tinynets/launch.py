@@ -188,7 +188,7 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
     if int(nodes) == 1:
         return 1, 0
     if not node.isdigit() or int(node) >= int(nodes):
-        raise ValueError(f'NODE_RANK={node} with NNODES={nodes}: must be 0 to {int(nodes) - 1}, one a machine')
+        raise ValueError(f'NODE_RANK={node} with NNODES={nodes}: must be 0 to {int(nodes) - 1}, one per machine')
     if not (environment.get('MASTER_ADDR') or environment.get('RANK_TABLE_FILE')):
         raise ValueError(f'NNODES={nodes} needs MASTER_ADDR: the address of machine 0, the same on all')
     return int(nodes), int(node)

@@ -62,7 +62,7 @@ def read_yaml(path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what a YAML text holds; a key that stands twice is an error, not the silent loss of the first.
+    """Return what a YAML text holds; a repeated key is an error, not the silent loss of the first.
 
     Raises ValueError where it is not YAML, nested too deep, or its aliases multiply.
     """
@@ -136,7 +136,7 @@ class _Loader(yaml.SafeLoader):
             except TypeError:
                 raise yaml.YAMLError(f'the key {shown(key)} is neither text nor a number') from None
             if twice:
-                raise yaml.YAMLError(f'the key {shown(key)} stands twice')
+                raise yaml.YAMLError(f'the key {shown(key)} is given twice')
         return super().construct_mapping(node, deep)
 
 

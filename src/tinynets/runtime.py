@@ -1,4 +1,4 @@
-"""Device, mode, threads, seed, workers and exit: the one file that knows MindSpore's versions and moods."""
+"""Device, mode, threads, seed, workers and exit: the one file that knows how MindSpore's releases differ."""
 from __future__ import annotations
 
 import atexit
@@ -30,13 +30,13 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
               kernels: str = 'auto', jit_level: str = 'auto') -> str:
     """Set device, execution mode, compilation, the CPU's threads and operators, and the seed; return the device's name.
 
-    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU: a GPU, on which
-    nothing of this was run yet, wants to be named. On a CPU with AVX-512, oneDNN is held to AVX2 unless
-    ONEDNN_MAX_CPU_ISA is set: its AVX-512 depthwise convolutions are three to four times slower in these networks
-    (docs/performance.md). A process that was launched as one of several workers (docs/distributed.md) joins the others
-    here. Raises ValueError for a device that is not there.
+    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU: a GPU, untested on
+    hardware, must be named explicitly. On a CPU with AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set:
+    its AVX-512 depthwise convolutions are three to four times slower in these networks (docs/performance.md). A process
+    that was launched as one of several workers (docs/distributed.md) joins the others here. Raises ValueError for a
+    device that is not there.
     """
-    warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one a file
+    warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one per file
     os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
     os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
     if threads:
@@ -51,7 +51,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     device_id = _local_rank() if launched() else device_id
     missing = _lacks(ms, device, device_id or 0)
     if missing:
-        advice = without_cann() if device == 'Ascend' else 'use CPU, or see "Environment" in README.md'
+        advice = without_cann() if device == 'Ascend' else 'use CPU, or see docs/distributed.md'
         raise ValueError(f'device {device}: {missing} with MindSpore {ms.__version__} on this machine; {advice}')
     level = compile_level(jit_level, device)
     check_launch(device)
@@ -141,7 +141,7 @@ def _join() -> None:
     with stopping.at_once():  # nothing can be lost yet, and the others may never come
         init()
     if os.environ.get('TINYNETS_MET'):
-        os.close(int(os.environ.pop('TINYNETS_MET')))  # the launcher sees it; init() lets no thread of ours speak
+        os.close(int(os.environ.pop('TINYNETS_MET')))  # the launcher sees it; init() lets no other thread speak
     atexit.register(_close_stderr)
     _rank, _size = get_rank(), get_group_size()
     if _rank == 0:
@@ -236,7 +236,7 @@ def on_cpu(function: Callable, *arguments):
         try:
             return pool.submit(function, *arguments).result()
         except BrokenProcessPool:
-            raise ValueError('the process that computes on the CPU was killed, perhaps for want of memory') from None
+            raise ValueError('the process that computes on the CPU was killed, perhaps for lack of memory') from None
 
 
 def _begin_on_cpu() -> None:

@@ -73,7 +73,7 @@ def at_once() -> Iterator[None]:
 
 
 def done() -> None:
-    """The exit code stands: what comes now comes too late, and must not end the interpreter half-way."""
+    """The exit code is final: what comes now comes too late, and must not end the interpreter half-way."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     _hold()

@@ -137,7 +137,7 @@ def test_class_names(tmp_path, state):
     names.write_text('rot\n grün \nblau\ngelb\nkein, keins\n', encoding='utf-8')
     to_checkpoint(source, str(tmp_path / 'x.ckpt'), SMALL, classes=read_class_names(str(names)))
     assert load_predictor(str(tmp_path / 'x.ckpt')).class_names == ('rot', 'grün', 'blau', 'gelb', 'kein, keins')
-    for text, words in (('a\n\nb\n', 'line 2 is empty'), ('a\nb\na\n', "'a' stands on lines 1 and 3")):
+    for text, words in (('a\n\nb\n', 'line 2 is empty'), ('a\nb\na\n', "'a' is on lines 1 and 3")):
         names.write_text(text)
         with pytest.raises(ValueError, match=words):
             read_class_names(str(names))

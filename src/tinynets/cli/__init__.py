@@ -1,4 +1,4 @@
-"""The command line, one module a command: `tinynets train ...`, in a clone also `python train.py ...`.
+"""The command line, one module per command: `tinynets train ...`, in a clone also `python train.py ...`.
 
 A module has `arguments`, which adds its options to a parser, and `main`, which does the work. Its docstring's first
 sentence is its help. One whose output is a mere log of work has `log` as well.

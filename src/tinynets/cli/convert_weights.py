@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=user_path, metavar='FILE',
                         help='default: beside the source, the same name with .ckpt, or timm/model.safetensors')
     parser.add_argument('--model', metavar='NAME', help='the network (default: what config.json beside the file says)')
-    parser.add_argument('--classes', type=user_path, metavar='FILE', help='names of the classes, one a line')
+    parser.add_argument('--classes', type=user_path, metavar='FILE', help='names of the classes, one per line')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
                         help='of a training checkpoint; auto: ema where there is one')
 

@@ -10,6 +10,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     import os
-    os.environ.setdefault('GLOG_v', '3')  # MindSpore's own warnings would stand between the rows
+    os.environ.setdefault('GLOG_v', '3')  # MindSpore's own warnings would be printed between the rows
     from tinynets.doctor import examine, table
     print('\n'.join(map(printable, table(examine()).split('\n'))))

@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     with Bar('scoring', len(dataset)) as bar:
         variants = quantize(args.model, out, (model.transform(image)[None] for image in images), dataset, args.max_drop,
                             args.force, args.method, data.batch_size, data.workers, bar)
-    print(f'{"file":<40} {"bytes":>12} {"ms an image":>12} {"top-1, %":>9} {"top-5, %":>9}')
+    print(f'{"file":<40} {"bytes":>12} {"ms/image":>12} {"top-1, %":>9} {"top-5, %":>9}')
     for v in variants:
         print(f'{os.path.basename(v.path):<40} {v.bytes:>12,} {v.milliseconds:>12.2f} {v.score.top1:>9.2f} '
               f'{v.score.top5:>9.2f}')

@@ -123,7 +123,7 @@ def _page_size(paths: List[str], shards: int, size: Optional[int]) -> int:
     """Bytes of a page that holds the largest image twice over, larger where the files would have many of them.
 
     Every file begins with whole pages, so small sets have small ones. An image shrunk to `size` may take more bytes
-    than its file did: it is taken as four squares of that side, three bytes a pixel.
+    than its file did: it is taken as four squares of that side, three bytes per pixel.
     """
     sizes = [os.path.getsize(path) for path in paths if os.path.isfile(path)]
     largest = max([*sizes, 12 * size * size if size else 0], default=0)

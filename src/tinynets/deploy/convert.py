@@ -1,4 +1,4 @@
-"""Published weights to a checkpoint of ours and back, every number as it was.
+"""Published weights to a checkpoint of this package and back, every number as it was.
 
 A checkpoint becomes a folder that timm loads by itself (`local-dir:FOLDER`) and its model hub takes: the weights as
 safetensors under timm's names, and a config.json with architecture, classes and preprocessing.
@@ -72,7 +72,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
 def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     """Write a checkpoint's weights as `out` (.safetensors) with config.json beside it; return lines that say so.
 
-    Batch norm's counters of batches, which PyTorch wants, are zeros. Raises ValueError where a config.json lies in the
+    Batch norm's counters of batches, which PyTorch needs, are zeros. Raises ValueError where a config.json lies in the
     folder that belongs to something else, FileNotFoundError.
     """
     from safetensors.numpy import save
@@ -120,14 +120,14 @@ def description_of(network: Network, meta: dict) -> dict:
 
 
 def read_class_names(path: str) -> List[str]:
-    """The names in a text file, one a line. Raises ValueError for a name that is empty or stands twice."""
+    """The names in a text file, one per line. Raises ValueError for a name that is empty or repeated."""
     names = [line.strip() for line in read_text(path).removesuffix('\n').split('\n')]
     lines: dict = {}
     for number, name in enumerate(names, 1):
         if not name:
             raise ValueError(f'{path}: line {number} is empty; it must name a class')
         if name in lines:
-            raise ValueError(f'{path}: {name!r} stands on lines {lines[name]} and {number}; every class needs its own')
+            raise ValueError(f'{path}: {name!r} is on lines {lines[name]} and {number}; every class needs its own')
         lines[name] = number
     return names
 

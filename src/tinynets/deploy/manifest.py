@@ -58,8 +58,8 @@ def read_manifest(model_path: str) -> dict:
     if not os.path.isfile(model_path):
         raise FileNotFoundError(f'{model_path}: no such model file')
     if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes beside a model '
-                                'must lie there')
+        raise FileNotFoundError(f'{path}: no such file; the manifest that export.py writes next to a model '
+                                'must be there')
     digest = file_hash(model_path)
     try:
         manifest = _current(read_json(path), digest)

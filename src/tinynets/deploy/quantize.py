@@ -34,7 +34,7 @@ class AccuracyFell(ValueError):
 
 @dataclass(frozen=True)
 class Variant:
-    """A file before or after: bytes, milliseconds an image (median, batch 1), score."""
+    """A file before or after: bytes, milliseconds per image (median, batch 1), score."""
     path: str
     bytes: int
     milliseconds: float

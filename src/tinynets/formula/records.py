@@ -50,12 +50,12 @@ _UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
 _TEXTS = ('name', 'source', 'flag', 'base')
 _FRACTION, _THOUSANDS = r'[+-]?\d*{}\d+([eE][+-]?\d+)?\s*%?', r'[+-]?[1-9]\d{{0,2}}({}\d{{3}})+'
 _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
-MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before it is said
+MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before a remark says so
 SHARES = 0.9  # of the scores at most 1: they are shares then, not percent
 LONGEST = 10_000  # characters of a cell
 LARGEST_FILE = 1 << 22  # bytes
 MOST_NETWORKS, MOST_COLUMNS = 10_000, 200
-LARGEST_MULTIPLIER = 10  # what stands under 'resolution' and is no more than that is a multiplier, not pixels
+LARGEST_MULTIPLIER = 10  # a value under 'resolution' that is no more than that is a multiplier, not pixels
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Column:
-    """Where a number or text stands, its title, and the factor of a unit in it."""
+    """The column of a number or text, its title, and the factor of a unit in it."""
     index: int
     title: str
     unit: float = 1.0
@@ -184,7 +184,7 @@ class _File:
                              f'top1 or error{also}')
 
     def texts(self, key: str) -> List[str]:
-        """What stands in a column, missing cells left out."""
+        """The texts of a column, missing cells left out."""
         if key not in self.columns:
             return []
         return [text for _, row in self.rows for text in [self.columns[key].text(row)] if text]

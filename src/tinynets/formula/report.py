@@ -94,7 +94,7 @@ def picture(png: bytes, caption: str) -> str:
 
 
 def table(caption: str, header: Sequence, rows: Sequence[Sequence], marked: Sequence[bool] = ()) -> str:
-    """A table of plain texts and numbers; `marked` rows stand out."""
+    """A table of plain texts and numbers; `marked` rows are highlighted."""
     def cells(row: Sequence, tag: str) -> str:
         return ''.join(f'<{tag}>{html.escape(str(cell))}</{tag}>' for cell in row)
     marks = list(marked) or [False] * len(rows)

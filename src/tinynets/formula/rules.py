@@ -300,7 +300,7 @@ def _plateau(spec: Callable[[float], NetSpec], value: float, low: float) -> floa
 
 
 def _short(value: float) -> float:
-    """A multiplier as it stands in names."""
+    """A multiplier as names have it."""
     return round(value, 4)
 
 

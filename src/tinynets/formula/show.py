@@ -18,7 +18,7 @@ def _borrowed(network: Network) -> str:
 
 
 def describe(network: Network) -> str:
-    """A network, a fact a line."""
+    """A network as text, one fact per line."""
     summary, kind = network.summary(), network.budget.cost.name
     lines = [('network', network.name), ('rule', network.rule), ('resolution', f'{network.resolution} px')]
     lines += [(m, f'{getattr(network.spec, m):.4g}') for m in 'rdw']

@@ -140,7 +140,7 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
 
 
 class Paused(ValueError):
-    """The study cannot continue for want of space, memory or processes; the message says which and how to resume."""
+    """The study cannot continue for lack of space, memory or processes; the message says which and how to resume."""
 
 
 class Pool:
@@ -208,7 +208,7 @@ class Pool:
         self.without = self.without + 1 if how == 'nothing' else 0
         if how == 'killed' or self.without >= MOST_DEATHS:
             raise self._paused(f'{what} ended {MOST_DEATHS} times without a result (exit code {process.returncode}), '
-                               'perhaps for want of memory; fewer study.workers or a smaller data.batch_size need less')
+                               'perhaps for lack of memory; fewer study.workers or a smaller data.batch_size need less')
 
     def _paused(self, reason: str) -> Paused:
         return Paused(f'paused, {reason}. The trial is left as it was: the same command resumes with '

@@ -17,7 +17,7 @@ from typing import Dict, Iterator, List, Optional, Set
 from tinynets.arch import COSTS
 
 WAIT = 60.0  # seconds for another process's transaction
-MOST_DEATHS = 5  # of a trial's process, for want of memory for example, before the trial has failed
+MOST_DEATHS = 5  # of a trial's process, for lack of memory for example, before the trial has failed
 
 _TABLES = '''
 CREATE TABLE IF NOT EXISTS study (config TEXT NOT NULL, facts TEXT NOT NULL);
@@ -191,7 +191,7 @@ class Store:
         """A trial's process ended without a word, and its pool did not ask it to.
 
         After MOST_DEATHS in a row without a new checkpoint the trial has failed; where its processes were `killed`, for
-        want of memory as a rule, it waits. Returns 'nothing' where the process had no trial, 'killed' where such a
+        lack of memory as a rule, it waits. Returns 'nothing' where the process had no trial, 'killed' where such a
         trial waits, else ''.
         """
         with self.change() as database:
@@ -205,7 +205,7 @@ class Store:
             failed = often and not killed
             database.execute('UPDATE trials SET deaths = ?, status = ?, reason = ? WHERE id = ?',
                              (deaths, 'failed' if failed else 'pending',
-                              f'its process ended {deaths} times without a result, perhaps for want of memory' if often
+                              f'its process ended {deaths} times without a result, perhaps for lack of memory' if often
                               else row['reason'], row['id']))
         return 'killed' if often and killed else ''
 

@@ -17,7 +17,7 @@ VECTOR = f'{AVERAGE}_vector'
 
 
 class WeightAverage(nn.Cell):
-    """shadow <- d * shadow + (1 - d) * weight, for weights and batch norm statistics, once a call.
+    """shadow <- d * shadow + (1 - d) * weight, for weights and batch norm statistics, once per call.
 
     d = min(decay, (1 + t) / (10 + t)) after t updates, as TensorFlow's ExponentialMovingAverage with its step count: a
     short run is not averaged with its own random start. The published decay 0.9999 is reached after 90,000 steps.

@@ -133,7 +133,7 @@ class SGD(nn.Momentum):
 class AdamW(nn.Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019): p <- p - lr decay p, and Adam's step.
 
-    Epsilon stands beside the uncorrected root of the second moment, the form at the end of section 2 of Kingma and Ba
+    Epsilon is added to the uncorrected root of the second moment, the form at the end of section 2 of Kingma and Ba
     (ICLR 2015): p <- p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). The framework's AdamWeightDecay
     leaves the correction out, its nn.Adam adds decay to the gradient; its operator Adam is the step above
     without decay.
@@ -167,7 +167,7 @@ class AdamW(nn.Optimizer):
 def build_optimizer(name: str, network: nn.Cell, learning_rate: Sequence[float], weight_decay: float = 0.0,
                     momentum: float = 0.9, rms_decay: float = 0.9, epsilon: Optional[float] = None,
                     nesterov: bool = False) -> nn.Optimizer:
-    """Return an optimizer of OPTIMIZERS over a network's parameters; `learning_rate` has one value a step.
+    """Return an optimizer of OPTIMIZERS over a network's parameters; `learning_rate` has one value per step.
 
     Norms and biases take no weight decay; `epsilon` None is the optimizer's own. Raises ValueError for an unknown name.
     """

@@ -32,7 +32,7 @@ class Waiting:
         return Watch(self)
 
     def complain(self, share: float | None, say: Callable[[str], None]) -> None:
-        """Say, once a process, that a share of the time is too much, and what helps."""
+        """Say, once per process, that a share of the time is too much, and what helps."""
         if share is not None and share > TOO_MUCH and not self._said:
             self._said = True
             say(f'{100 * share:.0f} % of the epoch was spent waiting for images: more data.workers help where '

@@ -5,7 +5,7 @@ from typing import Sequence
 
 import numpy as np
 
-UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth a word on the remedy
+UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth advice on the remedy
 LUCK = 0.02  # of top-1, as a share
 ROUNDING = 1e-9  # percent: of floating-point numbers that mean the same share
 SETTLED = 100  # updates; a good run from random weights is at chance for up to 40, many epochs of a few images
