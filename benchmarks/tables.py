@@ -108,7 +108,7 @@ def edge_ratios(record: dict, layout: str = '1,1,1') -> tuple:
 
 
 def edge_latency(records: list, layouts=None) -> str:
-    """Milliseconds a call of every engine, one copy of the network."""
+    """Milliseconds per call of every engine, one copy of the network."""
     records = [r for r in records if not r['row'].endswith('files')]
     engines = edge_engines(records)
     rows = []

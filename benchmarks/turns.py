@@ -148,7 +148,7 @@ def records(path: str | None, benchmark: str, setting: dict) -> list:
         return [r for r in map(json.loads, pathlib.Path(path).read_text().splitlines())
                 if r['benchmark'] == benchmark and r['setting'] == setting]
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f'{path}: is not a file of the benchmarks, one record a line; move it away') from None
+        raise ValueError(f'{path}: is not a file of the benchmarks, one record per line; move it away') from None
 
 
 def record(path: str | None, benchmark: str, setting: dict, row: str, found: dict) -> dict:

@@ -75,6 +75,15 @@ def test_every_key_says_in_one_sentence_what_it_does():
         assert re.fullmatch(r'[A-Za-z].{10,250}\.', key.help) and key.help.count('. ') == 0, key
 
 
+def test_help_names_every_choice_that_is_checked_elsewhere():
+    from tinynets.data.classification import DATASETS
+    from tinynets.training.optim import OPTIMIZERS
+    from tinynets.training.schedule import SCHEDULES
+    told = {key.name: set(re.findall(r'\w+', key.help.partition(':')[2])) - {'or'} for key in settings(Config)}
+    assert told['data.name'] == {*DATASETS} and told['optim.name'] == {*OPTIMIZERS}
+    assert told['optim.schedule'] == {*SCHEDULES}
+
+
 def test_what_a_resumed_run_may_change():
     """None of these keys changes what the weights become, except when to stop."""
     assert changeable() == {

@@ -214,8 +214,8 @@ def _compile_at(ms, level: str, device: str) -> None:
 def fuses_updates() -> bool:
     """Whether an optimizer updates each parameter by one of the framework's fused operators.
 
-    They save launches, of which an Ascend or a GPU can begin only some 100,000 a second. The CPU's split a tensor among
-    threads by a search over run time and round differently at the seams, so a resumed run would drift from the
+    They save launches, of which an Ascend or a GPU can begin only some 100,000 per second. The CPU's split a tensor
+    among threads by a search over run time and round differently at the seams, so a resumed run would drift from the
     uninterrupted one.
     """
     import mindspore as ms
@@ -328,7 +328,7 @@ def onnx_runtime():
 
 
 def sinks_data(device: str) -> bool:
-    """Whether the device runs many steps a call, its data fed by a queue on the device."""
+    """Whether the device runs many steps per call, its data fed by a queue on the device."""
     return device in ('Ascend', 'GPU')
 
 

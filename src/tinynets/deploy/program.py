@@ -14,7 +14,7 @@ PROGRAM = None if CLONE is None else CLONE / 'scripts' / 'run_infer_310.sh'
 
 
 def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') -> dict:
-    """What the program says of image files: its JSON, with logits, a result an image in their order.
+    """What the program says of image files: its JSON, with logits, one result per image in their order.
 
     A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's
     own line, where it is not there or does not work.

@@ -1,7 +1,7 @@
 """Eight bits after training: an exported ONNX file with its activations and weights quantised, and what that did to it.
 
 ONNX Runtime's static quantisation, QDQ form: unsigned activations with ranges from calibration images, signed weights
-with a range a channel, of seven bits, since processors without VNNI add pairs of products in 16 bits.
+with a range per channel, of seven bits, since processors without VNNI add pairs of products in 16 bits.
 """
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _example(model: Predictor) -> np.ndarray:
 
 
 def side_by_side(functions: Sequence[Callable], image: np.ndarray) -> List[float]:
-    """Milliseconds a call, medians, the functions taking turns."""
+    """Milliseconds per call, medians, the functions taking turns."""
     seconds: List[List[float]] = [[] for _ in functions]
     for i in range(WARM + TIMED):
         for function, own in zip(functions, seconds):

@@ -24,7 +24,7 @@ from tinynets.study.trial import NOTHING_TO_DO, PARENT, PAUSED
 from tinynets.training.progress import duration, tell
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ASSUMED_MACS = 12e9  # multiply-adds a second and processor in training, before any trial is timed
+ASSUMED_MACS = 12e9  # multiply-adds per second and processor in training, before any trial is timed
 START_SECONDS = 12.0  # of a trial: imports, data, compilation
 BACKWARD = 2  # a backward pass costs about two forward ones
 EVERY = 15.0  # seconds between lines of progress
@@ -112,7 +112,7 @@ def estimate(planned: Plan) -> str:
     return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
             f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
             f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a '
-            f'processor does {ASSUMED_MACS / 1e9:.0f} G a second; better known when some trials are timed')
+            f'processor does {ASSUMED_MACS / 1e9:.0f} G per second; better known when some trials are timed')
 
 
 def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:

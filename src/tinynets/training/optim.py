@@ -197,5 +197,5 @@ def _build_adamw(network: nn.Cell, rates: List[float], options: dict) -> nn.Opti
     return AdamW(_groups(network, options['weight_decay']), rates, epsilon=options['epsilon'] or 1e-8)
 
 
-# name -> builder(network, one learning rate a step, options)
+# name -> builder(network, one learning rate per step, options)
 OPTIMIZERS = {'rmsprop': _build_rmsprop, 'sgd': _build_sgd, 'adamw': _build_adamw}

@@ -1,7 +1,7 @@
 """The run folder: resolved configuration, metrics as JSON lines, curve, last and best checkpoints.
 
     config.yaml     every key of the configuration
-    metrics.jsonl   one record a line: {"kind": "train" | "eval", "step", "epoch", ...}
+    metrics.jsonl   one record per line: {"kind": "train" | "eval", "step", "epoch", ...}
     events/         the same for TensorBoard
     curve.png       loss, learning rate, accuracy and throughput over epochs
     last.ckpt       where `--resume` continues
