@@ -1,7 +1,4 @@
-"""Score the exported files of a checkpoint on a whole validation set, in one table.
-
-    python compare_exports.py --checkpoint runs/x/best.ckpt
-"""
+"""A checkpoint's exported files on a validation set: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
 import os
 import sys
 

@@ -1,7 +1,4 @@
-"""Classify images with a model file.
-
-    python predict.py --model runs/x/export/tinynet_e.mindir --images DIR_OR_FILE ...
-"""
+"""Classify images with a model file: `python predict.py --model x/export/tinynet_e.mindir --images DIR_OR_FILE ...`."""
 import os
 import sys
 

@@ -1,7 +1,4 @@
-"""Run a study: train and score many networks.
-
-    python search.py [run|status|export] --config configs/study/digits.yaml
-"""
+"""Train and score many networks: `python search.py [run|status|export] --config configs/study/digits.yaml`."""
 import os
 import sys
 
