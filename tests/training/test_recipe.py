@@ -232,8 +232,10 @@ def test_a_teacher_must_know_the_classes_and_the_pixels(trained):
                            ([*names[:3], 'x', *names[4:]], "class 3 is '3' there and 'x' here")):
         with pytest.raises(ValueError, match=words):
             load_teacher(path, classes, pixels)
-    with pytest.raises(ValueError, match='data.mean'):
-        load_teacher(path, names, {**pixels, 'mean': [0, 0, 0]})
+    for key, other in (('mean', [0.0, 0.0, 0.0]), ('deviation', [*pixels['deviation'][:2], 0.9]), ('channels', 'L')):
+        with pytest.raises(ValueError, match=f'was trained with data.{key}=') as caught:
+            load_teacher(path, names, {**pixels, key: other})
+        assert f', this run has {other}; they must be the same' in str(caught.value)
     with pytest.raises(FileNotFoundError, match='none.ckpt'):
         load_teacher('none.ckpt', names, pixels)
 
