@@ -401,6 +401,33 @@ def test_not_a_number_is_not_hidden(library):
             assert np.isnan(made[1]).all() and np.isfinite(made[0]).all(), (act, gate)
 
 
+AROUND = np.float32([kink + off for kink in (-3, 0, 3, 6) for off in (-0.001, 0, 0.001)])
+
+
+@pytest.mark.parametrize('act', ACTIVATIONS)
+def test_the_slope_at_a_kink(act, library):
+    """Of norms that change nothing, with a gradient of one: what reaches beta is the slope. At 0 a ReLU has none."""
+    u, count, one, nothing = AROUND, len(AROUND), np.ones(len(AROUND)), np.zeros(len(AROUND))
+    inputs = [one.reshape(1, 1, 1, -1), NOTHING, nothing.reshape(1, 1, 1, -1), NOTHING, np.zeros((count, count, 1, 1)),
+              one, nothing, u.reshape(1, 1, 1, -1), [nothing, one], options(act=act, frozen=True)]
+    shapes = [(1, 1, 1, count), (1,), (count, count, 1, 1), (count,), (count,)]
+    _, (_, _, _, _, dbeta) = call(library, 'convolution_backward', inputs, shapes)
+    np.testing.assert_allclose(dbeta, SLOPES[act][1](u.astype(np.float64)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('gate', GATES)
+@pytest.mark.parametrize('act', ACTIVATIONS)
+def test_the_slopes_of_a_gate_at_its_kinks(act, gate, library):
+    u, count, one = AROUND, len(AROUND), np.ones((1, len(AROUND)))
+    inputs = [one, one, np.eye(count)[..., None, None], np.eye(count)[..., None, None], u[None], u[None],
+              options(act=act, gate=gate)]
+    shapes = [(1, count), (count, count, 1, 1), (count,), (count, count, 1, 1), (count,)]
+    _, (_, _, db1, _, db2) = call(library, 'gate_backward', inputs, shapes)
+    slopes = [SLOPES[name][1](u.astype(np.float64)) for name in (act, gate)]
+    np.testing.assert_allclose(db2, slopes[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(db1, slopes[0] * slopes[1], rtol=1e-5, atol=1e-6)
+
+
 def everything(library, seed=0):
     """The outputs of every operator on maps of several blocks and odd channels, as bytes by name."""
     draw, results = Draw(seed), {}
