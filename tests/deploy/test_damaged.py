@@ -99,6 +99,13 @@ def rare_files():
             exif = mark + struct.pack(order + 'IHHHI', 8, 1, 0x0112, kind, 1) + inside + bytes(4) + held
             segments[f'type {kind} {value} {mark[:1].decode()}'] = [segment(0xe1, b'Exif\0\0' + exif)]
     files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
+    # ImageMagick's hexadecimal digits with each kind of space between two bytes, or in one.
+    header, *rest = chunks(encoded(picture(40, 30), 'PNG'))
+    digits = (b'Exif\0\0' + tiff).hex()
+    for space, odd in itertools.product('\t\n\v\f\r \x1c\x1f\x85\xa0_', (0, 1)):
+        held = f'\nexif\n{len(digits) // 2:8}\n{digits[:8 + odd]}{space}{digits[8 + odd:]}\n'
+        text = b'Raw profile type exif\0' + held.encode('latin-1')
+        files[f'space {ord(space)} {odd}.png'] = from_chunks([header, [b'tEXt', text], *rest])
     # Texts and profiles of the most bytes, and all texts together: Pillow's limits are a megabyte and 64.
     header, *rest = chunks(encoded(picture(40, 30), 'PNG'))
     for length in (2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1):
