@@ -73,6 +73,8 @@ def rare_files():
     tiff = b'II*\0' + struct.pack('<IHHHII', 8, 1, 0x0112, 3, 1, 6) + bytes(4)
     segments.update({f'two exifs {cut}': [segment(0xe1, b'Exif\0\0' + part) for part in (tiff[:cut], tiff[cut:])]
                      for cut in (0, 4, 8, 10, 20, len(tiff))})
+    segments.update({f'exif of {size} bytes': [segment(0xe1, b'Exif\0\0' + tiff[:size])]
+                     for size in range(len(tiff) + 1)})
     for marks in range(4):
         segments[f'marks {marks}'] = [segment(0xe1, b'Exif\0\0' * marks + tiff)]
         files[f'marks {marks}.png'] = from_chunks([*(found := chunks(encoded(picture(40, 30), 'PNG')))[:1],
