@@ -81,6 +81,7 @@ def rare_files():
                                                    [b'eXIf', b'Exif\0\0' * marks + tiff], *found[1:]])
     segments.update({f'tables {kind} {length}': [segment(0xdb, bytes([kind]) + b'\1' * length)]
                      for kind in (3, 19) for length in (0, 63, 64, 65, 127, 128, 129)})
+    segments.update({f'marker {marker:02x}': [bytes([0xff, marker])] for marker in range(256)})
     files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
     for colour, size in itertools.product((0, 2), range(8)):
         header, *rest = chunks(raw_png(rng.integers(0, 256, (5, 6, 3 if colour else 1)), 8, colour, rng=rng))
@@ -108,6 +109,13 @@ def rare_files():
         held = f'\nexif\n{len(digits) // 2:8}\n{digits[:8 + odd]}{space}{digits[8 + odd:]}\n'
         text = b'Raw profile type exif\0' + held.encode('latin-1')
         files[f'space {ord(space)} {odd}.png'] = from_chunks([header, [b'tEXt', text], *rest])
+    # International texts of which one part is no UTF-8, before another of the same key or none.
+    for bad, key, twice in itertools.product(range(4), ('Raw profile type exif', 'XML:com.adobe.xmp', 'exif'), (0, 1)):
+        body = f'\nexif\n{len(digits) // 2:8}\n{digits}\n' if key[0] == 'R' else '<x tiff:Orientation="8"/>'
+        parts = [part + b'\xff' * (i == bad) for i, part in enumerate((b'en', b'translated', body.encode()))]
+        held = [[b'iTXt', key.encode() + b'\0\0\0' + b'\0'.join(parts)]]
+        held += [[b'iTXt', key.encode() + b'\0\0\0en\0\0<x tiff:Orientation="3"/>']] * twice
+        files[f'text {bad} {key} {twice}.png'] = from_chunks([header, *held, *rest])
     # Texts and profiles of the most bytes, and all texts together: Pillow's limits are a megabyte and 64.
     header, *rest = chunks(encoded(picture(40, 30), 'PNG'))
     for length in (2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1):
