@@ -83,6 +83,8 @@ def rare_files():
                      for kind in (3, 19) for length in (0, 63, 64, 65, 127, 128, 129)})
     segments.update({f'marker {marker:02x}': [bytes([0xff, marker])] for marker in range(256)})
     files.update({f'{name}.jpg': jpeg[:2] + b''.join(parts) + jpeg[2:] for name, parts in segments.items()})
+    tables = segment(0xdb, b'\3' + b'\1' * 64)  # a stream of tables alone may come before the image
+    files.update({f'tables before {len(held)}.jpg': b'\xff\xd8' + held + b'\xff\xd9' + jpeg for held in (b'', tables)})
     for colour, size in itertools.product((0, 2), range(8)):
         header, *rest = chunks(raw_png(rng.integers(0, 256, (5, 6, 3 if colour else 1)), 8, colour, rng=rng))
         files[f'transparency {colour} {size}.png'] = from_chunks([header, [b'tRNS', bytes(size)], *rest])
