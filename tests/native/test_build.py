@@ -333,6 +333,10 @@ def test_stock_by_environment(tmp_path):
 def test_unknown_choice(monkeypatch):
     with pytest.raises(ValueError, match="runtime.kernels 'fast': must be auto or stock"):
         native.choose('fast')
+    for other in ('', 'Stock', 'auto,stock'):
+        monkeypatch.setenv('TINYNETS_KERNELS', other)
+        with pytest.raises(ValueError, match=f"TINYNETS_KERNELS '{other}': must be auto or stock"):
+            native.active()
     monkeypatch.setenv('TINYNETS_KERNELS', 'none')
     with pytest.raises(ValueError, match="TINYNETS_KERNELS 'none': must be auto or stock"):
         native.choose('auto')

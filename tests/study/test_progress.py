@@ -1,4 +1,5 @@
 """What a study says it costs, how far it is and what is left: arithmetic on its trials, by hand."""
+import pathlib
 import re
 import time
 
@@ -8,9 +9,9 @@ from tests.conftest import ROOT
 from tinynets import native
 from tinynets.arch import expand, measure, resolve
 from tinynets.formula.records import base_of, read
-from tinynets.study.config import candidates, load_study
+from tinynets.study.config import candidates, check_same, flat, load_study
 from tinynets.study.export import columns, draw_rules, networks, write_csv
-from tinynets.study.run import Pool, estimate, left, plan, seconds_of
+from tinynets.study.run import Pool, estimate, left, plan, run, seconds_of
 from tinynets.study.show import networks_table, status
 from tinynets.study.store import Store
 
@@ -185,3 +186,23 @@ def test_rules_are_drawn_with_their_deviations(drawn, tmp_path):
     tiny, giant = drawn[0].axes[0].containers
     for line, at, ends in ((tiny, (5e6, 70.0), (69.5, 70.5)), (giant, (4e6, 60.0), (60.0, 60.0))):
         assert list(zip(*line[0].get_data())) == [at] and [tuple(s[:, 1]) for s in line[2][0].get_segments()] == [ends]
+
+
+def test_checkpoints_that_killed_processes_left_go_also_where_another_removes_them(planned, tmp_path, monkeypatch):
+    store = Store(str(tmp_path))
+    store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
+    for number in range(1, 5):
+        (store.trial_folder(number) / 'run').mkdir(parents=True)
+        (store.trial_folder(number) / 'run' / 'last.ckpt').touch()
+        if number < 4:
+            store.finish(number, 1.0, top1=50.0)
+        else:
+            store.fail(number, 'x', retries=0)
+    glob = pathlib.Path.glob
+    monkeypatch.setattr(pathlib.Path, 'glob', lambda path, pattern: [*glob(path, pattern), path / 'run' / 'gone.ckpt'])
+    said = []
+    monkeypatch.setattr(Store, 'start', lambda *_: set())  # which would try the failed one again
+    found = run(planned, str(tmp_path), said.append)
+    assert (found['done'], found['failed'], found['pending']) == (3, 1, 0) and said[1] == '0 of 4 trials are left of it'
+    left_over = [(store.trial_folder(number) / 'run' / 'last.ckpt').exists() for number in range(1, 5)]
+    assert left_over == [False, False, False, True]
