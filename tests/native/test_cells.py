@@ -289,3 +289,15 @@ def test_a_residual_that_would_be_lost_is_refused(groups, hands_on):
     x = Tensor(np.ones((2, 4, 4, 12), np.float32))
     with pytest.raises(ValueError, match='residual'):
         layer(x, None, x)
+
+
+@pytest.mark.parametrize('groups, kernel', [(1, 1), (1, 3), (8, 3)])
+def test_layers_of_two_strides_keep_their_shapes_apart_in_pynative_mode(groups, kernel):
+    """The framework remembers the shapes of an operator's outputs by those of its inputs, which are the same here."""
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    x = Tensor(np.random.default_rng(0).normal(size=(2, 5, 5, 8)).astype(np.float32))
+    layers = {stride: ConvNormAct(8, 8, kernel, stride, groups, kernels=native.active()) for stride in (1, 2, 3)}
+    for training in (True, False):
+        for stride, layer in layers.items():
+            side = (5 - 1) // stride + 1
+            assert layer.set_train(training)(x).shape == (2, side, side, 8)
