@@ -948,6 +948,14 @@ def test_folders_are_searched_as_python_searches_them(build, deployed, tmp_path)
     said = [line for line in done.stderr.splitlines() if not line.startswith('skipped ')]
     assert done.returncode == 1 and len(said) == 3 and said[1:] == found.left_out(str(tree))[1:], done.stderr
     assert said[0] == f'{tree}: left out, by their endings no images: 2 .txt, 1 without an ending'
+    for kinds in (10, 11):  # ten are named
+        shutil.copy(folder / 'images' / '00.png', outside / '0.png')
+        for i in range(kinds):
+            (outside / f'notes.x{i:02}').touch()
+        done = run(build / 'tinynet_infer', '--model', model, '--images', outside)
+        named = ', '.join(f'1 .x{i:02}' for i in range(10))
+        assert done.stderr == (f'{outside}: left out, by their endings no images: {named}'
+                               f'{", ..." if kinds > 10 else ""}\n')
 
 
 @needs_sdk
