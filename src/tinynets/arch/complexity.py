@@ -13,17 +13,23 @@ Conventions, stated once:
 """
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, List, Tuple
+from typing import List, Sequence, Set, Tuple
 
-from tinynets.arch.spec import BlockPlan, NetPlan, conv_out_size
+from tinynets.arch.layers import WEIGHTED, Layer, block_layers, parameter_name
+from tinynets.arch.spec import BlockPlan, NetPlan
 
 BYTES = 4  # float32
+IN_PLACE = ('scale', 'add', 'act', 'dropout', 'drop_path')  # kinds that write over the first map they read
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Cost of one layer; `live` is the elements of feature maps alive while it runs, `shape` its output (C, H, W)."""
+    """Cost of one layer with weights; `shape` is its output (C, H, W).
+
+    `live` is the elements of feature maps alive while it runs, or while a layer without weights that counts with it does.
+    """
     name: str
     kind: str
     shape: Tuple[int, int, int]
@@ -43,121 +49,9 @@ class Complexity:
     size_bytes: int
 
 
-def _conv(name: str, cin: int, cout: int, in_size: int, out_size: int, kernel: int = 1, groups: int = 1,
-          folded: bool = False, held: int = 0) -> LayerCost:
-    """A convolution with its batch norm (2 numbers a channel) or, folded, a bias. `held`: elements waiting elsewhere."""
-    weights = kernel * kernel * (cin // groups) * cout
-    written = cout * out_size * out_size
-    return LayerCost(name, 'depthwise' if groups > 1 else 'conv', (cout, out_size, out_size),
-                     macs=weights * out_size * out_size, params=weights + (1 if folded else 2) * cout,
-                     activations=written, live=cin * in_size * in_size + written + held)
-
-
-def _squeeze_excite(block: BlockPlan, held: int) -> List[LayerCost]:
-    """Pool to one value a channel, two 1x1 convolutions with bias; the gated map waits meanwhile."""
-    if not block.se_channels:
-        return []
-    channels = block.expanded_channels
-    held += channels * block.out_size ** 2
-    return [_conv(f'{block.name}.se.reduce', channels, block.se_channels, 1, 1, folded=True, held=held),
-            _conv(f'{block.name}.se.expand', block.se_channels, channels, 1, 1, folded=True, held=held)]
-
-
-def _conv_block(block: BlockPlan) -> List[LayerCost]:
-    """A convolution, and the max pooling after it, which reads its map and writes another."""
-    size = conv_out_size(block.in_size, block.stride)
-    layer = _conv(f'{block.name}.conv', block.in_channels, block.out_channels, block.in_size, size, block.kernel,
-                  folded=block.folded)
-    pooled = block.out_channels * (size ** 2 + block.out_size ** 2) if block.pool > 1 else 0
-    return [replace(layer, live=max(layer.live, pooled))]
-
-
-def _mbconv(block: BlockPlan) -> List[LayerCost]:
-    """Expansion (absent when the block does not expand), depthwise, squeeze-excite, projection."""
-    shortcut = block.in_channels * block.in_size ** 2 if block.residual else 0
-    expanded = block.expanded_channels
-    expands = block.kind == 'mbconv'
-    layers = [_conv(f'{block.name}.expand.conv', block.in_channels, expanded, block.in_size, block.in_size,
-                    folded=block.folded)] if expands else []
-    layers.append(_conv(f'{block.name}.depthwise.conv', expanded, expanded, block.in_size, block.out_size,
-                        block.kernel, groups=expanded, folded=block.folded,
-                        held=shortcut if expands else 0))
-    layers += _squeeze_excite(block, held=shortcut)
-    layers.append(_conv(f'{block.name}.project.conv', expanded, block.out_channels, block.out_size, block.out_size,
-                        folded=block.folded, held=shortcut))
-    return layers
-
-
-def _ghost_module(name: str, cin: int, cout: int, size: int, folded: bool, held: int) -> List[LayerCost]:
-    """Half of the channels by a 1x1 convolution, the others from them by a depthwise one; they lie side by side."""
-    half = cout // 2
-    return [_conv(f'{name}.primary.conv', cin, half, size, size, folded=folded, held=held),
-            _conv(f'{name}.cheap.conv', half, half, size, size, 3, groups=half, folded=folded, held=held)]
-
-
-def _ghost(block: BlockPlan) -> List[LayerCost]:
-    """Ghost module, depthwise convolution where there is a stride, squeeze-excite, ghost module; then the shortcut."""
-    inner, folded = block.expanded_channels, block.folded
-    waiting = block.in_channels * block.in_size ** 2  # the shortcut, or what it is made from
-    # the first module's input is what waits, while its first convolution reads it
-    primary, cheap = _ghost_module(f'{block.name}.expand', block.in_channels, inner, block.in_size, folded, 0)
-    layers = [primary, replace(cheap, live=cheap.live + waiting)]
-    if block.stride > 1:
-        layers.append(_conv(f'{block.name}.depthwise.conv', inner, inner, block.in_size, block.out_size, block.kernel,
-                            groups=inner, folded=folded, held=waiting))
-    layers += _squeeze_excite(block, held=waiting)
-    layers += _ghost_module(f'{block.name}.project', inner, block.out_channels, block.out_size, folded, waiting)
-    if not block.residual:
-        held = block.out_channels * block.out_size ** 2  # the branch, to which the shortcut is added
-        layers += [_conv(f'{block.name}.shortcut.depthwise.conv', block.in_channels, block.in_channels, block.in_size,
-                         block.out_size, block.kernel, groups=block.in_channels, folded=folded, held=held),
-                   _conv(f'{block.name}.shortcut.project.conv', block.in_channels, block.out_channels, block.out_size,
-                         block.out_size, folded=folded, held=held)]
-    return layers
-
-
-def _bottleneck(block: BlockPlan) -> List[LayerCost]:
-    """1x1, 3x3 with the stride, 1x1; then the shortcut, a 1x1 convolution with the stride or the input itself."""
-    inner, folded = block.expanded_channels, block.folded
-    waiting = block.in_channels * block.in_size ** 2
-    layers = [_conv(f'{block.name}.reduce.conv', block.in_channels, inner, block.in_size, block.in_size, folded=folded),
-              _conv(f'{block.name}.spatial.conv', inner, inner, block.in_size, block.out_size, block.kernel,
-                    folded=folded, held=waiting),
-              _conv(f'{block.name}.expand.conv', inner, block.out_channels, block.out_size, block.out_size,
-                    folded=folded, held=waiting)]
-    if not block.residual:
-        layers.append(_conv(f'{block.name}.shortcut.conv', block.in_channels, block.out_channels, block.in_size,
-                            block.out_size, folded=folded, held=block.out_channels * block.out_size ** 2))
-    return layers
-
-
-def _classifier(block: BlockPlan) -> List[LayerCost]:
-    """Global average pool, which reads the map and writes one value a channel; hidden layer, dense layer."""
-    features, classes, hidden = block.in_channels, block.out_channels, block.expanded_channels
-    pooled = features * block.in_size ** 2 + features
-    layers = []
-    if hidden:
-        layer = _conv(f'{block.name}.hidden', features, hidden, 1, 1, folded=True)
-        layers, features, pooled = [replace(layer, live=max(layer.live, pooled))], hidden, 0
-    return layers + [LayerCost(block.name, 'dense', (classes, 1, 1), macs=features * classes,
-                               params=features * classes + classes, activations=classes,
-                               live=max(pooled, features + classes))]
-
-
-# One row a block kind, beside the cells in src/tinynets/model/blocks.py.
-LAYERS: Dict[str, Callable[[BlockPlan], List[LayerCost]]] = {
-    'conv': _conv_block,
-    'depthwise_separable': _mbconv,
-    'mbconv': _mbconv,
-    'ghost': _ghost,
-    'bottleneck': _bottleneck,
-    'classifier': _classifier,
-}
-
-
 def layer_costs(plan: NetPlan) -> List[LayerCost]:
     """Cost of every convolution and dense layer in the order they run."""
-    return [layer for block in plan.blocks for layer in LAYERS[block.kind](block)]
+    return [cost for block in plan.blocks for cost in _block_costs(block)]
 
 
 def measure(plan: NetPlan) -> Complexity:
@@ -167,3 +61,45 @@ def measure(plan: NetPlan) -> Complexity:
     return Complexity(macs=sum(layer.macs for layer in layers), params=params,
                       activations=sum(layer.activations for layer in layers),
                       peak_memory=BYTES * max(layer.live for layer in layers), size_bytes=BYTES * params)
+
+
+def live_elements(block: BlockPlan, layers: Sequence[Layer]) -> List[int]:
+    """Elements of a block's feature maps alive while each layer runs: what it or a later one reads, and its result."""
+    sizes = [block.in_channels * block.in_size ** 2] + [layer.channels * layer.size ** 2 for layer in layers]
+    stored: List[Set[int]] = [{0}]  # the maps whose memory holds each map
+    for i, layer in enumerate(layers, 1):
+        if layer.kind == 'concat':  # both were written side by side
+            stored.append(stored[layer.reads[0]] | stored[layer.reads[1]])
+        elif layer.kind in IN_PLACE:
+            stored.append(stored[layer.reads[0]])
+        else:
+            stored.append({i})
+    last = {m: i for i, layer in enumerate(layers, 1) for read in layer.reads for m in stored[read]}
+    live = [0] * (len(layers) + 1)
+    for m in set().union(*stored):
+        for i in range(m, max(m, last.get(m, 0)) + 1):
+            live[i] += sizes[m]
+    return live[1:]
+
+
+@functools.lru_cache(4096)
+def _block_costs(block: BlockPlan) -> Tuple[LayerCost, ...]:
+    layers = block_layers(block)
+    live = live_elements(block, layers)
+    costs: List[LayerCost] = []
+    for i, layer in enumerate(layers):
+        if layer.kind in ('mean', 'dropout'):  # counts with the layer that reads it
+            live[i + 1] = max(live[i:i + 2])
+        elif layer.kind not in WEIGHTED:  # counts with the layer before it
+            costs[-1] = replace(costs[-1], live=max(costs[-1].live, live[i]))
+        if layer.kind not in WEIGHTED:
+            continue
+        weights = layer.kernel ** 2 * (layer.in_channels // layer.groups) * layer.channels
+        own = 2 if layer.norm else 1  # scale and shift of a norm, or a bias
+        dense = layer.kind == 'dense'
+        costs.append(LayerCost(
+            block.name if dense else parameter_name(block, layer),
+            'dense' if dense else 'depthwise' if layer.depthwise else 'conv', (layer.channels, layer.size, layer.size),
+            macs=weights * layer.size ** 2, params=weights + own * layer.channels,
+            activations=layer.channels * layer.size ** 2, live=live[i]))
+    return tuple(costs)
