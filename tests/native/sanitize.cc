@@ -137,7 +137,7 @@ void chain(const Shape &shape, int64_t c, int kernel, int stride, int deep, int 
   const Tensor gamma = drawn(v), beta = drawn(v), mean = drawn(v), variance = drawn(v);
   const Tensor told = options(stride, 0, false, false, false);
   const std::set<size_t> no_pool = unless(pooled, 5), no_mean = unless(pooled, 1);
-  const auto sums = RUN(convolution_hand_on_forward, {&x, &w, &mean, &variance, &told}, {middle, {2, c}, v, v});
+  const auto sums = RUN(convolution_defer_norm_forward, {&x, &w, &mean, &variance, &told}, {middle, {2, c}, v, v});
   const Tensor dy = drawn(y), dpool = drawn(pooled ? Shape{n, c} : Shape{1});
   for (const bool finished : {false, true}) {
     const Tensor how = options(deep_stride, act, false, false, pooled, finished ? -1 : (act + 1) % 6);
@@ -152,9 +152,9 @@ void chain(const Shape &shape, int64_t c, int kernel, int stride, int deep, int 
             {middle, kept.shape, scale.shape, shift.shape, w2.shape, v, v},
             finished ? std::set<size_t>{1, 2, 3} : std::set<size_t>{});
     if (finished) continue;
-    RUN(convolution_hand_on_backward, {&back[0], &back[1], &x, &w, &sums[0], &sums[1], &told},
+    RUN(convolution_defer_norm_backward, {&back[0], &back[1], &x, &w, &sums[0], &sums[1], &told},
         {pointwise ? shape : Shape{1}, w.shape}, unless(pointwise, 0));
-    RUN(convolution_hand_on_input_gradient, {&back[0], &back[1], &x, &w, &sums[0], &sums[1], &told}, {shape});
+    RUN(convolution_defer_norm_input_gradient, {&back[0], &back[1], &x, &w, &sums[0], &sums[1], &told}, {shape});
   }
 }
 

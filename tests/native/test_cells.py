@@ -9,13 +9,15 @@ from mindspore import Tensor, nn, ops
 
 from tests.conftest import SMALL
 from tinynets import native
+from tinynets.arch.layers import Layer
 from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
 from tinynets.arch.zoo import resolve
 from tinynets.model import FeatureExtractor
 from tinynets.model.layers import ConvNormAct
 from tinynets.model.network import Network
 from tinynets.model.weights import initialise
-from tinynets.native import build
+from tinynets.native import build, cells
+from tinynets.native.fusion import Step
 from tinynets.training.ema import WeightAverage
 from tinynets.training.optim import build_optimizer
 from tinynets.training.step import TrainStep
@@ -33,7 +35,7 @@ PLAIN = NetSpec(
 SPECS = {
     'tinynet': resolve(SMALL, num_classes=CLASSES, dropout=0.1, drop_path=0.3),  # squeeze-excite, silu, drop path
     'plain': PLAIN,  # a stage without squeeze-excite, one with, residuals; the stem is followed by an expansion
-    'separable': dataclasses.replace(PLAIN, name='separable', activation='relu6', stages=(  # the stem is handed on
+    'separable': dataclasses.replace(PLAIN, name='separable', activation='relu6', stages=(  # the norm of the stem is deferred
         StageSpec('depthwise_separable', 10, kernel=3, stride=2), StageSpec('mbconv', 10, kernel=3, expansion=4))),
     'hard': dataclasses.replace(  # as MobileNetV3: hard gates, a ReLU stage after a hard-swish stem, a hidden layer
         PLAIN, name='hard', squeeze=SqueezeSpec('inner', 8, 'relu', 'hsigmoid'), hidden=12, stages=(
@@ -266,29 +268,19 @@ def test_any_size_and_batch():
             close(logits[1], logits[0], RESULT, f'{shape}, training {training}')
 
 
-@pytest.mark.parametrize('kernel, groups, hands_on', [(1, 1, False), (1, 1, True), (3, 1, False), (3, 12, False)])
-def test_a_gate_scales_the_input_of_any_layer(kernel, groups, hands_on):
+@pytest.mark.parametrize('kernel, groups', [(1, 1), (3, 1), (3, 12)])
+def test_a_gate_scales_the_input_of_any_layer(kernel, groups):
     """Only projections gate as they read; the others are given the product."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     rng = np.random.default_rng(0)
-    stock = ConvNormAct(12, 12, kernel, groups=groups, act='silu')
-    fused = ConvNormAct(12, 12, kernel, groups=groups, act='silu', kernels=native.active(), hands_on=hands_on)
-    for mine, theirs in zip(fused.get_parameters(), stock.get_parameters()):
-        mine.set_data(theirs)
+    layer = Layer('conv', 'it', (0,), 12, 12, 7, 7, kernel, groups=groups, act='silu', norm=True)
+    stock = ConvNormAct(layer).set_train(False)
+    fused = cells.Conv(native.active(), stock, layer, Step((0,), (0, 1, None)))
     x, gate = rng.normal(0, 1, (2, 12, 5, 7)).astype(np.float32), rng.uniform(0, 1, (2, 12, 1, 1)).astype(np.float32)
-    want = stock.set_train(False)(Tensor(x), Tensor(gate)).asnumpy()
+    want = stock(Tensor(x * gate)).asnumpy()
     last = Tensor(np.ascontiguousarray(x.transpose(0, 2, 3, 1)))
-    got = fused.set_train(False)(last, Tensor(gate[:, :, 0, 0])).asnumpy()
+    got = fused(last, Tensor(gate[:, :, 0, 0]), None).asnumpy()
     assert np.abs(got.transpose(0, 3, 1, 2) - want).max() <= RESULT * np.abs(want).max()
-
-
-@pytest.mark.parametrize('groups, hands_on', [(12, False), (1, True)])
-def test_a_residual_that_would_be_lost_is_refused(groups, hands_on):
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    layer = ConvNormAct(12, 12, 1, groups=groups, kernels=native.active(), hands_on=hands_on)
-    x = Tensor(np.ones((2, 4, 4, 12), np.float32))
-    with pytest.raises(ValueError, match='residual'):
-        layer(x, None, x)
 
 
 @pytest.mark.parametrize('groups, kernel', [(1, 1), (1, 3), (8, 3)])
@@ -296,8 +288,11 @@ def test_layers_of_two_strides_keep_their_shapes_apart_in_pynative_mode(groups, 
     """The framework remembers the shapes of an operator's outputs by those of its inputs, which are the same here."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     x = Tensor(np.random.default_rng(0).normal(size=(2, 5, 5, 8)).astype(np.float32))
-    layers = {stride: ConvNormAct(8, 8, kernel, stride, groups, kernels=native.active()) for stride in (1, 2, 3)}
+    layers = {}
+    for stride in (1, 2, 3):
+        layer = Layer('conv', 'it', (0,), 8, 8, 5, (5 - 1) // stride + 1, kernel, stride, groups, norm=True)
+        layers[stride] = cells.Conv(native.active(), ConvNormAct(layer), layer, Step((0,), (0, None, None)))
     for training in (True, False):
         for stride, layer in layers.items():
             side = (5 - 1) // stride + 1
-            assert layer.set_train(training)(x).shape == (2, side, side, 8)
+            assert layer.set_train(training)(x, None, None).shape == (2, side, side, 8)

@@ -206,7 +206,7 @@ def test_convolution_handed_to_depthwise(library, n, h, w, cin, c, first, kernel
     b = ConvNormAct(a.y, w2, gamma2, beta2, act2, stride, depthwise=True, x_error=a.y_error,
                     frozen=(mean2, variance2) if frozen else None)
     told1, told2 = options(first[1]), options(stride, act2, pooled=pooled, input_act=act, frozen=frozen)
-    _, (z, kept, *running) = call(library, 'convolution_hand_on_forward', [x, w1, mean1, variance1, told1],
+    _, (z, kept, *running) = call(library, 'convolution_defer_norm_forward', [x, w1, mean1, variance1, told1],
                                   [a.z.shape, (2, c), (c,), (c,)])
     check_statistics(a, [z, kept, *running], mean1, variance1)
     inputs = [z, kept, gamma1, a.beta, w2, gamma2, b.beta, mean2, variance2, told2]
@@ -226,9 +226,9 @@ def test_convolution_handed_to_depthwise(library, n, h, w, cin, c, first, kernel
         [z.shape, (2, c), (c,), (c,), w2.shape, (c,), (c,)])
     pointwise = first == (1, 1)
     handed = [dz, dkept, x, w1, z, kept, told1]
-    _, (dx, dw1) = call(library, 'convolution_hand_on_backward', handed, [x.shape if pointwise else (1,), w1.shape])
+    _, (dx, dw1) = call(library, 'convolution_defer_norm_backward', handed, [x.shape if pointwise else (1,), w1.shape])
     if not pointwise:
-        _, (dx,) = call(library, 'convolution_hand_on_input_gradient', handed, [x.shape])
+        _, (dx,) = call(library, 'convolution_defer_norm_input_gradient', handed, [x.shape])
     middle, _, *true2 = b.gradients(dy, dpooled)
     middle_error, _, *errors2 = b.gradient_errors(dy, dpooled)
     tdx, _, *true1 = a.gradients(middle)
@@ -455,7 +455,7 @@ def everything(library, seed=0):
             run('convolution_input_gradient', [dy, pool, x, w, gamma, beta, out[1], out[2], back[3], back[4], told],
                 [x.shape])
             told = options(stride)
-            z, kept, *_ = run('convolution_hand_on_forward', [x, w, *gamma_beta_running[2:], told],
+            z, kept, *_ = run('convolution_defer_norm_forward', [x, w, *gamma_beta_running[2:], told],
                               [y, (2, c), *vectors])
             w2 = draw(c, 1, 5, 5)
             after = out_shape(y, w2.shape, stride)
@@ -465,9 +465,9 @@ def everything(library, seed=0):
             dz, dkept, *_ = run('depthwise_backward', [draw(*after), pool, z, kept, gamma, beta, w2, gamma, beta,
                                                        deep[1], deep[2], finishing],
                                 [y, (2, c), *vectors, w2.shape, *vectors])
-            run('convolution_hand_on_backward', [dz, dkept, x, w, z, kept, told],
+            run('convolution_defer_norm_backward', [dz, dkept, x, w, z, kept, told],
                 [x.shape if kernel == 1 else (1,), w.shape])
-            run('convolution_hand_on_input_gradient', [dz, dkept, x, w, z, kept, told], [x.shape])
+            run('convolution_defer_norm_input_gradient', [dz, dkept, x, w, z, kept, told], [x.shape])
             alone = options(stride, 'silu', pooled=True)
             inputs = [z, NOTHING, NOTHING, NOTHING, w2, *gamma_beta_running, alone]
             deep = run('depthwise_forward', inputs, [after, after, (2, c), *vectors, (n, c)])

@@ -11,6 +11,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 from tinynets.arch.spec import BlockPlan, NetPlan, conv_out_size
 
 INPUT = 0  # the map that a block reads
+NORM_EPSILON = 1e-5  # of every batch norm
+NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum is 0.1
 WEIGHTED = ('conv', 'fc', 'dense')  # kinds with weights; the others move or combine numbers
 
 
@@ -20,8 +22,9 @@ class Layer:
 
     A block's maps are numbered: 0 is its input, i what its i-th layer gives (counted from 1); `reads` are such numbers.
     `name` is the layer's place in the block, with which its parameters' names start ('' is the block itself). Sizes are
-    the sides of square maps in pixels. `rate` belongs to dropout and drop path. `timm` names the weights in timm's
-    files: of a convolution and its norm, or of a layer with a bias.
+    the sides of square maps in pixels. `rate` belongs to dropout and drop path. `flat`: one value per channel is (N, C)
+    instead of (N, C, 1, 1). `timm` names the weights in timm's files: of a convolution and its norm, or of a layer with
+    a bias.
 
     | kind      | what it does                                                                             |
     |-----------|------------------------------------------------------------------------------------------|
@@ -50,6 +53,7 @@ class Layer:
     act: str = 'none'
     norm: bool = False
     rate: float = 0.0
+    flat: bool = False
     timm: Tuple[str, ...] = ()
 
     @property
@@ -84,9 +88,9 @@ class _Builder:
         """A depthwise convolution with norm and activation; None is the block's."""
         return self.conv(name, x, self.shapes[x][0], kernel, stride, depthwise=True, act=act, timm=timm)
 
-    def fc(self, name: str, x: int, channels: int, act: str, timm: Tuple[str, ...] = ()) -> int:
+    def fc(self, name: str, x: int, channels: int, act: str, **options) -> int:
         """A layer with a bias and an activation, of one value per channel."""
-        return self._append('fc', name, (x,), channels, 1, act=act, timm=timm)
+        return self._append('fc', name, (x,), channels, 1, act=act, **options)
 
     def simple(self, kind: str, name: str, *reads: int, **options) -> int:
         """A layer without weights whose result has the shape of the first map it reads, or another that `options` say."""
@@ -185,9 +189,9 @@ def _bottleneck(block: BlockPlan, add: _Builder) -> None:
 
 def _classifier(block: BlockPlan, add: _Builder) -> None:
     """Global average pool, hidden layer where the plan has one, dropout, dense layer."""
-    x = add.simple('mean', 'pool', INPUT, size=1)
+    x = add.simple('mean', 'pool', INPUT, size=1, flat=True)
     if block.expanded_channels:
-        x = add.fc('hidden', x, block.expanded_channels, block.activation)
+        x = add.fc('hidden', x, block.expanded_channels, block.activation, flat=True)
     if block.dropout > 0:
         x = add.simple('dropout', 'dropout', x, rate=block.dropout)
     add.simple('dense', 'dense', x, channels=block.out_channels)

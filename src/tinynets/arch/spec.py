@@ -54,6 +54,20 @@ class SqueezeSpec:
 
 
 @dataclass(frozen=True)
+class TimmNames:
+    """What timm's files call the parts of a family's networks; those within a block are in layers.py.
+
+    `stem` and `head` name a convolution and its norm. `block` names a block by its stage, its number in it (`block`)
+    and the stage's `number` from one; `stages_at_strides`: their stages begin at blocks with a stride, and after them.
+    """
+    stem: Tuple[str, str] = ('conv_stem', 'bn1')
+    block: str = 'blocks.{stage}.{block}'
+    head: Tuple[str, str] = ('conv_head', 'bn2')
+    classifier: str = 'classifier'
+    stages_at_strides: bool = False
+
+
+@dataclass(frozen=True)
 class NetSpec:
     """A base network and its multipliers: resolution r, depth d and width w (1, 1, 1 is the base itself).
 
@@ -72,6 +86,7 @@ class NetSpec:
     base_resolution: int = 224
     activation: str = 'silu'
     squeeze: SqueezeSpec = SqueezeSpec()
+    timm: TimmNames = TimmNames()
     divisor: int = 8
     initial: str = 'fan_out'
     r: float = 1.0

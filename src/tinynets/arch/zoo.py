@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass, replace
 from typing import List, Optional
 
-from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, scale
+from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, TimmNames, scale
 from tinynets.text import shorten
 
 # EfficientNet-B0: Tan and Le, "EfficientNet", ICML 2019, table 1.
@@ -66,7 +66,7 @@ MOBILENETV3_SMALL = replace(
 GHOSTNET = NetSpec(
     name='ghostnet', base='ghostnet', base_resolution=224, activation='relu', divisor=4, initial='fan_in',
     squeeze=SqueezeSpec(of='inner', divisor=4, activation='relu', gate='hsigmoid'),
-    stem=StageSpec('conv', 16, kernel=3, stride=2),
+    timm=TimmNames(stages_at_strides=True), stem=StageSpec('conv', 16, kernel=3, stride=2),
     stages=(
         StageSpec('ghost', 16, kernel=3, inner=16),
         (StageSpec('ghost', 24, kernel=3, stride=2, inner=48),
@@ -90,6 +90,7 @@ GHOSTNET = NetSpec(
 # it). Width shrinks every channel, the stem's too (Yu et al., "Slimmable Neural Networks", ICLR 2019).
 RESNET50 = NetSpec(
     name='resnet50', base='resnet50', base_resolution=224, activation='relu',
+    timm=TimmNames(stem=('conv1', 'bn1'), block='layer{number}.{block}', classifier='fc'),
     stem=StageSpec('conv', 64, kernel=7, stride=2, pool=2),
     stages=(
         StageSpec('bottleneck', 256, kernel=3, stride=1, repeats=3, inner=64),

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from tinynets.arch.layers import NORM_EPSILON, network_layers, parameter_name
 from tinynets.arch.spec import expand
-from tinynets.model.layers import NORM_EPSILON
 from tinynets.model.network import Network
 from tinynets.model.weights import load_arrays
 
@@ -21,9 +21,12 @@ def fold(network: Network) -> Network:
     folded = Network(expand(spec))
     arrays = {p.name: p.asnumpy() for p in network.get_parameters()}
     wanted = {p.name for p in folded.get_parameters()}
-    for gamma in [name for name in arrays if name.endswith('norm.gamma')]:
-        norm, conv = gamma[:-len('.gamma')], gamma[:-len('norm.gamma')] + 'conv'
-        factor = arrays[gamma].astype(np.float64) / np.sqrt(
+    for block, layer in network_layers(network.plan):
+        if not layer.norm:
+            continue
+        conv = parameter_name(block, layer)
+        norm = f'{conv[:-len("conv")]}norm'
+        factor = arrays[f'{norm}.gamma'].astype(np.float64) / np.sqrt(
             arrays[f'{norm}.moving_variance'].astype(np.float64) + NORM_EPSILON)
         arrays[f'{conv}.bias'] = (arrays[f'{norm}.beta'] - arrays[f'{norm}.moving_mean'] * factor).astype(np.float32)
         arrays[f'{conv}.weight'] = (arrays[f'{conv}.weight'] * factor[:, None, None, None]).astype(np.float32)

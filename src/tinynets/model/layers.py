@@ -1,21 +1,19 @@
-"""The layers every block is made of: convolution-norm-activation, squeeze-excite, dropout and drop path.
+"""The cells of layers, one for each kind in src/tinynets/arch/layers.py.
 
-Parameter names (a public contract): `conv.weight`; `norm.gamma`, `norm.beta`, `norm.moving_mean`,
-`norm.moving_variance`; `se.reduce.weight`, `se.reduce.bias`, `se.expand.weight`, `se.expand.bias`.
+Parameter names (a public contract): `conv.weight`, `norm.gamma`, `norm.beta`, `norm.moving_mean` and
+`norm.moving_variance` of a convolution; `weight` and `bias` of a fully connected or dense layer.
 """
 from __future__ import annotations
 
 import zlib
-from typing import Optional
+from typing import Callable, Dict, Optional
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from tinynets.native import cells, operators
-
-NORM_EPSILON = 1e-5
-NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum 0.1
+from tinynets.arch.layers import NORM_EPSILON, NORM_MOMENTUM, Layer
+from tinynets.native import operators
 
 
 class HardSigmoid(nn.Cell):
@@ -51,86 +49,76 @@ def activation(name: str) -> nn.Cell:
     return ACTIVATIONS[name]()
 
 
-def conv2d(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
-           bias: bool = False) -> nn.Conv2d:
-    """Convolution with symmetric padding (kernel - 1) // 2; weights (out, in / groups, kernel, kernel)."""
-    return nn.Conv2d(in_channels, out_channels, kernel, stride, pad_mode='pad', padding=(kernel - 1) // 2,
-                     group=groups, has_bias=bias)
-
-
 class ConvNormAct(nn.Cell):
     """Convolution, batch norm, activation: (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)).
 
-    `folded`: the convolution has a bias in place of the norm. `pooled`: returns the result and its mean over an image.
-    A `gate` of SqueezeExcite scales the input's channels; a `residual` is added to the result.
-
-    `kernels` is the library of compiled CPU operators or None; with it maps are channels-last, (N, H, W, C), and means
-    and gates (N, C) rather than (N, C, 1, 1). Parameters are the same. In training with kernels a layer with `hands_on`
-    is followed by a depthwise one with `input_act`, which finishes its norm and activation (src/tinynets/native/cells.py).
+    A layer without `norm`, of a folded network, has a bias in its place.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1,
-                 act: str = 'silu', folded: bool = False, pooled: bool = False, kernels: Optional[str] = None,
-                 hands_on: bool = False, input_act: Optional[str] = None):
+    def __init__(self, layer: Layer):
         super().__init__()
-        self.conv = conv2d(in_channels, out_channels, kernel, stride, groups, bias=folded)
-        self.norm = nn.Identity() if folded else nn.BatchNorm2d(out_channels, eps=NORM_EPSILON, momentum=NORM_MOMENTUM)
-        self.act = activation(act)
-        self.pooled = pooled
-        self.hands_on = hands_on
-        if kernels and (folded or kernel % 2 == 0 or (groups > 1 and not groups == in_channels == out_channels)):
-            raise ValueError(f'kernel {kernel}, groups {groups}, {in_channels} to {out_channels} channels, folded '
-                             f'{folded}: the CPU kernels have odd kernels, one group or one a channel, and a norm; '
-                             'build the layer without `kernels`')
-        options = operators.Options(stride, act, NORM_EPSILON, NORM_MOMENTUM, pooled=pooled, input_act=input_act)
-        self.fused = cells.FusedConvNormAct(kernels, kernel, groups, options, hands_on) if kernels else None
-
-    def construct(self, x, gate=None, residual=None):
-        if self.fused is not None:
-            y = self.fused(x, gate, residual, self.conv.weight, self.norm.gamma, self.norm.beta,
-                           self.norm.moving_mean, self.norm.moving_variance, self.norm.training)
-            if self.pooled or (self.hands_on and self.norm.training):
-                return y
-            return y[0]
-        y = self.act(self.norm(self.conv(x if gate is None else x * gate)))
-        y = y if residual is None else y + residual
-        return (y, ops.mean(y, (2, 3), True)) if self.pooled else y
-
-
-class SqueezeExcite(nn.Cell):
-    """A gate a channel from all channels' means (Hu et al., CVPR 2018): (N, C, 1, 1) -> the same, as in ConvNormAct."""
-
-    def __init__(self, channels: int, reduced: int, act: str = 'silu', gate: str = 'sigmoid',
-                 kernels: Optional[str] = None):
-        super().__init__()
-        self.reduce = conv2d(channels, reduced, bias=True)
-        self.act = activation(act)
-        self.expand = conv2d(reduced, channels, bias=True)
-        self.gate = activation(gate)
-        if kernels and gate not in operators.GATES:
-            raise ValueError(f"gate '{gate}': the CPU kernels have {', '.join(operators.GATES)}; build it without "
-                             '`kernels`')
-        self.fused = operators.gate(kernels) if kernels else None
-        self.options = operators.Options(act=act, gate=gate).tensor() if kernels else None
-
-    def construct(self, means):
-        if self.fused is not None:
-            gate, _, _ = self.fused(means, self.reduce.weight, self.reduce.bias, self.expand.weight, self.expand.bias,
-                                    self.options)
-            return gate
-        return self.gate(self.expand(self.act(self.reduce(means))))
-
-
-class GlobalPool(nn.Cell):
-    """The mean over a map's pixels: (N, C, H, W) -> (N, C); `keep`: as SqueezeExcite takes it."""
-
-    def __init__(self, kernels: Optional[str] = None, keep: bool = False):
-        super().__init__()
-        self.keep = keep
-        self.fused = operators.mean(kernels) if kernels else None
+        self.conv = nn.Conv2d(layer.in_channels, layer.channels, layer.kernel, layer.stride, pad_mode='pad',
+                              padding=(layer.kernel - 1) // 2, group=layer.groups, has_bias=not layer.norm)
+        self.norm = nn.BatchNorm2d(layer.channels, eps=NORM_EPSILON,
+                                   momentum=NORM_MOMENTUM) if layer.norm else nn.Identity()
+        self.act = activation(layer.act)
 
     def construct(self, x):
-        return self.fused(x) if self.fused is not None else ops.mean(x, (2, 3), self.keep)
+        return self.act(self.norm(self.conv(x)))
+
+
+class FullyConnected(nn.Conv2d):
+    """A 1x1 convolution with a bias and an activation of one value per channel: (N, in, 1, 1) -> (N, out, 1, 1).
+
+    A convolution, as in timm's networks, so that the weights have their layout. `flat`: (N, in) -> (N, out).
+    """
+
+    def __init__(self, layer: Layer):
+        super().__init__(layer.in_channels, layer.channels, 1, pad_mode='pad', has_bias=True)
+        self.act = activation(layer.act)
+        self.flat = layer.flat
+
+    def construct(self, x):
+        if self.flat:
+            y = self.act(super().construct(ops.reshape(x, (-1, self.in_channels, 1, 1))))
+            return ops.reshape(y, (-1, y.shape[1]))
+        return self.act(super().construct(x))
+
+
+class Mean(nn.Cell):
+    """The mean over a map's pixels: (N, C, H, W) -> (N, C, 1, 1), or (N, C) where `flat`."""
+
+    def __init__(self, flat: bool = False):
+        super().__init__()
+        self.keep = not flat
+
+    def construct(self, x):
+        return ops.mean(x, (2, 3), self.keep)
+
+
+class Scale(nn.Cell):
+    """A map times one factor per channel: (N, C, H, W), (N, C, 1, 1) -> (N, C, H, W)."""
+
+    def construct(self, x, factors):
+        return x * factors
+
+
+class Add(nn.Cell):
+    """The sum of two maps."""
+
+    def construct(self, x, y):
+        return x + y
+
+
+class Concat(nn.Cell):
+    """Two maps side by side along the channels' axis."""
+
+    def __init__(self, axis: int = 1):
+        super().__init__()
+        self.axis = axis
+
+    def construct(self, x, y):
+        return ops.concat((x, y), self.axis)
 
 
 class MaxPool(nn.Cell):
@@ -233,6 +221,21 @@ class DropPath(nn.Cell):
         return x * (ops.cast(draw >= self.rate, x.dtype) * (1 / (1 - self.rate)))
 
 
-def stochastic(cell, rate: float, name: str, seed: int) -> nn.Cell:
-    """`cell(rate, name, seed)`, or nothing to run and no parameter when the rate is zero."""
-    return cell(rate, name, seed) if rate > 0 else nn.Identity()
+CELLS: Dict[str, Callable[[Layer, str, int], nn.Cell]] = {
+    'conv': lambda layer, block, seed: ConvNormAct(layer),
+    'fc': lambda layer, block, seed: FullyConnected(layer),
+    'dense': lambda layer, block, seed: nn.Dense(layer.in_channels, layer.channels),
+    'mean': lambda layer, block, seed: Mean(layer.flat),
+    'max_pool': lambda layer, block, seed: MaxPool(layer.stride, layer.act),
+    'scale': lambda layer, block, seed: Scale(),
+    'add': lambda layer, block, seed: Add(),
+    'concat': lambda layer, block, seed: Concat(),
+    'act': lambda layer, block, seed: activation(layer.act),
+    'dropout': lambda layer, block, seed: Dropout(layer.rate, block, seed),
+    'drop_path': lambda layer, block, seed: DropPath(layer.rate, block, seed),
+}
+
+
+def build_layer(layer: Layer, block: str, seed: int = 0) -> nn.Cell:
+    """The cell of a layer; the name of its block and `seed` start the random stream of dropout and drop path."""
+    return CELLS[layer.kind](layer, block, seed)

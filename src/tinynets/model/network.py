@@ -1,19 +1,19 @@
 """Plan -> Cell: the network, its feature taps, and `create_model`."""
 from __future__ import annotations
 
-import functools
 import sys
 from typing import Callable, Optional, Sequence, Tuple
 
 from mindspore import nn
 
 from tinynets import native
-from tinynets.arch.spec import NetPlan, expand
+from tinynets.arch.spec import BlockPlan, NetPlan, expand
 from tinynets.arch.zoo import resolve
-from tinynets.model.blocks import build_block, compiled
+from tinynets.model.blocks import Block
 from tinynets.model.layers import FromLayers, ToLayers
 from tinynets.model.pretrained import load_pretrained
 from tinynets.model.weights import initialise
+from tinynets.native import fusion
 
 
 class Network(nn.Cell):
@@ -27,12 +27,14 @@ class Network(nn.Cell):
     def __init__(self, plan: NetPlan, seed: int = 0):
         super().__init__()
         self.plan = plan
-        self.kernels = native.active() if compiled(plan) and not plan.spec.folded else None
-        build = functools.partial(build_block, seed=seed, kernels=self.kernels)
+        self.kernels = native.active() if fusion.serves(plan) else None
+        steps = fusion.network_steps(plan) if self.kernels else {}
+
+        def build(block: BlockPlan) -> Block:
+            return Block(block, seed, self.kernels, steps.get(block.name, ()))
+
         self.enter = ToLayers(self.kernels)
-        first = plan.stages[0][0]  # reads the stem's map once and alone, or not
-        self.stem = build(plan.stem, hands_on=first.kind == 'depthwise_separable' and not first.residual
-                          and first.activation == plan.stem.activation)
+        self.stem = build(plan.stem)
         self.stages = nn.SequentialCell([nn.SequentialCell([build(block) for block in stage]) for stage in plan.stages])
         self.head = build(plan.head) if plan.head is not None else nn.Identity()
         self.classifier = build(plan.classifier)

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import math
 import zlib
-from typing import Dict, List, Mapping, Sequence
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from mindspore import Tensor, nn
 
-from tinynets.arch.spec import NetPlan
+from tinynets.arch.layers import Layer, block_layers, parameter_name
+from tinynets.arch.spec import BlockPlan, NetPlan
 
 
 def initialise(network: nn.Cell, seed: int = 0) -> None:
@@ -64,26 +65,6 @@ def mismatches(shapes: Mapping[str, Sequence[int]], arrays: Mapping[str, np.ndar
                      for title, names in found if names)
 
 
-_TORCH_PLACES = {  # block kind -> our place in a block -> timm's
-    'mbconv': {
-        'expand.conv': 'conv_pw', 'expand.norm': 'bn1', 'depthwise.conv': 'conv_dw', 'depthwise.norm': 'bn2',
-        'se.reduce': 'se.conv_reduce', 'se.expand': 'se.conv_expand', 'project.conv': 'conv_pwl', 'project.norm': 'bn3'},
-    'depthwise_separable': {
-        'depthwise.conv': 'conv_dw', 'depthwise.norm': 'bn1', 'se.reduce': 'se.conv_reduce',
-        'se.expand': 'se.conv_expand', 'project.conv': 'conv_pw', 'project.norm': 'bn2'},
-    'ghost': {
-        'expand.primary.conv': 'ghost1.primary_conv.0', 'expand.primary.norm': 'ghost1.primary_conv.1',
-        'expand.cheap.conv': 'ghost1.cheap_operation.0', 'expand.cheap.norm': 'ghost1.cheap_operation.1',
-        'depthwise.conv': 'conv_dw', 'depthwise.norm': 'bn_dw', 'se.reduce': 'se.conv_reduce',
-        'se.expand': 'se.conv_expand', 'project.primary.conv': 'ghost2.primary_conv.0',
-        'project.primary.norm': 'ghost2.primary_conv.1', 'project.cheap.conv': 'ghost2.cheap_operation.0',
-        'project.cheap.norm': 'ghost2.cheap_operation.1', 'shortcut.depthwise.conv': 'shortcut.0',
-        'shortcut.depthwise.norm': 'shortcut.1', 'shortcut.project.conv': 'shortcut.2',
-        'shortcut.project.norm': 'shortcut.3'},
-    'bottleneck': {
-        'reduce.conv': 'conv1', 'reduce.norm': 'bn1', 'spatial.conv': 'conv2', 'spatial.norm': 'bn2',
-        'expand.conv': 'conv3', 'expand.norm': 'bn3', 'shortcut.conv': 'downsample.0', 'shortcut.norm': 'downsample.1'},
-}
 _TORCH_FIELDS = {'gamma': 'weight', 'beta': 'bias', 'moving_mean': 'running_mean', 'moving_variance': 'running_var',
                  'weight': 'weight', 'bias': 'bias'}
 
@@ -94,18 +75,17 @@ def torch_names(network: nn.Cell) -> Dict[str, str]:
     Layouts agree (convolutions (out, in / groups, k, k), dense (out, in)), so no array needs a transposition. The names
     of GhostNet are timm's at the base's depth; at another depth timm has no such network.
     """
-    plan = network.plan
+    plan, naming = network.plan, network.plan.spec.timm
     places, stages = {}, _torch_stages(plan)
     for block, theirs in zip((block for stage in plan.stages for block in stage), stages):
-        places.update({f'{block.name}.{place}': f'{theirs}.{name}' for place, name in _TORCH_PLACES[block.kind].items()})
-    if plan.stages[0][0].kind == 'bottleneck':
-        places.update({'stem.conv': 'conv1', 'stem.norm': 'bn1', 'classifier.dense': 'fc'})
-    else:
-        head = f'blocks.{int(stages[-1].split(".")[1]) + 1}.0'  # a stage of its own where a hidden layer follows
-        hidden = plan.spec.hidden > 0
-        places.update({'stem.conv': 'conv_stem', 'stem.norm': 'bn1', 'head.conv': f'{head}.conv' if hidden else 'conv_head',
-                       'head.norm': f'{head}.bn1' if hidden else 'bn2', 'classifier.hidden': 'conv_head',
-                       'classifier.dense': 'classifier'})
+        for layer in block_layers(block):
+            places.update({own: f'{theirs}.{name}' for own, name in zip(_places(block, layer), layer.timm)})
+    head, hidden = naming.head, plan.spec.hidden > 0
+    if hidden:  # the head is then a stage of its own, and the hidden layer has the head's name
+        last = f'blocks.{int(stages[-1].split(".")[1]) + 1}.0'
+        head = (f'{last}.conv', f'{last}.bn1')
+    places.update(zip(('stem.conv', 'stem.norm', 'head.conv', 'head.norm', 'classifier.hidden', 'classifier.dense'),
+                      (*naming.stem, *head, naming.head[0], naming.classifier)))
     names = {}
     for param in network.get_parameters():
         place, _, field = param.name.rpartition('.')
@@ -114,20 +94,23 @@ def torch_names(network: nn.Cell) -> Dict[str, str]:
     return names
 
 
+def _places(block: BlockPlan, layer: Layer) -> Tuple[str, ...]:
+    """What the names of a layer's parameters start with: of its convolution and norm, or of a layer with a bias."""
+    place = parameter_name(block, layer)
+    return (place, f'{place[:-len("conv")]}norm') if layer.kind == 'conv' else (place,)
+
+
 def _torch_stages(plan: NetPlan) -> List[str]:
     """timm's name of every block of the stages, in order."""
-    blocks = [(i, j, block) for i, stage in enumerate(plan.stages) for j, block in enumerate(stage)]
-    kind = blocks[0][2].kind
-    if kind == 'bottleneck':
-        return [f'layer{i + 1}.{j}' for i, j, _ in blocks]
-    if kind != 'ghost':
-        return [f'blocks.{i}.{j}' for i, j, _ in blocks]
+    naming, blocks = plan.spec.timm, [(i, j, block) for i, stage in enumerate(plan.stages) for j, block in enumerate(stage)]
+    if not naming.stages_at_strides:
+        return [naming.block.format(stage=i, block=j, number=i + 1) for i, j, _ in blocks]
     names, stage, index = [], 0, 0
     for position, (_, _, block) in enumerate(blocks):
         # GhostNet's authors begin a stage at every block with a stride, and after it
         if position and (block.stride > 1 or blocks[position - 1][2].stride > 1):
             stage, index = stage + 1, 0
-        names.append(f'blocks.{stage}.{index}')
+        names.append(naming.block.format(stage=stage, block=index))
         index += 1
     return names
 

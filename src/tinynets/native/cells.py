@@ -1,4 +1,4 @@
-"""The cells that call the compiled operators. They hold no parameters: the layers of src/tinynets/model keep those."""
+"""The cells that call the compiled operators. They own no parameters: the layers of src/tinynets/model do."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,34 +8,38 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from tinynets.arch.layers import NORM_EPSILON, NORM_MOMENTUM, Layer
 from tinynets.native import operators
+from tinynets.native.fusion import Step
 from tinynets.native.operators import Options
 
 
-class FusedConvNormAct(nn.Cell):
-    """act(norm(conv(x * gate))) + residual on channels-last maps, and the result's mean over each image.
+class Conv(nn.Cell):
+    """act(norm(conv(x * gate))) + residual on channels-last maps; with `pooled`, also the mean of each channel.
 
-    `hands_on`: in training the result is handed on before its norm, as (z, (mean, 1 / deviation), gamma, beta), to a
-    depthwise convolution with `input_act`, which finishes it as it reads.
+    The weights are those of `cell`, a layer with `conv` and `norm`. `defer_norm`: in training the result is z,
+    (mean, 1 / std), gamma, beta, of a convolution whose normalisation is deferred to a depthwise one with `input_act`.
     """
 
-    def __init__(self, library: str, kernel: int, groups: int, options: Options, hands_on: bool = False):
-        super().__init__()
-        self.depthwise = groups > 1
-        self.hands_on = hands_on
-        self.pointwise = groups == 1 and kernel == options.stride == 1
+    def __init__(self, library: str, cell: nn.Cell, layer: Layer, step: Step):
+        super().__init__(auto_prefix=False)  # the cell's parameters keep their names
+        self.cell = cell
+        self.depthwise, self.pointwise = layer.depthwise, layer.pointwise
+        self.defer_norm, self.pooled = step.defer_norm, step.pooled
+        options = Options(layer.stride, layer.act, NORM_EPSILON, NORM_MOMENTUM, pooled=step.pooled,
+                          input_act=step.input_act)
         if self.depthwise:
-            self.train_op, self.infer_op = operators.depthwise(library, options.stride)
+            self.train_op, self.infer_op = operators.depthwise(library, layer.stride)
         else:
-            self.train_op, self.infer_op = operators.convolution(library, options.stride, self.pointwise)
-            self.hand_on_op = operators.convolution_hand_on(library, options.stride, self.pointwise)
+            self.train_op, self.infer_op = operators.convolution(library, layer.stride, self.pointwise)
+            self.defer_op = operators.convolution_defer_norm(library, layer.stride, self.pointwise)
         self.finishing = self.both_modes(options)
         options = replace(options, input_act=None)
         # (training, evaluation) by (gate, residual)
         self.plain, self.with_gate = self.both_modes(options), self.both_modes(replace(options, gated=True))
-        self.adds = not (self.depthwise or hands_on or options.pooled)
-        self.with_residual = self.both_modes(replace(options, residual=self.adds))
-        self.with_both = self.both_modes(replace(options, gated=True, residual=self.adds))
+        adds = step.reads[2] is not None
+        self.with_residual = self.both_modes(replace(options, residual=adds))
+        self.with_both = self.both_modes(replace(options, gated=True, residual=adds))
         self.nothing = Tensor([0.0], ms.float32)
 
     @staticmethod
@@ -43,15 +47,15 @@ class FusedConvNormAct(nn.Cell):
         """The options of training and of evaluation."""
         return options.tensor(), replace(options, frozen=True).tensor()
 
-    def construct(self, x, gate, residual, weight, gamma, beta, mean, variance, training):
+    def construct(self, x, gate, residual):
+        norm, weight = self.cell.norm, self.cell.conv.weight
+        gamma, beta, mean, variance = norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
+        training = norm.training
         mode = 0 if training else 1
-        if residual is not None and not self.adds:
-            raise ValueError('residual: is added by projections only, not by a layer that is depthwise, pooled or '
-                             'handed on before its norm; add it to the result')
-        if gate is not None and (not self.pointwise or self.hands_on):  # only finished projections gate as they read
+        if gate is not None and (not self.pointwise or self.defer_norm):  # only finished projections gate as they read
             x, gate = x * ops.reshape(gate, (gate.shape[0], 1, 1, gate.shape[1])), None
-        if self.hands_on and training:
-            z, kept, new_mean, new_variance = self.hand_on_op(x, weight, mean, variance, self.plain[mode])
+        if self.defer_norm and training:
+            z, kept, new_mean, new_variance = self.defer_op(x, weight, mean, variance, self.plain[mode])
             z = ops.depend(z, ops.assign(mean, new_mean))
             z = ops.depend(z, ops.assign(variance, new_variance))
             return z, kept, gamma, beta
@@ -69,11 +73,65 @@ class FusedConvNormAct(nn.Cell):
             inputs = (x, self.nothing if gate is None else gate, self.nothing if residual is None else residual, weight,
                       gamma, beta, mean, variance, options[mode])
         if not training:
-            return self.infer_op(*inputs)
+            y, pooled = self.infer_op(*inputs)
+            return (y, pooled) if self.pooled else y
         y, _, _, new_mean, new_variance, pooled = self.train_op(*inputs)
         y = ops.depend(y, ops.assign(mean, new_mean))
         y = ops.depend(y, ops.assign(variance, new_variance))
-        return y, pooled
+        return (y, pooled) if self.pooled else y
+
+
+class Gate(nn.Cell):
+    """Two layers of squeeze-and-excitation: means (N, C) -> factors (N, C)."""
+
+    def __init__(self, library: str, reduce: nn.Cell, expand: nn.Cell, layers: Sequence[Layer]):
+        super().__init__(auto_prefix=False)
+        self.reduce, self.expand = reduce, expand
+        self.operator = operators.gate(library)
+        self.options = Options(act=layers[0].act, gate=layers[1].act).tensor()
+
+    def construct(self, means):
+        gate, _, _ = self.operator(means, self.reduce.weight, self.reduce.bias, self.expand.weight, self.expand.bias,
+                                   self.options)
+        return gate
+
+
+class Mean(nn.Cell):
+    """(N, H, W, C) -> the mean of each channel, (N, C)."""
+
+    def __init__(self, library: str):
+        super().__init__()
+        self.operator = operators.mean(library)
+
+    def construct(self, x):
+        return self.operator(x)
+
+
+class Scale(nn.Cell):
+    """A channels-last map times one factor per channel, (N, C)."""
+
+    def construct(self, x, factors):
+        return x * ops.reshape(factors, (factors.shape[0], 1, 1, factors.shape[1]))
+
+
+class Concat(nn.Cell):
+    """Two channels-last maps side by side."""
+
+    def construct(self, x, y):
+        return ops.concat((x, y), 3)
+
+
+def build_step(step: Step, layers: Sequence[Layer], cells: Sequence[nn.Cell], library: str) -> nn.Cell:
+    """The cell that runs a step of a block; `cells` are those of the block's layers, which keep the parameters."""
+    covered = [(layers[i], cells[i]) for i in step.layers]
+    for layer, cell in covered:
+        if layer.kind == 'conv':
+            return Conv(library, cell, layer, step)
+    layer, cell = covered[0]
+    if len(covered) == 2:
+        return Gate(library, cell, covered[1][1], [layer for layer, _ in covered])
+    own = {'mean': lambda: Mean(library), 'scale': Scale, 'concat': Concat}
+    return own[layer.kind]() if layer.kind in own else cell
 
 
 class FusedUpdate(nn.Cell):

@@ -27,7 +27,7 @@ class Options:
     gated: bool = False
     residual: bool = False
     pooled: bool = False
-    input_act: Optional[str] = None  # of an input handed on before its norm
+    input_act: Optional[str] = None  # of an input whose norm is deferred
     frozen: bool = False  # running statistics, as in evaluation
     gate: str = 'sigmoid'  # of squeeze-and-excitation, to which `act` belongs too
 
@@ -109,16 +109,16 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
 
 
 @functools.lru_cache(None)
-def convolution_hand_on(library: str, stride: int, pointwise: bool) -> ops.Custom:
+def convolution_defer_norm(library: str, stride: int, pointwise: bool) -> ops.Custom:
     """The convolution of training alone, of x, weight, running mean and variance, options.
 
     Gives z, (mean, 1 / deviation), new running mean and variance. z's gradient is taken with the statistics held fixed;
     what comes through them comes as the gradient of (mean, 1 / deviation).
     """
     key = f'{stride}{pointwise}'
-    gradient = custom(library, 'convolution_hand_on_backward', 2,
+    gradient = custom(library, 'convolution_defer_norm_backward', 2,
                       lambda dz, dkept, x, weight, *rest: (x if pointwise else [1], weight), key=key)
-    input_gradient = custom(library, 'convolution_hand_on_input_gradient', 1, lambda dz, dkept, x, *rest: x)
+    input_gradient = custom(library, 'convolution_defer_norm_input_gradient', 1, lambda dz, dkept, x, *rest: x)
 
     def bprop_pointwise(x, weight, mean, variance, options, out, dout):
         dx, dweight = gradient(dout[0], dout[1], x, weight, out[0], out[1], options)
@@ -129,7 +129,7 @@ def convolution_hand_on(library: str, stride: int, pointwise: bool) -> ops.Custo
         dx = input_gradient(dout[0], dout[1], x, weight, out[0], out[1], options)
         return dx, dweight, ops.zeros_like(mean), ops.zeros_like(variance), ops.zeros_like(options)
 
-    return custom(library, 'convolution_hand_on_forward', 4,
+    return custom(library, 'convolution_defer_norm_forward', 4,
                   lambda x, weight, *rest: (_map(x, weight, stride), [2, weight[0]], [weight[0]], [weight[0]]),
                   bprop_pointwise if pointwise else bprop, key)
 
@@ -138,7 +138,7 @@ def convolution_hand_on(library: str, stride: int, pointwise: bool) -> ops.Custo
 def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
     """(training, inference) of x, weight, gamma, beta, running mean and variance, options; outputs as `convolution`.
 
-    Between x and weight stand (mean, 1 / deviation), gamma and beta of an x that `convolution_hand_on` made, which the
+    Between x and weight stand (mean, 1 / deviation), gamma and beta of an x that `convolution_defer_norm` made, which the
     options' `input_act` says; else any small tensors.
     """
     def outputs(x, kept, in_gamma, in_beta, weight, *rest):

@@ -11,7 +11,7 @@
 // so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they
 // are read: A = x g, so dx = dA g and dg = sum over the image of dA x.
 //
-// The operators named "hand on" hand z on before its norm (norm.h).
+// The operators named "defer norm" leave the norm of z to what reads it (norm.h).
 #include "matmul.h"
 #include "norm.h"
 #include "operator.h"
@@ -184,7 +184,7 @@ void forward(const Call &call) {
 // The same without the norm, which the next layer does as it reads.
 // inputs: x, weight, running mean, running variance, options
 // outputs: z, kept (2, out), new running mean, new running variance
-void hand_on_forward(const Call &call) {
+void defer_norm_forward(const Call &call) {
   const Options options(call.in(4));
   const Convolution c(call.shape(0), call.shape(1), options.stride);
   const Blocks blocks(c);
@@ -330,14 +330,14 @@ void input_gradient(const Call &call) {
 
 // inputs: gradient of z, of kept, x, weight, z, kept, options; outputs: dx (a pointwise kernel's), gradient of the
 // weight
-void hand_on_backward(const Call &call) {
+void defer_norm_backward(const Call &call) {
   const Convolution c(call.shape(2), call.shape(3), Options(call.in(6)).stride);
   const Backward norm(Stretches(c.images, c.pixels), c.out, call.in(0), call.in(1), call.in(4), call.in(5));
   gradients(c, norm, call.in(2), nullptr, call.in(3), c.pointwise() ? call.out(7) : nullptr, nullptr, call.out(8));
 }
 
-// inputs: as hand_on_backward; output: dx
-void hand_on_input_gradient(const Call &call) {
+// inputs: as defer_norm_backward; output: dx
+void defer_norm_input_gradient(const Call &call) {
   const Convolution c(call.shape(2), call.shape(3), Options(call.in(6)).stride);
   const Backward norm(Stretches(c.images, c.pixels), c.out, call.in(0), call.in(1), call.in(4), call.in(5));
   overlapping(c, norm, call.in(3), call.out(7));
@@ -350,6 +350,6 @@ TINYNETS_OPERATOR(convolution_forward, tinynets::forward)
 TINYNETS_OPERATOR(convolution_inference, tinynets::inference)
 TINYNETS_OPERATOR(convolution_backward, tinynets::backward)
 TINYNETS_OPERATOR(convolution_input_gradient, tinynets::input_gradient)
-TINYNETS_OPERATOR(convolution_hand_on_forward, tinynets::hand_on_forward)
-TINYNETS_OPERATOR(convolution_hand_on_backward, tinynets::hand_on_backward)
-TINYNETS_OPERATOR(convolution_hand_on_input_gradient, tinynets::hand_on_input_gradient)
+TINYNETS_OPERATOR(convolution_defer_norm_forward, tinynets::defer_norm_forward)
+TINYNETS_OPERATOR(convolution_defer_norm_backward, tinynets::defer_norm_backward)
+TINYNETS_OPERATOR(convolution_defer_norm_input_gradient, tinynets::defer_norm_input_gradient)

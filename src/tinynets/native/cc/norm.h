@@ -7,8 +7,8 @@
 //   dbeta = S1,  dgamma = S2,  dz = gamma / sqrt(v + epsilon) (d - S1 / M - h S2 / M)
 // (Ioffe and Szegedy, ICML 2015, section 3). u is computed anew from z, so that z and y are all that is kept.
 //
-// Between two layers z may be handed on as it is, with (mean, inverse deviation), gamma and beta beside it: the next
-// layer then makes y as it reads, and one pass over the largest maps is saved in each direction.
+// The norm of z may be deferred to the next layer, which is given z, (mean, inverse deviation), gamma and beta, and makes
+// y as it reads: one pass over the largest maps is saved in each direction.
 //
 // Sums run over short stretches in float and over the stretches in double; their borders depend on the shapes alone, so
 // results are the same bits whatever the number of threads.
@@ -28,7 +28,7 @@ struct Options {
   int stride, activation;
   float epsilon, momentum;
   bool gated, residual, pooled;
-  int input_activation;  // of an input handed on before its norm; -1: it comes finished
+  int input_activation;  // of an input whose norm is deferred; -1: it is finished
   bool frozen;           // the running statistics are used, as in evaluation
   int gate;              // of squeeze-and-excitation: gate.cc
   explicit Options(const float *p)
@@ -239,7 +239,7 @@ class Backward {
     k.set_all(channels, kept, gamma, beta);
   }
 
-  // For a result that was handed on before its norm: what comes back are the gradients of z, the statistics held fixed,
+  // For a result whose norm is deferred: what comes back are the gradients of z, the statistics held fixed,
   // and of the statistics themselves, `dkept` (2, channels) for mean and inverse deviation i. As dm/dz = 1/M and di/dz
   // = -i^3 (z - m) / M:  dz = d + dm / M - di i^3 (z - m) / M.
   Backward(const Stretches &cut, int channels, const float *d, const float *dkept, const float *z, const float *kept)
