@@ -15,6 +15,7 @@ from tinynets.formula.tiny import PUBLISHED
 from tinynets.model import checkpoint, create_model
 from tinynets.model.pretrained import read_description, read_weights
 from tinynets.runtime import describe
+from tinynets.tasks import restore
 from tinynets.text import LINE
 from tinynets.training.run import RunFolder
 from tinynets.training.summary import summarise
@@ -75,7 +76,7 @@ def whole_files(folder):
         dict(kind='eval', step=9, epoch=1, loss=2.0, top1=50.0, top5=80.0)] * 3))
 
     def of_checkpoint(path):
-        checkpoint.check_meta(checkpoint.load(path))
+        restore.check_meta(checkpoint.load(path))
 
     def of_run(path):
         summarise('run', RunFolder.open(os.path.dirname(path)))

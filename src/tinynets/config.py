@@ -43,6 +43,7 @@ class ModelConfig:
         at_least(0, below=1))
     pretrained: Optional[str] = setting(
         None, "File of weights to start from: a .ckpt, or timm's .safetensors or .pth.")
+    task: str = setting('classification', 'What the network is trained for: a name of `tinynets.tasks.TASKS`.')
     in_channels: int = setting(
         3, "Channels of the images: 3 for RGB; 1 for luminance, as Pillow's convert('L') computes it.",
         Rule(lambda v: v in (1, 3), '3, or 1 for grey images'))

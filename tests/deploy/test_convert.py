@@ -17,6 +17,7 @@ from tinynets.deploy.convert import read_class_names, to_checkpoint, to_safetens
 from tinynets.deploy.predict import load_predictor
 from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_torch_arrays, torch_names
+from tinynets.tasks import restore
 
 CLASSES = 5
 
@@ -31,7 +32,7 @@ def test_there_and_back_to_the_bit(tmp_path, name, classes):
     state, source, converted = state_of(name, classes), str(tmp_path / 'x.safetensors'), str(tmp_path / 'x.ckpt')
     save_file(state, source)
     to_checkpoint(source, converted, name)
-    network, kind = checkpoint.restore_network(checkpoint.load(converted))
+    network, kind = restore.restore_network(checkpoint.load(converted))
     reference = create_model(name, num_classes=classes)
     load_torch_arrays(reference, state)
     for p, q in zip(network.get_parameters(), reference.get_parameters()):
@@ -120,7 +121,7 @@ def test_a_run_goes_out_with_its_classes(tmp_path, trained):
     for kind in ('ema', 'raw'):
         out = tmp_path / kind / 'model.safetensors'
         assert f'{kind} weights' in to_safetensors(str(trained / 'best.ckpt'), str(out), kind)[0]
-        network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')), kind)
+        network, _ = restore.restore_network(checkpoint.load(str(trained / 'best.ckpt')), kind)
         arrays, params = load_file(str(out)), {p.name: p.asnumpy() for p in network.get_parameters()}
         for name, theirs in torch_names(network).items():
             np.testing.assert_array_equal(arrays[theirs], params[name], err_msg=name)

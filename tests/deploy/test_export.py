@@ -18,6 +18,7 @@ from tinynets.deploy.predict import load_predictor, onnx_function
 from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
+from tinynets.tasks import restore
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +89,7 @@ def test_folding_knows_the_norms_epsilon():
 
 @pytest.mark.parametrize('kind', ['MINDIR', 'ONNX'])
 def test_exported_logits_are_the_checkpoints(kind, exported, trained):
-    network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    network, _ = restore.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
     images = np.random.default_rng(5).normal(0, 1, (5, 3, 16, 16)).astype(np.float32)
     want = network(Tensor(images)).asnumpy()
     model = load_predictor(exported[kind].path)
@@ -185,7 +186,7 @@ def test_the_format_of_manifests_is_one_and_another_is_refused(exported, tmp_pat
 
 def test_the_largest_logit_and_difference_are_those_of_the_file(exported, trained):
     """On the images that export draws: four of standard normal numbers, seed 0."""
-    network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    network, _ = restore.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
     images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
     want = network(Tensor(images)).asnumpy()
     for item in exported.values():
@@ -241,16 +242,16 @@ def test_means_are_global_pools_in_onnx(exported):
 @pytest.fixture
 def coarse_convolutions(monkeypatch):
     """This process rounds convolutions' weights, as an Ascend does (HF32), to fewer bits as the network is small."""
-    restore = checkpoint.restore_network
+    original = restore.restore_network
 
     def rounded(*arguments):
-        network, kind = restore(*arguments)
+        network, kind = original(*arguments)
         for parameter in network.get_parameters():
             if parameter.ndim == 4:
                 mantissa, exponent = np.frexp(parameter.asnumpy())
                 parameter.set_data(Tensor(np.ldexp(np.round(mantissa * 2 ** 8) / 2 ** 8, exponent)))
         return network, kind
-    monkeypatch.setattr(checkpoint, 'restore_network', rounded)
+    monkeypatch.setattr(restore, 'restore_network', rounded)
     monkeypatch.setattr(export_module, '_write_air', lambda network, images, path: open(path, 'wb').close())
     monkeypatch.setitem(export_module.FORMATS, 'AIR', ('air', export_module._write_air, None))
     given = ms.get_context
@@ -263,7 +264,7 @@ def test_files_are_compared_where_float32_is_whole(coarse_convolutions, trained,
     assert [item.format for item in made] == ['ONNX', 'AIR', 'MINDIR']
     assert all(item.max_difference < 1e-4 * item.largest_logit and os.path.exists(item.path) for item in made)
     images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
-    network, _ = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    network, _ = restore.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
     difference = np.abs(network(Tensor(images)).asnumpy() - onnx_function(made[0].path)(images)).max()
     assert difference > export_module.TOLERANCE * made[0].largest_logit  # and would have been refused here
 

@@ -11,6 +11,7 @@ from tests.model import archives
 from tinynets.model import checkpoint, create_model
 from tinynets.model.pretrained import load_pretrained, read_weights
 from tinynets.model.weights import mismatches, torch_names
+from tinynets.tasks import restore
 
 CLASSES = 5
 
@@ -153,7 +154,7 @@ def test_other_precisions_become_float32(tmp_path, state):
 def test_weights_of_a_run(trained):
     saved = checkpoint.load(str(trained / 'best.ckpt'))
     for kind in ('ema', 'raw'):
-        wanted = values(checkpoint.restore_network(saved, kind)[0])
+        wanted = values(restore.restore_network(saved, kind)[0])
         net = create_model(SMALL, num_classes=10)
         load_pretrained(net, str(trained / 'best.ckpt'), kind)
         for name, array in values(net).items():

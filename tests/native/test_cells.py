@@ -35,7 +35,7 @@ PLAIN = NetSpec(
 SPECS = {
     'tinynet': resolve(SMALL, num_classes=CLASSES, dropout=0.1, drop_path=0.3),  # squeeze-excite, silu, drop path
     'plain': PLAIN,  # a stage without squeeze-excite, one with, residuals; the stem is followed by an expansion
-    'separable': dataclasses.replace(PLAIN, name='separable', activation='relu6', stages=(  # the norm of the stem is deferred
+    'separable': dataclasses.replace(PLAIN, name='separable', activation='relu6', stages=(  # defers the stem's norm
         StageSpec('depthwise_separable', 10, kernel=3, stride=2), StageSpec('mbconv', 10, kernel=3, expansion=4))),
     'hard': dataclasses.replace(  # as MobileNetV3: hard gates, a ReLU stage after a hard-swish stem, a hidden layer
         PLAIN, name='hard', squeeze=SqueezeSpec('inner', 8, 'relu', 'hsigmoid'), hidden=12, stages=(

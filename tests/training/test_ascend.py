@@ -16,7 +16,7 @@ from tinynets.config import RuntimeConfig
 from tinynets.model import checkpoint
 from tinynets.model.network import create_model
 from tinynets.runtime import compile_level, configure
-from tinynets.training import ema, loop, optim
+from tinynets.training import build, ema, feed, loop, optim
 from tinynets.training.ema import WeightAverage
 from tinynets.training.step import TrainStep
 
@@ -56,7 +56,7 @@ def first_ascend(monkeypatch):
         GRAPH_MODE=ms.GRAPH_MODE, get_context=lambda key: 'Ascend' if key == 'device_target' else asked(key)))
     monkeypatch.setattr(module, '_ascend_910a_target', lambda: True)
     monkeypatch.setattr(module, '_init_sink_dataset', lambda dataset, *_: (Queue(dataset), False))
-    monkeypatch.setattr(loop, 'sinks_data', lambda device: True)
+    monkeypatch.setattr(build, 'sinks_data', lambda device: True)
     configure('CPU')
 
 
@@ -197,16 +197,16 @@ def test_a_run_resumes_on_the_other_device(first, fused, small_config, tmp_path)
     for name, then in (('stayed', first), ('moved', not first)):
         fused(first)
         trainer = loop.Trainer(config, 'CPU', lambda line: None)
-        losses = trainer.losses()
+        losses = feed.losses(trainer.parts, 0, trainer.waiting)
         for _ in range(3):
-            trainer.step, _ = next(losses)
+            trainer.state.step, _ = next(losses)
         path = str(tmp_path / f'{name}.ckpt')
-        trainer.save(path)
+        trainer.state.save(path)
         fused(then)
         trainer = loop.Trainer(config, 'CPU', lambda line: None)
-        trainer.resume(checkpoint.load(path))
-        next(trainer.losses())
-        arrays[name] = trainer.state()
+        trainer.state.resume(checkpoint.load(path))
+        next(feed.losses(trainer.parts, trainer.state.step, trainer.waiting))
+        arrays[name] = trainer.state.arrays()
     assert set(arrays['stayed']) == set(arrays['moved'])
     assert 'ema_vector' not in arrays['moved']
     for name, array in arrays['stayed'].items():

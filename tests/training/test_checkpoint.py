@@ -11,6 +11,7 @@ from mindspore import nn
 
 from tinynets.model import checkpoint
 from tinynets.model.checkpoint import CheckpointError
+from tinynets.tasks import restore
 
 ARRAYS = {'a.weight': np.arange(12, dtype=np.float32).reshape(3, 4), 'step': np.array([7], np.int32)}
 META = {'step': 7, 'name': 'über "quoted"', 'class_names': ['x', 'y']}
@@ -31,8 +32,8 @@ def test_round_trip(tmp_path):
 
 def test_the_framework_loads_it_into_the_network(trained):
     saved = checkpoint.load(str(trained / 'best.ckpt'))
-    network, kind = checkpoint.restore_network(saved, 'raw')
-    fresh, _ = checkpoint.restore_network(saved, 'ema')
+    network, kind = restore.restore_network(saved, 'raw')
+    fresh, _ = restore.restore_network(saved, 'ema')
     missing, _ = ms.load_param_into_net(fresh, ms.load_checkpoint(str(trained / 'best.ckpt')))
     assert kind == 'raw' and missing == []
     for p, q in zip(network.get_parameters(), fresh.get_parameters()):
@@ -41,12 +42,12 @@ def test_the_framework_loads_it_into_the_network(trained):
 
 def test_raw_and_averaged_weights_differ_and_auto_is_the_average(trained):
     saved = checkpoint.load(str(trained / 'last.ckpt'))
-    (raw, _), (ema, _), (auto, kind) = (checkpoint.restore_network(saved, w) for w in ('raw', 'ema', 'auto'))
+    (raw, _), (ema, _), (auto, kind) = (restore.restore_network(saved, w) for w in ('raw', 'ema', 'auto'))
     assert kind == 'ema'
     assert (raw.stem.conv.weight.asnumpy() != ema.stem.conv.weight.asnumpy()).any()
     np.testing.assert_array_equal(auto.stem.conv.weight.asnumpy(), ema.stem.conv.weight.asnumpy())
     with pytest.raises(ValueError, match='auto, ema or raw'):
-        checkpoint.restore_network(saved, 'best')
+        restore.restore_network(saved, 'best')
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])

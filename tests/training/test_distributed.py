@@ -22,7 +22,7 @@ from tinynets.launch import _last_error, machines, parse, prepare, table_devices
 from tinynets.model import checkpoint
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
-from tinynets.training import loop
+from tinynets.training import state
 from tinynets.training.loop import Trainer
 from tinynets.training.run import FollowedRun
 
@@ -466,14 +466,15 @@ def test_machines_that_do_not_meet_are_told_on_what_they_wait(tmp_path, capfd, m
 def test_workers_with_other_data_are_refused(small_config, monkeypatch):
     """A trainer tells the others its data and its configuration; where nothing differs, the same numbers."""
     said = []
-    monkeypatch.setattr(loop.workers, 'check_same', lambda what, *numbers: said.append(numbers))
+    monkeypatch.setattr(state.workers, 'check_same', lambda what, *numbers: said.append(numbers))
     configure('CPU')
     for change in ('train.seed=0', 'data.workers=1', 'train.seed=1', 'data.images=1436', 'data.holdout=1'):
         trainer = Trainer(small_config(change), 'CPU', say=lambda line: None)
-    trainer.check_start()
-    load_arrays(trainer.network, {p.name: p.asnumpy() + 1 for p in trainer.network.get_parameters()})
-    trainer.step = 1
-    trainer.check_start()
+    trainer.state.check_start()
+    network = trainer.parts.network
+    load_arrays(network, {p.name: p.asnumpy() + 1 for p in network.get_parameters()})
+    trainer.state.step = 1
+    trainer.state.check_start()
     moved, start = said.pop(), said.pop()
     assert (start[0], moved[0]) == (0, 1) and start[1] != moved[1]
     images, recipes = said[::2], said[1::2]

@@ -169,7 +169,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
 
 
 def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_config, tmp_path, capsys):
-    from tinynets.training.loop import _kept_parts
+    from tinynets.tasks.classification.task import kept_parts
     path, config, pictures = copied
     own = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=str(path / 'best.ckpt')))
     train, val = presets.splits(run_config(path))
@@ -177,16 +177,16 @@ def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_
         for i in range(50, 60):
             Image.new('RGB', (16, 16)).save(pictures / label / f'{i}.png')
     as_if_there(path / 'best.ckpt', pictures)
-    division, classes = _kept_parts(own, None)
+    division, classes = kept_parts(own, None, print)
     new_train, new_val = presets.splits(own.data, None, division, classes)
     assert not names(new_val) & names(train) and not names(new_train) & names(val) and len(new_train) > len(train)
     for change in ({'val_share': 0.5}, {'dir': str(tmp_path)}, {'holdout': 3}):
         other = dataclasses.replace(own, data=dataclasses.replace(own.data, **change))
-        assert _kept_parts(other, None) == (None, ['0', '1', '2', '10'])
+        assert kept_parts(other, None, print) == (None, ['0', '1', '2', '10'])
     as_of_an_earlier_release(path / 'best.ckpt')
     as_if_there(path / 'best.ckpt', pictures)
-    assert _kept_parts(own, None)[0] is None and 'validated on now' in capsys.readouterr().out
-    assert _kept_parts(config, None) == (None, ())
+    assert kept_parts(own, None, print)[0] is None and 'validated on now' in capsys.readouterr().out
+    assert kept_parts(config, None, print) == (None, ())
 
 
 def run_config(path):

@@ -95,6 +95,7 @@ def test_the_scores_of_a_run_are_those_of_its_file(trained):
 
     from tinynets.model import checkpoint
     from tinynets.runtime import configure
+    from tinynets.tasks import restore
     digits = load_digits()
     val = np.sort(train_test_split(np.arange(1797), test_size=0.2, random_state=0, stratify=digits.target)[1])
     tensors = []
@@ -104,7 +105,7 @@ def test_the_scores_of_a_run_are_those_of_its_file(trained):
         values = (np.asarray(image, np.float64) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
         tensors.append(values.transpose(2, 0, 1))
     configure('CPU')
-    network, kind = checkpoint.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
+    network, kind = restore.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
     logits = network(ms.Tensor(np.array(tensors, np.float32))).asnumpy()
     top1, top5, loss, matrix = by_hand(logits.tolist(), digits.target[val].tolist())
     records = [json.loads(line) for line in (trained / 'metrics.jsonl').read_text().splitlines()]

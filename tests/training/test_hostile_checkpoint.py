@@ -13,6 +13,7 @@ from mindspore.train.checkpoint_pb2 import Checkpoint as Message
 from tests.conftest import SMALL
 from tinynets.model import checkpoint, create_model
 from tinynets.model.checkpoint import CheckpointError
+from tinynets.tasks import restore
 
 CLASSES = 3
 
@@ -112,7 +113,7 @@ def test_descriptions_of_the_wrong_kind(tmp_path, whole, place, value):
     path = str(tmp_path / 'x.ckpt')
     checkpoint.save(path, arrays, meta)
     with pytest.raises(ValueError, match=f'^checkpoint {path}: ') as error:
-        checkpoint.restore_network(checkpoint.load(path))
+        restore.restore_network(checkpoint.load(path))
     assert len(str(error.value).replace(path, '')) < 430 and '\n' not in str(error.value)
 
 
@@ -121,7 +122,7 @@ def test_descriptions_that_lack_something(tmp_path, whole, place):
     path = str(tmp_path / 'x.ckpt')
     checkpoint.save(path, whole[0], {key: value for key, value in whole[1].items() if key != place})
     with pytest.raises(CheckpointError, match=place):
-        checkpoint.restore_network(checkpoint.load(path))
+        restore.restore_network(checkpoint.load(path))
 
 
 def test_a_score_without_a_best_one(tmp_path, whole):
@@ -130,10 +131,10 @@ def test_a_score_without_a_best_one(tmp_path, whole):
     for best in ({}, score):
         checkpoint.save(path, whole[0], {**whole[1], 'score': score, 'best': best})
         if best:
-            checkpoint.check_meta(checkpoint.load(path))
+            restore.check_meta(checkpoint.load(path))
             continue
         with pytest.raises(CheckpointError, match='has a score but no best one'):
-            checkpoint.check_meta(checkpoint.load(path))
+            restore.check_meta(checkpoint.load(path))
 
 
 @pytest.mark.parametrize('text', ['[' * 100_000 + ']' * 100_000, '{"a":' * 100_000, '3', 'null', '', '[]', '{'])
@@ -146,7 +147,7 @@ def test_descriptions_that_are_no_json_object(tmp_path, text):
 def test_whole_descriptions_are_taken(tmp_path, whole):
     path = str(tmp_path / 'x.ckpt')
     checkpoint.save(path, *whole)
-    network, kind = checkpoint.restore_network(checkpoint.load(path))
+    network, kind = restore.restore_network(checkpoint.load(path))
     assert kind == 'raw'
     for parameter in network.get_parameters():
         np.testing.assert_array_equal(parameter.asnumpy(), whole[0][parameter.name])

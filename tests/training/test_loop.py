@@ -14,6 +14,7 @@ from PIL import Image
 from tinynets.config import to_yaml
 from tinynets.model import checkpoint
 from tinynets.runtime import configure
+from tinynets.tasks import restore
 from tinynets.training.loop import Trainer, train
 from tinynets.training.run import RunFolder
 
@@ -123,7 +124,7 @@ def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
 def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
     """The device queue is played by a function that feeds the step from the data set; no Ascend is needed for that."""
     configure('CPU')
-    from tinynets.training import loop
+    from tinynets.training import build, feed
     sizes = []
 
     def data_sink(step, dataset, sink_size, jit_config):
@@ -133,8 +134,8 @@ def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
 
     config = small_config('train.epochs=2', 'data.batch_size=128')
     train(config, 'CPU', str(tmp_path / 'plain'), say=lambda line: None)
-    monkeypatch.setattr(loop, 'sinks_data', lambda device: True)
-    monkeypatch.setattr(loop.ms, 'data_sink', data_sink)
+    monkeypatch.setattr(build, 'sinks_data', lambda device: True)
+    monkeypatch.setattr(feed.ms, 'data_sink', data_sink)
     train(config, 'CPU', str(tmp_path / 'sunk'), say=lambda line: None)
     plain, sunk = (checkpoint.load(str(tmp_path / name / 'last.ckpt')) for name in ('plain', 'sunk'))
     assert sizes == [11] and sunk.meta['step'] == plain.meta['step'] == 22
@@ -228,15 +229,15 @@ def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, traine
     config = small_config(f'model.pretrained={weights}')
     first = train(config, 'CPU', str(path), say=said.append)
     assert f'arrays of weights from {weights}' in said[0]
-    averaged, _ = checkpoint.restore_network(checkpoint.load(str(weights)), 'ema')
-    state = first.state()
+    averaged, _ = restore.restore_network(checkpoint.load(str(weights)), 'ema')
+    state = first.state.arrays()
     for param in (p for p in averaged.get_parameters() if 'counter' not in p.name):  # chance is the new run's own
         np.testing.assert_array_equal(state[param.name], param.asnumpy())
         np.testing.assert_array_equal(state[f'ema.{param.name}'], param.asnumpy())
-    first.save(path / 'last.ckpt')
+    first.state.save(path / 'last.ckpt')
     weights.unlink()
     said.clear()
-    again = train(config, 'CPU', str(path), resume=True, say=said.append).state()
+    again = train(config, 'CPU', str(path), resume=True, say=said.append).state.arrays()
     assert set(again) == set(state) and not any('arrays of weights' in line for line in said)
     for name, array in state.items():
         np.testing.assert_array_equal(again[name], array, err_msg=name)

@@ -6,10 +6,12 @@ from PIL import Image
 
 from tinynets.arch import expand, measure, resolve
 from tinynets.config import load_config
+from tinynets.tasks.classification.task import Classification
 from tinynets.training.card import model_card
 from tinynets.training.plots import confusion_matrix, predictions, runs_together, training_curve
 
 NAMES = ('ant', 'bee', 'cow')
+TOP1 = Classification.metric
 RECORDS = [{'kind': 'train', 'step': 5, 'epoch': 0.5, 'loss': 2.0, 'learning_rate': 0.1, 'images_per_s': 70},
            {'kind': 'train', 'step': 10, 'epoch': 1, 'loss': 1.5, 'learning_rate': 0.2, 'images_per_s': 80},
            {'kind': 'eval', 'step': 10, 'epoch': 1, 'top1': 62.5, 'top5': 90.0, 'loss': 1.25},
@@ -18,13 +20,21 @@ RECORDS = [{'kind': 'train', 'step': 5, 'epoch': 0.5, 'loss': 2.0, 'learning_rat
            {'kind': 'eval', 'step': 30, 'epoch': 3, 'top1': 75.0, 'top5': 97.5, 'loss': 0.5}]
 
 
+class Animals(Classification):
+    """Of a data set of three classes."""
+
+    @staticmethod
+    def outputs():
+        return 'classes', NAMES
+
+
 def lines(axis):
     """(x, y) of every line of an axis."""
     return [tuple(map(list, line.get_data())) for line in axis.lines]
 
 
 def test_the_curve_draws_every_record(drawn, tmp_path):
-    training_curve(RECORDS, title='a title', path=str(tmp_path / 'c.png'))
+    training_curve(RECORDS, TOP1, title='a title', path=str(tmp_path / 'c.png'))
     loss, accuracy, speed, rate = drawn[0].axes
     assert lines(loss) == [([0.5, 1, 2], [2.0, 1.5, 1.0])] and lines(rate) == [([0.5, 1, 2], [0.1, 0.2, 0.05])]
     assert lines(accuracy) == [([1, 2, 3], [62.5, 87.5, 75.0])] and lines(speed) == [([0.5, 1, 2], [70, 80, 75])]
@@ -36,7 +46,7 @@ def test_the_curve_draws_every_record(drawn, tmp_path):
 
 def test_runs_are_drawn_under_their_names(drawn, tmp_path):
     other = [{**r, 'loss': r['loss'] + 1} for r in RECORDS]
-    runs_together({'one': RECORDS, 'two': other}, path=str(tmp_path / 'r.png'))
+    runs_together({'one': RECORDS, 'two': other}, TOP1, path=str(tmp_path / 'r.png'))
     panels = {axis.get_ylabel(): axis for axis in drawn[0].axes}
     assert lines(panels['top-1, %']) == 2 * [([1, 2, 3], [62.5, 87.5, 75.0])]
     assert lines(panels['validation loss']) == [([1, 2, 3], [1.25, 0.75, 0.5]), ([1, 2, 3], [2.25, 1.75, 1.5])]
@@ -90,7 +100,7 @@ def test_eight_predictions_stand_in_a_row(drawn, tmp_path):
 def test_few_scores_are_marked_and_many_are_not(drawn, tmp_path):
     for count, marker in ((29, 'o'), (30, 'None')):
         scores = [{'kind': 'eval', 'step': i, 'epoch': i, 'top1': 1.0, 'loss': 1.0} for i in range(count)]
-        runs_together({'a': scores}, path=str(tmp_path / 'r.png'))
+        runs_together({'a': scores}, TOP1, path=str(tmp_path / 'r.png'))
         assert drawn[-1].axes[0].lines[0].get_marker() == marker
 
 
@@ -112,7 +122,7 @@ def test_every_row_of_a_card_is_its_own_number(tmp_path):
                                 'data.name=fashion_mnist'])
     plan = expand(resolve('tinynet_d', num_classes=3))
     score = {'count': 4321, 'top1': 71.25, 'top5': 93.5, 'loss': 0.6875, 'epoch': 7, 'step': 3500}
-    card = model_card(str(tmp_path / 'best.ckpt'), plan, config, score, NAMES, 56789, 4500,
+    card = model_card(str(tmp_path / 'best.ckpt'), plan, config, score, Animals, 56789, 4500,
                       {'mindspore': '2.x', 'numpy': '1.y'})
     rows = dict(line.strip('| ').split(' | ', 1)
                 for line in card.splitlines() if line.startswith('| ') and line != '| | |')
@@ -125,6 +135,6 @@ def test_every_row_of_a_card_is_its_own_number(tmp_path):
     assert rows['multiply-adds'] == f'{cost.macs:,}' and rows['parameters'] == f'{cost.params:,}'
     assert rows['peak memory of maps'].startswith(f'{cost.peak_memory:,} bytes')
     assert rows['checkpoint'] == 'best.ckpt, 1,234 bytes' and rows['versions'] == 'mindspore 2.x, numpy 1.y'
-    plain = model_card(str(tmp_path / 'best.ckpt'), plan, load_config(None, ['train.ema_decay=0']), score, NAMES, 1, 1,
-                       {})
+    plain = model_card(str(tmp_path / 'best.ckpt'), plan, load_config(None, ['train.ema_decay=0']), score, Animals, 1,
+                       1, {})
     assert '| weights | as trained |' in plain

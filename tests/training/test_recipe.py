@@ -14,12 +14,16 @@ from tinynets.config import Config, RuntimeConfig, TrainConfig
 from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
+from tinynets.tasks import restore
+from tinynets.tasks.classification.task import Classification
 from tinynets.training.distill import Distillation, answering, load_teacher
+from tinynets.training.diverged import diverged_text
 from tinynets.training.ema import WeightAverage
 from tinynets.training.loop import Trainer, train
 from tinynets.training.optim import build_optimizer
 from tinynets.training.precision import check_precision, loss_scaler, mixed
 from tinynets.training.run import RunFolder
+from tinynets.training.state import State
 from tinynets.training.step import TrainStep
 
 RNG = np.random.default_rng(5)
@@ -160,8 +164,9 @@ def test_the_learning_rate_follows_the_batch(batch, parts, reference, want, smal
     trainer = Trainer(small_config(f'data.batch_size={batch}', f'train.accumulate={parts}', 'optim.learning_rate=0.5',
                                    f'optim.scale_batch={reference or "null"}', 'optim.warmup_epochs=0',
                                    'optim.schedule=constant'), 'CPU', say=lambda line: None)
-    assert trainer.rates == [want] * trainer.total_steps
-    assert trainer.stream.batch_size == batch * parts and trainer.steps_per_epoch == 1437 // (batch * parts)
+    built = trainer.parts
+    assert built.rates == [want] * built.total_steps
+    assert built.stream.batch_size == batch * parts and built.steps_per_epoch == 1437 // (batch * parts)
 
 
 @pytest.mark.parametrize('runtime, compiled, words', [
@@ -226,18 +231,24 @@ def test_a_teacher_must_know_the_classes_and_the_pixels(trained):
     path = str(trained / 'best.ckpt')
     meta = checkpoint.load(path).meta
     names, pixels = meta['class_names'], meta['preprocessing']
-    network = load_teacher(path, names, pixels)
+
+    def student(class_names):
+        """The task of a run on these classes, without its data."""
+        task = Classification.__new__(Classification)
+        task.class_names = tuple(class_names)
+        return task
+    network = load_teacher(path, student(names), pixels)
     assert {p.name.partition('.')[0] for p in network.get_parameters()} == {'teacher'} and not network.training
     for classes, words in ((names[:-1], "10 classes, the data set has 9; class 9 is '9' there and none here"),
                            ([*names[:3], 'x', *names[4:]], "class 3 is '3' there and 'x' here")):
         with pytest.raises(ValueError, match=words):
-            load_teacher(path, classes, pixels)
+            load_teacher(path, student(classes), pixels)
     for key, other in (('mean', [0.0, 0.0, 0.0]), ('deviation', [*pixels['deviation'][:2], 0.9]), ('channels', 'L')):
         with pytest.raises(ValueError, match=f'was trained with data.{key}=') as caught:
-            load_teacher(path, names, {**pixels, key: other})
+            load_teacher(path, student(names), {**pixels, key: other})
         assert f', this run has {other}; they must be the same' in str(caught.value)
     with pytest.raises(FileNotFoundError, match='none.ckpt'):
-        load_teacher('none.ckpt', names, pixels)
+        load_teacher('none.ckpt', student(names), pixels)
 
 
 EVERYTHING = (
@@ -251,15 +262,15 @@ def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, 
     """The scale starts so high that the first steps overflow, so skipped steps lie before the stop, good ones after."""
     configure('CPU')
     config = small_config(*EVERYTHING, f'train.teacher={trained / "best.ckpt"}')
-    whole, resumed, save = tmp_path / 'whole', tmp_path / 'resumed', Trainer.save
+    whole, resumed, save = tmp_path / 'whole', tmp_path / 'resumed', State.save
 
-    def keep(trainer, path):
-        save(trainer, path)
-        if trainer.step == STOP_AT:
+    def keep(state, path):
+        save(state, path)
+        if state.step == STOP_AT:
             shutil.copy(path, tmp_path / 'kept.ckpt')
 
     lines = []
-    monkeypatch.setattr(Trainer, 'save', keep)
+    monkeypatch.setattr(State, 'save', keep)
     train(config, 'CPU', str(whole), say=lines.append)
     assert any('batch 256 in 2 parts' in line for line in lines)
     shutil.copytree(whole, resumed)
@@ -273,7 +284,8 @@ def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, 
     assert 0 < want['global_step'] < 15 and want['loss_scale.value'] < 1e38
     records = [json.loads(line) for line in (whole / 'metrics.jsonl').read_text().splitlines()]
     assert all(np.isfinite(r['loss']) for r in records)
-    steps, rates = [r for r in records if r['kind'] == 'train'], Trainer(config, 'CPU', say=lambda line: None).rates
+    steps = [r for r in records if r['kind'] == 'train']
+    rates = Trainer(config, 'CPU', say=lambda line: None).parts.rates
     assert [r['step'] for r in steps] == list(range(1, 16)) and steps[-1]['updates'] == want['global_step']
     assert steps[-1]['loss_scale'] == want['loss_scale.value']
     for record in steps:  # a step without an update does not move the schedule
@@ -290,14 +302,14 @@ def test_a_run_in_float16(level, small_config, tmp_path, monkeypatch, stock_kern
     options = ('train.epochs=2', 'train.save_minutes=1e-9', 'model.dropout=0.3', 'optim.clip_norm=1',
                f'train.loss_scale_window={window}', 'runtime.kernels=stock')
     config, whole, resumed = small_config(*options, f'runtime.amp={level}'), tmp_path / 'whole', tmp_path / 'resumed'
-    save, states = Trainer.save, {}
+    save, states = State.save, {}
 
-    def keep(trainer, path):
-        save(trainer, path)
-        states[trainer.step] = {name: array.copy() for name, array in trainer.state().items()}
-        if trainer.step == STOP_AT:
+    def keep(state, path):
+        save(state, path)
+        states[state.step] = {name: array.copy() for name, array in state.arrays().items()}
+        if state.step == STOP_AT:
             shutil.copy(path, tmp_path / 'kept.ckpt')
-    monkeypatch.setattr(Trainer, 'save', keep)
+    monkeypatch.setattr(State, 'save', keep)
     train(config, 'CPU', str(whole), say=lambda line: None)
     records = {r['step']: r for r in map(json.loads, (whole / 'metrics.jsonl').read_text().splitlines())
                if r['kind'] == 'train'}
@@ -325,12 +337,14 @@ def test_a_run_in_float16(level, small_config, tmp_path, monkeypatch, stock_kern
         np.testing.assert_array_equal(got.arrays[name], array, err_msg=name)
         integer = name.endswith('counter') or name in ('global_step', 'loss_scale.good_steps')
         assert array.dtype == (np.int32 if integer else np.float32) and np.isfinite(array).all(), name
-    network = checkpoint.restore_network(got)[0].set_train(False)  # in float32, as eval.py and export.py build it
+    network = restore.restore_network(got)[0].set_train(False)  # in float32, as eval.py and export.py build it
     trainer = Trainer(small_config(*options), 'CPU', say=lambda line: None)
-    load_arrays(trainer.eval_network, checkpoint.network_arrays(want.arrays, trainer.eval_network, 'ema'))
+    evaluated = trainer.parts.eval_network
+    load_arrays(evaluated, checkpoint.network_arrays(want.arrays, evaluated, 'ema'))
     images = Tensor(np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32))
-    np.testing.assert_array_equal(network(images).asnumpy(), trainer.eval_network(images).asnumpy())
-    said = [t._diverged(RunFolder.open(str(whole)), np.nan, 3) for t in (trainer, Trainer(config, 'CPU', str))]
+    np.testing.assert_array_equal(network(images).asnumpy(), evaluated(images).asnumpy())
+    said = [diverged_text(t.parts, RunFolder.open(str(whole)), np.nan, 3)
+            for t in (trainer, Trainer(config, 'CPU', str))]
     assert ['So may runtime.amp=O0: float16' in line for line in said] == [False, True]
 
 
@@ -341,7 +355,7 @@ def test_another_teacher_is_another_run(trained, small_config, tmp_path):
                     changed.meta)
     first, other = (Trainer(small_config(f'train.teacher={teacher}'), 'CPU', say=lambda line: None)
                     for teacher in (trained / 'best.ckpt', tmp_path / 'other.ckpt'))
-    first.save(path)
-    first.resume(checkpoint.load(path))
+    first.state.save(path)
+    first.state.resume(checkpoint.load(path))
     with pytest.raises(ValueError, match='teacher was .* and is '):
-        other.resume(checkpoint.load(path))
+        other.state.resume(checkpoint.load(path))

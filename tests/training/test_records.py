@@ -9,7 +9,7 @@ from tinynets.model import checkpoint
 from tinynets.output import lacking
 from tinynets.runtime import configure
 from tinynets.tasks.classification.evaluate import Result
-from tinynets.training import loop
+from tinynets.training import loop, meter
 from tinynets.training.run import RunFolder
 
 
@@ -33,17 +33,18 @@ def played(small_config, tmp_path, monkeypatch):
     def play(scores, *overrides):
         clock, left = Clock(), iter(scores)
 
-        def losses(trainer):
-            for step in range(trainer.step + 1, trainer.total_steps + 1):
+        def losses(parts, start, waiting):
+            for step in range(start + 1, parts.total_steps + 1):
                 clock.now += 2
                 yield step, 1 / step
 
-        def evaluate(trainer, progress):
+        def evaluate(trainer):
             clock.now += 100
             return result(next(left))
         configure('CPU')
-        monkeypatch.setattr(loop, 'time', types.SimpleNamespace(monotonic=clock))
-        monkeypatch.setattr(loop.Trainer, 'losses', losses)
+        for module in (loop, meter):
+            monkeypatch.setattr(module, 'time', types.SimpleNamespace(monotonic=clock))
+        monkeypatch.setattr(loop, 'losses', losses)
         monkeypatch.setattr(loop.Trainer, 'evaluate', evaluate)
         outcome = loop.train(small_config(*overrides), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
         return outcome, RunFolder.open(str(tmp_path / 'run')).records()
@@ -86,7 +87,7 @@ def test_the_first_of_equal_scores_is_the_best(played):
 
 
 def test_patience_counts_from_the_first_of_equal_scores(played, monkeypatch):
-    monkeypatch.setattr('tinynets.training.watch.SETTLED', 1)
+    monkeypatch.setattr('tinynets.training.patience.SETTLED', 1)
     outcome, records = played([1, 2, 2, 2, 2, 2], 'train.epochs=9', 'train.patience=2')
     assert [r['epoch'] for r in records if r['kind'] == 'eval'] == [1, 2, 3, 4] and outcome.best['epoch'] == 2
 
@@ -100,6 +101,6 @@ def test_a_record_that_finds_no_room_names_its_file(tmp_path):
 
 
 def test_a_run_that_was_above_chance_once_is_not_stopped(played, monkeypatch):
-    monkeypatch.setattr('tinynets.training.watch.SETTLED', 1)
+    monkeypatch.setattr('tinynets.training.patience.SETTLED', 1)
     outcome, _ = played([2, 0, 0], 'train.epochs=3', 'train.chance_epochs=2')
     assert (outcome.best['epoch'], outcome.last['epoch']) == (1, 3)

@@ -98,7 +98,7 @@ def scored(monkeypatch, counts, total):
     """Evaluations whose numbers of right images are given, of a `total`."""
     left = iter(counts)
 
-    def evaluate(self, progress):
+    def evaluate(self):
         right = next(left)
         return Result(100 * right / total, 100.0, 1.0, total, 1.0, np.array([[right, total - right], [0, 0]]))
     monkeypatch.setattr(loop.Trainer, 'evaluate', evaluate)

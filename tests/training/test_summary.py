@@ -4,6 +4,7 @@ import json
 import pytest
 
 from tinynets.config import load_config, to_yaml
+from tinynets.tasks.classification.task import Classification
 from tinynets.training import progress
 from tinynets.training.progress import duration
 from tinynets.training.run import RunFolder
@@ -36,7 +37,7 @@ def test_the_table_has_the_best_first_and_what_differs(tmp_path):
     rows = [summarise('low', run(tmp_path / 'low', [11], {1: 40.0, 2: 41.0}, **{'train.seed': 5})),
             summarise('none', run(tmp_path / 'none', [33], {}, **{'train.seed': 5})),
             summarise('high', run(tmp_path / 'high', [22], {1: 90.0, 2: 88.0}, **{'train.seed': 6}))]
-    lines = table(rows).splitlines()
+    lines = table(rows, Classification.metric).splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ['high', 'low', 'none']
     assert lines[1].split()[2:] == ['2', 'of', '450', '90.00', '1', '88.00', '22']
     assert lines[3].split()[2:] == ['0.5', 'of', '450', '-', '-', '-', '33']

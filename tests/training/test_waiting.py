@@ -44,17 +44,18 @@ def test_too_much_is_said_once():
 
 
 def test_a_slow_input_is_in_the_records_and_in_the_log(tmp_path, small_config, monkeypatch):
+    from tinynets.data.pipeline import TrainStream
     from tinynets.runtime import configure
     from tinynets.training import loop
     configure('CPU')
-    draw = loop.TrainStream.batches
+    draw = TrainStream.batches
     clock = Clock()
 
     def slow(self, start, stop):
         for batch in draw(self, start, stop):
             clock.now += 30
             yield batch
-    monkeypatch.setattr(loop.TrainStream, 'batches', slow)
+    monkeypatch.setattr(TrainStream, 'batches', slow)
     monkeypatch.setattr(loop, 'Waiting', lambda: Waiting(clock))
     lines = []
     loop.train(small_config(), 'CPU', str(tmp_path / 'run'), say=lines.append)

@@ -10,9 +10,12 @@ from PIL import Image
 from tests.conftest import SMALL
 from tinynets.arch import expand, measure, resolve
 from tinynets.runtime import configure
-from tinynets.training import watch
+from tinynets.tasks.classification import watch
+from tinynets.tasks.classification.task import Classification
+from tinynets.training import patience
 from tinynets.training.card import model_card
 from tinynets.training.loop import train
+from tinynets.training.patience import patience_over
 from tinynets.training.run import RunFolder
 
 
@@ -39,15 +42,15 @@ def test_chance_is_the_frequent_class_and_luck():
 
 @pytest.mark.parametrize('epoch, patience, over', [(9, 5, False), (10, 5, True), (99, 0, False)])
 def test_patience(epoch, patience, over):
-    assert watch.patience_over({'epoch': 5}, epoch, patience) is over
-    assert watch.patience_over({'epoch': 5}, epoch, patience, steps=100) is over
-    assert not watch.patience_over({'epoch': 5}, epoch, patience, steps=99)
-    assert not watch.patience_over({}, epoch, patience)
+    assert patience_over({'epoch': 5}, epoch, patience) is over
+    assert patience_over({'epoch': 5}, epoch, patience, steps=100) is over
+    assert not patience_over({'epoch': 5}, epoch, patience, steps=99)
+    assert not patience_over({}, epoch, patience)
 
 
 def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(small_config, tmp_path, monkeypatch):
     configure('CPU')
-    monkeypatch.setattr(watch, 'SETTLED', 1)
+    monkeypatch.setattr(patience, 'SETTLED', 1)
     config = small_config('train.epochs=9', 'train.patience=2', 'optim.learning_rate=1e-12', 'optim.schedule=constant',
                           'optim.warmup_start=1e-12', 'train.ema_decay=0', 'data.batch_size=1024')
     lines = []
@@ -152,10 +155,18 @@ def test_the_card_is_of_the_best_checkpoint(trained):
     assert '10: 0, 1, 2' in card and '"learning_rate": 0.01' in card and '1,437 training and 360 validation' in card
 
 
+class OneClass(Classification):
+    """Of a data set whose only class is called a."""
+
+    @staticmethod
+    def outputs():
+        return 'classes', ['a']
+
+
 def test_the_card_names_no_folder_of_the_machine(trained, small_config):
     config = small_config('data.dir=/home/somebody/flowers/', 'model.pretrained=/home/somebody/tinynet_e.ckpt')
     score = {'count': 1, 'top1': 1.0, 'top5': 1.0, 'loss': 1.0, 'epoch': 1, 'step': 1}
-    card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), config, score, ['a'], 1, 1, {})
+    card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), config, score, OneClass, 1, 1, {})
     assert 'somebody' not in card and '"dir": "flowers"' in card and '"pretrained": "tinynet_e.ckpt"' in card
     assert config.data.dir == '/home/somebody/flowers'
 

@@ -119,15 +119,15 @@ def main(folder, path):
     from tinynets.training import loop
     loop.Trainer = Watched
     train(config, 'CPU', os.path.join(folder, 'run'))
-    state = trainers[0].state()
+    state = trainers[0].state.arrays()
     found['state'] = zlib.crc32(b''.join(state[name].tobytes() for name in sorted(state)))
 
     odd = presets.dataset(config.data, 'val')
     odd.pixels, odd.labels = odd.pixels[:37], odd.labels[:37]  # no multiple of anything
 
     def score():
-        result = evaluate(lambda x: trainers[0].eval_network(Tensor(x)).asnumpy(), odd,
-                          presets.eval_transform(trainers[0].preprocessing), 8)
+        result = evaluate(lambda x: trainers[0].parts.eval_network(Tensor(x)).asnumpy(), odd,
+                          presets.eval_transform(trainers[0].parts.preprocessing), 8)
         return [result.top1, result.top5, result.loss, result.count, *result.confusion.ravel()]
     from mindspore import Tensor
     found['shared_score'] = score()

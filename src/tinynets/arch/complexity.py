@@ -28,7 +28,7 @@ IN_PLACE = ('scale', 'add', 'act', 'dropout', 'drop_path')  # kinds that write o
 class LayerCost:
     """Cost of one layer with weights; `shape` is its output (C, H, W).
 
-    `live` is the elements of feature maps alive while it runs, or while a layer without weights that counts with it does.
+    `live` is the elements of feature maps alive while it, or a layer without weights that counts with it, runs.
     """
     name: str
     kind: str

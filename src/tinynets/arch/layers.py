@@ -93,7 +93,7 @@ class _Builder:
         return self._append('fc', name, (x,), channels, 1, act=act, **options)
 
     def simple(self, kind: str, name: str, *reads: int, **options) -> int:
-        """A layer without weights whose result has the shape of the first map it reads, or another that `options` say."""
+        """A layer without weights; its result has the shape of the first map it reads, or that of `options`."""
         channels, size = self.shapes[reads[0]]
         return self._append(kind, name, reads, options.pop('channels', channels), options.pop('size', size), **options)
 

@@ -74,8 +74,8 @@ class NetSpec:
     A stage is one row, or several where its blocks differ. `head` is a convolution before the global pool, `hidden` the
     channels of a layer with bias and activation between the pool and the classifier, 0 where there is none; neither
     follows d. Channels are multiples of `divisor`. `base_resolution` is the base's input side in pixels; `resolution`,
-    when set, replaces int(base_resolution * r). `initial` is the rule of fresh weights (src/tinynets/model/weights.py). `folded`
-    networks have batch norm folded into the convolutions, which then have a bias: the form that is exported.
+    when set, replaces int(base_resolution * r). `initial` is the rule of fresh weights (src/tinynets/model/weights.py).
+    `folded` networks have batch norm folded into the convolutions, which then have a bias: the form that is exported.
     """
     name: str
     stem: StageSpec
@@ -168,8 +168,9 @@ def round_repeats(repeats: int, d: float) -> int:
 def stage_blocks(stage: Union[StageSpec, Tuple[StageSpec, ...]], d: float) -> List[Tuple[StageSpec, int]]:
     """(row, stride) of every block of a stage at depth multiplier d.
 
-    The rows' blocks together are as many as `round_repeats` says. Fewer are the first ones, which bring the stride and the
-    channels; of more, the further ones are as the last row. Rows whose width is not 'scaled' keep their repeats.
+    `round_repeats` says how many there are. Where they are fewer than the rows', they are the first ones, which bring
+    the stride and the channels; where they are more, the last row is repeated. Rows that are not 'scaled' keep their
+    repeats.
     """
     rows = stage if isinstance(stage, tuple) else (stage,)
     blocks = [(row, row.stride if i == 0 else 1) for row in rows for i in range(row.repeats)]

@@ -128,11 +128,13 @@ VARIANTS = {row.name: row for row in (
     Variant('tinynet_d', 'efficientnet_b0', r=0.68, d=0.695, w=0.54, macs_m=52, params_m=2.34, top1=67.0),  # 152 px
     Variant('tinynet_e', 'efficientnet_b0', r=0.475, d=0.60, w=0.51, macs_m=24, params_m=2.04, top1=59.9),  # 106 px
     # The same paper's EfficientNet-B^-1 to B^-4, by the inverse giant formula r = 1.15^phi, d = 1.2^phi, w = 1.1^phi
-    # (src/tinynets/formula/giant.py). It gives their budgets, not phi: that was solved for the counted cost, to two decimals.
+    # (src/tinynets/formula/giant.py). It gives their budgets, not phi, which was solved for the counted cost, to two
+    # decimals.
     Variant('efficientnet_b-1', 'efficientnet_b0', r=0.8468, d=0.8050, w=0.8928, macs_m=200),  # phi -1.19, 189 px
     Variant('efficientnet_b-2', 'efficientnet_b0', r=0.7002, d=0.6282, w=0.7842, macs_m=100),  # phi -2.55, 156 px
     Variant('efficientnet_b-3', 'efficientnet_b0', r=0.5766, d=0.4876, w=0.6869, macs_m=52),  # phi -3.94, 129 px
-    Variant('efficientnet_b-4', 'efficientnet_b0', r=0.4415, d=0.3442, w=0.5726, macs_m=24, top1=56.7),  # phi -5.85, 98 px
+    # phi -5.85, 98 px
+    Variant('efficientnet_b-4', 'efficientnet_b0', r=0.4415, d=0.3442, w=0.5726, macs_m=24, top1=56.7),
     # GhostNet, CVPR 2020, table 7
     Variant('ghostnet_100', 'ghostnet', r=1.0, d=1.0, w=1.0, macs_m=141, params_m=5.2, top1=73.9),
     # MobileNetV3, ICCV 2019, table 3; small_050 from "Model Rubik's Cube"

@@ -19,9 +19,14 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.training.run import RunFolder
     from tinynets.training.summary import short_names, summarise, table
     runs = {name: RunFolder.open(path) for name, path in zip(short_names(args.runs), args.runs)}
+    metrics = {run.metric for run in runs.values()}
+    if len(metrics) > 1:
+        titles = ', '.join(sorted(metric.title for metric in metrics))
+        raise ValueError(f'{", ".join(args.runs)}: scored by {titles}; compare runs of one task')
+    metric = metrics.pop()
     rows = [summarise(name, run) for name, run in runs.items()]
-    print('\n'.join(map(printable, table(rows).split('\n'))))
+    print('\n'.join(map(printable, table(rows, metric).split('\n'))))
     if args.json:
         write_json(args.json, rows)
-    runs_together({name: run.records() for name, run in runs.items()}, path=args.out)
+    runs_together({name: run.records() for name, run in runs.items()}, metric, path=args.out)
     print(f'drawn in {args.out}')

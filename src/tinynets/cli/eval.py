@@ -29,11 +29,14 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.config import from_dict
     from tinynets.data import presets
     from tinynets.deploy.predict import load_predictor
-    from tinynets.tasks.classification.evaluate import evaluate
+    from tinynets.tasks import task_class
     from tinynets.training.plots import confusion_matrix
     from tinynets.training.progress import Bar, tell
     from tinynets.workers import first_alone
     model = load_predictor(args.checkpoint, args.weights)
+    task = task_class(model.task)
+    if args.confusion and not model.class_names:
+        raise ValueError(f'--confusion: {args.checkpoint} is for {task.name}, which has no classes; leave it out')
     data = from_dict(model.config, args.checkpoint).data
     data = presets.whole_set(data, args.data, args.data_dir, batch_size=args.batch_size or data.batch_size,
                              strict=args.strict or data.strict)
@@ -43,10 +46,10 @@ def main(args: argparse.Namespace) -> None:
         print(f'{data.dir} has no val/: evaluated are the {len(dataset):,} of its images that a training keeps for '
               'validation. To evaluate all, give a folder in which val/ holds the classes', file=sys.stderr)
     with Bar('evaluating', len(dataset)) as bar:
-        result = evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
+        result = task.evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
                'data': data.name, 'split': args.split, **result.summary()}
-    tell(f"top-1 {result.top1:.2f} %  top-5 {result.top5:.2f} %  loss {result.loss:.4f}  {result.count} images  "
+    tell('  '.join(map(' '.join, task.score_text(result.summary()))) + f"  {result.count} images  "
          f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, "
          f"{data.name} {args.split})")
     if args.json and rank() == 0:

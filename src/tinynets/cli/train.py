@@ -42,7 +42,8 @@ def main(args: argparse.Namespace) -> None:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir)))
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads, config.runtime.device_id,
                        config.train.seed, config.runtime.kernels, config.runtime.jit_level)
-    from tinynets.training.loop import finished_text, train
+    from tinynets.training.loop import train
+    from tinynets.training.outcome import finished_text
     from tinynets.training.progress import tell
     tell(finished_text(train(config, device, path, resume=args.resume is not None,
                              numbered=args.run is None)))

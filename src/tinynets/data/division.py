@@ -90,7 +90,7 @@ def division_of(meta: dict, source: str):
     """The division that a checkpoint's or manifest's run kept: a Division, an EarlierDivision, or None."""
     if 'division' in meta:
         tree = meta['division']
-        return None if tree is None else Division.from_dict(tree, len(meta['class_names']), source)
+        return None if tree is None else Division.from_dict(tree, len(meta.get('class_names', ())), source)
     config = meta.get('config')
     part = config.get('data') if isinstance(config, dict) else None
     if not isinstance(part, dict) or part.get('name') not in ('image_folder', 'mindrecord') or not (

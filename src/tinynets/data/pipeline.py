@@ -43,7 +43,10 @@ class TrainStream:
         self._order = lru_cache(maxsize=2)(self._permutation)
 
     def batch(self, step: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Images (B, 3, R, R) float32 and labels (B,) int32 of one step; mixed ones are shares (B, classes) float32."""
+        """Images (B, 3, R, R) float32 and targets of one step: (B,) int32 labels, or (B, ...) float32.
+
+        Mixed labels are shares, (B, classes) float32.
+        """
         epoch, position = divmod(step, self.steps_per_epoch)
         start = (position * self.size + self.rank) * self.batch_size
         chosen = self._order(epoch)[start:start + self.batch_size]
@@ -53,7 +56,7 @@ class TrainStream:
         else:
             samples = [self._sample(int(i), epoch) for i in chosen]
             images, labels = np.stack([image for image, _ in samples]), [label for _, label in samples]
-        labels = np.array(labels, np.int32)
+        labels = np.array(labels, np.int32 if np.asarray(self.dataset.labels).dtype.kind in 'iu' else np.float32)
         return (images, labels) if self.mix is None else self.mix(images, labels, step)
 
     def _permutation(self, epoch: int) -> np.ndarray:
@@ -63,8 +66,8 @@ class TrainStream:
         """The batches of steps start..stop-1, prepared ahead by the worker threads."""
         return _ahead(self.batch, range(start, stop), self.workers)
 
-    def _sample(self, index: int, epoch: int, out: Optional[np.ndarray] = None) -> Tuple[np.ndarray, int]:
-        """One augmented image, written to `out` where that is given.
+    def _sample(self, index: int, epoch: int, out: Optional[np.ndarray] = None) -> tuple:
+        """One augmented image, written to `out` where that is given, and its target.
 
         A file that broke since the start gives way to the next readable one, and is named; with a strict data set it is
         an error.
@@ -77,7 +80,7 @@ class TrainStream:
                     out = self.transform(self.dataset.image(chosen), rng)
                 else:
                     self.transform.write(self.dataset.source(chosen), rng, out)
-                return out, int(self.dataset.labels[chosen])
+                return out, self.dataset.labels[chosen]
             except (ImageError, OSError) as error:
                 if getattr(self.dataset, 'strict', False):
                     raise

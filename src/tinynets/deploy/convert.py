@@ -21,6 +21,7 @@ from tinynets.model.network import Network, create_model
 from tinynets.model.pretrained import COUNTERS, Weights, fill, read_description, read_weights, timm_name, weight_names
 from tinynets.model.weights import torch_names
 from tinynets.preprocessing import CHANNELS, PREPROCESSING
+from tinynets.tasks.restore import restore_network
 from tinynets.text import shown
 
 TIMM = 'bicubic'  # timm's name of the interpolation that evaluation uses, which is Pillow's, so antialiased
@@ -77,7 +78,7 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     """
     from safetensors.numpy import save
     saved = checkpoint.load(source)
-    network, kind = checkpoint.restore_network(saved, weights)
+    network, kind = restore_network(saved, weights)
     beside = os.path.join(os.path.dirname(os.path.abspath(out)), 'config.json')
     if os.path.exists(beside) and not os.path.exists(out):
         raise ValueError(f'{beside}: is there already and describes something else; choose another folder for --out')

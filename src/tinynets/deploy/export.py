@@ -18,6 +18,7 @@ from tinynets.files import check_text_path, workplace
 from tinynets.model import checkpoint
 from tinynets.model.network import Network
 from tinynets.runtime import graph_engine, on_cpu
+from tinynets.tasks import DEFAULT, restore, task_of
 
 INPUT, OUTPUT = 'images', 'logits'
 OPSET = 13  # of ONNX: quantisation has a range per channel from here on, and tools drop older ones
@@ -60,7 +61,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
 def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: str) -> Dict[str, tuple]:
     """Write a checkpoint's files into a working folder, compare them: (path, final name, manifest, scale) by format."""
     saved = checkpoint.load(checkpoint_path)
-    network, kind = checkpoint.restore_network(saved, weights)
+    network, kind = restore.restore_network(saved, weights)
     folded = fold(network)
     resolution = network.plan.resolution
     images = np.random.default_rng(0).normal(0, 1, (4, network.plan.spec.in_channels, resolution, resolution))
@@ -99,12 +100,12 @@ def check_format(name: str) -> str:
 
 
 def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: str, difference: float) -> dict:
-    plan = network.plan
+    plan, task = network.plan, task_of(saved.meta)
     batch = None if name == 'ONNX' else 1
     return {
         'format': FORMAT, 'kind': name, 'network': saved.meta['network'],
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
-        'class_names': saved.meta['class_names'], 'classes_named': saved.meta.get('classes_named', True),
+        **({} if task.name == DEFAULT else {'task': task.name}), **task.manifest(saved.meta),
         'preprocessing': saved.meta['preprocessing'],
         **{key: saved.meta[key] for key in ('division', 'names', 'train_images') if key in saved.meta},
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from tinynets.files import file_hash, workplace, write_json
 from tinynets.parsing import read_json
 from tinynets.preprocessing import channels_of, check_preprocessing
+from tinynets.tasks import task_of
 from tinynets.text import shown
 
 FORMAT = 1
@@ -24,10 +25,6 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and value != ''
 
 
-def _class_names(value: Any) -> bool:
-    return isinstance(value, list) and value != [] and all(map(_text, value)) and len(set(value)) == len(value)
-
-
 # key -> (is allowed, what is allowed), of what is read here or in C++
 FIELDS = {
     'format': (lambda v: v == FORMAT and isinstance(v, int) and v is not True, f'{FORMAT}, which this release reads'),
@@ -35,7 +32,6 @@ FIELDS = {
     'file': (_text, 'text'),
     'sha256': (_text, 'text'),
     'network': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
-    'class_names': (_class_names, 'a list of different names'),
     'preprocessing': (lambda v: isinstance(v, dict), 'a table'),
     'input': (lambda v: isinstance(v, dict) and _text(v.get('name')), 'a table with a name'),
     'weights': (lambda v: v in ('ema', 'raw'), 'ema or raw'),
@@ -124,9 +120,11 @@ def check_manifest(manifest: Any) -> None:
             raise ValueError(f'{key} is missing')
         if not allowed(manifest[key]):
             raise ValueError(f'{key} is {shown(manifest[key])}; it must be {what}')
+    task = task_of(manifest)
+    task.check_manifest(manifest)
     check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
     side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
-    for place, wanted in (('input', [channels, side, side]), ('output', [len(manifest['class_names'])])):
+    for place, wanted in (('input', [channels, side, side]), ('output', task.output_shape(manifest))):
         found = manifest.get(place, {})
         if not isinstance(found, dict):
             raise ValueError(f'{place} is {shown(found)}; it must be a table')

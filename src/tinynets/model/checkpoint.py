@@ -1,37 +1,40 @@
-"""A run's checkpoints: the network that a file describes, with its last or its averaged weights."""
+"""A run's checkpoints: what they say of their network, and its last or its averaged weights."""
 from __future__ import annotations
 
 import math
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping
 
 import numpy as np
 
 from tinynets.arch import expand, measure, resolve
+from tinynets.arch.spec import NetPlan
 from tinynets.model.checkpoint_file import AVERAGE, Checkpoint, CheckpointError, NotFinite, load, save
-from tinynets.model.network import Network, create_model
-from tinynets.model.weights import load_arrays
+from tinynets.model.network import Network
 from tinynets.preprocessing import check_preprocessing
 from tinynets.text import shorten, shown
 
-__all__ = ['Checkpoint', 'CheckpointError', 'NotFinite', 'check_meta', 'load', 'network_arrays', 'restore_network',
-           'save']
+__all__ = ['Checkpoint', 'CheckpointError', 'NotFinite', 'check_meta', 'load', 'network_arrays', 'save']
 NUMBER = (int, float)
-META = {'network': dict, 'class_names': list, 'preprocessing': dict, 'config': dict, 'classes_named': bool, 'step': int,
+META = {'network': dict, 'preprocessing': dict, 'config': dict, 'step': int,
         'epoch': NUMBER, 'best': dict, 'score': (dict, type(None))}
-NEEDED = ('network', 'class_names', 'preprocessing', 'config', 'network.name', 'best.top1', 'best.epoch')
+NEEDED = ('network', 'preprocessing', 'config', 'network.name', 'best.epoch')
 NETWORK = {'name': str, 'num_classes': int, 'in_channels': int, 'dropout': NUMBER, 'drop_path': NUMBER,
            'resolution': (int, type(None))}  # of create_model, without what would read another file
-SCORE = {'top1': NUMBER, 'epoch': NUMBER, 'step': int, 'count': int, 'correct': int}
+SCORE = {'epoch': NUMBER, 'step': int, 'count': int, 'correct': int}
 
 
-def check_meta(checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError where a checkpoint's description lacks something, or has it of another type or size."""
+def check_meta(checkpoint: Checkpoint, metric: str) -> NetPlan:
+    """The plan of the network that a checkpoint describes; `metric` is the task's number in its scores.
+
+    Raises CheckpointError where the description lacks something, or has it of another type or size.
+    """
     meta, damaged = checkpoint.meta, f'checkpoint {checkpoint.path}: its description is damaged, '
-    for part, kinds in (('', META), ('network', NETWORK), ('best', SCORE), ('score', SCORE)):
+    score = {metric: NUMBER, **SCORE}
+    for part, kinds in (('', META), ('network', NETWORK), ('best', score), ('score', score)):
         held = meta.get(part) if part else meta
         for key, kind in kinds.items() if held else ():
             name, value = f'{part}.{key}' if part else key, held.get(key)
-            if key not in held and name not in NEEDED:
+            if key not in held and name not in (*NEEDED, f'best.{metric}'):
                 continue
             if (not isinstance(value, kind) or isinstance(value, bool) and kind is not bool
                     or isinstance(value, float) and not math.isfinite(value) or name.endswith('.count') and value < 1):
@@ -43,9 +46,6 @@ def check_meta(checkpoint: Checkpoint) -> None:
         plan = expand(resolve(**meta['network']))
     except ValueError as error:
         raise CheckpointError(f'checkpoint {checkpoint.path}: {error}') from None
-    names, count = meta['class_names'], plan.spec.num_classes
-    if len(names) != count or not all(isinstance(name, str) for name in names):
-        raise CheckpointError(f'{damaged}{count} classes are named {shown(names)}')
     try:
         check_preprocessing(meta['preprocessing'], plan.spec.in_channels)
     except ValueError as error:
@@ -58,24 +58,7 @@ def check_meta(checkpoint: Checkpoint) -> None:
         raise CheckpointError(f'{damaged}it has a score but no best one')
     if meta.get('step', 0) < 0:
         raise CheckpointError(f'{damaged}step is {shown(meta["step"])}')
-
-
-def restore_network(checkpoint: Checkpoint, weights: str = 'auto') -> Tuple[Network, str]:
-    """Build the network a checkpoint describes and fill it with its 'ema' or 'raw' weights.
-
-    'auto' is the average where there is one. Returns the network in evaluation mode and which weights it has.
-    Raises ValueError for other words, for 'ema' where the run kept no average, and where the description is damaged.
-    """
-    if weights not in ('auto', 'ema', 'raw'):
-        raise ValueError(f"weights '{weights}': must be auto, ema or raw")
-    averaged = any(name.startswith(AVERAGE + '.') for name in checkpoint.arrays)
-    if weights == 'ema' and not averaged:
-        raise ValueError(f'{checkpoint.path}: has no weight average (train.ema_decay was 0); use --weights raw')
-    kind = 'raw' if weights == 'raw' or not averaged else 'ema'
-    check_meta(checkpoint)
-    network = create_model(**checkpoint.meta['network'])
-    load_arrays(network, network_arrays(checkpoint.arrays, network, kind))
-    return network.set_train(False), kind
+    return plan
 
 
 def network_arrays(arrays: Mapping[str, np.ndarray], network: Network, kind: str = 'raw') -> Dict[str, np.ndarray]:

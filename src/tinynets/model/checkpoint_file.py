@@ -55,8 +55,8 @@ class Checkpoint:
 def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
     """Write a checkpoint to a temporary file beside `path` and move it into place.
 
-    Whatever happens, `path` is afterwards the complete old file or the complete new one. Raises NotFinite when
-    an array holds such a number, so that the last good checkpoint stays the last, CheckpointError when the disk is full.
+    Whatever happens, `path` is afterwards the complete old file or the complete new one. Raises NotFinite where an
+    array holds NaN or infinity, so that the last good checkpoint is kept, and CheckpointError when the disk is full.
     """
     broken = next((name for name, array in arrays.items()
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)

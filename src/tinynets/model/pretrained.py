@@ -58,8 +58,8 @@ def read_weights(path: str, weights: str = 'auto') -> Weights:
         raise FileNotFoundError(f'{path}: no such file')
     with open(path, 'rb') as file:
         if file.read(len(POINTER)) == POINTER:
-            raise ValueError(f'{path}: a pointer of Git LFS, not the weights; fetch these with `git lfs pull`, or download '
-                             'the file itself')
+            raise ValueError(f'{path}: a pointer of Git LFS, not the weights; fetch these with `git lfs pull`, or '
+                             'download the file itself')
     found, network = READERS[ending](path, weights)
     strange = next((name for name in found if not name.isprintable() or len(name) > MAX_NAME), None)
     if strange is not None:

@@ -102,7 +102,8 @@ def _places(block: BlockPlan, layer: Layer) -> Tuple[str, ...]:
 
 def _torch_stages(plan: NetPlan) -> List[str]:
     """timm's name of every block of the stages, in order."""
-    naming, blocks = plan.spec.timm, [(i, j, block) for i, stage in enumerate(plan.stages) for j, block in enumerate(stage)]
+    naming = plan.spec.timm
+    blocks = [(i, j, block) for i, stage in enumerate(plan.stages) for j, block in enumerate(stage)]
     if not naming.stages_at_strides:
         return [naming.block.format(stage=i, block=j, number=i + 1) for i, j, _ in blocks]
     names, stage, index = [], 0, 0

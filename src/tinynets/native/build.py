@@ -178,7 +178,7 @@ def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pa
 
 
 def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib.Path:
-    """Compile and link in the folder `work`; raises _Failed with the compiler's first error, OSError for want of space."""
+    """Compile and link in the folder `work`; raises _Failed with the compiler's first error, OSError on a full disk."""
     sources = sorted(part.sources.glob('*.cc'))
     objects = [work / f'{source.stem}.o' for source in sources]
 

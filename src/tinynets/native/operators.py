@@ -138,8 +138,8 @@ def convolution_defer_norm(library: str, stride: int, pointwise: bool) -> ops.Cu
 def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
     """(training, inference) of x, weight, gamma, beta, running mean and variance, options; outputs as `convolution`.
 
-    Between x and weight stand (mean, 1 / deviation), gamma and beta of an x that `convolution_defer_norm` made, which the
-    options' `input_act` says; else any small tensors.
+    Between x and weight are (mean, 1 / std), gamma and beta of an x whose norm is deferred (convolution_defer_norm), as
+    the options' `input_act` says; otherwise any small tensors.
     """
     def outputs(x, kept, in_gamma, in_beta, weight, *rest):
         y, channels = _map(x, weight, stride, grouped=True), weight[0]
@@ -172,7 +172,7 @@ def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
 
 @functools.lru_cache(None)
 def gate(library: str) -> ops.Custom:
-    """Means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options -> gate (N, C), its two layers' sums."""
+    """Means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options -> gate (N, C), both layers' sums."""
     gradient = custom(library, 'gate_backward', 5,
                       lambda dy, means, w1, w2, u, v, options: (means, w1, [w1[0]], w2, [w2[0]]))
 

@@ -87,8 +87,8 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
                        trial['seed'], config.runtime.kernels, config.runtime.jit_level)
     from tinynets.model.checkpoint import CheckpointError, NotFinite
     from tinynets.tasks.classification.evaluate import exact_top1
+    from tinynets.tasks.classification.watch import ROUNDING
     from tinynets.training.loop import Diverged, train
-    from tinynets.training.watch import ROUNDING
     own = from_dict({'model': {**vars(config.model), 'name': trial['name']}, 'data': vars(config.data),
                      'augment': vars(config.augment), 'optim': vars(config.optim),
                      'train': {**vars(config.train), 'seed': trial['seed']}, 'runtime': vars(config.runtime)},

@@ -5,36 +5,47 @@ import hashlib
 import json
 import os
 import re
-from typing import Sequence
 
 from tinynets.arch.complexity import measure
 from tinynets.arch.spec import NetPlan
 from tinynets.commands import spoken
 from tinynets.config import PATHS, Config, to_dict
-from tinynets.files import file_hash
+from tinynets.files import file_hash, write_text
+from tinynets.output import side_product
 from tinynets.runtime import printable
+from tinynets.tasks.task import Task
+from tinynets.training.build import Parts
+from tinynets.training.run import RunFolder
+from tinynets.training.state import State
 
 SHOWN = 20  # class names
 
 
-def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, class_names: Sequence[str],
-               train_images: int, steps: int, versions: dict) -> str:
-    """Return Markdown that describes the checkpoint at `checkpoint`; `score` is its evaluation.
+def write_card(run: RunFolder, parts: Parts, state: State) -> None:
+    """Write the card of a run's best checkpoint beside it."""
+    with side_product(str(run.card)):
+        write_text(run.card, model_card(str(run.best), parts.network.plan, parts.config, state.best, parts.task,
+                                        len(parts.task.train_set), parts.total_steps, state.meta()['versions']))
+
+
+def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, task: Task, train_images: int, steps: int,
+               versions: dict) -> str:
+    """Markdown on a checkpoint that lies at `checkpoint`; `score` is its evaluation.
 
     Files and folders of the recipe are called by their last names, for a card may be published.
     """
-    cost, spec = measure(plan), plan.spec
+    cost, spec, (outputs, names) = measure(plan), plan.spec, task.outputs()
     recipe = to_dict(config)
     for section, key in PATHS:  # which are the machine's own matter
         if recipe.get(section, {}).get(key):
             recipe[section][key] = os.path.basename(os.path.abspath(recipe[section][key]))
-    shown = ', '.join(map(_markdown, class_names[:SHOWN])) + (', ...' if len(class_names) > SHOWN else '')
+    shown = ', '.join(map(_markdown, names[:SHOWN])) + (', ...' if len(names) > SHOWN else '')
     rows = [
         ('network', f'{config.model.name} ({spec.base}, r={spec.r:.4g}, d={spec.d:.4g}, w={spec.w:.4g})'),
         ('input', f'{spec.in_channels} x {plan.resolution} x {plan.resolution} px'),
-        ('classes', f'{len(class_names)}: {shown}'),
+        (outputs, f'{len(names)}: {shown}'),
         ('data', f'{config.data.name}, {train_images:,} training and {score["count"]:,} validation images'),
-        ('top-1', f'{score["top1"]:.2f} %'), ('top-5', f'{score["top5"]:.2f} %'), ('loss', f'{score["loss"]:.4f}'),
+        *task.score_text(score),
         ('weights', 'moving average' if config.train.ema_decay else 'as trained'),
         ('trained', f'{score["epoch"]} of {config.train.epochs} epochs, {score["step"]:,} of {steps:,} steps'),
         ('multiply-adds', f'{cost.macs:,}'), ('parameters', f'{cost.params:,}'),

@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional
 
 from mindspore import nn, ops
 
 from tinynets.config import Config
 from tinynets.model import checkpoint
 from tinynets.model.network import Network
+from tinynets.tasks import restore, task_of
+from tinynets.tasks.task import Task
 from tinynets.text import shown
 from tinynets.training.precision import mixed
 
@@ -33,36 +35,33 @@ class Distillation(nn.Cell):
         return (1 - self.weight) * loss + self.weight * self.temperature ** 2 * divergence
 
 
-def distillation(config: Config, class_names: Sequence[str], preprocessing: dict) -> Optional[Distillation]:
+def distillation(config: Config, task: Task, preprocessing: dict) -> Optional[Distillation]:
     """What a configuration asks for, the teacher's digest its file's SHA-256; None without `train.teacher`."""
     train = config.train
     if train.teacher is None:
         return None
-    teacher = answering(mixed(load_teacher(train.teacher, class_names, preprocessing), config.runtime))
+    teacher = answering(mixed(load_teacher(train.teacher, task, preprocessing), config.runtime))
     digest = hashlib.sha256(pathlib.Path(train.teacher).read_bytes()).hexdigest()
     return Distillation(teacher, train.distill_weight, train.distill_temperature, digest)
 
 
-def load_teacher(path: str, class_names: Sequence[str], preprocessing: dict) -> Network:
-    """The network of a checkpoint in evaluation mode, the average if the run kept one; its parameters are `teacher.*`.
+def load_teacher(path: str, task: Task, preprocessing: dict) -> Network:
+    """The network of a checkpoint in evaluation mode, with the averaged weights where the run kept an average.
 
-    It sees the student's images, so at the student's resolution. Raises FileNotFoundError, and ValueError where its
-    classes or its mean and deviation are not the student's.
+    Its parameters are named `teacher.*`. It sees the student's images, so at the student's resolution. Raises
+    FileNotFoundError, and ValueError where its task, its outputs or its mean and std are not the student's.
     """
     saved = checkpoint.load(path)
-    checkpoint.check_meta(saved)
-    theirs, ours = saved.meta['class_names'], list(class_names)
-    if theirs != ours:
-        place = next((i for i, pair in enumerate(zip(theirs, ours)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
-        named = [shown(names[place]) if place < len(names) else 'none' for names in (theirs, ours)]
-        raise ValueError(f'train.teacher={path}: knows {len(theirs)} classes, the data set has {len(ours)}; class '
-                         f'{place} is {named[0]} there and {named[1]} here. A teacher is trained on the same classes')
+    restore.check_meta(saved)
+    if task_of(saved.meta).name != task.name:
+        raise ValueError(f'train.teacher={path}: was trained for {task_of(saved.meta).name}, this run is {task.name}')
+    task.check_teacher(saved.meta, path)
     for key in ('channels', 'mean', 'deviation'):
         own = saved.meta['preprocessing'].get(key)
         if own != preprocessing[key]:
             raise ValueError(f'train.teacher={path}: was trained with data.{key}={shown(own)}, this run has '
                              f'{preprocessing[key]}; they must be the same')
-    network, _ = checkpoint.restore_network(saved)
+    network, _ = restore.restore_network(saved)
     for parameter in network.get_parameters():
         parameter.name, parameter.requires_grad = f'teacher.{parameter.name}', False
     return network

@@ -3,14 +3,12 @@ from __future__ import annotations
 
 import pathlib
 import time
-from typing import Iterable
+from typing import Iterable, Iterator, Tuple
 
 from tinynets.output import side_product
 
-TAGS = {  # kind of record -> field -> tag
-    'train': {'loss': 'train/loss', 'learning_rate': 'train/learning_rate', 'images_per_s': 'train/images_per_s'},
-    'eval': {'loss': 'val/loss', 'top1': 'val/top1', 'top5': 'val/top5'},
-}
+TRAIN = ('loss', 'learning_rate', 'images_per_s')  # of a training record
+LEFT_OUT = ('kind', 'step', 'epoch', 'correct', 'count', 'images_per_s')  # of an evaluation's; the others are scores
 FLUSH_SECONDS = 30.0  # between writes to the disk
 
 
@@ -46,10 +44,8 @@ class Events:
         with side_product(str(self.folder)):
             from tensorboardX.proto.event_pb2 import Event
             from tensorboardX.summary import scalar
-            for field, tag in TAGS.get(record['kind'], {}).items():
-                if field in record:
-                    writer.write_event(Event(wall_time=time.time(), step=record['step'],
-                                             summary=scalar(tag, record[field])))
+            for tag, number in _tagged(record):
+                writer.write_event(Event(wall_time=time.time(), step=record['step'], summary=scalar(tag, number)))
             if time.monotonic() - self.flushed > FLUSH_SECONDS:
                 writer.flush()
                 self.flushed = time.monotonic()
@@ -61,3 +57,11 @@ class Events:
         if writer is not None:
             with side_product(str(self.folder)):
                 writer.close()
+
+
+def _tagged(record: dict) -> Iterator[Tuple[str, float]]:
+    """The numbers of a record that are drawn, with their tags."""
+    if record['kind'] == 'train':
+        yield from ((f'train/{field}', record[field]) for field in TRAIN if field in record)
+    else:
+        yield from ((f'val/{field}', number) for field, number in record.items() if field not in LEFT_OUT)

@@ -7,16 +7,17 @@ import numpy as np
 
 from tinynets.pictures import picture
 from tinynets.runtime import printable
+from tinynets.tasks.task import Metric
 
 
 @picture
-def training_curve(records: Sequence[dict], title: str):
-    """Draw training loss, learning rate, validation accuracy and throughput over epochs from a run's metric records."""
+def training_curve(records: Sequence[dict], metric: Metric, title: str):
+    """Draw training loss, learning rate, the evaluations' metric and throughput over epochs from a run's records."""
     from matplotlib.figure import Figure
     train = [r for r in records if r['kind'] == 'train']
     scores = [r for r in records if r['kind'] == 'eval']
     figure = Figure(figsize=(12, 3.6), layout='constrained')
-    loss, accuracy, speed = figure.subplots(1, 3)
+    loss, score, speed = figure.subplots(1, 3)
     loss.plot([r['epoch'] for r in train], [r['loss'] for r in train], color='#1f5fa8', linewidth=1.2)
     loss.set(xlabel='epoch', ylabel='training loss', title=title)
     rate = loss.twinx()
@@ -25,25 +26,25 @@ def training_curve(records: Sequence[dict], title: str):
     loss.set_zorder(rate.get_zorder() + 1)
     loss.patch.set_visible(False)
     if scores:
-        accuracy.plot([r['epoch'] for r in scores], [r['top1'] for r in scores], marker='o', markersize=3,
+        score.plot([r['epoch'] for r in scores], [r[metric.name] for r in scores], marker='o', markersize=3,
                       color='#c0392b')
-        best = max(scores, key=lambda r: r['top1'])
-        accuracy.set_title(f"best {best['top1']:.2f} % at epoch {best['epoch']:g}")
-    accuracy.set(xlabel='epoch', ylabel='top-1, %')
+        best = metric.best_of(scores)
+        score.set_title(f"best {metric.text(best[metric.name])} at epoch {best['epoch']:g}")
+    score.set(xlabel='epoch', ylabel=metric.label)
     speed.plot([r['epoch'] for r in train], [r['images_per_s'] for r in train], color='#555555', linewidth=1)
     speed.set(xlabel='epoch', ylabel='training images/s', ylim=(0, None))
-    for axis in (loss, accuracy, speed):
+    for axis in (loss, score, speed):
         axis.grid(alpha=0.3)
     return figure
 
 
 @picture
-def runs_together(runs: Mapping[str, Sequence[dict]]):
-    """Draw the validation top-1, validation loss, training loss and learning rate of several runs over their epochs."""
+def runs_together(runs: Mapping[str, Sequence[dict]], metric: Metric):
+    """Draw the metric, validation loss, training loss and learning rate of several runs over their epochs."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(11, 7), layout='constrained')
-    panels = (('eval', 'top1', 'top-1, %'), ('eval', 'loss', 'validation loss'), ('train', 'loss', 'training loss'),
-              ('train', 'learning_rate', 'learning rate'))
+    panels = (('eval', metric.name, metric.label), ('eval', 'loss', 'validation loss'),
+              ('train', 'loss', 'training loss'), ('train', 'learning_rate', 'learning rate'))
     for axis, (kind, field, label) in zip(figure.subplots(2, 2).ravel(), panels):
         for name, records in runs.items():
             rows = [r for r in records if r['kind'] == kind]

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import pathlib
 from typing import Iterator, List, Optional
@@ -18,11 +19,13 @@ from typing import Iterator, List, Optional
 from tinynets.config import Config, load_config, to_yaml
 from tinynets.files import check_text_path, create_text, lock, named_errors, read_text, remove_leftovers, write_text
 from tinynets.output import side_product
+from tinynets.tasks import DEFAULT, task_class
+from tinynets.tasks.task import Metric
 from tinynets.training.events import Events
 from tinynets.training.plots import training_curve
 
 FIELDS = {'train': ('step', 'epoch', 'loss', 'learning_rate', 'images_per_s'),
-          'eval': ('step', 'epoch', 'top1', 'loss')}  # numbers that every record of a kind has
+          'eval': ('step', 'epoch', 'loss')}  # numbers that every record of a kind has; an eval, its metric too
 NUMBERS = 1000  # runs of one name
 
 
@@ -95,6 +98,11 @@ class RunFolder:
         """The configuration the run was started with."""
         return load_config(str(self.config))
 
+    @functools.cached_property
+    def metric(self) -> Metric:
+        """The number that the run's evaluations are compared by."""
+        return task_class(self.load_config().model.task if self.config.exists() else DEFAULT).metric
+
     def record(self, **fields) -> None:
         """Append one record."""
         with named_errors(self.metrics, str(self.path)), open(self.metrics, 'a', encoding='utf-8') as file:
@@ -109,7 +117,7 @@ class RunFolder:
         for line in read_text(self.metrics, errors='replace').split('\n'):
             with contextlib.suppress(ValueError, RecursionError):
                 record = json.loads(line)
-                if _is_record(record):
+                if _is_record(record, self.metric.name):
                     found.append(record)
         return found
 
@@ -126,12 +134,13 @@ class RunFolder:
     def draw(self, title: str) -> None:
         """Draw the training curve of the records so far."""
         with side_product(str(self.curve)):
-            training_curve(self.records(), title, path=str(self.curve))
+            training_curve(self.records(), self.metric, title, path=str(self.curve))
 
 
-def _is_record(record) -> bool:
+def _is_record(record, metric: str) -> bool:
     """Whether a line of metrics.jsonl has the numbers that a record of its kind has."""
     keys = FIELDS.get(record.get('kind')) if isinstance(record, dict) and isinstance(record.get('kind'), str) else None
+    keys = (*keys, metric) if keys and record['kind'] == 'eval' else keys
     numbers = [record.get(key) for key in keys or ()]
     return bool(numbers) and isinstance(record.get('step'), int) and all(
         isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e300 for value in numbers)

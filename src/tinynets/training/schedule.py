@@ -13,9 +13,9 @@ def learning_rate(step: int, *, kind: str, base: float, steps_per_epoch: int, ep
     """Learning rate of one step, counted from zero.
 
     - warm-up: linear from `warmup_start` to `base` over the first `warmup_epochs`;
-    - exponential: base * decay_rate ** floor(epoch / decay_epochs), the published recipe's staircase, its epochs
-      counted from the start of training, warm-up included. The authors' code moves the rate once per epoch, so that a
-      stair of 2.4 epochs begins at the next whole epoch; here it begins at the step itself;
+    - exponential: base * decay_rate ** floor(epoch / decay_epochs), the published recipe's staircase. Epochs count from
+      the start of training, warm-up included. The authors' code changes the rate once per epoch, so that a stair
+      of 2.4 epochs begins at the next whole epoch; here it begins at the step itself;
     - cosine: from `base` after the warm-up to `final` at the last step (Loshchilov and Hutter, ICLR 2017);
     - constant: `base`.
 

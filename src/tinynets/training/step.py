@@ -8,7 +8,9 @@ from tinynets.training.ema import WeightAverage
 
 
 class TrainStep(nn.Cell):
-    """images (N, C, H, W) float32, labels (N,) int32 or (N, classes) float32 -> the mean loss before the update.
+    """images (N, C, H, W) float32, targets -> the mean loss before the update.
+
+    Targets are what `loss` takes after the network's outputs: labels (N,) int32, or (N, ...) float32.
 
     `clip_norm` limits the gradient's global norm, 0 does not; `average` may be None. The gradient is the mean over
     `micro_batches` equal parts of the batch, run one after another: only one part's activations are held, and batch
@@ -48,27 +50,27 @@ class TrainStep(nn.Cell):
         if value != self._compile_phase:
             nn.Cell.compile_phase.fset(self, value)
 
-    def forward(self, images, labels):
-        logits = self.network(images).float()
-        loss = self.loss(logits, labels)
+    def forward(self, images, targets):
+        outputs = self.network(images).float()
+        loss = self.loss(outputs, targets)
         if self.distillation is not None:
-            loss = self.distillation(loss, logits, images)
+            loss = self.distillation(loss, outputs, images)
         return loss if self.scaler is None else (self.scaler.scale(loss), loss)
 
-    def part(self, images, labels):
+    def part(self, images, targets):
         """(loss, gradients) of one micro-batch, the gradients those of the scaled loss."""
-        loss, gradients = self.value_and_grad(images, labels)
+        loss, gradients = self.value_and_grad(images, targets)
         return (loss if self.scaler is None else loss[1]), gradients
 
-    def gradients(self, images, labels):
+    def gradients(self, images, targets):
         """(loss, gradients) of the batch."""
         if self.micro_batches == 1:
-            return self.part(images, labels)
+            return self.part(images, targets)
         size = images.shape[0] // self.micro_batches
-        loss, total = self.part(images[:size], labels[:size])
+        loss, total = self.part(images[:size], targets[:size])
         for begin in range(size, images.shape[0], size):
             images = ops.depend(images, total)  # one after another
-            next_loss, gradients = self.part(images[begin:begin + size], labels[begin:begin + size])
+            next_loss, gradients = self.part(images[begin:begin + size], targets[begin:begin + size])
             loss, total = loss + next_loss, self.map(ops.add, total, gradients)
         share = 1 / self.micro_batches
         return loss * share, self.map(ops.partial(ops.mul, share), total)
@@ -82,8 +84,8 @@ class TrainStep(nn.Cell):
             loss = ops.depend(loss, self.average())
         return loss
 
-    def construct(self, images, labels):
-        loss, gradients = self.gradients(images, labels)
+    def construct(self, images, targets):
+        loss, gradients = self.gradients(images, targets)
         if self.workers is not None:
             loss, gradients = self.workers(loss, gradients)
         if self.scaler is None:

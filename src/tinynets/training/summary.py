@@ -6,6 +6,7 @@ import statistics
 from typing import Dict, List, Sequence
 
 from tinynets.config import to_dict
+from tinynets.tasks.task import Metric
 from tinynets.training.run import RunFolder
 
 
@@ -29,22 +30,24 @@ def summarise(name: str, run: RunFolder) -> Dict[str, object]:
         raise ValueError(f'{run.path}: has no records yet (metrics.jsonl is empty)')
     config = run.load_config()
     scores = [r for r in records if r['kind'] == 'eval']
-    best = max(scores, key=lambda r: r['top1'], default={})
+    metric = run.metric
+    best = metric.best_of(scores)
     speeds = [r['images_per_s'] for r in records if r['kind'] == 'train']
     return {'run': name, 'model': config.model.name, 'data': config.data.name, 'epochs': config.train.epochs,
-            'at': round(max(r['epoch'] for r in records), 2), 'top1': best.get('top1'), 'best_epoch': best.get('epoch'),
-            'last_top1': scores[-1]['top1'] if scores else None,
+            'at': round(max(r['epoch'] for r in records), 2), metric.name: best.get(metric.name),
+            'best_epoch': best.get('epoch'), f'last_{metric.name}': scores[-1][metric.name] if scores else None,
             'images_per_s': statistics.median(speeds) if speeds else None, 'config': to_dict(config)}
 
 
-def table(rows: Sequence[dict]) -> str:
+def table(rows: Sequence[dict], metric: Metric) -> str:
     """The rows as text, best first, and below what their configurations differ in."""
-    lines = [f'{"run":<28} {"model":<24} {"epoch":>11} {"best top-1, %":>14} {"at epoch":>9} {"last, %":>8} '
-             f'{"images/s":>9}']
-    for row in sorted(rows, key=lambda r: -(r['top1'] or 0)):
+    lines = [f'{"run":<28} {"model":<24} {"epoch":>11} {"best " + metric.label:>14} {"at epoch":>9} '
+             f'{"last," + metric.unit if metric.unit else "last":>8} {"images/s":>9}']
+    sign = -1 if metric.best == 'higher' else 1
+    for row in sorted(rows, key=lambda r: (r[metric.name] is None, sign * (r[metric.name] or 0))):
         progress = f"{row['at']:g} of {row['epochs']}"
-        lines.append(f"{row['run']:<28} {row['model']:<24} {progress:>11} {_text(row['top1'], '.2f'):>14} "
-                     f"{_text(row['best_epoch'], 'g'):>9} {_text(row['last_top1'], '.2f'):>8} "
+        lines.append(f"{row['run']:<28} {row['model']:<24} {progress:>11} {_text(row[metric.name], '.2f'):>14} "
+                     f"{_text(row['best_epoch'], 'g'):>9} {_text(row['last_' + metric.name], '.2f'):>8} "
                      f"{_text(row['images_per_s'], '.0f'):>9}")
     different = _differences(rows)
     if different:
@@ -59,8 +62,7 @@ def _text(value, form: str) -> str:
 
 def _differences(rows: Sequence[dict]) -> Dict[str, dict]:
     flat = {row['run']: {f'{section}.{key}': value for section, keys in row['config'].items()
-                         for key, value in keys.items()}
-            for row in rows}
+                         for key, value in keys.items()} for row in rows}
     keys = next(iter(flat.values()))
     return {key: {name: values[key] for name, values in flat.items()} for key in keys
             if len({str(values[key]) for values in flat.values()}) > 1}

@@ -7,8 +7,8 @@
 //   dbeta = S1,  dgamma = S2,  dz = gamma / sqrt(v + epsilon) (d - S1 / M - h S2 / M)
 // (Ioffe and Szegedy, ICML 2015, section 3). u is computed anew from z, so that z and y are all that is kept.
 //
-// The norm of z may be deferred to the next layer, which is given z, (mean, inverse deviation), gamma and beta, and makes
-// y as it reads: one pass over the largest maps is saved in each direction.
+// The norm of z may be deferred to the next layer, which is given z, (mean, 1 / std), gamma and beta, and makes y as it
+// reads: one pass over the largest maps is saved in each direction.
 //
 // Sums run over short stretches in float and over the stretches in double; their borders depend on the shapes alone, so
 // results are the same bits whatever the number of threads.

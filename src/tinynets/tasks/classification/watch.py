@@ -1,4 +1,4 @@
-"""What a run is told about itself: unequal classes before it starts, and when it is time to stop."""
+"""What a run is told about its classes: unequal ones before it starts, and when it learns nothing."""
 from __future__ import annotations
 
 from typing import Sequence
@@ -46,12 +46,7 @@ def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int, 
     """
     level = chance_level(labels)
     if epochs and epoch >= epochs and steps >= SETTLED and best_top1 <= level + ROUNDING:
-        raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, no more than guessing reaches '
-                       f'({level:.2f} %): nothing is learnt. Look at a few images and their classes, then try a lower '
+        raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, no more than guessing reaches ({level:.2f} %'
+                       '): nothing is learnt. Look at a few images and their classes, then try a lower '
                        'optim.learning_rate, a longer optim.warmup_epochs or a milder data.crop_area; to continue '
                        'regardless set train.chance_epochs to 0 in config.yaml of the run and --resume')
-
-
-def patience_over(best: dict, epoch: int, patience: int, steps: int = SETTLED) -> bool:
-    """Whether the best evaluation is `patience` epochs or more ago; not before SETTLED of the `steps`, the updates."""
-    return bool(patience and best and epoch - best['epoch'] >= patience and steps >= SETTLED)

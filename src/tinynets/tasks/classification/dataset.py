@@ -1,0 +1,76 @@
+"""A data set in the classes of a trained model, and whether the model was trained on some of its images."""
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Callable, Optional
+
+from tinynets.config import DataConfig
+from tinynets.data import presets
+from tinynets.data.classes import UnknownClass, match_indices, relabel
+from tinynets.data.classification import say
+from tinynets.data.division import Division, digest_of
+from tinynets.data.layout import kind_of
+
+
+def model_dataset(model, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
+    """The split of a data set, in the model's classes; classes without names take those of the data set.
+
+    Numbered folders are then matched by number, others in order. Raises ValueError where the data set has other
+    classes, or another number of them.
+    """
+    names = model.class_names if model.named else None
+    _check_kept(model, data, split)
+    try:
+        dataset = presets.dataset(data, split, class_names=names, progress=progress, division=model.division)
+    except UnknownClass as error:
+        raise ValueError(f"{error}; if these are the model's classes under other names, convert the published "
+                         "weights with --classes and a file of the folders' names, see docs/weights.md") from None
+    if model.named and dataset.class_names != model.class_names:
+        raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model '
+                         f'{model.class_names[:3]}...')
+    _check_moved(model, data, split, dataset)
+    if not model.named:
+        found, where = dataset.class_names, data.dir or data.name
+        indices = match_indices(found, len(model.class_names), where, say)
+        theirs = dict(zip(indices, found))
+        relabel(dataset, indices, [theirs.get(i, name) for i, name in enumerate(model.class_names)])
+    return dataset
+
+
+def _check_kept(model, data: DataConfig, split: str) -> None:
+    """Raise ValueError where the model's own data set has lost its val/: all that is left was trained on."""
+    then = (model.config.get('data') or {}).get('dir')
+    if split != 'val' or model.division is not None or not then or not data.dir:
+        return
+    there, here = os.path.realpath(then), os.path.realpath(data.dir)
+    inside = os.path.dirname(here) == there and kind_of(os.path.basename(here)) == 'train'
+    if (here == there or inside) and not presets.has_validation(data.name, data.dir):
+        raise ValueError(f'{data.dir}: has no validation images of its own, and the model was trained on all its '
+                         'training images; put val/ back, or give other images with --data-dir')
+
+
+def _check_moved(model, data: DataConfig, split: str, dataset) -> None:
+    """Say where val/ of the folder that the model was trained on may hold images of the training now."""
+    then = (model.config.get('data') or {}).get('dir')
+    if split != 'val' or not then or not data.dir or os.path.realpath(then) != os.path.realpath(data.dir):
+        return
+    names = presets.names_of(dataset)
+    if model.division is None and model.val_digest and names is not None and model.val_digest != digest_of(names):
+        say(f'{data.dir}: not the validation images that the training was scored on: {len(dataset):,} now; images '
+            'that it was trained on may be among them')
+    if not isinstance(model.division, Division) or names is None or not presets.has_validation(data.name, data.dir):
+        return
+    if model.config['data'].get('holdout'):  # it may have had val/ then
+        try:
+            now = presets.names_of(presets.dataset(replace(data, check=False), 'train')) or []
+        except (ValueError, OSError):  # no train/ is left
+            now = []
+        if model.division.changed(now):
+            say(f'{data.dir}: not the images that the training divided; if some of them are in val/ now, the score '
+                'is too good')
+        return
+    trained = len(model.division.indices(names, dataset.labels, 'train'))
+    if trained:
+        say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images '
+            'in it now may be ones that it was trained on, by their names; if so, the score is too good')

@@ -1,0 +1,41 @@
+"""The network that a checkpoint describes, whatever its task."""
+from __future__ import annotations
+
+from typing import Tuple
+
+from tinynets.model import checkpoint
+from tinynets.model.checkpoint import Checkpoint, CheckpointError, network_arrays
+from tinynets.model.checkpoint_file import AVERAGE
+from tinynets.model.network import Network, create_model
+from tinynets.model.weights import load_arrays
+from tinynets.tasks import task_of
+
+
+def check_meta(saved: Checkpoint) -> None:
+    """Raise CheckpointError where a checkpoint's description lacks something, or has it of another type or size."""
+    damaged = f'checkpoint {saved.path}: its description is damaged, '
+    try:
+        task = task_of(saved.meta)
+        task.check_meta(saved.meta, checkpoint.check_meta(saved, task.metric.name))
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        raise CheckpointError(f'{damaged}{error}') from None
+
+
+def restore_network(saved: Checkpoint, weights: str = 'auto') -> Tuple[Network, str]:
+    """Build the network a checkpoint describes and fill it with its 'ema' or 'raw' weights.
+
+    'auto' is the average where there is one. Returns the network in evaluation mode and which weights it has.
+    Raises ValueError for other words, for 'ema' where the run kept no average, and where the description is damaged.
+    """
+    if weights not in ('auto', 'ema', 'raw'):
+        raise ValueError(f"weights '{weights}': must be auto, ema or raw")
+    averaged = any(name.startswith(AVERAGE + '.') for name in saved.arrays)
+    if weights == 'ema' and not averaged:
+        raise ValueError(f'{saved.path}: has no weight average (train.ema_decay was 0); use --weights raw')
+    kind = 'raw' if weights == 'raw' or not averaged else 'ema'
+    check_meta(saved)
+    network = create_model(**saved.meta['network'])
+    load_arrays(network, network_arrays(saved.arrays, network, kind))
+    return network.set_train(False), kind

@@ -1,0 +1,66 @@
+"""Steps one after the other, fed batch by batch or, on an Ascend, from the device's own queue."""
+from __future__ import annotations
+
+from typing import Iterator, Tuple
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+
+from tinynets import runtime
+from tinynets.data.pipeline import TrainStream
+from tinynets.training.build import Parts
+from tinynets.training.waiting import Waiting
+
+
+def losses(parts: Parts, start: int, waiting: Waiting) -> Iterator[Tuple[int, float]]:
+    """Run steps from `start` to the end; yield (steps done, loss), per step or, sinking, per part of an epoch."""
+    if parts.sinks:
+        yield from _sunk_losses(parts, start)
+        return
+    for step, (images, labels) in enumerate(waiting.timed(parts.stream.batches(start, parts.total_steps)), start + 1):
+        yield step, float(parts.step(Tensor(images), Tensor(labels)).asnumpy())
+
+
+def _sunk_losses(parts: Parts, start: int) -> Iterator[Tuple[int, float]]:
+    import mindspore.dataset as ds
+    source = ds.GeneratorDataset(_Steps(parts.stream, parts.total_steps), ['images', 'labels'],
+                                 sampler=list(range(start, parts.total_steps)),
+                                 num_parallel_workers=parts.config.data.workers, python_multiprocessing=False)
+    counted = Counted(parts.step)
+    # with no level named, the first Ascend 910 runs one step per call
+    level = runtime.compile_level(parts.config.runtime.jit_level, parts.device)
+    sink = ms.data_sink(counted, source, sink_size=parts.sink_size, jit_config=ms.JitConfig(jit_level=level))
+    due = 0
+    while start + due < parts.total_steps:
+        loss = float(sink().asnumpy())
+        due += parts.sink_size
+        if int(counted.count.asnumpy()) != due:
+            raise ValueError(f'data sinking: the device ran {int(counted.count.asnumpy())} steps of {due}; '
+                             'train.sink=false feeds it step by step, or try another runtime.jit_level')
+        yield start + due, loss
+
+
+class Counted(nn.Cell):
+    """A training step that counts, on the device, how often it has run: `count`, which no checkpoint holds."""
+
+    def __init__(self, step: nn.Cell):
+        super().__init__(auto_prefix=False)
+        self.step = step
+        self.count = Parameter(Tensor(0, ms.int32), name='sink.count', requires_grad=False)
+        self.one = Tensor(1, ms.int32)
+
+    def construct(self, images, labels):
+        return ops.depend(self.step(images, labels), ops.assign_add(self.count, self.one))
+
+
+class _Steps:
+    """The stream as a source of batches by step, for the device's data queue."""
+
+    def __init__(self, stream: TrainStream, steps: int):
+        self.stream, self.steps = stream, steps
+
+    def __getitem__(self, step):
+        return self.stream.batch(int(step))
+
+    def __len__(self) -> int:
+        return self.steps

@@ -1,0 +1,9 @@
+"""When a run is no longer worth going on with."""
+from __future__ import annotations
+
+SETTLED = 100  # updates; a good run from random weights may not improve before
+
+
+def patience_over(best: dict, epoch: int, patience: int, steps: int = SETTLED) -> bool:
+    """Whether the best evaluation is `patience` epochs or more ago; not before SETTLED of the `steps`, the updates."""
+    return bool(patience and best and epoch - best['epoch'] >= patience and steps >= SETTLED)
