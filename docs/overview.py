@@ -4,7 +4,6 @@
 """
 import pathlib
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
@@ -28,7 +27,7 @@ def overview() -> Figure:
     spec = design(base_network('efficientnet_b0'), Budget(BUDGET)).spec
     steps = (f'budget\n{BUDGET / 1e6:.0f}M multiply-adds', 'tiny formula\nr(c), d(c), w(c)',
              f'network\n{spec.resolution} px, d {spec.d:.2f}, w {spec.w:.2f}', 'training\non your images',
-             'checked export\nMINDIR, ONNX', 'edge program\nC++, x86 and ARM')
+             'checked export\nMINDIR, ONNX', 'edge program\nC++, CPU or Ascend')
     for i, text in enumerate(steps):
         x = LEFT + i * 1.88
         axis.add_patch(FancyBboxPatch((x, 5.72), 1.5, 0.6, boxstyle='round,pad=0.04', facecolor='#eaf1f8',
@@ -55,16 +54,11 @@ def draw_network(axis, name: str, y: float) -> None:
     axis.add_patch(Rectangle((NUMBERS, y), 0.72, 0.72, fill=False, edgecolor=GREY, linewidth=0.7, linestyle=':'))
     axis.add_patch(Rectangle((NUMBERS, y), side, side, facecolor='#cfe0f0', edgecolor=BLUE, linewidth=1.2))
     axis.text(NUMBERS + 0.86, y + 0.42, f'{plan.resolution} px', fontsize=10, color=INK)
-    axis.text(NUMBERS + 0.86, y + 0.14, f'r {variant_share(plan)}, d {variant.d:g}, w {variant.w:g}', fontsize=8.5,
+    axis.text(NUMBERS + 0.86, y + 0.14, f'r {variant.r:g}, d {variant.d:g}, w {variant.w:g}', fontsize=8.5,
               color=INK)
     for i, block in enumerate(block for stage in plan.stages for block in stage):
         axis.add_patch(Rectangle((BARS + i * STEP, y), 0.17, block.out_channels / 320 * 0.72, facecolor=BLUE))
     axis.text(END, y + 0.24, f'{variant.top1} %', fontsize=11, ha='right', color=INK)
-
-
-def variant_share(plan) -> str:
-    """The multiplier on the resolution of 224 px, in two digits."""
-    return f'{np.round(plan.resolution / 224, 2):g}'
 
 
 if __name__ == '__main__':
