@@ -231,7 +231,8 @@ def test_an_override_out_of_range_names_the_key():
 
 
 OTHER = Config(
-    ModelConfig('efficientnet_b0@r=0.5', 96, 0.1, 0.05, pretrained='/some/published.safetensors', in_channels=1),
+    ModelConfig('efficientnet_b0@r=0.5', 96, 0.1, 0.05, pretrained='/some/published.safetensors', task='other',
+                in_channels=1),
     DataConfig('image_folder', '/some: where #1', 3, 4, True, False, 1.0, (0.1, 0.2, 1 / 3), (1e-3, 1.0, 2.0),
                (0.5, 0.75), (1.0, 1.0), 0.0, 100, 50, val_share=0.3,
                fast_decode=False, cache='memory', cache_mb=7),
