@@ -87,7 +87,7 @@ def test_a_trial_that_is_killed_waits_and_one_that_crashes_fails_at_last(log, nu
         reason = str(error)
     assert len((store.folder / 'count').read_text()) == MOST_DEATHS
     assert store.trials()[0]['status'] == ('pending' if paused else 'failed')
-    assert ('trial 1 ended 5 times' in reason and 'want of memory' in reason) == paused
+    assert ('trial 1 ended 5 times' in reason and 'lack of memory' in reason) == paused
 
 
 def test_processes_that_end_before_they_have_a_trial_are_not_hired_for_ever(store, pool):
