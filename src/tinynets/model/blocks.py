@@ -29,18 +29,30 @@ class Block(nn.Cell):
         steps = steps or tuple(Step((i,), layer.reads) for i, layer in enumerate(layers))
         self.runs = tuple(native_cells.build_step(step, layers, cells, kernels) if kernels else cells[step.layers[0]]
                           for step in steps)
-        self.reads = tuple(step.reads for step in steps)
-        self.pooled = tuple(step.pooled for step in steps)
-        self.counts = tuple(len(step.layers) for step in steps)
+        # where `construct` has each map: the first is None, for what a step may read but does not
+        places, count = {None: 0, 0: 1}, 2
+        reads = []
+        for step in steps:
+            reads.append(tuple(places[j] for j in step.reads))
+            for layer in step.layers[-2 if step.pooled else -1:]:  # maps inside a step are not seen
+                places[layer + 1], count = count, count + 1
+        self.reads, self.pooled = tuple(reads), tuple(step.pooled for step in steps)
 
     def construct(self, x):
-        maps = (x,)
+        maps = [None, x]
         for i in range(len(self.runs)):
-            inputs = ()
-            for j in self.reads[i]:
-                inputs += (None if j is None else maps[j],)
-            y = self.runs[i](*inputs)
-            maps += y if self.pooled[i] else (y,) * self.counts[i]
+            reads = self.reads[i]
+            if len(reads) == 1:
+                y = self.runs[i](maps[reads[0]])
+            elif len(reads) == 2:
+                y = self.runs[i](maps[reads[0]], maps[reads[1]])
+            else:
+                y = self.runs[i](maps[reads[0]], maps[reads[1]], maps[reads[2]])
+            if self.pooled[i]:
+                maps.append(y[0])
+                maps.append(y[1])
+            else:
+                maps.append(y)
         return maps[-1]
 
 
