@@ -51,6 +51,17 @@ def test_the_steps_of_a_ghost_block():
         ('add', ['project.concat', 'shortcut.project'], '')]
 
 
+def test_a_deferred_norm_is_finished_by_its_reader_wherever_that_is(monkeypatch):
+    def apart(block, add):
+        one = add.conv('one', 0, 16)
+        other = add.conv('other', 0, 16, act='none')
+        add.add(add.depthwise('two', one, 3), other)
+    monkeypatch.setitem(BLOCKS, 'apart', apart)
+    assert named(dataclasses.replace(MBCONV, kind='apart')) == [
+        ('one', ['input', None, None], 'd'), ('other', ['input', None, None], ''), ('two', ['one', None, None], 'i'),
+        ('add', ['two', 'other'], '')]
+
+
 def test_the_means_of_a_map_that_is_no_convolutions_are_a_step():
     steps = named(dataclasses.replace(GHOST, stride=1, out_size=8))
     assert steps[3:5] == [('se.mean', ['expand.concat'], ''), ('se.reduce se.expand', ['se.mean'], '')]
