@@ -16,7 +16,7 @@ class Product {
 
   struct Rows {
     const float *x;
-    size_t lines, count;  // lines of so many rows each
+    size_t lines, count;  // `lines` lines of `count` rows each
     ptrdiff_t line, row;  // from one to the next
     size_t runs, length;  // of a row's values: inputs = runs * length
     ptrdiff_t run;        // from one to the next

@@ -10,7 +10,16 @@ from PIL import Image
 
 from tinynets.config import DataConfig
 from tinynets.data import presets
-from tinynets.data.division import PLACES, Division, EarlierDivision, digest_of, divide, division_of, places_of, shares
+from tinynets.data.division import (
+    PLACE_LIMIT,
+    Division,
+    EarlierDivision,
+    digest_of,
+    divide,
+    division_of,
+    places_of,
+    shares,
+)
 
 
 def some_names(rng, classes):
@@ -104,7 +113,7 @@ def test_the_same_place_on_every_machine():
     assert [f'{place:012x}' for place in places_of(['cat/1.jpg', 'cat/ä.jpg'])] == ['f885d4c8bc69', '289977c2f062']
     decomposed = unicodedata.normalize('NFD', 'cat/ä.jpg')
     assert decomposed != 'cat/ä.jpg' and places_of([decomposed]) == places_of(['cat/ä.jpg'])
-    assert places_of([os.fsdecode(b'cat/\xff.jpg')])[0] < PLACES and digest_of([os.fsdecode(b'a/\xff')])
+    assert places_of([os.fsdecode(b'cat/\xff.jpg')])[0] < PLACE_LIMIT and digest_of([os.fsdecode(b'a/\xff')])
     assert digest_of(['a', 'b']) == digest_of(['b', 'a']) != digest_of(['ab'])
 
 
@@ -112,7 +121,8 @@ GOOD = divide(['a/1', 'a/2', 'b/1', 'b/2'], np.array([0, 0, 1, 1]), 2, 2, None).
 
 
 @pytest.mark.parametrize('change', [
-    {'rule': 'order'}, {'val': [1]}, {'val': [1, -1]}, {'val': [1, PLACES + 1]}, {'val': [1, 2.0]}, {'val': [1, True]},
+    {'rule': 'order'}, {'val': [1]}, {'val': [1, -1]}, {'val': [1, PLACE_LIMIT + 1]}, {'val': [1, 2.0]},
+    {'val': [1, True]},
     {'train': None}, {'train': 'ab'}, {'images': '4'}, {'images': None}, {'digest': 5}])
 def test_a_damaged_division_is_one_line(change):
     with pytest.raises(ValueError, match='x.ckpt: its division of the data set cannot be read'):

@@ -14,7 +14,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
-PLACES = 1 << 48  # JSON's numbers hold them exactly
+PLACE_LIMIT = 1 << 48  # JSON's numbers hold them exactly
 _RULE = 'names'
 
 
@@ -52,7 +52,7 @@ class Division:
         def places(key: str) -> Tuple[int, ...]:
             found = tree[key]
             if not (isinstance(found, list) and len(found) == classes
-                    and all(type(place) is int and 0 <= place <= PLACES for place in found)):
+                    and all(type(place) is int and 0 <= place <= PLACE_LIMIT for place in found)):
                 raise ValueError
             return tuple(found)
         try:
@@ -116,7 +116,7 @@ def divide(names: Sequence[str], labels: np.ndarray, classes: int, val: int, tra
     taken = rest if train is None else shares(train, rest, rest)
 
     def ends(numbers: Sequence[int]) -> Tuple[int, ...]:
-        return tuple(int(mine[number]) if number < len(mine) else PLACES for mine, number in zip(own, numbers))
+        return tuple(int(mine[number]) if number < len(mine) else PLACE_LIMIT for mine, number in zip(own, numbers))
     return Division(ends(held), ends([a + b for a, b in zip(held, taken)]), len(places), digest_of(names))
 
 
@@ -139,7 +139,7 @@ def shares(total: int, counts: Sequence[int], most: Sequence[int]) -> List[int]:
 
 
 def places_of(names: Sequence[str]) -> np.ndarray:
-    """The place of each name, the same on every machine: (N,) int64 below PLACES."""
+    """The place of each name, the same on every machine: (N,) int64 below PLACE_LIMIT."""
     return np.array([int.from_bytes(hashlib.blake2b(_bytes(name), digest_size=6).digest(), 'big') for name in names],
                     np.int64)
 

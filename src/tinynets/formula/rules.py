@@ -23,7 +23,8 @@ MULTIPLIERS = (0.01, 8.0)  # what is searched for depth and width alone, and for
 PHI = (-25.0, 10.0)
 LARGEST_C = 4.0  # the tiny formula is for small networks; four times the base is far outside what it was fitted to
 NUDGE_R, NUDGE_D = 0.02, 0.02  # how far the tiny formula's resolution (a share of it) and depth may go to come closer
-CLOSE, NEAR = 0.005, 0.01  # shares of the budget left: no change is needed, or none of the depth
+# shares of the budget that may be left before the resolution, and then the depth, is changed
+RESOLUTION_SLACK, DEPTH_SLACK = 0.005, 0.01
 
 
 class Impossible(ValueError):
@@ -220,21 +221,21 @@ RULES: Dict[str, Callable[..., Network]] = {
 def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optional[NetSpec]:
     """The widest network at a resolution and depth within the budget; None where even the narrowest costs more.
 
-    Where more than CLOSE of the budget would be left the resolution is changed too, by no more than it takes and at
-    most by NUDGE_R; where that leaves more than NEAR, the depth by at most NUDGE_D as well.
+    Where more than RESOLUTION_SLACK of the budget would be left the resolution is changed too, by no more than it
+    takes and at most by NUDGE_R; where that leaves more than DEPTH_SLACK, the depth by at most NUDGE_D as well.
     """
     reach = max(1, round(NUDGE_R * resolution))  # pixels
     pixels = [p for p in sorted(range(resolution - reach, resolution + reach + 1), key=lambda p: abs(p - resolution))
               if 1 <= p <= MAX_RESOLUTION]
     best, best_cost = None, 0.0
     for depth in (d, d - NUDGE_D, d + NUDGE_D):
-        if best_cost >= (1 - NEAR) * budget.amount or depth <= 0 or (depth != d and _same_depth(base, depth, d)):
+        if best_cost >= (1 - DEPTH_SLACK) * budget.amount or depth <= 0 or (depth != d and _same_depth(base, depth, d)):
             continue
         for p in pixels:
             found = _widest(lambda w: scale(base, resolution=p, d=_short(depth), w=w), budget)
             if found is not None and budget.cost.of(found) > best_cost:
                 best, best_cost = found, budget.cost.of(found)
-            if best_cost >= (1 - CLOSE) * budget.amount:
+            if best_cost >= (1 - RESOLUTION_SLACK) * budget.amount:
                 break
     return best
 

@@ -20,7 +20,7 @@ from tinynets.model.torch_file import BFLOAT16, TorchFileError
 from tinynets.model.weights import load_arrays, mismatches, torch_names
 from tinynets.parsing import read_json
 
-PLACES = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
+PARTS = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
 COUNTERS = '.num_batches_tracked'  # of PyTorch's batch norms; the networks here have none
 OPERATIONS = ('total_ops', 'total_params')  # what thop, a counter of operations, leaves in every module
 SHOWN = 10  # names of a kind in an error
@@ -176,7 +176,7 @@ def _read_checkpoint(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], st
     averaged = {name[len(AVERAGE) + 1:]: a for name, a in saved.arrays.items() if name.startswith(f'{AVERAGE}.')}
     if weights == 'ema' and not averaged:
         raise ValueError(f'{path}: has no weight average (train.ema_decay was 0); use --weights raw')
-    raw = {name: a for name, a in saved.arrays.items() if name.partition('.')[0] in PLACES and a.dtype.kind == 'f'}
+    raw = {name: a for name, a in saved.arrays.items() if name.partition('.')[0] in PARTS and a.dtype.kind == 'f'}
     return {**raw, **averaged} if weights != 'raw' else raw, str(saved.meta.get('network', {}).get('name', ''))
 
 

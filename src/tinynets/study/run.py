@@ -28,7 +28,7 @@ ASSUMED_MACS = 12e9  # multiply-adds per second and processor in training, befor
 START_SECONDS = 12.0  # of a trial: imports, data, compilation
 BACKWARD = 2  # a backward pass costs about two forward ones
 EVERY = 15.0  # seconds between lines of progress
-IDLE, PATIENCE = 2, 5.0  # after so many processes that found nothing to take, others having it all, wait so long
+IDLE, PATIENCE = 2, 5.0  # after IDLE processes that found no trial to take, wait PATIENCE seconds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tinynets.config import DataConfig
 
 Progress = Callable[[int, int], None]  # (done, total)
 Predict = Callable[[np.ndarray], np.ndarray]  # images (B, C, R, R) float32 -> outputs (B, ...)
+SETTLED = 100  # updates; a good run from random weights is at chance for up to 40, many epochs of a few images
 Sample = Tuple[np.ndarray, Any]  # an image as a tensor (C, R, R), and its target
 
 

@@ -145,7 +145,8 @@ def _check_batch(config: Config, network: Network, stream: TrainStream) -> None:
     side, parts = network.plan.classifier.in_size, config.train.accumulate
     if stream.batch_size % parts:
         raise ValueError(f'train.accumulate={parts}: the {len(stream.dataset)} training images are one batch, '
-                         'which does not divide into so many; take a smaller data.batch_size or train.accumulate')
+                         f'which does not divide into {parts} parts; take a smaller data.batch_size or '
+                         'train.accumulate')
     if stream.batch_size // parts * side * side < 2:
         raise ValueError(f'data.batch_size={config.data.batch_size} with {len(stream.dataset)} training '
                          f'images at {network.plan.resolution} px leaves batch norm one value per channel; it '

@@ -1,7 +1,7 @@
-"""When a run is no longer worth going on with."""
+"""When a run is no longer worth continuing."""
 from __future__ import annotations
 
-SETTLED = 100  # updates; a good run from random weights may not improve before
+from tinynets.tasks.task import SETTLED
 
 
 def patience_over(best: dict, epoch: int, patience: int, steps: int = SETTLED) -> bool:

@@ -97,7 +97,7 @@ class State:
         """Raise ValueError where the workers, on several machines perhaps, have not all been given the same."""
         task = self.parts.task
         labels = [task.train_set.labels, task.val_set.labels]
-        workers.check_same('training and validation images, and a check sum of their classes', *map(len, labels),
+        workers.check_same('training and validation images, and a check sum of their targets', *map(len, labels),
                            zlib.crc32(np.concatenate(labels).tobytes()))
         identity = json.dumps([self.identity(self.meta()), task.images], sort_keys=True)
         workers.check_same('a check sum of the configuration', zlib.crc32(identity.encode()))

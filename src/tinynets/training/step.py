@@ -18,7 +18,7 @@ class TrainStep(nn.Cell):
     over all workers, of the loss too; None is one worker.
 
     With a `scaler` the gradients are taken of the scaled loss. Where one is not finite, weights, optimizer and average
-    stay as they are, the optimizer's step among them: the schedule then ends so many steps short. Batch norm's
+    stay as they are, the optimizer's step among them: the schedule then ends short by as many steps. Batch norm's
     statistics are the forward pass's and move on.
     """
 

@@ -11,7 +11,6 @@ from tinynets.arch.spec import NetPlan
 from tinynets.config import Config, DataConfig, from_dict
 from tinynets.data import presets
 from tinynets.data.division import Division, EarlierDivision, division_of
-from tinynets.files import check_text_path
 from tinynets.model import checkpoint
 from tinynets.model.checkpoint import Checkpoint
 from tinynets.tasks.classification.dataset import model_dataset
@@ -140,7 +139,6 @@ def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str
     if earlier is not None:
         return division_of(earlier.meta, earlier.path), earlier.meta['class_names']
     for path in (config.model.pretrained, config.train.teacher):
-        check_text_path(path or '')
         if path and path.lower().endswith('.ckpt') and os.path.isfile(path):
             saved = checkpoint.load(path)
             check_meta(saved)

@@ -5,10 +5,11 @@ from typing import Sequence
 
 import numpy as np
 
+from tinynets.tasks.task import SETTLED
+
 UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth advice on the remedy
-LUCK = 0.02  # of top-1, as a share
+CHANCE_MARGIN = 0.02  # of top-1, as a share
 ROUNDING = 1e-9  # percent: of floating-point numbers that mean the same share
-SETTLED = 100  # updates; a good run from random weights is at chance for up to 40, many epochs of a few images
 
 
 class AtChance(ValueError):
@@ -36,7 +37,7 @@ def chance_level(labels: np.ndarray) -> float:
     Luck is two standard deviations, but at most two points, or a network could hardly be better on a few images.
     """
     share = np.bincount(labels).max() / len(labels)
-    return float(100 * (share + min(LUCK, 2 * np.sqrt(share * (1 - share) / len(labels)))))
+    return float(100 * (share + min(CHANCE_MARGIN, 2 * np.sqrt(share * (1 - share) / len(labels)))))
 
 
 def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int, steps: int = SETTLED) -> None:
