@@ -40,8 +40,9 @@ def page() -> str:
 def row(key) -> str:
     kind = key.type.removeprefix('Optional[').removesuffix(']') if key.type.startswith('Optional') else key.type
     kind = TYPES[kind] + (' or null' if kind != key.type else '')
-    cells = (f'`{key.name}`', kind, f'`{written(key.default)}`', key.rule.allowed if key.rule else '', key.help,
-             RESUMABLE.get(key.resumable, key.resumable))
+    formerly = f' Formerly `{key.formerly}`, which is still accepted.' if key.formerly else ''
+    cells = (f'`{key.name}`', kind, f'`{written(key.default)}`', key.rule.allowed if key.rule else '',
+             key.help + formerly, RESUMABLE.get(key.resumable, key.resumable))
     return f'| {" | ".join(cell.replace("|", chr(92) + "|") for cell in cells)} |'.replace('|  |', '| |')
 
 

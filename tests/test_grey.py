@@ -54,28 +54,28 @@ def test_training_sees_the_luminance_of_the_crop(native, monkeypatch):
 
 
 def test_augmentation_is_of_the_colours_and_its_corners_are_the_mean():
-    data = DataConfig(mean=(0.25,), deviation=(0.5,), flip=0.0)
-    transform = presets.train_transform(data, 16, AugmentConfig(layers=3, probability=1.0, erase=1.0), 1)
+    data = DataConfig(mean=(0.25,), std=(0.5,), flip=0.0)
+    transform = presets.train_transform(data, 16, AugmentConfig(num_ops=3, probability=1.0, erase=1.0), 1)
     assert transform.augment.fill == (64, 64, 64) and transform.shape == (1, 16, 16)
     tensors = [transform(photograph(40, 30), np.random.default_rng(seed)) for seed in range(20)]
     assert all(tensor.shape == (1, 16, 16) and np.isfinite(tensor).all() for tensor in tensors)
 
 
 def test_three_numbers_become_their_luminance_and_one_of_colour_is_refused():
-    mean, deviation = presets.per_channel(DataConfig(), 1)
+    mean, std = presets.per_channel(DataConfig(), 1)
     assert mean == pytest.approx((0.299 * 0.485 + 0.587 * 0.456 + 0.114 * 0.406,), abs=1e-6)
-    assert deviation == pytest.approx((0.299 * 0.229 + 0.587 * 0.224 + 0.114 * 0.225,), abs=1e-6)
-    assert presets.per_channel(DataConfig(mean=(0.5,), deviation=(0.25,)), 1) == ((0.5,), (0.25,))
+    assert std == pytest.approx((0.299 * 0.229 + 0.587 * 0.224 + 0.114 * 0.225,), abs=1e-6)
+    assert presets.per_channel(DataConfig(mean=(0.5,), std=(0.25,)), 1) == ((0.5,), (0.25,))
     assert presets.preprocessing(DataConfig(), 32, 1)['channels'] == 'L'
-    with pytest.raises(ValueError, match='data.deviation=.0.25.: is of grey images; model.in_channels=3 needs 3'):
-        presets.per_channel(DataConfig(deviation=(0.25,)), 3)
+    with pytest.raises(ValueError, match='data.std=.0.25.: is of grey images; model.in_channels=3 needs 3'):
+        presets.per_channel(DataConfig(std=(0.25,)), 3)
 
 
 @pytest.mark.parametrize('override, reason', [
     ('model.in_channels=2', 'must be 3, or 1 for grey'), ('model.in_channels=4', 'must be 3, or 1 for grey'),
     ('model.in_channels=0', 'must be 3, or 1'), ('model.in_channels=true', 'whole number'),
     ('data.mean=[123.7, 116.3, 103.5]', '-10 to 10: pixel values are from 0 to 1'),
-    ('data.deviation=[58.4, 57.1, 57.4]', '0.001 to 10'), ('data.deviation=[1.0e-300, 1, 1]', '0.001 to 10'),
+    ('data.std=[58.4, 57.1, 57.4]', '0.001 to 10'), ('data.std=[1.0e-300, 1, 1]', '0.001 to 10'),
     ('data.mean=[1.0e+308, 0, 0]', '-10 to 10'), ('data.mean=[0.5, 0.5]', 'a list of 3 numbers'),
     ('data.mean=[]', 'a list of 3 numbers')])
 def test_other_channels_and_numbers_are_refused_at_the_start(override, reason):
@@ -142,7 +142,7 @@ def test_a_grey_network_goes_to_timms_names_and_back(run, tmp_path):
     ({'input_size': [2, 16, 16]}, 'input_size 2 x 16 x 16'), ({'input_size': [3, 16, 17]}, 'input_size 3 x 16 x 17'),
     ({'input_size': [3, 5000, 5000]}, 'input_size 3 x 5000'), ({'input_size': [3, 16.0, 16.0]}, 'input_size 3 x 16.0'),
     ({'input_size': [3, True, True]}, 'input_size 3 x True'), ({'mean': [1e308] * 3}, 'data.mean'),
-    ({'std': [0.0]}, 'data.deviation'), ({'std': [0.2, 0.2]}, 'data.deviation'), ({'mean': None}, 'data.mean'),
+    ({'std': [0.0]}, 'data.std'), ({'std': [0.2, 0.2]}, 'data.std'), ({'mean': None}, 'data.mean'),
     ({'crop_pct': 0}, 'crop_ratio'), ({'crop_pct': 1.5}, 'crop_ratio'), ({'interpolation': None}, 'interpolation'),
     ({'interpolation': 7}, 'interpolation'), ({'interpolation': ['bicubic']}, 'interpolation')])
 def test_a_config_json_of_nonsense_is_refused(change, reason, run, tmp_path):

@@ -17,8 +17,9 @@ import yaml
 
 from tinynets import settings
 from tinynets.files import user_path
+from tinynets.output import warn_once
 from tinynets.parsing import parse_yaml, read_yaml
-from tinynets.settings import Rule, above, at_least, increasing, one_of, rules, setting, within
+from tinynets.settings import Rule, above, at_least, increasing, one_of, renamed, rules, setting, within
 from tinynets.shipped import RECIPES, recipe
 from tinynets.text import shorten, shown
 
@@ -53,7 +54,7 @@ class ModelConfig:
 class DataConfig:
     """The images, and how they become tensors.
 
-    Of grey images (model.in_channels 1) `mean` and `deviation` are one number each; of three, their luminance is taken.
+    Of grey images (model.in_channels 1) `mean` and `std` are one number each; of three, their luminance is taken.
     """
     name: str = setting(
         'digits', 'Data set: digits, fashion_mnist, image_folder or mindrecord.')
@@ -69,10 +70,10 @@ class DataConfig:
     mean: Channels = setting(
         (0.485, 0.456, 0.406), "Mean of each channel, subtracted from pixels of 0 to 1; the default is ImageNet's.",
         Rule(lambda v: all(-10 <= m <= 10 for m in v), 'numbers of -10 to 10: pixel values are from 0 to 1'))
-    deviation: Channels = setting(
+    std: Channels = setting(
         (0.229, 0.224, 0.225), 'Standard deviation of each channel, which the difference from the mean is divided by.',
         Rule(lambda v: all(1e-3 <= s <= 10 for s in v),
-             'positive numbers of 0.001 to 10: pixel values are from 0 to 1'))
+             'positive numbers of 0.001 to 10: pixel values are from 0 to 1'), formerly='deviation')
     crop_area: Tuple[float, float] = setting(
         (0.08, 1.0), "Smallest and largest share of an image's area that the random crop of training takes.",
         Rule(increasing(at_most=1), 'two increasing numbers above 0, at most 1'))
@@ -102,11 +103,12 @@ class DataConfig:
 @dataclass(frozen=True)
 class AugmentConfig:
     """What else changes training images: RandAugment, random erasing, mixup and cutmix; all off by default."""
-    layers: int = setting(
-        0, 'RandAugment: operations per image.', within(0, 15, also=' (0: no RandAugment)'))
+    num_ops: int = setting(
+        0, 'RandAugment: operations per image.', within(0, 15, also=' (0: no RandAugment)'), formerly='layers')
     magnitude: float = setting(9.0, 'RandAugment: mean magnitude of an operation.', within(0, 10))
-    magnitude_deviation: float = setting(
-        0.5, 'RandAugment: standard deviation of the magnitude, which is clipped to 0 to 10.', at_least(0))
+    magnitude_std: float = setting(
+        0.5, 'RandAugment: standard deviation of the magnitude, which is clipped to 0 to 10.', at_least(0),
+        formerly='magnitude_deviation')
     probability: float = setting(0.5, 'RandAugment: probability that a chosen operation is applied.', within(0, 1))
     erase: float = setting(
         0.0, 'Random erasing: probability per image.', within(0, 1, also=' (0: no erasing)'))
@@ -234,23 +236,27 @@ class Config:
 
 PATHS = (('model', 'pretrained'), ('data', 'dir'), ('train', 'teacher'), ('study', 'formula'))  # keys that hold one
 
+
 def changeable(kind: type = Config) -> typing.Set[str]:
     """Return the names (`section.key`) of the keys that a resumed run may change."""
     return settings.changeable(kind)
 
 
-def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind: type = Config) -> Config:
+def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind: type = Config,
+                saved: bool = False) -> Config:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
 
     `kind` is Config or a subclass with more sections. A file may say `base: other.yaml`, a path from its
     own folder: its keys then replace those of the other file. Other paths are taken from the current folder, and come
-    back absolute.
+    back absolute. A key may have its name of an earlier release; a warning says so once, unless the file was `saved` by
+    a run.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
-    unknown section or key, a wrong type, a value out of range or files that are each other's base.
+    unknown section or key, a key under both its names, a wrong type, a value out of range or files that are each
+    other's base.
     """
     source = 'configuration' if path is None else str(path)
-    config = _build(kind, {} if path is None else _read(recipe(path), kind), source, '')
+    config = _build(kind, {} if path is None else _read(recipe(path), kind, saved), source, '')
     replaced = set()
     for item in overrides:
         key, equals, text = item.partition('=')
@@ -260,8 +266,11 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
             value = parse_yaml(text)
         except ValueError as error:
             raise ValueError(f'--set {shorten(item)}: the value is {error}') from None
-        config = _override(config, key.strip(), value)
-        replaced.add(key.strip())
+        name = renamed(kind).get(key.strip(), key.strip())
+        if name != key.strip():
+            _warn(key.strip(), name)
+        config = _override(config, name, value)
+        replaced.add(name)
     _check_ranges(config, source, replaced)
     return _placed(config)
 
@@ -288,7 +297,7 @@ def to_dict(config: Any) -> dict:
 
 def from_dict(tree: dict, source: str, kind: type = Config) -> Config:
     """The configuration of a dictionary, checked as `load_config` checks; `source` names it in errors."""
-    config = _build(kind, tree, source, '')
+    config = _build(kind, _present_names(tree, source, kind), source, '')
     _check_ranges(config, source)
     return config
 
@@ -298,7 +307,29 @@ def to_yaml(config: Config) -> str:
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None)
 
 
-def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) -> dict:
+def _present_names(tree: Any, source: str, kind: type = Config, warn: bool = False) -> Any:
+    """Return the sections of a file with every key under its present name, not of an earlier release.
+
+    Raises ValueError, naming `source`, for a key that is given under both. `warn`: say once that a name is old.
+    """
+    for old, new in renamed(kind).items():
+        section, name, present = *old.split('.'), new.partition('.')[2]
+        keys = tree.get(section) if isinstance(tree, dict) else None
+        if not isinstance(keys, dict) or name not in keys:
+            continue
+        if present in keys:
+            raise ValueError(f'{source}: {old} is the earlier name of {new}; give only {new}')
+        if warn:
+            _warn(old, new)
+        tree = {**tree, section: {present if key == name else key: value for key, value in keys.items()}}
+    return tree
+
+
+def _warn(old: str, new: str) -> None:
+    warn_once(f'`{old}` is now `{new}`; the earlier name still works')
+
+
+def _read(path: pathlib.Path, kind: type, saved: bool, above: Tuple[pathlib.Path, ...] = ()) -> dict:
     """The sections of a YAML file over those of its base, each file checked under its own name."""
     if not path.is_file():
         asked = f' (the base of {above[-1]})' if above else ''
@@ -309,14 +340,14 @@ def _read(path: pathlib.Path, kind: type, above: Tuple[pathlib.Path, ...] = ()) 
         raise ValueError(f'{above[-1]}: base {path.name} has this file among its own bases')
     tree = read_yaml(path)
     base = tree.pop('base', None) if isinstance(tree, dict) else None
-    tree = {} if tree is None else tree
+    tree = _present_names({} if tree is None else tree, str(path), kind, warn=not saved)
     _build(kind, tree, str(path), '')
     tree = {section: keys or {} for section, keys in tree.items()}
     if base is None:
         return tree
     if not isinstance(base, str):
         raise ValueError(f'{path}: base={shown(base)} must be the path of another YAML file')
-    below = _read(path.parent / user_path(base), kind, (*above, path))
+    below = _read(path.parent / user_path(base), kind, saved, (*above, path))
     return {section: {**below.get(section, {}), **tree.get(section, {})} for section in {**below, **tree}}
 
 

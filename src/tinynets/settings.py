@@ -22,35 +22,44 @@ class Rule:
 
 @dataclass(frozen=True)
 class Setting:
-    """A configuration key as the checks and the reference page see it; `name` is `section.key`."""
+    """A configuration key as the checks and the reference page see it; `name` and `formerly` are `section.key`."""
     name: str
     type: str
     default: Any
     help: str
     rule: Optional[Rule]
     resumable: typing.Union[bool, str]
+    formerly: Optional[str]
 
 
-def setting(default: Any, help: str, rule: Optional[Rule] = None, resumable: typing.Union[bool, str] = False) -> Any:
+def setting(default: Any, help: str, rule: Optional[Rule] = None, resumable: typing.Union[bool, str] = False,
+            formerly: Optional[str] = None) -> Any:
     """Return the dataclass field of a configuration key.
 
     `help` is one sentence with the unit, `rule` the range, and `resumable` says whether a resumed run may change the
-    key: True, False or GROWS.
+    key: True, False or GROWS. `formerly` is the key's name in earlier releases, which stays valid.
     """
-    return dataclasses.field(default=default, metadata={'help': help, 'rule': rule, 'resumable': resumable})
+    return dataclasses.field(default=default, metadata={
+        'help': help, 'rule': rule, 'resumable': resumable, 'formerly': formerly})
 
 
 def settings(kind: type) -> Iterator[Setting]:
     """Yield the keys of a configuration whose fields are sections, in their order."""
     for section, section_type in typing.get_type_hints(kind).items():
         for field in dataclasses.fields(section_type):
-            yield Setting(f'{section}.{field.name}', str(field.type), field.default, field.metadata['help'],
-                          field.metadata['rule'], field.metadata['resumable'])
+            data, formerly = field.metadata, field.metadata['formerly']
+            yield Setting(f'{section}.{field.name}', str(field.type), field.default, data['help'], data['rule'],
+                          data['resumable'], formerly and f'{section}.{formerly}')
 
 
 def rules(kind: type) -> Dict[str, Rule]:
     """Return the rule of every key that has one."""
     return {key.name: key.rule for key in settings(kind) if key.rule}
+
+
+def renamed(kind: type) -> Dict[str, str]:
+    """Return the present name of every name of earlier releases, both as `section.key`."""
+    return {key.formerly: key.name for key in settings(kind) if key.formerly}
 
 
 def changeable(kind: type) -> Set[str]:

@@ -80,7 +80,7 @@ def test_draws_depend_on_the_generator_alone_and_every_operation_comes():
     assert 3 <= same <= 20  # a quarter has neither operation
 
 
-def test_probability_layers_and_strength_are_as_drawn(monkeypatch):
+def test_probability_number_and_strength_are_as_drawn(monkeypatch):
     seen = []
     for name in OPERATIONS:
         monkeypatch.setitem(OPERATIONS, name, lambda image, s, fill, name=name: seen.append((name, s)) or image)
@@ -133,7 +133,7 @@ def test_erasing_fills_with_noise_a_value_and_as_often_as_asked():
 def test_the_preset_changes_after_the_flip_and_erases_after_the_normalisation():
     data = DataConfig(crop_area=(1.0, 1.0), crop_aspect=(1.0, 1.0), flip=0.0)
     off, on = (presets.train_transform(data, 24, a) for a in (AugmentConfig(), AugmentConfig(
-        layers=1, magnitude=7, magnitude_deviation=0, probability=1, erase=1.0, erase_with='mean')))
+        num_ops=1, magnitude=7, magnitude_std=0, probability=1, erase=1.0, erase_with='mean')))
     assert off.augment is None and off.erase is None and on.augment.fill == (124, 116, 104)
     square = IMAGE.resize((24, 24))
     got = on(square, np.random.default_rng(3))

@@ -13,7 +13,7 @@ from tinynets.data import presets
 from tinynets.data.transforms import EvalTransform, TrainTransform, normalise
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-PLAIN = dict(mean=(0, 0, 0), deviation=(1, 1, 1))
+PLAIN = dict(mean=(0, 0, 0), std=(1, 1, 1))
 
 
 @pytest.fixture(scope='module')
@@ -64,7 +64,7 @@ def test_normalisation_equals_float64():
 
 
 def test_presets_carry_the_configuration_through_json():
-    data = DataConfig(crop_ratio=0.9, mean=(0.1, 0.2, 0.3), deviation=(0.4, 0.5, 0.6), crop_area=(0.3, 0.4),
+    data = DataConfig(crop_ratio=0.9, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), crop_area=(0.3, 0.4),
                       crop_aspect=(0.9, 1.0), flip=0.25)
     image = Image.fromarray(picture(61, 47))
     transform = presets.eval_transform(json.loads(json.dumps(presets.preprocessing(data, 40))))

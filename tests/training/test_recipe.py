@@ -243,8 +243,9 @@ def test_a_teacher_must_know_the_classes_and_the_pixels(trained):
                            ([*names[:3], 'x', *names[4:]], "class 3 is '3' there and 'x' here")):
         with pytest.raises(ValueError, match=words):
             load_teacher(path, student(classes), pixels)
-    for key, other in (('mean', [0.0, 0.0, 0.0]), ('deviation', [*pixels['deviation'][:2], 0.9]), ('channels', 'L')):
-        with pytest.raises(ValueError, match=f'was trained with data.{key}=') as caught:
+    for key, name, other in (('mean', 'data.mean', [0.0, 0.0, 0.0]), ('channels', 'channels', 'L'),
+                             ('deviation', 'data.std', [*pixels['deviation'][:2], 0.9])):
+        with pytest.raises(ValueError, match=f'was trained with {name}=') as caught:
             load_teacher(path, student(names), {**pixels, key: other})
         assert f', this run has {other}; they must be the same' in str(caught.value)
     with pytest.raises(FileNotFoundError, match='none.ckpt'):
@@ -254,7 +255,7 @@ def test_a_teacher_must_know_the_classes_and_the_pixels(trained):
 EVERYTHING = (
     'train.epochs=3', 'data.batch_size=128', 'train.accumulate=2', 'optim.scale_batch=256', 'optim.clip_norm=1',
     'optim.learning_rate=0.01', 'optim.name=rmsprop', 'model.dropout=0.3', 'model.drop_path=0.3', 'data.flip=0.5',
-    'train.eval_every=3', 'augment.layers=2', 'augment.erase=0.5', 'augment.mixup=0.4', 'augment.cutmix=1.0',
+    'train.eval_every=3', 'augment.num_ops=2', 'augment.erase=0.5', 'augment.mixup=0.4', 'augment.cutmix=1.0',
     'train.loss_scale=1e38', 'train.loss_scale_window=3', 'train.save_minutes=1e-9')
 
 

@@ -22,7 +22,7 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.config import load_config
     config = load_config(args.config, args.overrides)
     resume = os.path.isfile(f'{args.run}/config.yaml')
-    if resume and load_config(f'{args.run}/config.yaml') != config:
+    if resume and load_config(f'{args.run}/config.yaml', saved=True) != config:
         raise ValueError(f'{args.run}: holds a run of another configuration; move it away, or choose another '
                          '--run folder')
     device = configure(config.runtime.device, config.runtime.mode, config.runtime.threads,

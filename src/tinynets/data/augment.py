@@ -52,24 +52,24 @@ OPERATIONS: Dict[str, Callable[[Image.Image, float, Fill], Image.Image]] = {
 
 @dataclass(frozen=True)
 class RandAugment:
-    """RGB image -> RGB image of the same size: `layers` operations of OPERATIONS, drawn with replacement.
+    """RGB image -> RGB image of the same size: `num_ops` operations of OPERATIONS, drawn with replacement.
 
     RandAugment (Cubuk et al., CVPR Workshops 2020) with timm's additions (`rand-m9-mstd0.5-inc1`): an operation runs
-    with `probability`, at a magnitude that is normal around `magnitude` with `deviation`, clipped to [0, 10]. Bicubic
+    with `probability`, at a magnitude that is normal around `magnitude` with `std`, clipped to [0, 10]. Bicubic
     always, where timm draws the interpolation. `fill` is the colour of the corners.
     """
-    layers: int
+    num_ops: int
     magnitude: float = 9.0
-    deviation: float = 0.5
+    std: float = 0.5
     probability: float = 0.5
     fill: Fill = (128, 128, 128)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         names = list(OPERATIONS)
-        for index in rng.integers(len(names), size=self.layers):
+        for index in rng.integers(len(names), size=self.num_ops):
             if rng.random() >= self.probability:
                 continue
-            strength = min(MOST, max(0.0, rng.normal(self.magnitude, self.deviation))) / MOST
+            strength = min(MOST, max(0.0, rng.normal(self.magnitude, self.std))) / MOST
             sign = 1 if rng.random() < 0.5 else -1
             image = OPERATIONS[names[index]](image, sign * strength, self.fill)
         return image

@@ -151,12 +151,12 @@ def kept(data: DataConfig, dataset):
 def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig(),
                     in_channels: int = 3) -> TrainTransform:
     """The training preset at a resolution in pixels, with the changes that `augment` turns on."""
-    mean, deviation = per_channel(data, in_channels)
+    mean, std = per_channel(data, in_channels)
     fill = tuple(min(255, max(0, round(255 * m))) for m in mean) * (3 // in_channels)
-    changes = RandAugment(augment.layers, augment.magnitude, augment.magnitude_deviation, augment.probability, fill)
+    changes = RandAugment(augment.num_ops, augment.magnitude, augment.magnitude_std, augment.probability, fill)
     erase = RandomErasing(augment.erase, augment.erase_area, augment.erase_aspect, augment.erase_with == 'noise')
-    return TrainTransform(resolution, mean, deviation, data.crop_area, data.crop_aspect, data.flip,
-                          changes if augment.layers else None, erase if augment.erase else None)
+    return TrainTransform(resolution, mean, std, data.crop_area, data.crop_aspect, data.flip,
+                          changes if augment.num_ops else None, erase if augment.erase else None)
 
 
 def mixing(augment: AugmentConfig, num_classes: int, seed: int) -> Optional[Mixing]:
@@ -172,7 +172,7 @@ def per_channel(data: DataConfig, in_channels: int) -> Tuple[Channels, Channels]
     For grey images the three of RGB become one by the weights of luminance. Raises ValueError for one of RGB images.
     """
     values = []
-    for key in ('mean', 'deviation'):
+    for key in ('mean', 'std'):
         numbers = getattr(data, key)
         if in_channels == 3 and len(numbers) == 1:
             raise ValueError(f'data.{key}={list(numbers)}: is of grey images; model.in_channels=3 needs 3 numbers')
@@ -184,9 +184,9 @@ def per_channel(data: DataConfig, in_channels: int) -> Tuple[Channels, Channels]
 
 def preprocessing(data: DataConfig, resolution: int, in_channels: int = 3) -> dict:
     """The evaluation preset as it travels in checkpoints and manifests."""
-    mean, deviation = per_channel(data, in_channels)
+    mean, std = per_channel(data, in_channels)
     return {'resolution': resolution, 'crop_ratio': data.crop_ratio, 'interpolation': 'bicubic_antialiased',
-            'mean': list(mean), 'deviation': list(deviation), 'channels': CHANNELS[in_channels], 'layout': 'NCHW'}
+            'mean': list(mean), 'deviation': list(std), 'channels': CHANNELS[in_channels], 'layout': 'NCHW'}
 
 
 def eval_transform(preprocessing: dict) -> EvalTransform:

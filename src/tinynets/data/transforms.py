@@ -22,7 +22,7 @@ class EvalTransform:
     """RGB image -> (3, resolution, resolution) float32, deterministic.
 
     The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
-    out, and (value / 255 - mean) / deviation: the preprocessing of the published accuracies. Of an image more than
+    out, and (value / 255 - mean) / std: the preprocessing of the published accuracies. Of an image more than
     eight times as long as wide only what the cut needs is computed, to the same bits: resized whole it may not fit in
     memory. With one mean the image is grey: luminance as Pillow's convert('L') computes it, before the image is
     resized.
@@ -30,7 +30,7 @@ class EvalTransform:
     resolution: int
     crop_ratio: float
     mean: Sequence[float]
-    deviation: Sequence[float]
+    std: Sequence[float]
 
     def pixels(self, image: Image.Image) -> Image.Image:
         """The resized and cut image before normalisation, always RGB."""
@@ -47,7 +47,7 @@ class EvalTransform:
         return image.crop((left, top, left + self.resolution, top + self.resolution))
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        return normalise(self.pixels(image), self.mean, self.deviation)
+        return normalise(self.pixels(image), self.mean, self.std)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TrainTransform:
     """
     resolution: int
     mean: Sequence[float]
-    deviation: Sequence[float]
+    std: Sequence[float]
     area: Tuple[float, float] = (0.08, 1.0)
     aspect: Tuple[float, float] = (0.75, 4 / 3)
     flip: float = 0.5
@@ -95,7 +95,7 @@ class TrainTransform:
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             if self.augment is not None:
                 image = self.augment(image, rng)
-            out[:] = normalise(image, self.mean, self.deviation)
+            out[:] = normalise(image, self.mean, self.std)
         if self.erase is not None:
             self.erase(out, rng)
 
@@ -109,7 +109,7 @@ class TrainTransform:
             done = isinstance(image, np.ndarray) and native.crop_pixels(image, box, mirrored, self._factors, rgb)
         if done and grey:
             bytes_ = rgb.astype(np.uint8).transpose(1, 2, 0)
-            out[:] = normalise(Image.fromarray(np.ascontiguousarray(bytes_)), self.mean, self.deviation)
+            out[:] = normalise(Image.fromarray(np.ascontiguousarray(bytes_)), self.mean, self.std)
         return done
 
     def _cropped(self, image, box: Tuple[int, int, int, int]) -> Image.Image:
@@ -125,7 +125,7 @@ class TrainTransform:
     def _factors(self) -> np.ndarray:
         if len(self.mean) == 1:  # the bytes themselves, to become grey
             return np.array([[1, 1, 1], [0, 0, 0]], np.float32)
-        return np.stack(factors(self.mean, self.deviation))
+        return np.stack(factors(self.mean, self.std))
 
     def crop_box(self, size: Tuple[int, int], rng: np.random.Generator) -> Tuple[int, int, int, int]:
         """Draw (left, top, width, height) in pixels of an image of `size` (width, height)."""
@@ -186,15 +186,15 @@ def _weighted(pixels: np.ndarray, taps: Sequence[Tuple[int, np.ndarray]]) -> np.
     return (np.stack(sums) + half >> _PRECISION).clip(0, 255).astype(np.uint8)
 
 
-def factors(mean: Sequence[float], deviation: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
+def factors(mean: Sequence[float], std: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
     """What a channel's values are multiplied by, and what is then subtracted, to be normalised: float32 each."""
-    deviation = np.asarray(deviation, np.float32)
-    return 1 / (255 * deviation), np.asarray(mean, np.float32) / deviation
+    std = np.asarray(std, np.float32)
+    return 1 / (255 * std), np.asarray(mean, np.float32) / std
 
 
-def normalise(image: Image.Image, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
-    """(value / 255 - mean) / deviation of an RGB image, channels first, float32; with one mean of its luminance."""
-    scale, shift = factors(mean, deviation)
+def normalise(image: Image.Image, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
+    """(value / 255 - mean) / std of an RGB image, channels first, float32; with one mean of its luminance."""
+    scale, shift = factors(mean, std)
     values = np.asarray(image.convert('L'), np.float32)[..., None] if len(scale) == 1 else np.asarray(image, np.float32)
     pixels = values * scale - shift
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

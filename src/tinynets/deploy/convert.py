@@ -35,7 +35,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
 
     `model` is the network's name (by default what config.json beside the file says). Preprocessing is config.json's
     too, but for a resolution that the name says, else the published one: bicubic, crop ratio 0.875, ImageNet's mean and
-    deviation. Classes are named by `classes`, else by config.json, else by their indices, and then `eval.py` takes the
+    std. Classes are named by `classes`, else by config.json, else by their indices, and then `eval.py` takes the
     names of the data set's folders. Raises ValueError with the names of all arrays that don't fit, FileNotFoundError;
     nothing is written then.
     """
@@ -163,8 +163,8 @@ def _preprocessing(description: dict, source: str, in_channels: int
         channels, height, width = asked.get('input_size', (3, None, None))
         data = from_dict({'data': {
             'name': 'image_folder', 'crop_ratio': asked.get('crop_pct', data.crop_ratio),
-            'mean': asked.get('mean', data.mean), 'deviation': asked.get('std', data.deviation)}}, 'config.json').data
-        mean, deviation = presets.per_channel(data, in_channels)
+            'mean': asked.get('mean', data.mean), 'std': asked.get('std', data.std)}}, 'config.json').data
+        mean, std = presets.per_channel(data, in_channels)
         other = asked.get('interpolation', TIMM)
         if other not in (TIMM, *OTHERS):
             raise ValueError(f'interpolation is {shown(other)}; it must be {TIMM}, by which images are resized here, '
@@ -180,5 +180,5 @@ def _preprocessing(description: dict, source: str, in_channels: int
         f'config.json asks for {other} interpolation; images are resized by {TIMM} here, so scores are not those of '
         f'{other}']
     if in_channels == 1 and len(data.mean) == 3:
-        notes.append(f'images become grey: of three, mean {mean[0]:g} and std {deviation[0]:g} are taken')
-    return replace(data, mean=mean, deviation=deviation), height, notes
+        notes.append(f'images become grey: of three, mean {mean[0]:g} and std {std[0]:g} are taken')
+    return replace(data, mean=mean, std=std), height, notes

@@ -35,8 +35,8 @@ def initialise(network: nn.Cell, seed: int = 0) -> None:
         if fan_in or isinstance(cell, nn.Dense):
             _fill(cell.weight, rng.uniform(-bound, bound, cell.weight.shape))
         else:
-            deviation = math.sqrt(2 * cell.group / (inputs[1] * inputs[2] * out))
-            _fill(cell.weight, rng.normal(0, deviation, cell.weight.shape))
+            std = math.sqrt(2 * cell.group / (inputs[1] * inputs[2] * out))
+            _fill(cell.weight, rng.normal(0, std, cell.weight.shape))
         if cell.has_bias:
             _fill(cell.bias, rng.uniform(-bound, bound, cell.bias.shape) if fan_in else np.zeros(cell.bias.shape))
 

@@ -13,7 +13,7 @@ from tinynets.config import PATHS, Config, ModelConfig, changeable, load_config
 from tinynets.formula import RULES, Budget, Formula, design
 from tinynets.formula.budget import base_network, parse_amount
 from tinynets.formula.sampling import Space, draw
-from tinynets.settings import GROWS, Rule, above, at_least, increasing, setting, settings, within
+from tinynets.settings import GROWS, Rule, above, at_least, increasing, renamed, setting, settings, within
 
 _RANGE = Rule(increasing(), 'two increasing numbers above 0')
 
@@ -125,6 +125,8 @@ def flat(config: StudyConfig) -> Dict[str, object]:
 
 def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> None:
     """Raise ValueError where a study would continue as another one."""
+    names = renamed(StudyConfig)
+    then = {names.get(key, key): value for key, value in then.items()}
     for key, value in now.items():
         old = then.get(key, value)
         if key in MAY_CHANGE or old == value:

@@ -56,10 +56,10 @@ def load_teacher(path: str, task: Task, preprocessing: dict) -> Network:
     if task_of(saved.meta).name != task.name:
         raise ValueError(f'train.teacher={path}: was trained for {task_of(saved.meta).name}, this run is {task.name}')
     task.check_teacher(saved.meta, path)
-    for key in ('channels', 'mean', 'deviation'):
+    for key, name in (('channels', 'channels'), ('mean', 'data.mean'), ('deviation', 'data.std')):
         own = saved.meta['preprocessing'].get(key)
         if own != preprocessing[key]:
-            raise ValueError(f'train.teacher={path}: was trained with data.{key}={shown(own)}, this run has '
+            raise ValueError(f'train.teacher={path}: was trained with {name}={shown(own)}, this run has '
                              f'{preprocessing[key]}; they must be the same')
     network, _ = restore.restore_network(saved)
     for parameter in network.get_parameters():

@@ -96,7 +96,7 @@ class RunFolder:
 
     def load_config(self) -> Config:
         """The configuration the run was started with."""
-        return load_config(str(self.config))
+        return load_config(str(self.config), saved=True)
 
     @functools.cached_property
     def metric(self) -> Metric:
