@@ -156,7 +156,7 @@ def test_resnet50_s_front_is_that_of_its_records(root):
 
 
 def test_the_table_of_the_shipped_formula_is_what_it_gives(root):
-    text = (root / 'docs/formula.md').read_text()
+    text = (root / 'docs/formula_method.md').read_text()
     rows = re.findall(r'^\| (\d+)M \| (\d+) px, d ([\d.]+), w ([\d.]+) \| ([\d.]+)M \| (-?[\d.]+) % \|', text,
                       re.MULTILINE)
     assert len(rows) == 5
@@ -168,8 +168,8 @@ def test_the_table_of_the_shipped_formula_is_what_it_gives(root):
         assert f'{100 * (counted / float(budget) - 1):.2f}' == left
 
 
-def test_the_readme_s_answer_of_design_is_what_it_says(root):
+def test_the_answer_of_design_on_its_page_is_what_it_says(root):
     network = design(base_network('efficientnet_b0'), Budget(100e6))
-    text = (root / 'README.md').read_text()
+    text = (root / 'docs/formula.md').read_text()
     assert f'network      {network.name}' in text
     assert f'100M multiply-adds, {100 * (network.complexity.macs / 100e6 - 1):.2f} % macs' in text

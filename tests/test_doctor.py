@@ -21,7 +21,7 @@ def test_a_device_is_looked_for_where_its_driver_is(look, device, driver, monkey
     monkeypatch.setenv('ASCEND_HOME_PATH', '/opt/cann')
     assert look() == Finding(device, '-', 'no driver') and asked == []
     there.append(driver)
-    remedy = {'Ascend': 'source set_env.sh', 'GPU': 'source scripts/cuda.sh (docs/distributed.md)'}[device]
+    remedy = {'Ascend': 'source set_env.sh', 'GPU': 'source scripts/cuda.sh (docs/gpu.md)'}[device]
     assert look() == Finding(device, 'no', 'not available', remedy)
     lacks = ''
     assert look() == Finding(device, 'yes', {'Ascend': 'CANN in /opt/cann', 'GPU': 'found'}[device])

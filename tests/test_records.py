@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-PAGES = ('docs/lab/README.md', 'docs/lab/edge.md', 'docs/lab/performance.md', 'docs/edge.md', 'docs/performance.md')
+PAGES = ('docs/lab/README.md', 'docs/lab/edge.md', 'docs/lab/performance.md', 'docs/edge.md', 'docs/quantize.md',
+         'docs/performance.md', 'docs/input.md')
 
 
 @pytest.fixture(scope='module')

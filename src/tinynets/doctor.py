@@ -57,7 +57,7 @@ def _gpu() -> Finding:
         return Finding('GPU', '-', 'no driver')
     missing = runtime.lack_of('GPU')
     return Finding('GPU', 'no' if missing else 'yes', missing or 'found',
-                   'source scripts/cuda.sh (docs/distributed.md)' if missing else '')
+                   'source scripts/cuda.sh (docs/gpu.md)' if missing else '')
 
 
 def _compiler() -> Finding:

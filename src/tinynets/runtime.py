@@ -51,7 +51,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     device_id = _local_rank() if launched() else device_id
     missing = _lacks(ms, device, device_id or 0)
     if missing:
-        advice = without_cann() if device == 'Ascend' else 'use CPU, or see docs/distributed.md'
+        advice = without_cann() if device == 'Ascend' else 'use CPU, or see docs/gpu.md'
         raise ValueError(f'device {device}: {missing} with MindSpore {ms.__version__} on this machine; {advice}')
     level = compile_level(jit_level, device)
     check_launch(device)
@@ -281,12 +281,12 @@ def without_cann() -> str:
     home = os.environ.get('ASCEND_HOME_PATH', '')
     if home and os.path.isdir(home):
         return (f'CANN is in {home}; is it {CANN_VERSIONS}, does npu-smi info list a device, and were '
-                'requirements-ascend.txt and its te and hccl wheels installed? See docs/distributed.md')
+                'requirements-ascend.txt and its te and hccl wheels installed? See docs/ascend.md')
     what = f'ASCEND_HOME_PATH={printable(home)} is no folder' if home else 'ASCEND_HOME_PATH is not set'
     scripts = [os.path.expanduser(f'{folder}/set_env.sh') for folder in CANN_FOLDERS]
     found = next((script for script in scripts if os.path.isfile(script)), None)
     how = f'source {found}' if found else f'install CANN {CANN_VERSIONS}, source its set_env.sh'
-    return f'{what}: {how} and pip install -r requirements-ascend.txt (docs/distributed.md), or use CPU'
+    return f'{what}: {how} and pip install -r requirements-ascend.txt (docs/ascend.md), or use CPU'
 
 
 def crc_check(function: Callable) -> dict:
