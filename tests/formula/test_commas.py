@@ -63,7 +63,7 @@ def test_unquoted_commas_that_shift_the_cells_are_named(tmp_path):
 
 @pytest.mark.parametrize('text', ['2,5M', '100,5', '1,000', '1.234.567'])
 def test_amounts_with_commas_are_refused(text):
-    with pytest.raises(ValueError, match='is no amount'):
+    with pytest.raises(ValueError, match='is not an amount'):
         parse_amount(text)
 
 

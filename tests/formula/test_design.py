@@ -48,12 +48,12 @@ def test_the_saved_configuration_trains_as_it_is(entry, tmp_path):
 
 
 @pytest.mark.parametrize('arguments, words', [
-    (('--macs', '1K'), 'can be brought to'), (('--macs', '100X'), "'100X' is no amount"),
+    (('--macs', '1K'), 'the possible range of'), (('--macs', '100X'), "'100X' is not an amount"),
     (('--params', '100K'), 'parameters by the tiny formula'), (('--macs', '100M', '--rule', 'big'), "rule 'big'"),
     (('--macs', '100M', '--base', 'vgg'), "base 'vgg'"),
     (('--macs', '100M', '--formula', 'no.json'), 'no.json: no such'),
     (('--macs', '100M', '--save', 'no/c.yaml'), 'the folder'), (('--macs', '100M', '--width', 'wide'), "width 'wide'"),
-    (('--macs', '97M', '--rule', 'depth'), 'depth alone'), (('--macs', ''), 'is no amount'),
+    (('--macs', '97M', '--rule', 'depth'), 'depth alone'), (('--macs', ''), 'is not an amount'),
     (('--macs', '100M', '--num-classes', '0'), 'num_classes=0'),
     (('--macs', '100M', '--base-resolution', '0'), 'resolution'),
     (('--macs', '100M', '--save', 'c.yaml', '--recipe', 'none.yaml'), 'none.yaml: no such file')])

@@ -137,7 +137,7 @@ def test_a_dry_run_writes_nothing(entry, config, tmp_path):
     (('--set', 'study.trial=3'), "unknown key 'study.trial'; did you mean study.trials"),
     (('--set', 'study.trials=0'), 'no network to train'), (('--set', 'study.budget=[2, 1]'), 'two increasing numbers'),
     (('--set', 'model.name=tinynet_a'), 'set by the study'), (('--set', 'study.base=vgg'), 'study.base'),
-    (('--set', 'study.networks=["tiny:1K"]'), 'can be brought to'),
+    (('--set', 'study.networks=["tiny:1K"]'), 'the possible range of'),
     (('--set', 'study.networks=["vgg"]'), "model 'vgg'"),
     (('--set', 'data.holdout=1437'), 'the training set has 1437'), (('--set', 'study.networks=5'), 'must be a list')])
 def test_mistakes_are_one_line(entry, config, arguments, words, tmp_path):

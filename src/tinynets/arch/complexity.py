@@ -1,15 +1,15 @@
 """What a plan costs, per layer and in total, counted without building the network.
 
-Conventions, stated once:
+Conventions:
 - `macs`: multiply-adds of convolutions and dense layers, one image. Batch norm folds into the convolution before it,
   and activations, pooling, scaling and additions are not multiply-adds of weights, so none of them counts. The field
   calls this number FLOPs.
-- `params`: learnable numbers (weights, biases, batch norm's scale and shift); running statistics are not learnt.
+- `params`: learnable numbers (weights, biases, batch norm's scale and shift), without running statistics.
 - `activations`: elements written by convolutions and dense layers, one image (Radosavovic et al., "Designing Network
   Design Spaces", CVPR 2020).
-- `peak_memory`: bytes of float32 feature maps alive at once during inference of one image, layer after layer: a
-  layer's input and output, and a shortcut that waits for its addition. Normalisation, activation, scaling and addition
-  work in place.
+- `peak_memory`: the largest number of bytes of float32 feature maps alive at the same time during inference of one
+  image: a layer's input and output, and a shortcut that waits for its addition. Normalisation, activation, scaling and
+  addition work in place.
 """
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IN_PLACE = ('scale', 'add', 'act', 'dropout', 'drop_path')  # kinds that write o
 class LayerCost:
     """Cost of one layer with weights; `shape` is its output (C, H, W).
 
-    `live` is the elements of feature maps alive while it, or a layer without weights that counts with it, runs.
+    `live` is the number of elements of feature maps alive while it, or a layer without weights counted with it, runs.
     """
     name: str
     kind: str
@@ -50,12 +50,12 @@ class Complexity:
 
 
 def layer_costs(plan: NetPlan) -> List[LayerCost]:
-    """Cost of every convolution and dense layer in the order they run."""
+    """Return the cost of every convolution and dense layer in the order they run."""
     return [cost for block in plan.blocks for cost in _block_costs(block)]
 
 
 def measure(plan: NetPlan) -> Complexity:
-    """Total cost of a plan for one image."""
+    """Return the total cost of a plan for one image."""
     layers = layer_costs(plan)
     params = sum(layer.params for layer in layers)
     return Complexity(macs=sum(layer.macs for layer in layers), params=params,
@@ -64,7 +64,7 @@ def measure(plan: NetPlan) -> Complexity:
 
 
 def live_elements(block: BlockPlan, layers: Sequence[Layer]) -> List[int]:
-    """Elements of a block's feature maps alive while each layer runs: what it or a later one reads, and its result."""
+    """Return the elements of maps alive while each layer of a block runs: maps read by it or later, and its result."""
     sizes = [block.in_channels * block.in_size ** 2] + [layer.channels * layer.size ** 2 for layer in layers]
     stored: List[Set[int]] = [{0}]  # the maps whose memory holds each map
     for i, layer in enumerate(layers, 1):

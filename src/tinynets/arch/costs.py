@@ -1,6 +1,6 @@
-"""Cost models: what a budget may be given in, and what formula, sampling, records and studies count by.
+"""Cost models: the costs that a budget may limit and that formula, sampling, records and studies use.
 
-To add one: a row in COSTS. Everything else (options of design.py, columns of studies, the curve's c) reads it there.
+To add one, add a row to COSTS. The options of design.py, the columns of studies and the curve's c are read from there.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinynets.arch.spec import NetPlan, NetSpec, expand
 class Cost:
     """A cost of running a network on one image: its name, its unit in words, and how a plan is counted.
 
-    `titles` are what a table's column of it may be called besides its name.
+    `titles` are other titles that a table's column of this cost may have.
     """
     name: str
     unit: str
@@ -23,7 +23,7 @@ class Cost:
     titles: Tuple[str, ...] = ()
 
     def of(self, spec: NetSpec) -> float:
-        """What the network of a specification costs."""
+        """Return the cost of a specification's network."""
         return self.of_plan(expand(spec))
 
 
@@ -37,12 +37,12 @@ COSTS: Dict[str, Cost] = {cost.name: cost for cost in (
 
 
 def cost_named(name: str) -> Cost:
-    """A row of COSTS. Raises ValueError for an unknown name."""
+    """Return a row of COSTS. Raises ValueError for an unknown name."""
     if name not in COSTS:
         raise ValueError(f"cost '{name}': must be one of {', '.join(COSTS)}")
     return COSTS[name]
 
 
 def all_costs(plan: NetPlan) -> Dict[str, float]:
-    """A plan by every cost, {name: amount}."""
+    """Return every cost of a plan, {name: amount}."""
     return {name: cost.of_plan(plan) for name, cost in COSTS.items()}

@@ -13,18 +13,18 @@ from tinynets.arch.spec import BlockPlan, NetPlan, conv_out_size
 INPUT = 0  # the map that a block reads
 NORM_EPSILON = 1e-5  # of every batch norm
 NORM_MOMENTUM = 0.9  # weight of the old statistics; PyTorch's momentum is 0.1
-WEIGHTED = ('conv', 'fc', 'dense')  # kinds with weights; the others move or combine numbers
+WEIGHTED = ('conv', 'fc', 'dense')  # kinds with weights
 
 
 @dataclass(frozen=True)
 class Layer:
     """One operation of a block.
 
-    A block's maps are numbered: 0 is its input, i what its i-th layer gives (counted from 1); `reads` are such numbers.
-    `name` is the layer's place in the block, with which its parameters' names start ('' is the block itself). Sizes are
-    the sides of square maps in pixels. `rate` belongs to dropout and drop path. `flat`: one value per channel is (N, C)
-    instead of (N, C, 1, 1). `timm` names the weights in timm's files: of a convolution and its norm, or of a layer with
-    a bias.
+    A block's maps are numbered: 0 is its input, i the output of its i-th layer (counted from 1). `reads` holds the
+    numbers of the maps that the layer reads. `name` is the layer's place in the block and the prefix of its parameters'
+    names ('' is the block itself). Sizes are the sides of square maps in pixels. `rate` is that of dropout and drop
+    path. `flat`: one value per channel has the shape (N, C) instead of (N, C, 1, 1). `timm` names the weights in timm's
+    files: those of a convolution and its norm, or of a layer with a bias.
 
     | kind      | what it does                                                                             |
     |-----------|------------------------------------------------------------------------------------------|
@@ -58,12 +58,12 @@ class Layer:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each channel is convolved by itself."""
+        """Whether each channel is convolved separately."""
         return self.kind == 'conv' and self.groups > 1
 
     @property
     def pointwise(self) -> bool:
-        """Whether each pixel is convolved by itself, over all channels."""
+        """Whether the convolution is 1x1, over all channels."""
         return self.kind == 'conv' and self.groups == self.kernel == self.stride == 1
 
 
@@ -77,7 +77,7 @@ class _Builder:
 
     def conv(self, name: str, x: int, channels: int, kernel: int = 1, stride: int = 1, depthwise: bool = False,
              act: Optional[str] = None, timm: Tuple[str, ...] = ()) -> int:
-        """A convolution with norm and activation; None is the block's."""
+        """Append a convolution with norm and activation (None: the block's)."""
         size = conv_out_size(self.shapes[x][1], stride)
         return self._append('conv', name, (x,), channels, size, kernel=kernel, stride=stride,
                             groups=channels if depthwise else 1, act=act or self.block.activation,
@@ -85,24 +85,24 @@ class _Builder:
 
     def depthwise(self, name: str, x: int, kernel: int, stride: int = 1, act: Optional[str] = None,
                   timm: Tuple[str, ...] = ()) -> int:
-        """A depthwise convolution with norm and activation; None is the block's."""
+        """Append a depthwise convolution with norm and activation (None: the block's)."""
         return self.conv(name, x, self.shapes[x][0], kernel, stride, depthwise=True, act=act, timm=timm)
 
     def fc(self, name: str, x: int, channels: int, act: str, **options) -> int:
-        """A layer with a bias and an activation, of one value per channel."""
+        """Append a layer with a bias and an activation that works on one value per channel."""
         return self._append('fc', name, (x,), channels, 1, act=act, **options)
 
     def simple(self, kind: str, name: str, *reads: int, **options) -> int:
-        """A layer without weights; its result has the shape of the first map it reads, or that of `options`."""
+        """Append a layer without weights; its result has the shape of the first map it reads, or that of `options`."""
         channels, size = self.shapes[reads[0]]
         return self._append(kind, name, reads, options.pop('channels', channels), options.pop('size', size), **options)
 
     def concat(self, name: str, one: int, other: int) -> int:
-        """Two maps side by side."""
+        """Append the concatenation of two maps."""
         return self.simple('concat', name, one, other, channels=self.shapes[one][0] + self.shapes[other][0])
 
     def squeeze_excite(self, x: int) -> int:
-        """Squeeze-and-excitation (Hu et al., CVPR 2018) of a map; the map itself in a block without it."""
+        """Append squeeze-and-excitation (Hu et al., CVPR 2018); return the map itself in a block without it."""
         block = self.block
         if not block.se_channels:
             return x
@@ -112,7 +112,7 @@ class _Builder:
         return self.simple('scale', 'se.scale', x, gate)
 
     def ghost_module(self, name: str, x: int, channels: int, act: str, timm: str) -> int:
-        """Half of the channels by a 1x1 convolution, the others from those by a 3x3 depthwise one (GhostNet)."""
+        """Append a ghost module: half of the channels by a 1x1 convolution, the rest from it by a 3x3 depthwise one."""
         primary = self.conv(f'{name}.primary', x, channels // 2, act=act,  # channels are multiples of four
                             timm=(f'{timm}.primary_conv.0', f'{timm}.primary_conv.1'))
         cheap = self.depthwise(f'{name}.cheap', primary, 3, act=act,
@@ -120,11 +120,11 @@ class _Builder:
         return self.concat(f'{name}.concat', primary, cheap)
 
     def add(self, branch: int, shortcut: int) -> int:
-        """A branch, which training drops for some images, plus its shortcut."""
+        """Append the sum of a branch, which training drops for some images, and its shortcut."""
         return self.simple('add', 'add', branch, shortcut)
 
     def drop_path(self, x: int) -> int:
-        """Stochastic depth (Huang et al., ECCV 2016), where the block has a rate."""
+        """Append stochastic depth (Huang et al., ECCV 2016) if the block has a rate."""
         rate = self.block.drop_path
         return self.simple('drop_path', 'drop_path', x, rate=rate) if rate > 0 else x
 
@@ -136,7 +136,7 @@ class _Builder:
 
 
 def _conv(block: BlockPlan, add: _Builder) -> None:
-    """Stem and head: a convolution, and a max pooling where the plan has one."""
+    """Stem and head: a convolution, and a max pooling if the plan has one."""
     x = add.conv('', INPUT, block.out_channels, block.kernel, block.stride)
     if block.pool > 1:
         add.simple('max_pool', 'max_pool', x, size=block.out_size, stride=block.pool, act=block.activation)
@@ -208,17 +208,17 @@ BLOCKS: Dict[str, Callable[[BlockPlan, _Builder], None]] = {
 
 
 def block_layers(block: BlockPlan) -> Tuple[Layer, ...]:
-    """The layers of a block in the order they run; the last one's map is the block's result."""
+    """Return the layers of a block in the order they run; the last one's map is the block's result."""
     builder = _Builder(block)
     BLOCKS[block.kind](block, builder)
     return tuple(builder.layers)
 
 
 def network_layers(plan: NetPlan) -> List[Tuple[BlockPlan, Layer]]:
-    """Every layer of a network with the block it belongs to, stem to classifier."""
+    """Return every layer of a network with the block it belongs to, stem to classifier."""
     return [(block, layer) for block in plan.blocks for layer in block_layers(block)]
 
 
 def parameter_name(block: BlockPlan, layer: Layer) -> str:
-    """What the names of a layer's weight and bias start with: 'stages.1.0.expand.conv', 'stages.1.0.se.reduce'."""
+    """Return the prefix of a layer's weight and bias: 'stages.1.0.expand.conv', 'stages.1.0.se.reduce'."""
     return '.'.join(filter(None, (block.name, layer.name, 'conv' if layer.kind == 'conv' else '')))

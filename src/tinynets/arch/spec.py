@@ -1,7 +1,7 @@
-"""Network specifications, (r, d, w) scaling and their one expansion into a plan.
+"""Network specifications, (r, d, w) scaling and their expansion into a plan.
 
-A network is data first: a frozen `NetSpec` says what the base is and how it is scaled, `expand` decides every channel,
-stride and size once, and the model builder, the cost counter and the exporter read the resulting `NetPlan`.
+A network is data: a frozen `NetSpec` says what the base is and how it is scaled, `expand` decides every channel, stride
+and size once, and the model builder, the cost counter and the exporter read the resulting `NetPlan`.
 """
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Iterator, List, Optional, Tuple, Union
 
 from tinynets.text import shown
 
-MAX_RESOLUTION = 4096  # larger inputs are a typing mistake in every case seen, not a network
+MAX_RESOLUTION = 4096  # larger inputs are typing mistakes
 MAX_MULTIPLIER = 100  # as above
 MAX_CLASSES = 1_000_000  # as above, and input channels
-INITIAL = ('fan_out', 'fan_in')  # rules of fresh weights
+INITIAL = ('fan_out', 'fan_in')  # rules of initial weights
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class StageSpec:
     `width` says how the channels follow the width multiplier: 'scaled' rounds channels * w, 'fixed' ignores it and
     'at_least' lets them grow but not shrink. Only 'scaled' stages follow the depth multiplier.
 
-    The channels inside a block, between its outer convolutions, are `inner` of the base, which follow w as the
-    block's own do, or, where that is 0, `expansion` times the block's input channels. `activation`: None is the
-    network's. `pool`: the stride of a 3x3 max pooling after the block, 1 where there is none.
+    The channels inside a block, between its outer convolutions, are the base's `inner`, scaled by w like the block's
+    own; if `inner` is 0 they are `expansion` times the block's input channels. `activation`: None is the network's.
+    `pool`: the stride of a 3x3 max pooling after the block, 1 for no pooling.
     """
     block: str
     channels: int
@@ -44,8 +44,8 @@ class StageSpec:
 class SqueezeSpec:
     """How a family builds squeeze-and-excitation (Hu et al., CVPR 2018).
 
-    Its reduced channels are the row's se_ratio of the block's 'input' or 'inner' channels, as `of` says, rounded to a
-    multiple of `divisor`; `activation`, None the block's, follows them, and `gate` makes the factors.
+    The reduced channels are se_ratio (of the row) times the block's 'input' or 'inner' channels, as `of` says, rounded
+    to a multiple of `divisor`. `activation` (None: the block's) follows them, and `gate` makes the factors.
     """
     of: str = 'input'
     divisor: int = 1
@@ -55,10 +55,11 @@ class SqueezeSpec:
 
 @dataclass(frozen=True)
 class TimmNames:
-    """What timm's files call the parts of a family's networks; those within a block are in layers.py.
+    """The names of the parts of a family's networks in timm's files; those within a block are in layers.py.
 
-    `stem` and `head` name a convolution and its norm. `block` names a block by its stage, its number in it (`block`)
-    and the stage's `number` from one; `stages_at_strides`: their stages begin at blocks with a stride, and after them.
+    `stem` and `head` name a convolution and its norm. `block` is a format of the block's stage, its number in the stage
+    (`block`) and the stage's `number` from one. `stages_at_strides`: a new stage begins at each block with a stride and
+    after it.
     """
     stem: Tuple[str, str] = ('conv_stem', 'bn1')
     block: str = 'blocks.{stage}.{block}'
@@ -71,11 +72,12 @@ class TimmNames:
 class NetSpec:
     """A base network and its multipliers: resolution r, depth d and width w (1, 1, 1 is the base itself).
 
-    A stage is one row, or several where its blocks differ. `head` is a convolution before the global pool, `hidden` the
-    channels of a layer with bias and activation between the pool and the classifier, 0 where there is none; neither
+    A stage is one row, or several if its blocks differ. `head` is a convolution before the global pool; `hidden` is the
+    number of channels of a layer with bias and activation between the pool and the classifier, 0 for none. Neither
     follows d. Channels are multiples of `divisor`. `base_resolution` is the base's input side in pixels; `resolution`,
-    when set, replaces int(base_resolution * r). `initial` is the rule of fresh weights (src/tinynets/model/weights.py).
-    `folded` networks have batch norm folded into the convolutions, which then have a bias: the form that is exported.
+    if set, replaces int(base_resolution * r). `initial` is the rule of initial weights
+    (src/tinynets/model/weights.py). `folded` networks have batch norm folded into the convolutions, which then have a
+    bias: the form that is exported.
     """
     name: str
     stem: StageSpec
@@ -102,11 +104,11 @@ class NetSpec:
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """One block with everything decided. Sizes are the sides of square feature maps in pixels.
+    """One block with every number fixed. Sizes are the sides of square feature maps in pixels.
 
     `name` is the block's place in the network and the prefix of its parameters ('stem', 'stages.1.0', 'head',
-    'classifier'); `expanded_channels` are those inside the block (a bottleneck's are fewer than outside);
-    `stride_from_input` is the total stride after it and its `pool`; `drop_path` the rate of its residual branch.
+    'classifier'). `expanded_channels` is the number inside the block (a bottleneck has fewer than outside).
+    `stride_from_input` is the total stride after it and its `pool`, `drop_path` the rate of its residual branch.
     """
     name: str
     kind: str
@@ -155,22 +157,21 @@ class NetPlan:
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """Round to a multiple of `divisor`, at least one, never more than 10 percent below (MobileNetV2's rule)."""
+    """Round to a multiple of `divisor`, at least one of it, never more than 10 percent down (MobileNetV2's rule)."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
 def round_repeats(repeats: int, d: float) -> int:
-    """Blocks of a stage at depth multiplier d: max(1, round(repeats * d)), halves to even as the authors' code."""
+    """Return the blocks of a stage at depth multiplier d: max(1, round(repeats * d)), halves to even as the authors."""
     return max(1, round(repeats * d))
 
 
 def stage_blocks(stage: Union[StageSpec, Tuple[StageSpec, ...]], d: float) -> List[Tuple[StageSpec, int]]:
-    """(row, stride) of every block of a stage at depth multiplier d.
+    """Return (row, stride) of every block of a stage at depth multiplier d.
 
-    `round_repeats` says how many there are. Where they are fewer than the rows', they are the first ones, which bring
-    the stride and the channels; where they are more, the last row is repeated. Rows that are not 'scaled' keep their
-    repeats.
+    Their number is that of `round_repeats`. Fewer than the rows have are the first ones, which bring the stride and the
+    channels; for more, the last row is repeated. Rows that are not 'scaled' keep their repeats.
     """
     rows = stage if isinstance(stage, tuple) else (stage,)
     blocks = [(row, row.stride if i == 0 else 1) for row in rows for i in range(row.repeats)]
@@ -181,20 +182,20 @@ def stage_blocks(stage: Union[StageSpec, Tuple[StageSpec, ...]], d: float) -> Li
 
 
 def conv_out_size(size: int, stride: int) -> int:
-    """Output side of a convolution or pooling with an odd kernel and symmetric padding (kernel - 1) // 2."""
+    """Return the output side of a convolution or pooling with an odd kernel and padding (kernel - 1) // 2."""
     return (size - 1) // stride + 1
 
 
 def scaled_resolution(base_resolution: int, r: float) -> int:
-    """Input side at resolution multiplier r: int(base * r); the epsilon keeps 224 * (103 / 224) at 103."""
+    """Return the input side at resolution multiplier r: int(base * r); the epsilon keeps 224 * (103 / 224) at 103."""
     return int(base_resolution * r + 1e-6)
 
 
 def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **changes) -> NetSpec:
     """Return `spec` with multipliers (r, d, w) of its base, and any other field of NetSpec in `changes`.
 
-    A `resolution` in `changes` sets r as well. Raises ValueError where a multiplier is outside 0 < m <= 100 or the
-    resolution is no whole number of 1..4096 pixels.
+    A `resolution` in `changes` sets r as well. Raises ValueError if a multiplier is outside 0 < m <= 100 or the
+    resolution is not a whole number of 1..4096 pixels.
     """
     resolution = changes.get('resolution')
     if resolution is not None:
@@ -214,15 +215,15 @@ def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **chang
 
 
 def input_resolution(spec: NetSpec) -> int:
-    """Input side in pixels of a specification."""
+    """Return the input side of a specification in pixels."""
     return spec.resolution if spec.resolution is not None else scaled_resolution(spec.base_resolution, spec.r)
 
 
 def expand(spec: NetSpec) -> NetPlan:
-    """Expand a specification into the plan that builder, cost counter and exporter read.
+    """Return the plan of a specification.
 
     Raises ValueError for a number of classes or input channels below one, rates outside 0 <= rate < 1, or an unknown
-    rule of fresh weights.
+    rule of initial weights.
     """
     _check(spec)
     size = resolution = input_resolution(spec)
@@ -270,7 +271,7 @@ def _width(row: StageSpec, spec: NetSpec) -> int:
 
 
 def _inner(row: StageSpec, channels: int, spec: NetSpec) -> int:
-    """Channels inside a block whose input has `channels`."""
+    """Return the channels inside a block whose input has `channels`."""
     if row.inner:
         return round_channels(row.inner * spec.w, spec.divisor)
     return channels if row.expansion == 1 else round_channels(channels * row.expansion, spec.divisor)

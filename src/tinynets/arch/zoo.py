@@ -1,8 +1,8 @@
 """The model zoo as table rows: base networks, named variants, and names for any (r, d, w) of a base.
 
 A name is one of `list_models()` or of BASES, or either with multipliers: `efficientnet_b0@r=0.7`,
-`ghostnet@d=0.5,w=0.9`, `tinynet_e@resolution=64`. After the `@` stand r, d, w (factors on the base, or replacing the
-variant's own) and resolution (pixels, in place of r).
+`ghostnet@d=0.5,w=0.9`, `tinynet_e@resolution=64`. After the `@` come r, d, w (multipliers of the base, replacing the
+variant's own) and resolution (pixels, instead of r).
 """
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ EFFICIENTNET_B0 = NetSpec(
     ),
     head=StageSpec('conv', 1280, kernel=1, width='at_least'))
 
-# MobileNetV3: Howard et al., ICCV 2019, tables 1 and 2. The expansions are those of the tables' channels, so that inner
-# channels follow the block's input at other widths, as in timm.
+# MobileNetV3: Howard et al., ICCV 2019, tables 1 and 2. The expansions are computed from the tables' channels, so that
+# inner channels follow the block's input at other widths, as in timm.
 _MOBILENETV3 = NetSpec(
     name='', base_resolution=224, activation='hswish',
     squeeze=SqueezeSpec(of='inner', divisor=8, activation='relu', gate='hsigmoid'),
@@ -62,7 +62,7 @@ MOBILENETV3_SMALL = replace(
     head=StageSpec('conv', 576, kernel=1), hidden=1024)
 
 # GhostNet: Han et al., CVPR 2020, table 1; channels are multiples of four at other widths, as in the authors' code. A
-# stage is all blocks of one width, so that depth has something to shrink. Their release has PyTorch's fresh weights.
+# stage is all blocks of one width, so that depth can shrink it. The release uses PyTorch's default initial weights.
 GHOSTNET = NetSpec(
     name='ghostnet', base='ghostnet', base_resolution=224, activation='relu', divisor=4, initial='fan_in',
     squeeze=SqueezeSpec(of='inner', divisor=4, activation='relu', gate='hsigmoid'),
@@ -105,9 +105,9 @@ BASES = {spec.name: spec for spec in (EFFICIENTNET_B0, GHOSTNET, MOBILENETV3_LAR
 
 @dataclass(frozen=True)
 class Variant:
-    """A named network: multipliers of a base, with the published cost and ImageNet-1k accuracy beside it.
+    """A named network: multipliers of a base, with its published cost and ImageNet-1k accuracy.
 
-    `macs_m` are millions of multiply-adds, `top1` percent; both as published, None where they were not.
+    `macs_m` is in millions of multiply-adds, `top1` in percent; both as published, None if they were not.
     """
     name: str
     base: str
@@ -128,8 +128,8 @@ VARIANTS = {row.name: row for row in (
     Variant('tinynet_d', 'efficientnet_b0', r=0.68, d=0.695, w=0.54, macs_m=52, params_m=2.34, top1=67.0),  # 152 px
     Variant('tinynet_e', 'efficientnet_b0', r=0.475, d=0.60, w=0.51, macs_m=24, params_m=2.04, top1=59.9),  # 106 px
     # The same paper's EfficientNet-B^-1 to B^-4, by the inverse giant formula r = 1.15^phi, d = 1.2^phi, w = 1.1^phi
-    # (src/tinynets/formula/giant.py). It gives their budgets, not phi, which was solved for the counted cost, to two
-    # decimals.
+    # (src/tinynets/formula/giant.py). The paper gives their budgets, not phi; phi was solved for the counted cost, to
+    # two decimals.
     Variant('efficientnet_b-1', 'efficientnet_b0', r=0.8468, d=0.8050, w=0.8928, macs_m=200),  # phi -1.19, 189 px
     Variant('efficientnet_b-2', 'efficientnet_b0', r=0.7002, d=0.6282, w=0.7842, macs_m=100),  # phi -2.55, 156 px
     Variant('efficientnet_b-3', 'efficientnet_b0', r=0.5766, d=0.4876, w=0.6869, macs_m=52),  # phi -3.94, 129 px
@@ -149,7 +149,7 @@ VARIANTS = {row.name: row for row in (
 
 
 def list_models() -> List[str]:
-    """Names of the named networks; every one of them also takes `@r=..,d=..,w=..,resolution=..`."""
+    """Return the names of the named networks; each also takes `@r=..,d=..,w=..,resolution=..`."""
     return list(VARIANTS)
 
 
@@ -174,7 +174,7 @@ def resolve(name: str, **changes) -> NetSpec:
 
 
 def names_resolution(name: str) -> bool:
-    """Whether a name that `resolve` takes says its resolution itself: `x@resolution=64` and `x@r=0.7` do."""
+    """Whether a name for `resolve` sets the resolution itself, as `x@resolution=64` and `x@r=0.7` do."""
     tail = name.partition('@')[2]
     return bool(tail) and not {'r', 'resolution'}.isdisjoint(_parse_multipliers(name, tail))
 

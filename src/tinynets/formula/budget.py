@@ -1,4 +1,4 @@
-"""Budgets: what a network may cost, and in which unit."""
+"""Budgets: the most that a network may cost, and its unit."""
 from __future__ import annotations
 
 import re
@@ -13,7 +13,7 @@ _PREFIXES = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9}
 
 @dataclass(frozen=True)
 class Budget:
-    """The most a network may cost: an `amount` of a `cost` (src/tinynets/arch/costs.py), which may be given by name."""
+    """The most that a network may cost: an `amount` of a `cost`, a row of src/tinynets/arch/costs.py or its name."""
     amount: float
     cost: Cost = MACS
 
@@ -27,12 +27,12 @@ class Budget:
         return f'{amount_text(self.amount)} {self.cost.unit}'
 
     def allows(self, spec: NetSpec) -> bool:
-        """Whether a network costs no more."""
+        """Whether a network is within the budget."""
         return self.cost.of(spec) <= self.amount
 
 
 def base_network(name: str, resolution: Optional[int] = None, num_classes: int = 1000, in_channels: int = 3) -> NetSpec:
-    """A base of src/tinynets/arch/zoo.py, with another input side in pixels, number of classes and image channels.
+    """Return a base of src/tinynets/arch/zoo.py with an input side in pixels, number of classes and image channels.
 
     Raises ValueError for an unknown name.
     """
@@ -44,18 +44,18 @@ def base_network(name: str, resolution: Optional[int] = None, num_classes: int =
 
 
 def parse_amount(text: str) -> float:
-    """The number of a text such as 100M, 2.5M, 300K, 1.2G or 52000000; K, M and G are powers of a thousand.
+    """Return the number of a text such as 100M, 2.5M, 300K, 1.2G or 52000000; K, M and G are powers of a thousand.
 
     Raises ValueError for any other text.
     """
     match = re.fullmatch(r'\s*(\d+(?:\.\d*)?(?:e\d+)?|\.\d+)\s*([kKmMgG]?)\s*', text)
     if not match:
-        raise ValueError(f"'{text}' is no amount; write a number with K, M or G, for example 100M, 2.5M or 300K")
+        raise ValueError(f"'{text}' is not an amount; write a number with K, M or G, for example 100M, 2.5M or 300K")
     return float(match[1]) * _PREFIXES[match[2].upper()]
 
 
 def amount_text(amount: float) -> str:
-    """An amount for people, four digits: 99.54M."""
+    """Return an amount with four digits, such as 99.54M."""
     for prefix in ('G', 'M', 'K'):
         if amount >= _PREFIXES[prefix]:
             return f'{amount / _PREFIXES[prefix]:.4g}{prefix}'

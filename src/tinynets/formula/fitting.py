@@ -18,8 +18,8 @@ LEAST = 4  # networks on the front: fewer say little about a curve
 class Fit:
     """A formula and what it was made from.
 
-    `spearman[m]` is the (correlation, p-value) of multiplier m with the cost over the front, as the paper reports it;
-    `left_out[m]` what the other points predict at each point of the formula (leave-one-out).
+    `spearman[m]` is the (correlation, p-value) of multiplier m with the cost over the front, as the paper reports it.
+    `left_out[m]` is the leave-one-out prediction at each point of the formula.
     """
     formula: Formula
     records: Sequence[Record]
@@ -30,17 +30,17 @@ class Fit:
 
     @property
     def front(self) -> List[Record]:
-        """The networks that the curves were fitted to."""
+        """Return the networks that the curves were fitted to."""
         return [self.records[i] for i in self.selection.indices]
 
     def remarks(self) -> List[str]:
-        """A line for each multiplier whose band says less than it seems to."""
+        """Return a line for each multiplier whose band is too narrow to be trusted."""
         return [f'{m}: the fit found no noise in {len(self.front)} points, so the curve goes through each; measured '
                 f'networks scatter, so trust the leave-one-out error of {self.left_out_error(m):.3f} and not the band'
                 for m in 'rd' if getattr(self.formula, m).exact]
 
     def left_out_error(self, multiplier: str) -> float:
-        """The mean absolute leave-one-out error."""
+        """Return the mean absolute leave-one-out error."""
         right = np.array([getattr(point, multiplier) for point in self.formula.points])
         return float(np.abs(self.left_out[multiplier] - right).mean())
 
@@ -49,8 +49,8 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
                 objectives: Sequence[str] = (), keep: Optional[float] = None, seed: int = 0) -> Fit:
     """Select the front by `objectives` (default: error and `kind`) and fit r(c) and d(c), c the cost of `kind`.
 
-    `keep`: take this share of all networks by NSGA-III in place of the first front alone. `base_cost`: the cost of
-    c = 1 (default: counted). Raises ValueError for unknown objectives and for too few networks.
+    `keep`: take this share of all networks by NSGA-III instead of the first front only. `base_cost`: the cost of c = 1
+    (default: counted). Raises ValueError for unknown objectives and for too few networks.
     """
     from scipy.stats import spearmanr
     objectives, cost = tuple(objectives) or ('error', kind), cost_named(kind)

@@ -1,7 +1,7 @@
-"""Step 3 of the method: the front of networks already measured, by the sorting and niching of NSGA-III.
+"""Step 3 of the method: the front of the measured networks, by the sorting and niching of NSGA-III.
 
-Non-dominated sorting and reference directions (Deb and Jain, IEEE TEVC 18, 2014) are pymoo's. A genetic algorithm keeps
-a population of a fixed size; here nothing is bred, and a front stays whole unless a number is asked for.
+Non-dominated sorting and reference directions (Deb and Jain, IEEE TEVC 18, 2014) are pymoo's. There is no genetic
+algorithm: networks are only selected, and a front stays whole unless a number is asked for.
 """
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Selection:
-    """`indices` (K,) of the networks kept, in order; `fronts` kept from; `cut` the networks left out of the last."""
+    """The `indices` (K,) of the kept networks in order, the number of `fronts` they are from, `cut` from the last."""
     indices: np.ndarray
     fronts: int
     cut: int = 0
 
 
 def sort(objectives: np.ndarray) -> List[np.ndarray]:
-    """The fronts, best first, as indices into objectives (N, M), of which less is better.
+    """Return the fronts, best first, as indices into objectives (N, M), which are minimised.
 
     One network dominates another when it is no worse in every objective and better in one; networks with the same
     objectives therefore share a front. Raises ValueError for numbers that are not finite.
@@ -33,10 +33,11 @@ def sort(objectives: np.ndarray) -> List[np.ndarray]:
 
 
 def select(objectives: np.ndarray, count: Optional[int] = None, seed: int = 0) -> Selection:
-    """Keep the first front, or `count` networks: whole fronts first, and of the last the best spread ones.
+    """Select the first front, or `count` networks: whole fronts first, and of the last one those spread best.
 
-    Spread is by NSGA-III's niches about evenly laid reference directions, at least `count` of them; `seed` breaks ties.
-    `cut` of the result tells how many networks of the last front had to go. Raises ValueError for a count below one.
+    The spread is that of NSGA-III's niches around at least `count` evenly spaced reference directions; `seed` breaks
+    ties. `cut` of the result is the number of networks of the last front that were left out. Raises ValueError for a
+    count below one.
     """
     objectives = _checked(objectives)
     fronts = sort(objectives)
@@ -53,7 +54,7 @@ def select(objectives: np.ndarray, count: Optional[int] = None, seed: int = 0) -
 
 
 def reference_directions(objectives: int, count: int) -> np.ndarray:
-    """At least `count` directions, (directions, objectives), evenly laid (Das and Dennis 1998) by the fewest steps."""
+    """Return at least `count` evenly spaced directions, (directions, objectives) (Das and Dennis 1998)."""
     from pymoo.util.ref_dirs import get_reference_directions
     steps = 1
     while math.comb(steps + objectives - 1, objectives - 1) < count:

@@ -1,4 +1,4 @@
-"""Pictures of the front and of the formula's curves; each is written to the PNG file `path`, its bytes are returned."""
+"""Pictures of the front and of the formula's curves, as PNG files."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterable, Optional, Sequence
@@ -21,9 +21,9 @@ BLUE, RED, GREY = '#1f5fa8', '#c0392b', '#888888'
 @picture
 def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Network] = None,
            budgets: int = 24) -> Figure:
-    """A figure of r(c), d(c) and w(c) with 95 % bands, the points and where the curves are extrapolated.
+    """Draw r(c), d(c) and w(c) with 95 % bands, the points and the extrapolated ranges.
 
-    With a `base`, w is the solved width as well; else only the paper's. `marked` is a network to point out.
+    With a `base`, the solved width is drawn as well as the paper's. `marked` is a network to point out.
     """
     from matplotlib.figure import Figure
     low, high = formula.range
@@ -67,7 +67,7 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
 
 
 def solved_widths(formula: Formula, base: NetSpec, budgets: Iterable[float]) -> list:
-    """(c, w) of the tiny formula's networks of a base at budgets c, where there are such."""
+    """Return (c, w) of the tiny formula's networks of a base at those of the budgets c that are possible."""
     found, cost = [], cost_named(formula.cost)
     for c in budgets:
         try:
@@ -80,7 +80,7 @@ def solved_widths(formula: Formula, base: NetSpec, budgets: Iterable[float]) -> 
 
 @picture
 def front(fit: Fit) -> Figure:
-    """A figure of all measured networks, the front picked out, with deviations where there are some."""
+    """Draw all measured networks and their front, with the std of top-1 where it is known."""
     from matplotlib.figure import Figure
     kind = fit.formula.cost
     figure = Figure(figsize=(7, 4.2), layout='constrained')
@@ -101,7 +101,7 @@ def front(fit: Fit) -> Figure:
 
 @picture
 def comparison(rows: Sequence[tuple], kind: str = MACS.name) -> Figure:
-    """A figure of (rule, cost, mean top-1, deviation or None) rows: accuracy over cost, a line a rule."""
+    """Draw accuracy over cost, one line per rule, from rows (rule, cost, mean top-1, std or None)."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(7, 4.2), layout='constrained')
     axis = figure.subplots()

@@ -1,17 +1,17 @@
-"""Measured networks: reading a study's export or a table of one's own.
+"""Measured networks: reading a study's export or another table.
 
 A CSV file with a header; commas, semicolons or tabs between cells; decimal points, or a spreadsheet's decimal commas.
-Columns, in any order and with any others beside them (`_NAMES` has the spellings):
+Columns, in any order, with others ignored (`_NAMES` has the spellings):
 
-    r or resolution    multiplier, or pixels of which the base has `base_resolution`
+    r or resolution    multiplier, or pixels (the base has `base_resolution`)
     d, w               multipliers
     top1 or error      percent, or shares of 1 if nearly all are at most 1 and none has a %
-    macs, params, peak_memory    (names of arch/costs.py) optional where the base is one of arch/zoo.py: then counted
-    name, source, top1_deviation, seeds, flag    optional, and so are numbers to select by, latency_ms for example
+    macs, params, peak_memory    (names of arch/costs.py) optional for a base of arch/zoo.py, where they are counted
+    name, source, top1_deviation, seeds, flag    optional, like other numbers to select by, such as latency_ms
     base, base_resolution, num_classes, in_channels    what was measured, the same in every line; otherwise options
 
-A line that can't be used, or repeats another to the letter, is left out and named. Other lines of one network, of
-further seeds for example, are taken together: the mean of their numbers.
+A line that cannot be used, or is the same as an earlier one, is left out and named. Several lines of one network, for
+example with other seeds, are averaged.
 """
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ _UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
 _TEXTS = ('name', 'source', 'flag', 'base')
 _FRACTION, _THOUSANDS = r'[+-]?\d*{}\d+([eE][+-]?\d+)?\s*%?', r'[+-]?[1-9]\d{{0,2}}({}\d{{3}})+'
 _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
-MISCOUNT = 0.05  # the share by which given MACs may differ from those counted before a remark says so
-SHARES = 0.9  # of the scores at most 1: they are shares then, not percent
+MISCOUNT = 0.05  # given MACs that differ from the counted ones by a larger share cause a remark
+SHARES = 0.9  # if this share of the scores is at most 1, they are shares, not percent
 LONGEST = 10_000  # characters of a cell
 LARGEST_FILE = 1 << 22  # bytes
 MOST_NETWORKS, MOST_COLUMNS = 10_000, 200
-LARGEST_MULTIPLIER = 10  # a value under 'resolution' that is no more than that is a multiplier, not pixels
+LARGEST_MULTIPLIER = 10  # a value of 'resolution' up to this is a multiplier, not pixels
 
 
 @dataclass(frozen=True)
 class Record:
-    """One measured network. `top1` in percent, the mean of `seeds` trainings; `costs` by name, macs among them.
+    """One measured network: `top1` in percent, the mean of `seeds` trainings, and `costs` by name, including macs.
 
-    `deviation` of the trainings, in percent, is the file's, or that over its lines where there are several.
+    `deviation` is the std over the trainings in percent: the file's, or that over its lines if there are several.
     """
     name: str
     r: float
@@ -76,20 +76,20 @@ class Record:
     lines: Tuple[int, ...] = ()
 
     def objective(self, name: str) -> float:
-        """A number to make small: 'error', in percent, or one of the costs."""
+        """Return a number to minimise: 'error', in percent, or one of the costs."""
         return 100 - self.top1 if name == 'error' else self.costs[name]
 
 
 @dataclass
 class Table:
-    """What a file held: `records`, `problems` (line number, reason) left out, columns that have no meaning here."""
+    """The content of a file: `records`, `problems` (line number, reason) left out, and unknown columns."""
     records: List[Record]
     problems: List[Tuple[int, str]]
     ignored: List[str]
     remarks: List[str] = field(default_factory=list)
 
     def require(self, names: Sequence[str]) -> None:
-        """Leave out, and name, networks without one of these costs; where none has it nothing is left out."""
+        """Leave out, and name, networks without one of these costs, unless no network has it."""
         for name in set(names) - {'error'}:
             with_it = [record for record in self.records if name in record.costs]
             if with_it:
@@ -100,13 +100,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Column:
-    """The column of a number or text, its title, and the factor of a unit in it."""
+    """The column of a number or text: its index, its title, and the factor of its unit."""
     index: int
     title: str
     unit: float = 1.0
 
     def text(self, row: Sequence[str]) -> str:
-        """The cell, '' where there is none."""
+        """Return the cell, '' if the row is too short."""
         found = row[self.index].strip() if self.index < len(row) else ''
         return '' if found.lower() in _MISSING else found
 
@@ -140,10 +140,10 @@ class _File:
         self.decimal_comma = self._read_commas()
 
     def _read_commas(self) -> str:
-        """Write a spreadsheet's decimal commas as points; an example of them, '' where there is none.
+        """Replace a spreadsheet's decimal commas by points; return an example of them, or ''.
 
-        A comma (or point) before three digits may divide thousands: other numbers of the file decide. Raises ValueError
-        where they do not agree.
+        A comma (or point) before three digits may divide thousands: the file's other numbers decide. Raises ValueError
+        if they disagree.
         """
         numbers = [column.index for key, column in self.columns.items() if key not in _TEXTS]
         cells = [row[i].strip() for _, row in self.rows for i in numbers if i < len(row)]
@@ -177,23 +177,23 @@ class _File:
             self.columns.setdefault(key, Column(index, title, unit))
 
     def require(self, *keys: str, also: str = '') -> None:
-        """Raise ValueError where the header has none of these."""
+        """Raise ValueError if the header has none of these columns."""
         if not any(key in self.columns for key in keys):
             raise ValueError(f'{self.path}: no column {" or ".join(keys)} in its header '
                              f'({shorten(", ".join(self.header)) or "nothing"}); needed are r or resolution, d, w, and '
                              f'top1 or error{also}')
 
     def texts(self, key: str) -> List[str]:
-        """The texts of a column, missing cells left out."""
+        """Return the texts of a column without missing cells."""
         if key not in self.columns:
             return []
         return [text for _, row in self.rows for text in [self.columns[key].text(row)] if text]
 
 
 def read(path: str, base: NetSpec, counted: bool = True) -> Table:
-    """Read a file. `base` has the resolution and number of classes that were measured; `counted`: its blocks as well.
+    """Read a file. `base` has the measured resolution and number of classes; `counted`: and the measured blocks.
 
-    Raises FileNotFoundError, and ValueError where the header lacks what is needed, with what it should have.
+    Raises FileNotFoundError, and ValueError with the missing columns if the header lacks some.
     """
     file = _File(path)
     for keys in (('r', 'resolution'), ('d',), ('w',), ('top1', 'error')) + (() if counted else ((MACS.name,),)):
@@ -234,9 +234,9 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
 
 def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = None,
             num_classes: Optional[int] = None, in_channels: Optional[int] = None) -> Tuple[NetSpec, bool]:
-    """The base that a file's networks are scalings of, and whether its blocks are known; what is given goes before.
+    """Return the base of a file's networks, and whether its blocks are known; arguments replace the file's columns.
 
-    Raises FileNotFoundError, and ValueError where the lines differ or a number is none.
+    Raises FileNotFoundError, and ValueError if the lines disagree or a number is not one.
     """
     file = _File(path)
 
@@ -265,7 +265,7 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
 
 
 def _meanings() -> Dict[str, str]:
-    """{spelling of a title: what its column holds}."""
+    """Return {spelling of a title: key of its column}."""
     names = {**_NAMES, **{cost.name: (cost.name, *cost.titles) for cost in COSTS.values()}}
     return {spelling: key for key, spellings in names.items() for spelling in spellings}
 
@@ -346,7 +346,7 @@ def _spec(base: NetSpec, record: Record) -> NetSpec:
 
 
 def _merged(records: List[Record]) -> List[Record]:
-    """One record a network, its numbers averaged over all its trainings."""
+    """Return one record per network, with its numbers averaged over all its trainings."""
     groups: Dict[tuple, List[Record]] = {}
     for record in records:
         groups.setdefault((round(record.r, 6), record.d, record.w), []).append(record)

@@ -1,4 +1,4 @@
-"""One HTML file about a fit, pictures inside, that opens without a network: for reading and for sending to others."""
+"""One HTML file about a fit, with its pictures inside, which opens without an internet connection."""
 from __future__ import annotations
 
 import base64
@@ -21,7 +21,7 @@ caption{text-align:left;color:#555;padding:4px 0}'''
 
 
 def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
-    """The formula's networks at budgets evenly laid over the fitted range, on a logarithmic scale."""
+    """Return the formula's networks at budgets that are evenly spaced, in logarithms, over the fitted range."""
     found = []
     for c in np.geomspace(*fit.formula.range, count):
         try:
@@ -34,12 +34,12 @@ def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
 
 def write(path: str, fit: Fit, base: Optional[NetSpec], title: str, pictures: Dict[str, bytes],
           problems: Sequence = ()) -> None:
-    """Write the report; `pictures` are PNGs by caption. Without a `base` (blocks unknown) no networks are proposed."""
+    """Write the report. `pictures` are PNGs by caption. Without a `base` (blocks unknown) no networks are proposed."""
     write_text(path, page(title, sections(fit, base, pictures, problems)))
 
 
 def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], problems: Sequence = ()) -> Iterable[str]:
-    """The report's parts as HTML."""
+    """Yield the report's parts as HTML."""
     formula, kind = fit.formula, fit.formula.cost
     low, high = formula.range
     yield paragraph(
@@ -76,25 +76,25 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-    """A whole page."""
+    """Return a whole HTML page."""
     title = html.escape(title)
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
             f'</head><body><h1>{title}</h1>{"".join(parts)}</body></html>\n')
 
 
 def paragraph(text: str) -> str:
-    """A paragraph of plain text."""
+    """Return a paragraph of plain text as HTML."""
     return f'<p>{html.escape(text)}</p>'
 
 
 def picture(png: bytes, caption: str) -> str:
-    """A picture, its bytes inside the page."""
+    """Return a picture as HTML with its bytes inside."""
     data = base64.b64encode(png).decode()
     return f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}"></figure>'
 
 
 def table(caption: str, header: Sequence, rows: Sequence[Sequence], marked: Sequence[bool] = ()) -> str:
-    """A table of plain texts and numbers; `marked` rows are highlighted."""
+    """Return an HTML table of plain texts and numbers; `marked` rows are highlighted."""
     def cells(row: Sequence, tag: str) -> str:
         return ''.join(f'<{tag}>{html.escape(str(cell))}</{tag}>' for cell in row)
     marks = list(marked) or [False] * len(rows)

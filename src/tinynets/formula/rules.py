@@ -1,12 +1,12 @@
-"""Five rules that turn a budget into a network of a base: the tiny formula and what it is compared with.
+"""Five rules that turn a budget into a network of a base: the tiny formula and the rules it is compared with.
 
     tiny         r and d by the fitted curves, the width solved so that the counted cost meets the budget
     giant        the inverse giant formula, phi solved
-    resolution, depth, width    the base shrunk (or enlarged) in one dimension alone
+    resolution, depth, width    the base shrunk (or enlarged) in one dimension only
 
-Each gives the largest network of its kind that costs no more than the budget, by the cost counted on the plan. That
-cost grows in steps, as channels are multiples of eight and repeats and pixels whole, so what is left of the budget
-differs; `Network.distance` says how much.
+Each returns the largest network of its kind within the budget, by the cost counted on the plan. That cost grows in
+steps, as channels are multiples of eight and repeats and pixels are whole numbers, so some of the budget is left;
+`Network.distance` says how much.
 """
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tinynets.formula.budget import Budget, amount_text
 from tinynets.formula.giant import giant
 from tinynets.formula.tiny import Formula, Prediction, paper_width
 
-MULTIPLIERS = (0.01, 8.0)  # what is searched for depth and width alone, and for the width of the tiny formula
+MULTIPLIERS = (0.01, 8.0)  # range searched by the rules depth and width, and for the tiny formula's width
 PHI = (-25.0, 10.0)
-LARGEST_C = 4.0  # the tiny formula is for small networks; four times the base is far outside what it was fitted to
-NUDGE_R, NUDGE_D = 0.02, 0.02  # how far the tiny formula's resolution (a share of it) and depth may go to come closer
+LARGEST_C = 4.0  # four times the base is far outside the range that the tiny formula was fitted to
+NUDGE_R, NUDGE_D = 0.02, 0.02  # largest change of the tiny formula's resolution (as a share) and depth to come closer
 # shares of the budget that may be left before the resolution, and then the depth, is changed
 RESOLUTION_SLACK, DEPTH_SLACK = 0.005, 0.01
 
 
 class Impossible(ValueError):
-    """No network of a rule costs that much or that little; the message has the possible range."""
+    """No network of a rule has such a cost; the message has the possible range."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """What a rule made of a budget; `fitted_to`: the base whose networks the tiny rule's formula was fitted to."""
+    """A rule's network for a budget; `fitted_to` is the base of the networks that the tiny formula was fitted to."""
     rule: str
     budget: Budget
     spec: NetSpec
@@ -44,36 +44,36 @@ class Network:
 
     @property
     def borrowed(self) -> bool:
-        """Whether the formula was fitted to networks of another base than this one's."""
+        """Whether the formula was fitted to networks of another base."""
         return bool(self.fitted_to) and self.fitted_to != self.spec.base
 
     @property
     def resolution(self) -> int:
-        """The input side in pixels."""
+        """Return the input side in pixels."""
         return expand(self.spec).resolution
 
     @property
     def name(self) -> str:
-        """The network's name for create_model, train.py and summary.py."""
+        """Return the network's name for create_model, train.py and summary.py."""
         return f'{self.spec.base}@resolution={self.resolution},d={self.spec.d:.8g},w={self.spec.w:.8g}'
 
     @property
     def costs(self) -> Dict[str, float]:
-        """What it costs in every unit, by name."""
+        """Return every cost of the network by name."""
         return all_costs(expand(self.spec))
 
     @property
     def cost(self) -> float:
-        """What it costs in the budget's unit."""
+        """Return the cost of the network in the budget's unit."""
         return self.costs[self.budget.cost.name]
 
     @property
     def distance(self) -> float:
-        """How far the cost is from the budget, as a share of it: -0.01 is one percent below."""
+        """Return the difference of cost and budget as a share of the budget: -0.01 is one percent below."""
         return self.cost / self.budget.amount - 1
 
     def summary(self) -> dict:
-        """The numbers as JSON takes them."""
+        """Return the numbers for a JSON file."""
         found = {'rule': self.rule, 'name': self.name, 'base': self.spec.base, 'r': round(self.spec.r, 6),
                  'd': self.spec.d, 'w': self.spec.w, 'resolution': self.resolution, **vars(self.complexity),
                  **self.costs,
@@ -92,10 +92,10 @@ class Network:
 
 def design(base: NetSpec, budget: Budget, rule: str = 'tiny', formula: Optional[Formula] = None,
            width: str = 'solved') -> Network:
-    """Return the network of a rule for a budget; `formula` (default: the published one) is the tiny rule's.
+    """Return the network of a rule for a budget; the rule 'tiny' uses `formula` (default: the published one).
 
     `width`: 'solved' meets the counted budget, 'paper' is sqrt(c / (r^2 d)), which may miss it by a lot. Raises
-    Impossible, with the possible range, and ValueError for an unknown rule.
+    Impossible with the possible range, and ValueError for an unknown rule.
     """
     if rule not in RULES:
         raise ValueError(f"rule '{rule}': must be one of {', '.join(RULES)}")
@@ -106,7 +106,7 @@ def design(base: NetSpec, budget: Budget, rule: str = 'tiny', formula: Optional[
 
 def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None,
             width: str = 'solved') -> Dict[str, Union[Network, Impossible]]:
-    """Every rule's Network, or its Impossible, at one budget."""
+    """Return every rule's Network, or its Impossible, at one budget."""
     found: Dict[str, Union[Network, Impossible]] = {}
     for rule in RULES:
         try:
@@ -117,10 +117,9 @@ def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None,
 
 
 def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved') -> Network:
-    """The tiny formula. A budget in another unit than the formula's is met by the c whose network costs that much.
+    """Return the tiny formula's network. A budget in another unit is met by the c whose network costs that much.
 
-    c is the share of the cost of `base`, whatever base the formula was fitted to, as the paper takes each base's own
-    C0.
+    c is the cost relative to that of `base`, whatever base the formula was fitted to, as in the paper.
     """
     if width not in ('solved', 'paper'):
         raise ValueError(f"width '{width}': must be solved or paper")
@@ -128,7 +127,7 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
     whole = cost.of(base)
 
     def network(c: float, limit: Budget, exact: bool = True) -> Optional[NetSpec]:
-        """The network of c that costs no more than the limit, or None; not `exact`: as near as a search needs."""
+        """Return the network of c within the limit, or None; not `exact`: close enough for a search."""
         predicted = formula.predict(c)
         pixels, d = round(_pixels(base.base_resolution * predicted.r)), _within(predicted.d)
         if width == 'paper':
@@ -169,7 +168,7 @@ def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved')
 
 
 def inverse_giant(base: NetSpec, budget: Budget) -> Network:
-    """The giant formula with phi solved for the budget; d and w to four decimals."""
+    """Return the giant formula's network with phi solved for the budget; d and w have four decimals."""
     def spec(phi: float) -> NetSpec:
         r, d, w = giant(phi)
         return scale(base, r=_pixels(base.base_resolution * r, whole=False) / base.base_resolution, d=_within(d),
@@ -180,7 +179,7 @@ def inverse_giant(base: NetSpec, budget: Budget) -> Network:
 
 
 def by_resolution(base: NetSpec, budget: Budget) -> Network:
-    """The base at another input size."""
+    """Return the base at another input size."""
     def fits(pixels: int) -> bool:
         return budget.allows(scale(base, resolution=pixels))
     bounds = (1, min(MAX_RESOLUTION, round(base.base_resolution * MULTIPLIERS[1])))
@@ -196,14 +195,14 @@ def by_resolution(base: NetSpec, budget: Budget) -> Network:
 
 
 def by_depth(base: NetSpec, budget: Budget) -> Network:
-    """The base with other numbers of repeats."""
+    """Return the base with other numbers of repeats."""
     d = _solve(lambda value: scale(base, d=value), MULTIPLIERS, budget, 'depth alone', base)
     found = scale(base, d=d)
     return Network('depth', budget, found, measure(expand(found)))
 
 
 def by_width(base: NetSpec, budget: Budget) -> Network:
-    """The base with other numbers of channels."""
+    """Return the base with other numbers of channels."""
     w = _solve(lambda value: scale(base, w=value), MULTIPLIERS, budget, 'width alone', base)
     found = scale(base, w=w)
     return Network('width', budget, found, measure(expand(found)))
@@ -219,10 +218,10 @@ RULES: Dict[str, Callable[..., Network]] = {
 
 
 def _solved(base: NetSpec, resolution: int, d: float, budget: Budget) -> Optional[NetSpec]:
-    """The widest network at a resolution and depth within the budget; None where even the narrowest costs more.
+    """Return the widest network at a resolution and depth within the budget, None if even the narrowest costs more.
 
-    Where more than RESOLUTION_SLACK of the budget would be left the resolution is changed too, by no more than it
-    takes and at most by NUDGE_R; where that leaves more than DEPTH_SLACK, the depth by at most NUDGE_D as well.
+    If more than RESOLUTION_SLACK of the budget would be left, the resolution is changed too, as little as possible and
+    at most by NUDGE_R; if that leaves more than DEPTH_SLACK, the depth is changed as well, at most by NUDGE_D.
     """
     reach = max(1, round(NUDGE_R * resolution))  # pixels
     pixels = [p for p in sorted(range(resolution - reach, resolution + reach + 1), key=lambda p: abs(p - resolution))
@@ -245,7 +244,7 @@ def _same_depth(base: NetSpec, one: float, other: float) -> bool:
 
 
 def _widest(spec: Callable[[float], NetSpec], budget: Budget, exact: bool = True) -> Optional[NetSpec]:
-    """The widest network within the budget, its width the shortest number; not `exact`: nearly the widest."""
+    """Return the widest network within the budget, with the shortest such width; not `exact`: nearly the widest."""
     def fits(w: float) -> bool:
         return budget.allows(spec(w))
     if not fits(MULTIPLIERS[0]):
@@ -257,7 +256,7 @@ def _widest(spec: Callable[[float], NetSpec], budget: Budget, exact: bool = True
 
 def _solve(spec: Callable[[float], NetSpec], bounds: Tuple[float, float], budget: Budget, what: str,
            base: NetSpec) -> float:
-    """The largest multiplier within the budget, as the shortest number that gives the same network."""
+    """Return the largest multiplier within the budget, as the shortest number that gives the same network."""
     def fits(value: float) -> bool:
         return budget.allows(spec(value))
     if not fits(bounds[0]) or fits(bounds[1]):
@@ -266,7 +265,7 @@ def _solve(spec: Callable[[float], NetSpec], bounds: Tuple[float, float], budget
 
 
 def _largest(fits: Callable[[float], bool], low: float, high: float, precision: float = 1e-7) -> float:
-    """The largest number that fits, to `precision` of it; `low` does, and nothing does above one that does not."""
+    """Return the largest number that fits, to a relative `precision`; `low` fits, and `fits` is monotonic."""
     if fits(high):
         return high
     while high - low > precision * max(abs(low), abs(high)):
@@ -276,7 +275,7 @@ def _largest(fits: Callable[[float], bool], low: float, high: float, precision: 
 
 
 def _smallest(fits: Callable[[float], bool], low: float, high: float) -> float:
-    """The smallest number, to a percent, that fits; `high` does."""
+    """Return the smallest number that fits, to a percent; `high` fits."""
     while high > 1.01 * low:
         middle = (low * high) ** 0.5
         low, high = (low, middle) if fits(middle) else (middle, high)
@@ -284,7 +283,7 @@ def _smallest(fits: Callable[[float], bool], low: float, high: float) -> float:
 
 
 def _plateau(spec: Callable[[float], NetSpec], value: float, low: float) -> float:
-    """The shortest decimal number that gives the same network as `value`, the largest that does."""
+    """Return the shortest decimal number that gives the same network as `value`, which is the largest one."""
     same = measure(expand(spec(value)))
     below = low
     if measure(expand(spec(low))) != same:
@@ -301,21 +300,21 @@ def _plateau(spec: Callable[[float], NetSpec], value: float, low: float) -> floa
 
 
 def _short(value: float) -> float:
-    """A multiplier as names have it."""
+    """Return a multiplier rounded as in names."""
     return round(value, 4)
 
 
 def _within(multiplier: float) -> float:
-    """A depth or width that can be built, to four decimals."""
+    """Return a depth or width that can be built, to four decimals."""
     return _short(min(max(multiplier, MULTIPLIERS[0]), MULTIPLIERS[1]))
 
 
 def _pixels(side: float, whole: bool = True) -> float:
-    """An input side that can be built."""
+    """Return an input side that can be built."""
     return min(max(round(side) if whole else side, 1), MAX_RESOLUTION)
 
 
 def _impossible(what: str, base: NetSpec, budget: Budget, low: float, high: float) -> Impossible:
     low, high = low * 1.0005, high * 0.9995  # so that what is printed, in four digits, is possible
-    return Impossible(f'{budget} by {what}: {base.name} can be brought to {amount_text(low)} to {amount_text(high)} '
-                      f'{budget.cost.unit} so; choose a budget in between, or another rule or base')
+    return Impossible(f'{budget} by {what}: the possible range of {base.name} is {amount_text(low)} to '
+                      f'{amount_text(high)} {budget.cost.unit}; choose a budget in between, or another rule or base')

@@ -1,7 +1,7 @@
 """Step 1 of the method: networks (r, d, w) drawn at random within a range of budgets.
 
-"Model Rubik's Cube" (NeurIPS 2020) draws r, d and w uniformly and keeps what costs 0.03 to 1.05 of the
-base. The cost is counted on the plan; no network is built for it.
+"Model Rubik's Cube" (NeurIPS 2020) draws r, d and w uniformly and keeps networks that cost 0.03 to 1.05 times the base.
+The cost is counted on the plan; no network is built.
 """
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 from tinynets.arch import MACS, NetPlan, NetSpec, cost_named, expand, scale
 
-MAX_REJECTIONS = 20_000  # in a row: the ranges and the budget then have next to nothing in common
+MAX_REJECTIONS = 20_000  # in a row: then hardly any network of the ranges is within the budget
 
 
 @dataclass(frozen=True)
 class Space:
-    """Where networks are drawn from: uniformly in r, d and w, kept when the cost is `budget` times the base's.
+    """Ranges of r, d and w, from which networks are drawn uniformly, and of the cost relative to the base, `budget`.
 
-    `min_resolution` in pixels: smaller inputs are rejected as well.
+    Inputs smaller than `min_resolution` pixels are rejected as well.
     """
     r: Tuple[float, float] = (0.35, 1.3)
     d: Tuple[float, float] = (0.35, 1.6)
@@ -37,10 +37,10 @@ class Space:
 
 
 def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
-    """Yield networks of the space without end, each one once; the first n are the same whatever n.
+    """Yield networks of the space without end, each once; the order depends on the seed only.
 
-    d and w have three decimals, r is a whole number of pixels; networks that round to the same blocks and resolution
-    are the same. Raises ValueError where the space holds next to no (further) network.
+    d and w have three decimals, r is a whole number of pixels. Networks that round to the same blocks and resolution
+    are the same. Raises ValueError if the space has hardly any (further) network.
     """
     rng = np.random.default_rng(seed)
     cost = cost_named(space.cost)
@@ -64,5 +64,5 @@ def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
 
 
 def blocks(plan: NetPlan) -> tuple:
-    """What tells two networks apart: input size and every block's place, channels and size."""
+    """Return what distinguishes two networks: input size and every block's place, channels and size."""
     return plan.resolution, tuple((b.name, b.expanded_channels, b.out_channels, b.out_size) for b in plan.blocks)

@@ -1,4 +1,4 @@
-"""Networks for a budget, in text."""
+"""Networks for a budget as text."""
 from __future__ import annotations
 
 from typing import Dict, Union
@@ -11,14 +11,14 @@ _OUTSIDE = 'lies outside the budgets that the formula was fitted to: an extrapol
 
 
 def _borrowed(network: Network) -> str:
-    """That a formula comes from another base, and what its budgets are shares of here."""
+    """Return a sentence on a formula of another base, and what its budgets are relative to here."""
     assert network.prediction is not None, 'no formula made this network'
     return (f'r(c) and d(c) were fitted to {network.fitted_to}; c = {network.prediction.c:.3g} is the share of '
             f"{network.spec.base}'s own cost. fit_formula.py fits a formula to {network.spec.base}'s networks")
 
 
 def describe(network: Network) -> str:
-    """A network as text, one fact per line."""
+    """Return a network as text, one fact per line."""
     summary, kind = network.summary(), network.budget.cost.name
     lines = [('network', network.name), ('rule', network.rule), ('resolution', f'{network.resolution} px')]
     lines += [(m, f'{getattr(network.spec, m):.4g}') for m in 'rdw']
@@ -38,7 +38,7 @@ def describe(network: Network) -> str:
 
 
 def side_by_side(found: Dict[str, Union[Network, Impossible]]) -> str:
-    """All rules' networks at a budget, a row each, and why there is none."""
+    """Return a table of all rules' networks at a budget, with the reasons where there is none."""
     rows, notes = [('rule', 'px', 'r', 'd', 'w', *COSTS, 'of the budget')], []
     for rule, network in found.items():
         if isinstance(network, Impossible):

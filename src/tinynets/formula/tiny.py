@@ -2,9 +2,9 @@
 
 "Model Rubik's Cube" (NeurIPS 2020): r = f_r(c), d = f_d(c) by Gaussian-process regression on the front of measured
 networks, and w = sqrt(c / (r^2 d)), since the cost grows about as r^2 d w^2. c is the cost relative to the base's.
-What solves the width for the counted cost instead is in rules.py.
+rules.py solves the width for the counted cost instead.
 
-A formula lives in a JSON file: its points, each with its source, and the hyperparameters of both curves.
+A formula is stored in a JSON file: its points, each with its source, and the hyperparameters of both curves.
 """
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PUBLISHED = pathlib.Path(__file__).parent / 'efficientnet_b0.json'
 TWO_SIDED_95 = 1.959964  # standard deviations of a normal distribution
 MOST_POINTS = 200  # of a formula: the cost of a fit grows with their cube
 LEAST, MOST_COST = 1e-6, 1e18
-MARGIN = 0.02  # published budgets are rounded: 24M stands for a network of 24.36M
+MARGIN = 0.02  # published budgets are rounded: 24M means a network of 24.36M
 
 
 @dataclass(frozen=True)
 class Point:
-    """A network of the front: multipliers, its cost, the cost relative to the base's, and where it is from."""
+    """A network of the front: multipliers, its cost, the cost relative to the base's, and its source."""
     name: str
     r: float
     d: float
@@ -44,7 +44,7 @@ class Point:
     source: str = ''
 
     def check(self) -> None:
-        """Raise ValueError for values out of any network's range, and TypeError for others than numbers and text."""
+        """Raise ValueError for values that no network has, and TypeError for wrong types."""
         if not isinstance(self.name, str) or not isinstance(self.source, str):
             raise ValueError(f'name and source must be text, not {shown(self.name)} and {shown(self.source)}')
         if not (all(LEAST <= value <= MAX_MULTIPLIER for value in (self.r, self.d, self.w))
@@ -55,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Prediction:
-    """r and d at a budget c, with 95 % intervals; `extrapolated` outside the points' budgets (by MARGIN)."""
+    """r and d at a budget c, with 95 % intervals; `extrapolated` if c is outside the points' budgets (by MARGIN)."""
     c: float
     r: float
     d: float
@@ -67,7 +67,7 @@ class Prediction:
 
 
 class Formula:
-    """r(c) and d(c) of a base, and the points they were fitted to. `cost` says in which unit c was measured."""
+    """r(c) and d(c) of a base, and the points they were fitted to. `cost` names the cost that c is measured in."""
 
     def __init__(self, points: Sequence[Point], r: Curve, d: Curve, base: str, base_resolution: int, num_classes: int,
                  base_cost: int, cost: str = MACS.name, about: Optional[dict] = None, in_channels: int = 3):
@@ -77,8 +77,10 @@ class Formula:
 
     @classmethod
     def fitted(cls, points: Sequence[Point], seed: int = 0, **facts: Any) -> 'Formula':
-        """Fit both curves; `facts` are the constructor's. Raises ValueError with fewer than three budgets or with more
-        than 200 points."""
+        """Fit both curves; `facts` go to the constructor.
+
+        Raises ValueError for fewer than three budgets or more than 200 points.
+        """
         if len(points) > MOST_POINTS:
             raise ValueError(f'{len(points):,} networks to fit to, must be at most {MOST_POINTS}; keep fewer of them')
         points = sorted(points, key=lambda point: point.cost)
@@ -88,11 +90,11 @@ class Formula:
 
     @property
     def range(self) -> Tuple[float, float]:
-        """The smallest and the largest budget c of the points."""
+        """Return the smallest and the largest budget c of the points."""
         return min(p.c for p in self.points), max(p.c for p in self.points)
 
     def predict(self, c: float) -> Prediction:
-        """r and d at a budget."""
+        """Return r and d at a budget."""
         (r, d), (r_log, d_log) = zip(*((float(mean[0]), float(log[0])) for mean, log in
                                        (self.r.predict(c), self.d.predict(c))))
         low, high = self.range
@@ -112,7 +114,7 @@ class Formula:
     def load(cls, path: Union[str, os.PathLike, None] = None) -> 'Formula':
         """Read a file, or the published formula.
 
-        Raises FileNotFoundError, or ValueError that says what is wrong in it.
+        Raises FileNotFoundError, and ValueError that says what is wrong in the file.
         """
         path = PUBLISHED if path is None else path
         if not os.path.isfile(path):
@@ -146,7 +148,7 @@ class Formula:
 
 
 def paper_width(c: float, r: float, d: float) -> float:
-    """The paper's last step, w = sqrt(c / (r^2 d)). Stem and head do not shrink with w: small networks overshoot c."""
+    """Return the paper's width sqrt(c / (r^2 d)). Stem and head do not shrink with w, so small networks cost more."""
     return math.sqrt(c / (r * r * d))
 
 
