@@ -128,7 +128,7 @@ std::vector<std::string> Found::LeftOut(const std::string &folder) const {
   if (!others.empty()) {
     std::vector<std::pair<std::string, size_t>> kinds(others.begin(), others.end());
     std::stable_sort(kinds.begin(), kinds.end(), [](const auto &a, const auto &b) { return a.second > b.second; });
-    std::string line = folder + ": left out, by their endings no images:";
+    std::string line = folder + ": left out, not images by their endings:";
     for (size_t i = 0; i < std::min(SHOWN, kinds.size()); i++) {
       line += (i ? ", " : " ") + std::to_string(kinds[i].second) + " " +
               (kinds[i].first.empty() ? "without an ending" : kinds[i].first);

@@ -164,7 +164,7 @@ def load(folder, split='train', **options):
 def test_classes_are_the_sorted_folders_and_foreign_files_are_passed_over(check, folder):
     data, lines = load(folder({**FILES, **FOREIGN}), check=check)
     assert data.class_names == ('ant', 'cat', 'dog') and [line.split('set/train: ')[1] for line in lines] == [
-        'left out, by their endings no images that Pillow reads here: 1 without an ending, 1 .part, 1 .txt',
+        'left out, not images that Pillow reads by their endings: 1 without an ending, 1 .part, 1 .txt',
         'left out, images outside of class folders: 1']
     assert [(path.split('/train/')[1], label) for path, label in zip(data.paths, data.labels)] == [
         ('ant/deep/er/1.bmp', 0), ('cat/1.PNG', 1), ('cat/2.jpg', 1), ('dog/1.png', 2)]

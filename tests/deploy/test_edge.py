@@ -585,7 +585,7 @@ def test_bad_images_are_counted_and_good_ones_classified(build, deployed, tmp_pa
     done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images', '--output',
                tmp_path / 'o.json', '--batch', 4)
     assert done.returncode == 1 and done.stderr.splitlines() == [
-        f'{tmp_path}/images: left out, by their endings no images: 1 .txt',
+        f'{tmp_path}/images: left out, not images by their endings: 1 .txt',
         f'skipped {tmp_path}/images/01.png: the file is empty']
     report = json.loads((tmp_path / 'o.json').read_text())
     assert (report['images'], report['skipped']) == (50, 1) and report['results'][1]['failure'] == 'the file is empty'
@@ -947,14 +947,14 @@ def test_folders_are_searched_as_python_searches_them(build, deployed, tmp_path)
     assert [row['image'] for row in json.loads((tmp_path / 'o.json').read_text())['results']] == found.files
     said = [line for line in done.stderr.splitlines() if not line.startswith('skipped ')]
     assert done.returncode == 1 and len(said) == 3 and said[1:] == found.left_out(str(tree))[1:], done.stderr
-    assert said[0] == f'{tree}: left out, by their endings no images: 2 .txt, 1 without an ending'
+    assert said[0] == f'{tree}: left out, not images by their endings: 2 .txt, 1 without an ending'
     for kinds in (10, 11):  # ten are named
         shutil.copy(folder / 'images' / '00.png', outside / '0.png')
         for i in range(kinds):
             (outside / f'notes.x{i:02}').touch()
         done = run(build / 'tinynet_infer', '--model', model, '--images', outside)
         named = ', '.join(f'1 .x{i:02}' for i in range(10))
-        assert done.stderr == (f'{outside}: left out, by their endings no images: {named}'
+        assert done.stderr == (f'{outside}: left out, not images by their endings: {named}'
                                f'{", ..." if kinds > 10 else ""}\n')
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from tinynets.data.transforms import BICUBIC
 
-MOST = 10.0  # the scale of magnitudes
+MOST = 10.0  # the largest magnitude
 
 Fill = Tuple[int, int, int]
 
@@ -28,9 +28,9 @@ def _solarize_add(image: Image.Image, s: float, fill: Fill) -> Image.Image:
     return image.point([min(255, v + int(110 * abs(s))) if v < 128 else v for v in range(256)] * 3)
 
 
-# name -> function(image, s, fill); s in [-1, 1] is how strong: its sign is the direction where there are two, and the
-# corners that an image leaves are filled. Each grows away from the unchanged image, timm's `inc1`; `autocontrast`,
-# `equalize` and `invert` have no strength. Posterize keeps one bit at least: timm's none is an error of new Pillow.
+# name -> function(image, s, fill); s in [-1, 1] is the strength, its sign the direction if there are two. Corners left
+# empty are filled. A larger strength changes the image more (timm's `inc1`); `autocontrast`, `equalize` and `invert`
+# have no strength. Posterize keeps at least one bit: timm's zero bits are an error in new releases of Pillow.
 OPERATIONS: Dict[str, Callable[[Image.Image, float, Fill], Image.Image]] = {
     'autocontrast': lambda image, s, fill: ImageOps.autocontrast(image),
     'equalize': lambda image, s, fill: ImageOps.equalize(image),
@@ -55,8 +55,8 @@ class RandAugment:
     """RGB image -> RGB image of the same size: `num_ops` operations of OPERATIONS, drawn with replacement.
 
     RandAugment (Cubuk et al., CVPR Workshops 2020) with timm's additions (`rand-m9-mstd0.5-inc1`): an operation runs
-    with `probability`, at a magnitude that is normal around `magnitude` with `std`, clipped to [0, 10]. Bicubic
-    always, where timm draws the interpolation. `fill` is the colour of the corners.
+    with `probability`, at a magnitude drawn from N(`magnitude`, `std`^2), clipped to [0, 10]. Always bicubic, while
+    timm draws the interpolation. `fill` is the colour of empty corners.
     """
     num_ops: int
     magnitude: float = 9.0
@@ -77,11 +77,11 @@ class RandAugment:
 
 @dataclass(frozen=True)
 class RandomErasing:
-    """Pixels (3, H, W) float32, normalised -> the same, with `probability` with a rectangle filled.
+    """Fill a rectangle of normalised pixels (3, H, W) float32, in place, with `probability`; return the pixels.
 
     Random erasing (Zhong et al., AAAI 2020). The rectangle's area is uniform in `area` (share of the image), its aspect
-    (height over width) log-uniform in `aspect`; after ten draws that do not fit the image stays as it is. Filled with
-    N(0, 1) a value, or with zeros, the data set's mean, where `noise` is off. The pixels are changed in place.
+    (height over width) log-uniform in `aspect`; after ten draws that do not fit, the image stays as it is. The values
+    are drawn from N(0, 1), or zero (the data set's mean) if `noise` is off.
     """
     probability: float
     area: Tuple[float, float] = (0.02, 1 / 3)

@@ -1,4 +1,4 @@
-"""Memory for batches that is used again: fresh pages cost more time than the images in them."""
+"""Reused memory for batches: allocating new pages takes longer than filling them with images."""
 from __future__ import annotations
 
 import weakref
@@ -8,14 +8,14 @@ import numpy as np
 
 
 class Buffers:
-    """Arrays of one shape whose memory comes back when nothing refers to them any more, views included."""
+    """Arrays of one shape whose memory is reused when neither they nor views of them are referenced any more."""
 
     def __init__(self, shape: Tuple[int, ...], dtype: type = np.float32):
         self.shape, self.dtype = shape, dtype
         self._free: List[np.ndarray] = []
 
     def array(self) -> np.ndarray:
-        """An array of whatever values."""
+        """Return an uninitialised array."""
         try:
             memory = self._free.pop()
         except IndexError:
@@ -26,7 +26,7 @@ class Buffers:
 
 
 class _Lease:
-    """What an array and its views refer to as the owner of their memory."""
+    """The owner of the memory of an array and its views."""
 
     def __init__(self, memory: np.ndarray):
         self.__array_interface__ = memory.__array_interface__

@@ -1,4 +1,4 @@
-"""Decoded images that stay in memory, for data sets that are small enough."""
+"""Decoded images kept in memory, for data sets that are small enough."""
 from __future__ import annotations
 
 from typing import List, Optional
@@ -20,27 +20,26 @@ class Cached:
         return len(self.labels)
 
     def source(self, index: int) -> np.ndarray:
-        """The pixels of image `index`. Raises images.ImageError, as often as it is asked, where they can't be had."""
+        """Return the pixels of image `index`. Raises images.ImageError, on every call, if it cannot be decoded."""
         pixels = self._kept[index]
-        if pixels is None:  # two threads may both decode it: they find the same
+        if pixels is None:  # two threads may both decode it, with the same result
             pixels = self._kept[index] = np.asarray(self.dataset.image(index))
         return pixels
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as RGB."""
+        """Return image `index` as RGB."""
         return Image.fromarray(self.source(index))
 
     def name(self, index: int) -> str:
-        """What the data set calls it."""
+        """Return the data set's name of image `index`."""
         return self.dataset.name(index)
 
 
 def cached(dataset, cache: str, megabytes: int):
-    """Return the data set, Cached where `cache` is 'memory', or is 'auto' and its decoded images take no more.
+    """Return the data set, Cached if `cache` is 'memory', or 'auto' and the decoded images fit into `megabytes`.
 
-    Sizes are read from the files' headers, and only until there are too many. Data sets that are in memory anyway
-    have no `size` and stay as they are. Raises ValueError where 'memory' asks for more than the megabytes (of 10^6
-    bytes).
+    A megabyte is 10^6 bytes. Sizes are read from the files' headers, until the limit is passed. Data sets that are in
+    memory already have no `size` and are returned as they are. Raises ValueError if 'memory' needs more than the limit.
     """
     if cache == 'off' or not hasattr(dataset, 'size'):
         return dataset

@@ -1,4 +1,4 @@
-"""The classes of a data set against those that are known, a model's."""
+"""Matching the classes of a data set with known ones, those of a model."""
 from __future__ import annotations
 
 import os
@@ -16,9 +16,9 @@ class UnknownClass(ValueError):
 
 
 def class_name(folder: str, name: str) -> str:
-    """The text that the name of a class folder is. Raises ValueError for a name that is blank or not in UTF-8.
+    """Return the name of a class folder as text. Raises ValueError for a name that is blank or not in UTF-8.
 
-    Where a terminal's coding is not UTF-8 Python hands over the bytes of a name as surrogates; the class is the same.
+    With a locale that is not UTF-8, Python represents the bytes of a name as surrogates; the class is the same.
     """
     try:
         text = os.fsencode(name).decode()
@@ -31,10 +31,10 @@ def class_name(folder: str, name: str) -> str:
 
 
 def known_names(folder: str, found: Sequence[str], known: Sequence[str], say: Callable[[str], None]) -> Dict[str, str]:
-    """Map the classes found in a folder to the known ones: the same name, else the one of the same normal form.
+    """Map the classes found in a folder to the known ones: by the same name, else by the same Unicode normal form.
 
-    Systems write accents in two ways, composed or not: macOS the second. `say` is told of names matched so. Raises
-    UnknownClass for a class that is not known, ValueError for two that differ in the normal form alone.
+    Some systems, such as macOS, write accents as separate characters. `say` is called with a line on names matched by
+    the normal form. Raises UnknownClass for an unknown class, ValueError for two that differ in the normal form only.
     """
     own, forms = set(known), {}
     for name in known:
@@ -54,7 +54,7 @@ def known_names(folder: str, found: Sequence[str], known: Sequence[str], say: Ca
 
 
 def check_forms(folder: str, found: Iterable[str]) -> None:
-    """Raise ValueError where two classes look the same: they differ in Unicode's normal form alone."""
+    """Raise ValueError if two classes look the same: they differ in Unicode's normal form only."""
     forms: Dict[str, str] = {}
     for name in found:
         other = forms.setdefault(normal(name), name)
@@ -64,33 +64,33 @@ def check_forms(folder: str, found: Iterable[str]) -> None:
 
 
 def normal(name: str) -> str:
-    """A name with composed accents."""
+    """Return a name with composed accents."""
     return unicodedata.normalize('NFC', name)
 
 
 def numbers(names: Iterable[str]) -> Tuple[int, ...]:
-    """Return the numbers that names are, or none where one is not a number or two are the same one, as 1 and 01 are."""
+    """Return the names as numbers, or () if one is not a number or two are equal, such as 1 and 01."""
     found = [int(name) if re.fullmatch('[0-9]{1,9}', name) else -1 for name in names]
     return tuple(found) if -1 not in found and len(set(found)) == len(found) else ()
 
 
 def in_order(names: Iterable[str]) -> Tuple[str, ...]:
-    """Names in the order of the classes: sorted, and where all are numbers, by their size."""
+    """Return names in the order of the classes: sorted as text, or by value if all are numbers."""
     names = sorted(names)
     return tuple(sorted(names, key=int)) if numbers(names) else tuple(names)
 
 
 def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[str], None]) -> List[int]:
-    """The index among `count` nameless classes that each class of a data set is.
+    """Return, for each class of a data set, its index among `count` classes without names.
 
-    Numbered classes are matched by number, from 0, and may be fewer; where there are `count` of them with other
-    numbers, by the order of these. Others are matched in the order that the data set has them, of which there must be
-    `count`. `say` is told of an order that could be meant otherwise. Raises ValueError for what cannot be matched.
+    Numbered classes are matched by number, from 0, and may be fewer than `count`; `count` classes with other numbers
+    are matched by the order of the numbers. Other classes are matched in the data set's order; there must be `count`.
+    `say` is called with a line if another order could be meant. Raises ValueError for classes that cannot be matched.
     """
     remedy = 'name the classes with convert_weights.py --classes'
     own = numbers(found)
     if own and max(own) < count:
-        if min(own):  # with a folder 0 they are counted from 0
+        if min(own):  # a folder 0 shows that they are counted from 0
             say(f'{where}: the {len(own):,} classes {min(own)} to {max(own)} are matched by number, from 0, with the '
                 f'{count:,} of the model; if they are counted from 1, {remedy}')
         return list(own)
@@ -119,22 +119,22 @@ def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[s
 
 
 def relabel(dataset, indices: Sequence[int], names: Sequence[str]):
-    """The data set with class i called `indices[i]`, an index of `names`."""
+    """Return the data set with label i replaced by `indices[i]`, an index of `names`."""
     dataset.labels = np.array(indices, np.int32)[dataset.labels]
     dataset.class_names = tuple(names)
     return dataset
 
 
 def _number(name: str) -> Optional[int]:
-    """The number that a name is in the digits of any script, perhaps between spaces; None where it is another name."""
+    """Return the number that a name is, in digits of any script and perhaps between spaces, else None."""
     found = re.fullmatch(r'\s*(\d{1,9})\s*', name)
     return int(found[1]) if found else None
 
 
 def _unnumbered(found: Sequence[str]) -> Optional[int]:
-    """The place of a name without a number where most are numbered, as of background among c001, c002, ...
+    """Return the place of a name without a number among numbered ones, such as background among c001, c002, ...
 
-    None where each of these numbers is its name's place, counted from 0: then there is no other way to count.
+    None if each number is its name's place, counted from 0: then there is no other way to count.
     """
     families: Dict[str, Dict[int, int]] = {}  # by the text before the number: place to number
     for i, name in enumerate(found):
@@ -148,6 +148,6 @@ def _unnumbered(found: Sequence[str]) -> Optional[int]:
 
 
 def _natural(name: str) -> tuple:
-    """A key that sorts as people do: without case, and numbers in names by their size."""
+    """Return a key for natural order: case is ignored, and numbers in names are compared by value."""
     parts = re.split(r'(\d+)', name)
     return tuple((0, int(part), '') if part.isdecimal() else (1, 0, part.lower()) for part in parts)

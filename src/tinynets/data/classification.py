@@ -1,9 +1,9 @@
-"""Classification data sets: one class each, one row in DATASETS.
+"""Classification data sets, one row each in DATASETS.
 
-A data set has `class_names`, `labels` (N,) int32, `len()` and `image(i)`, an RGB Pillow image; also `source(i)`, the
-same in the form that a random crop is made from fastest: a Pillow image, pixels (H, W, 3) uint8 or an images.Jpeg.
-One whose images are decoded each time has `size(i)`, (width, height). To add one: a function (split, dir, options) ->
-data set, and its row.
+A data set has `class_names`, `labels` (N,) int32, `len()`, `image(i)`, an RGB Pillow image, and `source(i)`, the image
+in the form that is fastest to crop: a Pillow image, pixels (H, W, 3) uint8 or an images.Jpeg. A data set that decodes
+its images on each access has `size(i)`, (width, height). To add one, write a function (split, dir, options) -> data set
+and add its row.
 """
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class ArrayDataset:
     source = image
 
     def name(self, index: int) -> str:
-        """What to call image `index` in a report."""
+        """Return a name of image `index` for reports."""
         return f'image {index}'
 
 
 class ImageFolder:
-    """A folder of class folders, ImageNet's layout; classes are the sorted folder names, numbers by their size.
+    """A folder of class folders, ImageNet's layout; classes are the sorted folder names, numbers sorted by value.
 
-    `class_names`, when given (a checkpoint's), fixes the classes and their order: a folder that is none of them is an
-    error, a class without a folder is not. Hidden files and folders are passed over. What else is no image, lies
-    outside of class folders or cannot be decoded is reported to `report` and left out; with `strict` a file that cannot
-    be decoded raises ValueError.
+    `class_names`, if given (a checkpoint's), fixes the classes and their order: a folder of an unknown class is an
+    error, a class without a folder is not. Hidden files and folders are skipped. Files that are not images, lie outside
+    of class folders or cannot be decoded are left out, and `report` is called with a line on them; with `strict`, a
+    file that cannot be decoded raises ValueError.
     """
 
     def __init__(self, folder: str, class_names: Optional[Sequence[str]] = None, strict: bool = False,
@@ -112,7 +112,7 @@ class ImageFolder:
 
     @property
     def names(self) -> List[str]:
-        """The path of each image in the folder, which begins with its class."""
+        """Return the path of each image relative to the folder; it begins with the image's class."""
         start = len(os.path.join(self.folder, ''))
         return [path[start:] for path in self.paths]
 
@@ -120,24 +120,24 @@ class ImageFolder:
         return len(self.paths)
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` as RGB. Raises images.ImageError when the file has changed since the check."""
+        """Return image `index` as RGB. Raises images.ImageError if the file has changed since the check."""
         return images.decode(self.paths[index])
 
     def source(self, index: int) -> Union[images.Jpeg, Image.Image]:
-        """Image `index`, not decoded yet where it is a JPEG. Raises images.ImageError."""
+        """Return image `index`, a JPEG without decoding it. Raises images.ImageError."""
         return images.open_image(self.paths[index])
 
     def size(self, index: int) -> Tuple[int, int]:
-        """Width and height as the file's header says; (0, 0) where it says nothing."""
+        """Return width and height by the file's header, (0, 0) if it cannot be read."""
         return images.header_size(self.paths[index])
 
     def name(self, index: int) -> str:
-        """The path of image `index`."""
+        """Return the path of image `index`."""
         return self.paths[index]
 
 
 class Subset:
-    """Some images of a data set, by their indices in it, in rising order."""
+    """Some images of a data set, by their indices in it, in ascending order."""
 
     def __init__(self, dataset, indices: np.ndarray):
         self.dataset, self.indices = dataset, np.sort(indices)
@@ -153,29 +153,29 @@ class Subset:
         return len(self.indices)
 
     def image(self, index: int) -> Image.Image:
-        """Image `index` of the subset as RGB."""
+        """Return image `index` of the subset as RGB."""
         return self.dataset.image(self.indices[index])
 
     def source(self, index: int):
-        """Image `index` of the subset for a random crop."""
+        """Return image `index` of the subset in the form for a random crop."""
         return self.dataset.source(self.indices[index])
 
     def name(self, index: int) -> str:
-        """What the data set calls it."""
+        """Return the data set's name of image `index`."""
         return self.dataset.name(self.indices[index])
 
 
 def balanced_order(labels: np.ndarray) -> np.ndarray:
-    """All indices, shuffled by a fixed seed, so that every stretch of the order has the classes' own shares.
+    """Return all indices, shuffled by a fixed seed so that every stretch has the classes' shares.
 
-    From the start of the order a class has its share of any number of images, to within one.
+    In any number of images from the start, each class has its share to within one image.
     """
     shuffled = np.random.default_rng(0).permutation(len(labels))
     own = labels[shuffled]
     place = np.empty(len(labels))
     for label in np.unique(labels):
         mine = np.flatnonzero(own == label)
-        place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)  # evenly over the whole order
+        place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)  # spread evenly over the order
     return shuffled[np.argsort(place, kind='stable')]
 
 
@@ -184,7 +184,7 @@ def _to_stderr(line: str) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line on standard error, once per job: both splits of a folder have the same to say of it."""
+    """Print a line on standard error, once per job: both splits of a folder cause the same lines."""
     if rank() == 0:
         say_once(printable(line))
 
@@ -212,7 +212,7 @@ def _image_folder(split, folder, **options):
 
 
 def has_validation(name: str, folder: Optional[str]) -> bool:
-    """Whether a data set comes with a validation split of its own: an image folder, or one packed, may have none."""
+    """Whether a data set has a validation split: an image folder or packed set may have none."""
     if not folder or not os.path.isdir(folder):
         return name != 'image_folder'
     if name == 'mindrecord':
@@ -237,8 +237,8 @@ DATASETS: Dict[str, Callable] = {
 def load_dataset(name: str, split: str, folder: Optional[str] = None, **options):
     """Return the 'train' or 'val' split of a data set.
 
-    `options` (class_names, strict, check, workers, report, progress) are ImageFolder's; data sets in memory need none.
-    Raises ValueError for an unknown name or broken data, FileNotFoundError with the remedy for missing files.
+    `options` (class_names, strict, check, workers, report, progress) are ImageFolder's; data sets in memory ignore
+    them. Raises ValueError for an unknown name or broken data, FileNotFoundError with the remedy for missing files.
     """
     if name not in DATASETS:
         raise ValueError(f"data set '{name}': must be one of {', '.join(DATASETS)}")

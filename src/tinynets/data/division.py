@@ -1,8 +1,8 @@
-"""Dividing a set that has no validation images of its own: by the name of each image, so that no other can move it.
+"""Dividing a set without validation images by the name of each image, so that other images have no influence.
 
-An image's place is a hash of its name, which begins with its class. In each class the images of the lowest places are
-validated on; where they end is kept with the run. Whatever is added, removed or damaged later, an image that a run
-trained on is never one that it is scored on.
+An image's place is a hash of its name, which begins with its class. In each class the images with the lowest places are
+the validation images; the run keeps the place where they end. Whatever is added, removed or damaged later, a run is
+never scored on an image that it trained on.
 """
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
-PLACE_LIMIT = 1 << 48  # JSON's numbers hold them exactly
+PLACE_LIMIT = 1 << 48  # exact in JSON's numbers
 _RULE = 'names'
 
 
 @dataclass(frozen=True)
 class Division:
-    """Of each class the place where the validation images end, and the one where those trained on do.
+    """For each class, the place where the validation images end, and the place where the training images end.
 
-    `images` is how many were divided, `digest` a hash of their names.
+    `images` is the number of divided images, `digest` a hash of their names.
     """
     val: Tuple[int, ...]
     train: Tuple[int, ...]
@@ -30,7 +30,7 @@ class Division:
     digest: str
 
     def indices(self, names: Sequence[str], labels: np.ndarray, split: str, whole: bool = False) -> np.ndarray:
-        """The images of 'train' or 'val'; with `whole` those of 'train' are all the others than 'val'."""
+        """Return the indices of the images of 'train' or 'val'; with `whole`, 'train' is every image not in 'val'."""
         places, labels = places_of(names), np.asarray(labels)
         below = places < np.array(self.val, np.int64)[labels]
         if split == 'val':
@@ -38,17 +38,17 @@ class Division:
         return np.flatnonzero(~below & (whole | (places < np.array(self.train, np.int64)[labels])))
 
     def changed(self, names: Sequence[str]) -> bool:
-        """Whether these are other images than those that were divided, by their names."""
+        """Whether these names differ from those of the divided images."""
         return self.digest != digest_of(names)
 
     def to_dict(self) -> dict:
-        """The division as checkpoints and manifests hold it."""
+        """Return the division for a checkpoint or manifest."""
         return {'rule': _RULE, 'val': list(self.val), 'train': list(self.train), 'images': self.images,
                 'digest': self.digest}
 
     @classmethod
     def from_dict(cls, tree: dict, classes: int, source: str) -> 'Division':
-        """Read what `to_dict` wrote. Raises ValueError, which names `source`, for anything else."""
+        """Read what `to_dict` wrote. Raises ValueError, naming `source`, for anything else."""
         def places(key: str) -> Tuple[int, ...]:
             found = tree[key]
             if not (isinstance(found, list) and len(found) == classes
@@ -66,10 +66,10 @@ class Division:
 
 @dataclass(frozen=True)
 class EarlierDivision:
-    """That of a run of an earlier release, in which the place of an image depends on every other one.
+    """The division by a run of an earlier release, in which the place of an image depends on all others.
 
-    `train_images` is how many the run trained on, None where its file does not say, or where `limited`: it took a
-    number of images (data.images), which says nothing of how many there were.
+    `train_images` is the number of images that the run trained on. It is None if the file does not say, or if the run
+    was `limited` to a number of images (data.images), which does not tell how many there were.
     """
     source: str
     train_images: Optional[int]
@@ -77,7 +77,7 @@ class EarlierDivision:
 
     @property
     def advice(self) -> str:
-        """How to evaluate it where its validation images cannot be known."""
+        """Return how to evaluate the run if its validation images cannot be determined."""
         other = 'other images, by --data-dir and a folder that has val/'
         if self.train_images is not None:
             return f'Put back what was changed, or give {other}'
@@ -87,7 +87,7 @@ class EarlierDivision:
 
 
 def division_of(meta: dict, source: str):
-    """The division that a checkpoint's or manifest's run kept: a Division, an EarlierDivision, or None."""
+    """Return the division kept in a checkpoint or manifest: a Division, an EarlierDivision, or None."""
     if 'division' in meta:
         tree = meta['division']
         return None if tree is None else Division.from_dict(tree, len(meta.get('class_names', ())), source)
@@ -102,10 +102,10 @@ def division_of(meta: dict, source: str):
 
 
 def divide(names: Sequence[str], labels: np.ndarray, classes: int, val: int, train: Optional[int]) -> Division:
-    """Take `val` images for validation and `train` of the others, or all, for training, in each class its share.
+    """Return the division into `val` validation images and `train` of the others (None: all) for training.
 
-    A class has its share of the images taken to within one; one image of it at least is left to training where there
-    are enough others.
+    Each class has its share of the images to within one. At least one image per class is left for training if there are
+    enough others.
     """
     places, labels = places_of(names), np.asarray(labels)
     own = [np.sort(places[labels == label]) for label in range(classes)]
@@ -121,7 +121,7 @@ def divide(names: Sequence[str], labels: np.ndarray, classes: int, val: int, tra
 
 
 def shares(total: int, counts: Sequence[int], most: Sequence[int]) -> List[int]:
-    """Divide `total` in proportion to `counts`, by the largest remainders, no share above its `most`."""
+    """Divide `total` in proportion to `counts` by the largest remainders, with no share above its `most`."""
     found, free = [0] * len(counts), [i for i, count in enumerate(counts) if count]
     while free:
         left, weight = total - sum(found), sum(counts[i] for i in free)
@@ -139,13 +139,13 @@ def shares(total: int, counts: Sequence[int], most: Sequence[int]) -> List[int]:
 
 
 def places_of(names: Sequence[str]) -> np.ndarray:
-    """The place of each name, the same on every machine: (N,) int64 below PLACE_LIMIT."""
+    """Return the place of each name, the same on every machine: (N,) int64 below PLACE_LIMIT."""
     return np.array([int.from_bytes(hashlib.blake2b(_bytes(name), digest_size=6).digest(), 'big') for name in names],
                     np.int64)
 
 
 def digest_of(names: Sequence[str]) -> str:
-    """A hash of a set of names, whatever their order."""
+    """Return a hash of a set of names, independent of their order."""
     digest = hashlib.sha256()
     for name in sorted(map(_bytes, names)):
         digest.update(len(name).to_bytes(4, 'big') + name)
@@ -153,5 +153,5 @@ def digest_of(names: Sequence[str]) -> str:
 
 
 def _bytes(name: str) -> bytes:
-    """A name as bytes that are the same whatever the file system makes of accents and separators."""
+    """Return a name as bytes that do not depend on the file system's accents and separators."""
     return unicodedata.normalize('NFC', name.replace(os.sep, '/')).encode('utf-8', 'surrogateescape')

@@ -18,7 +18,7 @@ FASHION_FOLDERS = (  # where scripts/get_fashion_mnist.sh and the installed pack
 
 
 def digits(split: str) -> Tuple[np.ndarray, np.ndarray, Tuple[str, ...]]:
-    """scikit-learn's 1,797 digits of 8x8 pixels: (images uint8 (N, 8, 8), labels, class names).
+    """Return scikit-learn's 1,797 digits of 8x8 pixels: (images uint8 (N, 8, 8), labels, class names).
 
     A stratified fifth with a fixed seed is 'val' (360 images), the rest 'train' (1,437); no image is in both.
     """
@@ -32,10 +32,10 @@ def digits(split: str) -> Tuple[np.ndarray, np.ndarray, Tuple[str, ...]]:
 
 
 def fashion_mnist(split: str, folder: Optional[str]) -> Tuple[np.ndarray, np.ndarray, Tuple[str, ...]]:
-    """Fashion-MNIST, 28x28 grey: (images uint8 (N, 28, 28), labels, class names); 60,000 train, 10,000 val.
+    """Return Fashion-MNIST, 28x28 grey: (images uint8 (N, 28, 28), labels, class names); 60,000 train, 10,000 val.
 
     `folder` holds the four .gz (or unpacked) IDX files; without it the usual places are tried. Raises FileNotFoundError
-    that says how to get them, ValueError for a file that is not what it should be.
+    that says how to get them, ValueError for a damaged or different file.
     """
     stem = 'train' if split == 'train' else 't10k'
     folders = (folder,) if folder else FASHION_FOLDERS

@@ -1,8 +1,8 @@
-"""From an image file to an RGB image, whatever the file is; and finding the files that cannot be decoded.
+"""Decoding image files of any kind to RGB, and finding the files that cannot be decoded.
 
-What decodes is used as RGB: grayscale is repeated, palettes are looked up, CMYK is converted, transparency is dropped,
-an animation gives its first frame, and an EXIF orientation turns the image upright. Of wide samples the upper eight
-bits are kept: of 16, or of as many as a TIFF file says that it uses. What does not decode raises ImageError with the
+Grayscale is repeated, palettes are looked up, CMYK is converted, transparency is dropped, an animation gives its first
+frame, and an image is turned upright by its EXIF orientation. Of samples wider than eight bits the upper eight are
+kept: of 16 bits, or of the number that a TIFF file declares. A file that cannot be decoded raises ImageError with the
 path and the reason.
 """
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tinynets import cache
 from tinynets.files import write_text
 
 _NO_IMAGES = ('EPS', 'IPTC', 'MPEG')  # formats that Pillow opens but that are drawings, texts or films
-_PLUGINS = ('pillow_heif', 'pillow_jxl')  # packages that teach Pillow more formats, where they are installed
+_PLUGINS = ('pillow_heif', 'pillow_jxl')  # optional packages that add formats to Pillow
 _JUNK_FOLDERS = frozenset(('__macosx', '@eadir', '$recycle.bin', 'system volume information', 'lost+found',
                            '__pycache__'))
 _JUNK_FILES = frozenset(('thumbs.db', 'desktop.ini'))
 _MAX_SAMPLE_VALUE, _BITS_PER_SAMPLE = 281, 258  # TIFF tags
 _DARK, _NARROW = 15, 63  # upper eight bits of a 16-bit sample that has 12, 14 bits at most
-_SAVE_EVERY = 10.0  # seconds between two savings of what a check has found
+_SAVE_EVERY = 10.0  # seconds from one saving of a check's results to the next
 
 # Markers of a JPEG header, by their second byte: coefficients follow; the size; JFIF, Adobe, tables and comments
 _SCAN, _FRAMES, _PLAIN = 0xda, (0xc0, 0xc1, 0xc2), (0xe0, 0xee, 0xdb, 0xc4, 0xdd, 0xfe)
@@ -55,13 +55,13 @@ class ImageError(ValueError):
 def decode(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Image.Image:
     """Return the image of a file, mode RGB, upright. Raises ImageError.
 
-    `data` is what the file holds where it has been read already; `path` then only names it.
+    `data` is the file's content if it has been read already; `path` then only names it.
     """
     return decode_wide(path, data)[0]
 
 
 def decode_wide(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[Image.Image, Optional[int]]:
-    """What `decode` returns, and of an image with 16-bit samples the highest value left of them in eight bits."""
+    """Return what `decode` does and, for an image with 16-bit samples, the highest value left in eight bits."""
     with _errors_named(path):
         if (os.path.getsize(path) if data is None else len(data)) == 0:
             raise ImageError(f'{path}: the file is empty')
@@ -74,12 +74,12 @@ def decode_wide(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> 
 
 
 def _sample_bits(image: Image.Image) -> Optional[int]:
-    """How many bits the samples of a wide image use, as far as its file says; None where only the samples can tell.
+    """Return the bits that the samples of a wide image use, None if only the samples can tell.
 
-    A TIFF file may hold 12 bits, or say that its largest value is 2^k - 1. PNG has no such word: the significant bits
-    of its sBIT are the upper ones of a sample that fills 16.
+    A TIFF file may hold 12 bits, or declare that its largest value is 2^k - 1. PNG has no such field: the significant
+    bits of its sBIT are the upper ones of a sample that fills 16.
     """
-    if image.format in ('PPM', 'PNG'):  # eight-bit ones would be mode L; Pillow scales a PPM by its largest value
+    if image.format in ('PPM', 'PNG'):  # with eight bits they have mode L; Pillow scales a PPM by its largest value
         return 16
     if not image.mode.startswith('I;16'):
         return None
@@ -100,14 +100,14 @@ class Jpeg:
         self.data, self.size, self.name = data, size, name
 
     def scale(self, box: Tuple[int, int, int, int], side: int) -> int:
-        """The largest of 1, 2, 4 and 8 by which a box may be decoded smaller and is still no smaller than `side`."""
+        """Return the largest of 1, 2, 4 and 8 by which a box can be divided without becoming smaller than `side`."""
         shorter = min(box[2] - box[0], box[3] - box[1])
         return max(scale for scale in (1, 2, 4, 8) if scale == 1 or shorter >= scale * side)
 
     def resized(self, box: Tuple[int, int, int, int], side: int) -> Image.Image:
-        """The box (left, top, right, bottom) at side x side by Pillow's bicubic, from the image at 1/scale.
+        """Return the box (left, top, right, bottom) at side x side by Pillow's bicubic, from the image at 1/scale.
 
-        The decoder makes the smaller image from fewer coefficients, a block of 8 x 8 pixels becoming 4 x 4, 2 x 2 or
+        The decoder makes the smaller image from fewer coefficients: a block of 8 x 8 pixels becomes 4 x 4, 2 x 2 or
         one. Raises ImageError.
         """
         scale = self.scale(box, side)
@@ -125,9 +125,10 @@ class Jpeg:
 
 
 def squared(image: Image.Image, side: int, box: Optional[Tuple[float, float, float, float]] = None) -> Image.Image:
-    """An image, or its box (left, top, right, bottom), at side x side by Pillow's bicubic, rows first, then columns.
+    """Return an image, or its box (left, top, right, bottom), at side x side by Pillow's bicubic, rows first.
 
-    Asked for both at once, Pillow takes the order that is faster; the order decides how a few pixels are rounded.
+    In a single call Pillow chooses the faster order of rows and columns; the order changes the rounding of a few
+    pixels.
     """
     left, top, right, bottom = box or (0, 0, *image.size)
     narrow = image.resize((side, image.height), Image.Resampling.BICUBIC, (left, 0, right, image.height))
@@ -135,7 +136,7 @@ def squared(image: Image.Image, side: int, box: Optional[Tuple[float, float, flo
 
 
 def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Union[Jpeg, Image.Image]:
-    """An upright JPEG image with its size only, any other image decoded. Raises ImageError; `data` as in `decode`."""
+    """Return an upright JPEG as a Jpeg, any other image decoded. Raises ImageError; `data` as in `decode`."""
     with _errors_named(path):
         if data is None:
             with open(path, 'rb', buffering=0) as file:
@@ -151,9 +152,9 @@ def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> U
 
 
 def _plain_size(data: bytes) -> Optional[Tuple[int, int]]:
-    """Width and height of a JPEG of eight bits and three components whose header has nothing beside what decodes it.
+    """Return width and height of a JPEG of eight bits and three components with a plain header.
 
-    None for any other, as those with EXIF data: Pillow says what they are, in several times as long.
+    None for any other JPEG, for example with EXIF data: Pillow reads those, which takes several times as long.
     """
     at, size = 2, None
     while at + 10 <= len(data) and data[at] == 0xff:
@@ -170,23 +171,23 @@ def _plain_size(data: bytes) -> Optional[Tuple[int, int]]:
             size = width, height
         elif kind not in _PLAIN or kind in _MARKED and length < 9 or kind == _TABLES and (
                 len(content) % 65 or any(precision > 15 for precision in content[::65])):
-            return None  # among them what is too short for Pillow
+            return None  # includes headers that are too short for Pillow
         at += 2 + length
     return None
 
 
 def header_size(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[int, int]:
-    """Width and height as stored, from the file's header; (0, 0) where it can't be read. `data` as in `decode`."""
+    """Return width and height as stored in the file's header, (0, 0) if it cannot be read. `data` as in `decode`."""
     try:
         with Image.open(path if data is None else io.BytesIO(data)) as image:
             return image.size
-    except Exception:  # whoever decodes it says why
+    except Exception:  # the reason is reported when the image is decoded
         return 0, 0
 
 
 @contextlib.contextmanager
 def _errors_named(path: Union[str, os.PathLike]) -> Iterator[None]:
-    """Turn what Pillow raises into an ImageError that names the file."""
+    """Turn Pillow's exceptions into an ImageError that names the file."""
     try:
         yield
     except ImageError:
@@ -199,7 +200,7 @@ def _errors_named(path: Union[str, os.PathLike]) -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> object:
-    """EXIF's orientation, from EXIF data or XMP; 1 where they are damaged, which says nothing of the pixels."""
+    """Return the orientation from EXIF data or XMP, 1 if they are damaged."""
     with contextlib.suppress(Exception):
         return image.getexif().get(_ORIENTATION, 1)
     return 1
@@ -211,10 +212,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image, bits: Optional[int] = None) -> Image.Image:
-    """Convert any Pillow mode to RGB; wide samples become eight bits first, the upper ones of `bits`.
+    """Convert any Pillow mode to RGB. Wide samples become eight bits first, the upper ones of `bits`.
 
-    Where `bits` is None modes I;16 have 16. Mode I may be anything: it has 16 where a sample is above 255, else eight.
-    Mode F is taken as 0 to 1 where no sample is above 1, else as 0 to 255.
+    If `bits` is None, modes I;16 have 16. Mode I has 16 if a sample is above 255, else eight. Mode F ranges from 0 to 1
+    if no sample is above 1, else from 0 to 255.
     """
     if image.mode == 'RGB':
         return image
@@ -226,18 +227,18 @@ def to_rgb(image: Image.Image, bits: Optional[int] = None) -> Image.Image:
             known = bits or (16 if image.mode.startswith('I;16') or samples.max(initial=0) > 255 else 8)
             samples = samples // 2 ** (known - 8)
         return Image.fromarray(np.clip(samples, 0, 255).astype(np.uint8), 'L').convert('RGB')
-    image.info.pop('transparency', None)  # dropped, as is said above; a damaged one would stop the conversion
+    image.info.pop('transparency', None)  # a damaged one would stop the conversion
     return image.convert('RGB')
 
 
 @functools.lru_cache(maxsize=None)
 def endings() -> FrozenSet[str]:
-    """The endings of the raster images that Pillow reads here, in small letters, those of its plug-ins among them."""
+    """Return the lower-case endings of the raster images that Pillow and its installed plug-ins read."""
     for name in _PLUGINS:
-        with contextlib.suppress(Exception):  # not installed, or it does not fit to this Pillow
+        with contextlib.suppress(Exception):  # not installed, or incompatible with this Pillow
             getattr(importlib.import_module(name), 'register_heif_opener', lambda: None)()
     Image.init()
-    stubs = {kind for kind, (factory, _) in Image.OPEN.items()  # known by their names only
+    stubs = {kind for kind, (factory, _) in Image.OPEN.items()  # formats without a decoder
              if isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)}
     readable = {*Image.OPEN, 'MPO'} - stubs - {*_NO_IMAGES}  # the JPEG reader opens an MPO
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in readable)
@@ -249,16 +250,16 @@ def is_image(name: str) -> bool:
 
 
 def is_passed_over(folder: str) -> bool:
-    """Whether a folder is hidden or a system's own by its name."""
+    """Whether a folder is hidden or made by a system, by its name."""
     return folder.startswith('.') or folder.lower() in _JUNK_FOLDERS
 
 
 @dataclass
 class Found:
-    """What lies in a folder and its subfolders: image files, sorted, and what is not taken.
+    """The content of a folder and its subfolders: sorted image files, and entries that are left out.
 
-    `others` counts files that are no images by their endings, `junk` names folders of the operating system,
-    `twice` links to folders that had been read already.
+    `others` counts the endings of files that are not images, `junk` are folders of the operating system, `twice` are
+    links to folders that had been read already.
     """
     files: List[str] = field(default_factory=list)
     others: Counter = field(default_factory=Counter)
@@ -266,19 +267,19 @@ class Found:
     twice: List[str] = field(default_factory=list)
 
     def add(self, other: 'Found') -> None:
-        """Take in what was found elsewhere."""
+        """Add what was found in another folder."""
         self.files += other.files
         self.others.update(other.others)
         self.junk += other.junk
         self.twice += other.twice
 
     def left_out(self, folder: str) -> List[str]:
-        """Lines that say what was not taken, at most one of a kind."""
+        """Return lines on the entries that were left out, at most one per kind."""
         lines = []
         if self.others:
             kinds = [f'{count} {ending or "without an ending"}' for ending, count in self.others.most_common(10)]
             more = ', ...' if len(self.others) > len(kinds) else ''
-            lines.append(f'{folder}: left out, by their endings no images that Pillow reads here: '
+            lines.append(f'{folder}: left out, not images that Pillow reads by their endings: '
                          f'{", ".join(kinds)}{more}' +
                          ('; pip install pillow-heif reads .heic' if {'.heic', '.heif'} & set(self.others) else ''))
         if self.junk:
@@ -291,12 +292,12 @@ class Found:
 
 
 def find(folder: str) -> Found:
-    """What lies in a folder and its subfolders, without hidden files and folders. Links to folders are followed.
+    """Return the content of a folder and its subfolders without hidden entries. Links to folders are followed.
 
-    Raises OSError for a folder that cannot be read: its images would be missing without a word.
+    Raises OSError for a folder that cannot be read, as its images would be missing silently.
     """
     found, links = Found(), []
-    seen = {_place(above) for above in pathlib.Path(os.path.realpath(folder)).parents}  # a link there is a circle
+    seen = {_place(above) for above in pathlib.Path(os.path.realpath(folder)).parents}  # a link to one is a cycle
 
     def read(base: str, linked: bool) -> None:
         waiting = [base]
@@ -321,7 +322,7 @@ def find(folder: str) -> Found:
                             found.others[os.path.splitext(entry.name)[1].lower()] += 1
 
     read(folder, False)
-    while links:  # after all that lies there itself, so that this is what is taken
+    while links:  # after the folders themselves, so that these are taken rather than links to them
         links.sort(reverse=True)
         read(links.pop(), True)
     found.files.sort()
@@ -330,11 +331,11 @@ def find(folder: str) -> Found:
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Whether an entry of a folder is a folder, or a link to one. Raises OSError where that cannot be seen."""
+    """Whether an entry is a folder or a link to one. Raises OSError if that cannot be determined."""
     try:
         return entry.is_dir()
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):  # a link that leads nowhere
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):  # a broken link
             return False
         raise
 
@@ -346,10 +347,10 @@ def _place(folder: Union[str, os.PathLike]) -> Tuple[int, int]:
 
 @dataclass
 class Examined:
-    """What decoding every file once has shown.
+    """The results of decoding every file once.
 
-    `bad` are (path, reason) of files that cannot be decoded; `highest` is of each image with 16-bit samples the
-    highest value that is left of them in eight bits.
+    `bad` are (path, reason) of files that cannot be decoded; `highest` has, for each image with 16-bit samples, the
+    highest value left in eight bits.
     """
     bad: List[Tuple[str, str]] = field(default_factory=list)
     highest: Dict[str, int] = field(default_factory=dict)
@@ -357,11 +358,11 @@ class Examined:
 
 def examine(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
             progress: Optional[Callable[[int, int], None]] = None) -> Examined:
-    """Decode every file once and say what was found.
+    """Decode every file once and return the results.
 
-    Files seen good before, by size and time of change, are not decoded again: the memory is a file in the user's cache
-    folder (XDG_CACHE_HOME or ~/.cache), and where none can be written every file is decoded. It is saved on the way, so
-    that an interrupted check continues where it was. `progress` is called with (done, total).
+    Files that were decoded before, with the same size and time of change, are not decoded again: the results are kept
+    in a file in the user's cache folder (XDG_CACHE_HOME or ~/.cache). If it cannot be written, every file is decoded.
+    It is also saved during the check, so that an interrupted one continues. `progress` is called with (done, total).
     """
     paths = [os.path.abspath(p) for p in paths]
     memory = _cache_file(paths)
@@ -394,9 +395,9 @@ def examine(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
 
 
 def dark_images(highest: Dict[str, int]) -> Optional[str]:
-    """A line on images whose 16-bit samples hold fewer bits, which stay dark, or None where there are none.
+    """Return a line on images that stay dark, as their 16-bit samples use fewer bits, or None if there are none.
 
-    `highest` is that of Examined. They are those of 12 bits at most, and all where none in the set has 15.
+    `highest` is that of Examined. Images of at most 12 bits are dark, and all images if none in the set has 15 bits.
     """
     dark = [path for path, value in highest.items() if value <= _DARK]
     if highest and max(highest.values()) <= _NARROW:
@@ -417,7 +418,7 @@ def _known(entry: object, stamp: List[int]) -> bool:
 def _stamp(path: str) -> Optional[List[int]]:
     try:
         stat = os.stat(path)
-    except OSError:  # a broken link, or deleted meanwhile: decoding it will say so
+    except OSError:  # a broken link, or deleted meanwhile: decoding it will report it
         return None
     return [stat.st_size, stat.st_mtime_ns]
 

@@ -1,9 +1,9 @@
-"""Which folders of an image folder are its splits, and which are its classes.
+"""Finding the splits and the classes of an image folder.
 
     DIR/train/<class>/<image>  DIR/val/<class>/<image>      or, without a split,      DIR/<class>/<image>
 
-The usual names of splits are known in any case: Train, training_set, valid, Validation, ... A folder with such a name
-is a split where it holds folders and a class where it holds images. What can be read in two ways is an error.
+The usual names of splits are known in upper and lower case: Train, training_set, valid, Validation, ... A folder with
+such a name is a split if it holds folders, and a class if it holds images. An ambiguous layout is an error.
 """
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _EXPECTED = 'DIR/train/<class>/<image> and DIR/val/<class>/<image>, or DIR/<clas
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of the training and the validation images, `plain` where the classes lie in the folder itself.
+    """The folders of the training and the validation images; `plain` if the folder itself holds the classes.
 
-    `line` says what was taken for what where that is not as documented, else it is empty.
+    `line` says which folder is taken as what if the names are not the documented ones, else it is empty.
     """
     folder: str
     train: Optional[str]
@@ -32,21 +32,21 @@ class Layout:
     line: str = ''
 
     def split(self, name: str) -> str:
-        """The folder that holds the classes of 'train' or 'val'; one that is not there by the name it should have."""
+        """Return the folder with the classes of 'train' or 'val'; if there is none, under its documented name."""
         return self.folder if self.plain else getattr(self, name) or os.path.join(self.folder, name)
 
 
 def kind_of(name: str) -> Optional[str]:
-    """The split that a folder is called: 'train', 'val', 'test' or None."""
+    """Return the split that a folder's name means: 'train', 'val', 'test' or None."""
     return next((kind for kind, names in _NAMES.items() if names.fullmatch(name.strip().lower())), None)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a folder where folders are expected, without what is hidden, names sorted.
+    """The sorted content of a folder where folders are expected, without hidden entries.
 
-    `junk` are folders that a system or a program made, `lost` links that lead nowhere, which may have been folders,
-    `loose` is the number of images that lie there themselves.
+    `junk` are folders made by a system or a program, `lost` are broken links, which may have been folders, `loose` is
+    the number of images in the folder itself.
     """
     folders: List[str]
     junk: List[str]
@@ -71,7 +71,7 @@ def look(folder: str) -> Listing:
 
 
 def find_layout(folder: str) -> Layout:
-    """Look at the folders in a folder and at what these hold. Raises ValueError where it is unclear what is meant."""
+    """Return the layout of a folder by its folders and their content. Raises ValueError for an ambiguous one."""
     here = look(folder)
     names = here.folders
     for name in filter(kind_of, here.lost):
@@ -125,9 +125,9 @@ def find_layout(folder: str) -> Layout:
 
 
 def check_classes(folder: str, classes: Dict[str, List[str]]) -> None:
-    """Raise ValueError where class folders hold folders of images only, so that these may be the classes.
+    """Raise ValueError if class folders hold folders of images only, so that those may be the classes.
 
-    `classes` are the image files of each class. One class of many may be so, if what it holds has names of its own.
+    `classes` are the image files of each class. One class among several may be like that if the names in it differ.
     """
     deep = {name: sorted({os.path.relpath(path, os.path.join(folder, name)).split(os.sep)[0] for path in files})
             for name, files in classes.items()
@@ -141,7 +141,7 @@ def check_classes(folder: str, classes: Dict[str, List[str]]) -> None:
 
 
 def _holds(folder: str) -> Tuple[bool, bool]:
-    """Whether a folder holds images itself, and whether folders in it do, at any depth; one that is closed may."""
+    """Whether a folder holds images itself, and whether folders in it may do so, at any depth."""
     own, waiting, seen = False, [folder], set()
     while waiting:
         here = waiting.pop()
@@ -160,7 +160,7 @@ def _holds(folder: str) -> Tuple[bool, bool]:
                         if here != folder:
                             return own, True
                         own = True
-        except PermissionError:  # whoever needs it says so
+        except PermissionError:  # reported when the folder is read
             return own, True
     return own, False
 

@@ -1,4 +1,4 @@
-"""Mixed batches: mixup and cutmix, a pure function of (seed, step)."""
+"""Mixup and cutmix of batches, as a pure function of (seed, step)."""
 from __future__ import annotations
 
 import math
@@ -7,21 +7,21 @@ from typing import Tuple
 
 import numpy as np
 
-_STREAM = 1  # keeps these draws apart from those of orders and images, which have no spawn key
+_STREAM = 1  # spawn key that separates these draws from those of orders and images, which have none
 
 
 @dataclass(frozen=True)
 class Mixing:
     """Images (N, 3, H, W) float32, labels (N,) -> mixed images and the shares of the classes, (N, classes) float32.
 
-    A batch is mixed with `probability`, each image with one of the same batch by a random permutation and all by the
-    same share lambda ~ Beta(alpha, alpha): x <- lambda x + (1 - lambda) x', y <- lambda y + (1 - lambda) y'.
+    A batch is mixed with `probability`. Each image is mixed with another of the batch, given by a random permutation,
+    all with the same lambda ~ Beta(alpha, alpha): x <- lambda x + (1 - lambda) x', y <- lambda y + (1 - lambda) y'.
 
-    - mixup (Zhang et al., ICLR 2018), alpha `mixup`: of all pixels;
-    - cutmix (Yun et al., ICCV 2019), alpha `cutmix`: a rectangle of x' with the image's aspect and 1 - lambda of its
-      area, its centre uniform; cut off at the border, lambda becomes what is left of x.
+    - mixup (Zhang et al., ICLR 2018), alpha `mixup`, mixes all pixels.
+    - cutmix (Yun et al., ICCV 2019), alpha `cutmix`, copies a rectangle of x' with the image's aspect, 1 - lambda of
+      its area and a uniformly drawn centre. It is cut at the border; lambda becomes the share left of x.
 
-    An alpha of 0 leaves one out; with both, `switch` is the chance of cutmix. Everything is drawn from (seed, step).
+    An alpha of 0 turns one off; with both on, `switch` is the probability of cutmix. All draws are from (seed, step).
     """
     classes: int
     seed: int
@@ -51,7 +51,7 @@ class Mixing:
 
     @staticmethod
     def box(size: Tuple[int, int], kept: float, rng: np.random.Generator) -> Tuple[int, int, int, int]:
-        """Draw (top, bottom, left, right) in an image of `size` (height, width) that cutmix leaves `kept` of."""
+        """Draw cutmix's rectangle (top, bottom, left, right) of an image of `size` (height, width), to keep `kept`."""
         side = math.sqrt(1 - kept)
         ends = []
         for length in size:

@@ -1,7 +1,7 @@
-"""The compiled crops of cc/, where they can be had: a crop of a JPEG or of pixels, as a network's tensor.
+"""Compiled functions (cc/) that crop a JPEG or pixels into a network's tensor.
 
-They need a C++ compiler and libjpeg-turbo's headers (Debian: g++, libjpeg-dev), are compiled once per machine and give
-the pixels that Pillow gives, bit for bit, in less time. TINYNETS_KERNELS=stock in the environment turns them off.
+They need a C++ compiler and libjpeg-turbo's headers (Debian: g++, libjpeg-dev) and are compiled once per machine. The
+pixels equal Pillow's bit for bit. TINYNETS_KERNELS=stock in the environment turns them off.
 """
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import numpy as np
 from tinynets.native import build
 from tinynets.text import say_once
 
-# rounded as Pillow's, whose compilers fuse no multiplication with an addition
+# no fused multiply-add, as in Pillow's builds, for the same rounding
 PART = build.Part(pathlib.Path(__file__).parent / 'cc', 'crops of images', ('-ffp-contract=off',), ('-ljpeg',))
 _NEEDS = '#include <cstdio>\n#include <jpeglib.h>\n#if LIBJPEG_TURBO_VERSION_NUMBER < 1005000\n#error\n#endif\n'
 _Box = ctypes.c_int * 4
 
 
 def compiled() -> str:
-    """The path of the library, compiled first if it is in no cache. Raises build.Unavailable where it cannot be had."""
+    """Return the path of the library, compiled first if it is not cached. Raises build.Unavailable if that fails."""
     found = subprocess.run([*build.compiler(), '-E', '-x', 'c++', '-'], input=_NEEDS, text=True, errors='replace',
                            capture_output=True)
     if found.returncode:
@@ -34,7 +34,7 @@ def compiled() -> str:
 
 @functools.lru_cache(None)
 def library() -> Optional[ctypes.CDLL]:
-    """The library, compiled by the first call, or None where Pillow must do."""
+    """Return the library, compiled by the first call, or None if Pillow must be used."""
     if os.environ.get('TINYNETS_KERNELS') == 'stock':
         return None
     try:
@@ -51,10 +51,10 @@ def library() -> Optional[ctypes.CDLL]:
 
 def crop_jpeg(data: bytes, scale: int, box: Tuple[int, int, int, int], mirrored: bool, factors: np.ndarray,
               out: np.ndarray) -> bool:
-    """Write a crop of a JPEG to `out`, (3, side, side) float32, contiguous; False where Pillow must do it.
+    """Write a crop of a JPEG to `out`, (3, side, side) float32, contiguous; return False if Pillow must do it.
 
-    `box` is (left, top, right, bottom) in pixels of the full size, of which 1/`scale` is decoded (1, 2, 4, 8); a
-    value v of channel c becomes v * factors[0, c] - factors[1, c]; `factors` is (2, 3) float32, contiguous.
+    `box` is (left, top, right, bottom) in pixels of the full size; the image is decoded at 1/`scale` (1, 2, 4, 8) of
+    it. A value v of channel c becomes v * factors[0, c] - factors[1, c]; `factors` is (2, 3) float32, contiguous.
     """
     native = library()
     return native is not None and not native.tinynets_crop_jpeg(
@@ -63,7 +63,7 @@ def crop_jpeg(data: bytes, scale: int, box: Tuple[int, int, int, int], mirrored:
 
 def crop_pixels(pixels: np.ndarray, box: Tuple[int, int, int, int], mirrored: bool, factors: np.ndarray,
                 out: np.ndarray) -> bool:
-    """The same of pixels (H, W, 3) uint8, whose rows are contiguous."""
+    """Write a crop of pixels (H, W, 3) uint8 with contiguous rows, as `crop_jpeg` does."""
     native = library()
     if native is None:
         return False

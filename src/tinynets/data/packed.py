@@ -1,14 +1,13 @@
-"""Packed sets: the encoded images of a class-folder set in a few MindRecord files, read at random.
+"""Packed sets: the encoded images of a class-folder set in a few MindRecord files, with random access.
 
     OUT/train/images.mindrecord0, images.mindrecord0.db, ...    OUT/train/pack.json    OUT/val/...
 
-MindSpore reads MindRecord as a stream (FileReader) or through a pipeline of its own (MindDataset); a training stream
-that is a function of the step asks for image i. Every MindRecord file has a SQLite index beside it, which says of
-each row in which page of the file and where in it its bytes are, and holds the fields that were declared as index:
-all but the image. So the index is read once, and an image is one read at a place in the file. MindSpore's readers
-read the same files.
+MindSpore reads MindRecord as a stream (FileReader) or through its own pipeline (MindDataset), but a training stream
+that is a function of the step asks for image i. Next to every MindRecord file is a SQLite index, which has the page and
+the offset of each row's bytes and the fields that were declared as index: all but the image. The index is read once,
+and each image is a single read from the file. MindSpore's readers can read the same files.
 
-pack.json is the set's table of contents: classes, count, and the files with their sizes. It is there only when all is.
+pack.json is the set's table of contents: classes, count, and the files with their sizes. It is written last.
 """
 from __future__ import annotations
 
@@ -36,8 +35,8 @@ _LENGTH = 8  # bytes before a blob that hold its length
 class PackedImages:
     """A split that scripts/pack_dataset.py wrote: the images, labels and order of the folder it was made from.
 
-    `class_names`, when given (a checkpoint's), fixes the classes and their order. Raises FileNotFoundError where
-    there is no packed set and ValueError where one is damaged or has a class that is not among those given.
+    `class_names`, if given (a checkpoint's), fixes the classes and their order. Raises FileNotFoundError if there is no
+    packed set, ValueError if it is damaged or has an unknown class.
     """
 
     def __init__(self, folder: str, class_names: Optional[Sequence[str]] = None, strict: bool = False):
@@ -54,7 +53,7 @@ class PackedImages:
         if len(rows) != contents['count']:
             raise ValueError(f'{folder}: the index has {len(rows)} images, {CONTENTS} {contents["count"]}; '
                              'pack it anew')
-        rows.sort()  # by their place in the folder they were made from
+        rows.sort()  # by their place in the original folder
         if any(row[0] != place or not 0 <= row[1] < len(own) for place, row in enumerate(rows)):
             raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} does not have; pack it anew')
         self.digest = _digest(own, rows)
@@ -101,7 +100,7 @@ class PackedImages:
         return len(self.labels)
 
     def encoded(self, index: int) -> bytes:
-        """The encoded bytes of image `index`. Raises images.ImageError where they can't be read."""
+        """Return the encoded bytes of image `index`. Raises images.ImageError if they cannot be read."""
         file, begin, length = self._places[index].tolist()
         try:
             data = os.pread(self._files[file], length, begin)
@@ -116,15 +115,15 @@ class PackedImages:
         return images.decode(self.name(index), self.encoded(index))
 
     def source(self, index: int) -> Union[images.Jpeg, Image.Image]:
-        """Image `index`, not decoded yet where it is a JPEG. Raises images.ImageError."""
+        """Return image `index`, a JPEG without decoding it. Raises images.ImageError."""
         return images.open_image(self.name(index), self.encoded(index))
 
     def size(self, index: int) -> Tuple[int, int]:
-        """Width and height as the image's header says; (0, 0) where it says nothing."""
+        """Return width and height by the image's header, (0, 0) if it cannot be read."""
         return images.header_size(self.name(index), self.encoded(index))
 
     def name(self, index: int) -> str:
-        """The folder and the path of image `index` in the set it was made from."""
+        """Return the folder and the path of image `index` in the original set."""
         return os.path.join(self.folder, self.names[index])
 
 
@@ -137,7 +136,7 @@ def _digest(class_names: Sequence[str], rows: Sequence[tuple]) -> str:
 
 
 def _contents(folder: str) -> dict:
-    """pack.json, after a look at every file it names."""
+    """Return pack.json's content after a check of every file in it."""
     path = os.path.join(folder, CONTENTS)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; python scripts/pack_dataset.py --data-dir <folder> --out '
@@ -164,7 +163,7 @@ def _contents(folder: str) -> dict:
 
 
 def _sound(contents: dict) -> bool:
-    """Whether pack.json holds what it should: files of its own folder with their bytes, classes, a count."""
+    """Whether pack.json is valid: it has files of its own folder with their sizes, classes and a count."""
     sizes, names, count = contents['files'], contents['class_names'], contents['count']
     return (isinstance(sizes, dict) and isinstance(names, list) and all(isinstance(name, str) for name in names)
             and len(set(names)) == len(names) > 0

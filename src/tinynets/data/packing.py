@@ -1,4 +1,4 @@
-"""Writing a packed set (packed.py): a class-folder set into MindRecord files, whole or not at all."""
+"""Writing a class-folder set as a packed set (packed.py) of MindRecord files, completely or not at all."""
 from __future__ import annotations
 
 import contextlib
@@ -18,19 +18,19 @@ from tinynets.files import check_text_path, remove_abandoned, workplace, write_j
 
 ROWS = 256  # written together
 SMALLEST_PAGE, LARGEST_PAGE = 2 ** 20, 2 ** 28  # bytes; the format allows 2^15 to 2^28, and an image must fit in one
-PAGE = 2 ** 25  # the format's own default, for files that fill it
-QUALITY = 92  # of JPEG images made smaller
+PAGE = 2 ** 25  # the format's default, for files that fill it
+QUALITY = 92  # of resized JPEG images
 
 
 def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, workers: int = 2,
          report: Callable[[str], None] = print, progress: Optional[Callable[[int, int], None]] = None
          ) -> Tuple[int, int]:
-    """Pack a folder of class folders into the folder `target`, which is not there yet; return (images, bytes).
+    """Pack a folder of class folders into the new folder `target`; return (images, bytes).
 
-    Encoded bytes are kept as they are, or, with `size`, images whose shorter side is longer are shrunk to it and
-    encoded as JPEG. Every image is decoded once; what can't be is named to `report` and left out. `target` appears
-    when all is written. Raises what ImageFolder raises, and FileExistsError where `target` is there, also where another
-    process made it meanwhile.
+    Encoded bytes are kept as they are. With `size`, images whose shorter side is longer are resized to it and encoded
+    as JPEG. Every image is decoded once; those that fail are left out and `report` is called with their names. `target`
+    appears when everything is written. Raises what ImageFolder raises, and FileExistsError if `target` exists or
+    another process has made it meanwhile.
     """
     from mindspore.mindrecord import FileWriter
     check_text_path(target)
@@ -75,7 +75,7 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
 
 @contextlib.contextmanager
 def _said_by_mindspore(target: str) -> Iterator[None]:
-    """Turn the writer's RuntimeError, as of a full disk, into an OSError of one line."""
+    """Turn the writer's RuntimeError, for example for a full disk, into an OSError of one line."""
     try:
         yield
     except RuntimeError as error:
@@ -83,7 +83,7 @@ def _said_by_mindspore(target: str) -> Iterator[None]:
 
 
 def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tuple[str, int, bytes, str, Optional[int]]]:
-    """(path, label, encoded bytes, why it can't be decoded or nothing, the highest value) of each in order."""
+    """Yield (path, label, encoded bytes, reason for a failure or '', highest value) of each image in order."""
     def read(index: int) -> Tuple[str, int, bytes, str, Optional[int]]:
         path = data.paths[index]
         try:
@@ -91,7 +91,7 @@ def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tupl
                 encoded = file.read()
             if len(encoded) > LARGEST_PAGE // 2:
                 raise images.ImageError(f'{path}: larger than the {LARGEST_PAGE // 2:,} bytes that can be packed')
-            path.encode()  # a name that is no Unicode can't be stored
+            path.encode()  # a name that is not Unicode cannot be stored
             image, highest = images.decode_wide(path, encoded)
             return path, int(data.labels[index]), _shrunk(image, encoded, size), '', highest
         except UnicodeEncodeError:
@@ -120,10 +120,10 @@ def _shrunk(image: Image.Image, encoded: bytes, size: Optional[int]) -> bytes:
 
 
 def _page_size(paths: List[str], shards: int, size: Optional[int]) -> int:
-    """Bytes of a page that holds the largest image twice over, larger where the files would have many of them.
+    """Return the bytes of a page: enough for the largest image twice, and more if files would have many pages.
 
-    Every file begins with whole pages, so small sets have small ones. An image shrunk to `size` may take more bytes
-    than its file did: it is taken as four squares of that side, three bytes per pixel.
+    Every file begins with whole pages, so small sets use small ones. An image resized to `size` may take more bytes
+    than its file did: its size is taken as four squares of that side with three bytes per pixel.
     """
     sizes = [os.path.getsize(path) for path in paths if os.path.isfile(path)]
     largest = max([*sizes, 12 * size * size if size else 0], default=0)
@@ -135,9 +135,9 @@ def _page_size(paths: List[str], shards: int, size: Optional[int]) -> int:
 
 @contextlib.contextmanager
 def _becoming(target: str) -> Iterator[str]:
-    """Yield a new folder in a hidden one beside `target`, moved to `target` on success and removed otherwise.
+    """Yield a new folder in a hidden one next to `target`, moved to `target` on success and removed otherwise.
 
-    Raises FileExistsError where another process made `target` meanwhile.
+    Raises FileExistsError if another process has made `target` meanwhile.
     """
     parent, name = os.path.split(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)

@@ -20,11 +20,11 @@ class TrainStream:
     Step s belongs to epoch s // steps_per_epoch, whose order is a permutation drawn from (seed, epoch); each image's
     augmentation is drawn from (seed, epoch, index). A run that resumes at step s therefore sees exactly what the
     uninterrupted run sees, with any number of workers. The images of an incomplete last batch of an epoch are left out;
-    the next epoch leaves out others. `fast` makes a TrainTransform write what the data set's `source` gives straight
-    into the batch; else the transform returns what it makes of the data set's `image`. `mix` (images, labels, step)
-    changes whole batches, see src/tinynets/data/mixing.py.
+    the next epoch leaves out others. With `fast`, a TrainTransform writes the data set's `source(i)` straight into the
+    batch; otherwise the transform is called with `image(i)`. `mix` (images, labels, step) changes whole batches, see
+    src/tinynets/data/mixing.py.
 
-    Where `size` processes train together, `batch_size` is each one's; the batches of the ranks 0..size-1 at a step, one
+    If `size` processes train together, `batch_size` is that of each; the batches of the ranks 0..size-1 at a step, one
     after the other, are the batch of a single process with `size` times the batch size.
     """
 
@@ -43,7 +43,7 @@ class TrainStream:
         self._order = lru_cache(maxsize=2)(self._permutation)
 
     def batch(self, step: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Images (B, 3, R, R) float32 and targets of one step: (B,) int32 labels, or (B, ...) float32.
+        """Return the images (B, 3, R, R) float32 and targets of a step: (B,) int32 labels, or (B, ...) float32.
 
         Mixed labels are shares, (B, classes) float32.
         """
@@ -63,14 +63,14 @@ class TrainStream:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.dataset))
 
     def batches(self, start: int, stop: int) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-        """The batches of steps start..stop-1, prepared ahead by the worker threads."""
+        """Yield the batches of steps start..stop-1, prepared ahead by the worker threads."""
         return _ahead(self.batch, range(start, stop), self.workers)
 
     def _sample(self, index: int, epoch: int, out: Optional[np.ndarray] = None) -> tuple:
-        """One augmented image, written to `out` where that is given, and its target.
+        """Return one augmented image, written to `out` if given, and its target.
 
-        A file that broke since the start gives way to the next readable one, and is named; with a strict data set it is
-        an error.
+        A file that has become unreadable since the start is named and replaced by the next readable one; with a strict
+        data set it is an error.
         """
         for offset in range(len(self.dataset)):
             chosen = (index + offset) % len(self.dataset)
@@ -92,9 +92,9 @@ class TrainStream:
 
 def eval_batches(dataset, transform: Callable, batch_size: int, workers: int = 2, rank: int = 0, size: int = 1
                  ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Every image once, in order: (images (B, 3, R, R), labels (b,)); of `size` processes each sees every size-th.
+    """Yield every image once, in order: (images (B, 3, R, R), labels (b,)); each of `size` processes every size-th.
 
-    The last batch is filled up with zeros to B, so that one compiled graph serves all; its labels are the b real ones.
+    The last batch is padded with zeros to B, so that one compiled graph serves all; it has only b labels.
     """
     own = range(rank, len(dataset), size)
     length = max(1, min(batch_size, len(own)))
@@ -110,7 +110,7 @@ def eval_batches(dataset, transform: Callable, batch_size: int, workers: int = 2
 
 
 def _ahead(make: Callable, keys: Iterable, workers: int) -> Iterator:
-    """Yield make(key) for each key in order, with up to 2 * workers results under way in threads."""
+    """Yield make(key) for each key in order, with up to 2 * workers results computed ahead in threads."""
     pending: deque = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -1,4 +1,4 @@
-"""Data sets and transforms as a configuration asks for them."""
+"""The data sets and transforms of a configuration."""
 from __future__ import annotations
 
 import dataclasses
@@ -19,10 +19,10 @@ LUMINANCE = 0.299, 0.587, 0.114  # shares of R, G and B, ITU-R BT.601, as Pillow
 
 
 def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str] = None, **changes) -> DataConfig:
-    """The configuration of a whole data set, whatever part of it a training or a study looked at.
+    """Return the configuration of the whole data set, whatever part of it a training or a study used.
 
-    `name` is another data set than the configuration's, which lies in `folder`; `changes` replace other keys. A folder
-    without val/ keeps the `holdout` of its training, or that training's images would be validated on.
+    `name` is another data set than the configuration's, in `folder`; `changes` replace other keys. A folder without
+    val/ keeps the training's `holdout`, as otherwise images of the training would be validated on.
     """
     folder = folder or (None if name else data.dir)
     divided = name in (None, data.name) and not has_validation(data.name, folder)
@@ -32,11 +32,10 @@ def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str
 
 def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] = None,
             progress: Optional[Callable[[int, int], None]] = None, division: AnyDivision = None):
-    """The 'train' or 'val' split that a configuration names, or the part of it that `images` and `holdout` leave.
+    """Return the 'train' or 'val' split of a configuration, or the part of it that `images` and `holdout` select.
 
-    An image folder without val/ gives `val_share` of its images to it: those of `division`, a run's own, where that is
-    given, else a share of each class as a new training takes it. Raises ValueError where more images are asked for
-    than there are.
+    In an image folder without val/, `val_share` of the images becomes the validation set: by `division`, that of a run,
+    if given, else as in a new training. Raises ValueError if more images are asked for than there are.
     """
     if split == 'val' and not divides(data):
         return _load(data, 'val', class_names, progress)
@@ -45,10 +44,10 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
 
 def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = None, division: AnyDivision = None,
            class_names: Sequence[str] = ()) -> tuple:
-    """(train, val) as `dataset` gives them, val in the training set's classes; what both are part of is read once.
+    """Return (train, val) as from `dataset`, val with the training set's classes; a set that both share is read once.
 
-    `class_names` is the order of the classes where it is known and the data set has the same ones. The training set's
-    `division` says how both were divided, None where they are whole.
+    `class_names` is the order of the classes, used if the data set has the same ones. The training set's `division` is
+    that of both sets, None if they were not divided.
     """
     whole = _load(data, 'train', None, progress)
     if whole.class_names != tuple(class_names) and sorted(whole.class_names) == sorted(class_names):
@@ -65,12 +64,12 @@ def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = No
 
 
 def names_of(dataset) -> Optional[Sequence[str]]:
-    """What identifies each image of a data set, its class first, or None for one that has only numbers for them."""
+    """Return the name of each image of a data set, with its class first, or None if images have numbers only."""
     return getattr(dataset, 'names', None)
 
 
 def digest(train, val) -> Optional[str]:
-    """A hash of the names of the training and the validation images; None where they have none."""
+    """Return a hash of the names of the training and the validation images, None if they have no names."""
     names = [names_of(part) for part in (train, val)]
     return None if None in names else f'{digest_of(names[0])}-{digest_of(names[1])}'
 
@@ -87,7 +86,7 @@ def _load(data: DataConfig, split: str, class_names: Optional[Sequence[str]],
 
 
 def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
-    """The part of the training set that a split is."""
+    """Return the part of the training set that is the given split."""
     if not divides(data) and data.images is None:
         return whole
     if names_of(whole) is None:
@@ -119,7 +118,7 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
 
 
 def _divide(data: DataConfig, whole) -> Optional[Division]:
-    """The division of a set by its images' names, as a new training makes it; None where they have none."""
+    """Return the division of a set by its images' names, as in a new training; None if they have no names."""
     names = names_of(whole)
     if names is None:
         return None
@@ -127,7 +126,7 @@ def _divide(data: DataConfig, whole) -> Optional[Division]:
 
 
 def _held(data: DataConfig, count: int) -> int:
-    """The number of validation images among `count`. Raises ValueError where too few are left."""
+    """Return the number of validation images among `count`. Raises ValueError if too few are left."""
     share = divides(data) and not data.holdout
     held = max(1, round(data.val_share * count)) if share else data.holdout
     if held + (data.images or 1) > count:
@@ -137,20 +136,20 @@ def _held(data: DataConfig, count: int) -> int:
 
 
 def _part_by_order(data: DataConfig, whole, split: str) -> Subset:
-    """By a shuffled order of all images: for data sets in memory, which never change, and of earlier releases."""
+    """Return the part of the set by a shuffled order: for data sets in memory, which never change, and old runs."""
     holdout, order = _held(data, len(whole)), balanced_order(whole.labels)
     last = len(whole) if data.images is None else holdout + data.images
     return Subset(whole, order[:holdout] if split == 'val' else order[holdout:last])
 
 
 def kept(data: DataConfig, dataset):
-    """The data set as a training reads it again and again: in memory where the configuration says so."""
+    """Return the data set for repeated reading: kept in memory if the configuration says so."""
     return cached(dataset, data.cache, data.cache_mb)
 
 
 def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = AugmentConfig(),
                     in_channels: int = 3) -> TrainTransform:
-    """The training preset at a resolution in pixels, with the changes that `augment` turns on."""
+    """Return the training preset at a resolution in pixels, with the augmentation of `augment`."""
     mean, std = per_channel(data, in_channels)
     fill = tuple(min(255, max(0, round(255 * m))) for m in mean) * (3 // in_channels)
     changes = RandAugment(augment.num_ops, augment.magnitude, augment.magnitude_std, augment.probability, fill)
@@ -160,16 +159,16 @@ def train_transform(data: DataConfig, resolution: int, augment: AugmentConfig = 
 
 
 def mixing(augment: AugmentConfig, num_classes: int, seed: int) -> Optional[Mixing]:
-    """Mixup and cutmix as configured, or None where both are off."""
+    """Return mixup and cutmix as configured, or None if both are off."""
     if not (augment.mixup or augment.cutmix):
         return None
     return Mixing(num_classes, seed, augment.mixup, augment.cutmix, augment.mix_switch, augment.mix_probability)
 
 
 def per_channel(data: DataConfig, in_channels: int) -> Tuple[Channels, Channels]:
-    """Mean and standard deviation of a network's input channels.
+    """Return the mean and std of a network's input channels.
 
-    For grey images the three of RGB become one by the weights of luminance. Raises ValueError for one of RGB images.
+    For grey images, three numbers become one by the weights of luminance. Raises ValueError for one number and RGB.
     """
     values = []
     for key in ('mean', 'std'):
@@ -183,13 +182,13 @@ def per_channel(data: DataConfig, in_channels: int) -> Tuple[Channels, Channels]
 
 
 def preprocessing(data: DataConfig, resolution: int, in_channels: int = 3) -> dict:
-    """The evaluation preset as it travels in checkpoints and manifests."""
+    """Return the evaluation preset for checkpoints and manifests."""
     mean, std = per_channel(data, in_channels)
     return {'resolution': resolution, 'crop_ratio': data.crop_ratio, 'interpolation': 'bicubic_antialiased',
             'mean': list(mean), 'deviation': list(std), 'channels': CHANNELS[in_channels], 'layout': 'NCHW'}
 
 
 def eval_transform(preprocessing: dict) -> EvalTransform:
-    """The evaluation preset of a checkpoint or manifest."""
+    """Return the evaluation transform of a checkpoint's or manifest's preset."""
     return EvalTransform(preprocessing['resolution'], preprocessing['crop_ratio'], preprocessing['mean'],
                          preprocessing['deviation'])

@@ -13,7 +13,7 @@ from tinynets.data import native
 from tinynets.data.images import Jpeg, squared
 
 BICUBIC = Image.Resampling.BICUBIC
-_LONG = 8  # an image this many times as long as wide is not resized whole
+_LONG = 8  # an image more than this many times as long as wide is not resized whole
 _PRECISION = 32 - 8 - 2  # bits after the point of Pillow's weights
 
 
@@ -21,11 +21,10 @@ _PRECISION = 32 - 8 - 2  # bits after the point of Pillow's weights
 class EvalTransform:
     """RGB image -> (3, resolution, resolution) float32, deterministic.
 
-    The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is cut
-    out, and (value / 255 - mean) / std: the preprocessing of the published accuracies. Of an image more than
-    eight times as long as wide only what the cut needs is computed, to the same bits: resized whole it may not fit in
-    memory. With one mean the image is grey: luminance as Pillow's convert('L') computes it, before the image is
-    resized.
+    The shorter side becomes floor(resolution / crop_ratio) pixels by Pillow's antialiased bicubic, the center is
+    cropped, and values become (value / 255 - mean) / std: the preprocessing of the published accuracies. For an image
+    more than eight times as long as wide only the crop is computed, with the same bits, as the whole may not fit into
+    memory. With one mean the image becomes grey before it is resized: luminance as Pillow's convert('L') computes it.
     """
     resolution: int
     crop_ratio: float
@@ -33,7 +32,7 @@ class EvalTransform:
     std: Sequence[float]
 
     def pixels(self, image: Image.Image) -> Image.Image:
-        """The resized and cut image before normalisation, always RGB."""
+        """Return the resized and cropped image before normalisation, always RGB."""
         if len(self.mean) == 1:
             image = image.convert('L').convert('RGB')
         short, shorter = math.floor(self.resolution / self.crop_ratio), min(image.size)
@@ -41,7 +40,7 @@ class EvalTransform:
         left, top = (round((side - self.resolution) / 2) for side in (width, height))
         if max(image.size) > _LONG * shorter:
             return _middle(image, (width, height), (left, top), self.resolution)
-        for step in ((width, image.height), (width, height)):  # Pillow 13 would begin with tall images' height
+        for step in ((width, image.height), (width, height)):  # width first; Pillow 13 does tall images height first
             if image.size != step:
                 image = image.resize(step, BICUBIC)
         return image.crop((left, top, left + self.resolution, top + self.resolution))
@@ -54,15 +53,14 @@ class EvalTransform:
 class TrainTransform:
     """RGB image -> (3, resolution, resolution) float32, random: crop of area and aspect, resize, flip.
 
-    An image is Pillow's, pixels (H, W, 3) uint8, or an images.Jpeg, of which only what the crop needs is decoded: at
-    half the size, a quarter or an eighth where the crop then still has the resolution's pixels or more.
+    An image is Pillow's, pixels (H, W, 3) uint8, or an images.Jpeg. Only the crop of a Jpeg is decoded, at 1/2, 1/4 or
+    1/8 of the size if the crop then still has at least the resolution's pixels.
 
-    The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`, ten tries and then
-    the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented); `flip` is the chance of a
-    horizontal mirror. Bicubic always, where the authors' code draws the interpolation as well. `augment` (image, rng)
+    The crop's area is uniform in `area` (share of the image), its aspect log-uniform in `aspect`; after ten tries it is
+    the largest central crop in range (Szegedy et al., CVPR 2015, as commonly implemented). `flip` is the probability of
+    a horizontal mirror. The interpolation is always bicubic, while the authors' code draws it. `augment` (image, rng)
     then changes the image and `erase` (pixels, rng) the normalised pixels, see src/tinynets/data/augment.py. With one
-    mean the RGB pixels become grey after all but `erase`, as Pillow's convert('L') does it, and the tensor has one
-    channel.
+    mean the RGB pixels become grey, as by Pillow's convert('L'), before `erase`, and the tensor has one channel.
     """
     resolution: int
     mean: Sequence[float]
@@ -80,11 +78,11 @@ class TrainTransform:
 
     @property
     def shape(self) -> Tuple[int, int, int]:
-        """Of one tensor."""
+        """Return the shape of one tensor."""
         return len(self.mean), self.resolution, self.resolution
 
     def write(self, image: Union[Image.Image, np.ndarray, Jpeg], rng: np.random.Generator, out: np.ndarray) -> None:
-        """Put the tensor into `out`, its place in a batch."""
+        """Write the tensor to `out`, its place in a batch."""
         size = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
         left, top, width, height = self.crop_box(size, rng)
         box = left, top, left + width, top + height
@@ -100,7 +98,7 @@ class TrainTransform:
             self.erase(out, rng)
 
     def _crop_natively(self, image, box: Tuple[int, int, int, int], mirrored: bool, out: np.ndarray) -> bool:
-        """Write the tensor by compiled code; whether there is any for this image."""
+        """Write the tensor by compiled code; return False if there is none for this image."""
         grey = len(self.mean) == 1
         rgb = np.empty((3, *out.shape[1:]), np.float32) if grey else out
         if isinstance(image, Jpeg):
@@ -113,7 +111,7 @@ class TrainTransform:
         return done
 
     def _cropped(self, image, box: Tuple[int, int, int, int]) -> Image.Image:
-        """The box of an image at the transform's resolution, by Pillow."""
+        """Return the box of an image at the transform's resolution, by Pillow."""
         left, top, right, bottom = box
         if isinstance(image, Jpeg):
             return image.resized(box, self.resolution)
@@ -123,7 +121,7 @@ class TrainTransform:
 
     @cached_property
     def _factors(self) -> np.ndarray:
-        if len(self.mean) == 1:  # the bytes themselves, to become grey
+        if len(self.mean) == 1:  # bytes without normalisation, which become grey later
             return np.array([[1, 1, 1], [0, 0, 0]], np.float32)
         return np.stack(factors(self.mean, self.std))
 
@@ -146,9 +144,9 @@ class TrainTransform:
 
 
 def _middle(image: Image.Image, size: Tuple[int, int], corner: Tuple[int, int], side: int) -> Image.Image:
-    """The square at `corner` of an image resized to `size` by Pillow's bicubic, to the bit, without the whole of it.
+    """Return the square at `corner` of an image resized to `size`, equal to Pillow's bicubic, without the rest.
 
-    Pillow has no call for a part of the longer axis whose sampling grid stays that of the whole: `box` is rounded.
+    Pillow has no call for a part of the longer axis with the sampling grid of the whole: its `box` is rounded.
     """
     axis = 0 if image.width > image.height else 1
     taps = _bicubic(image.size[axis], size[axis], corner[axis], side)
@@ -163,7 +161,7 @@ def _middle(image: Image.Image, size: Tuple[int, int], corner: Tuple[int, int], 
 
 
 def _bicubic(length: int, resized: int, begin: int, count: int) -> List[Tuple[int, np.ndarray]]:
-    """First source pixel and fixed-point weights of the pixels from `begin` on, of `length` resized to `resized`."""
+    """Return the first source pixel and fixed-point weights of `count` pixels from `begin`, of `length` resized."""
     scale = length / resized
     widened = max(scale, 1.0)
     taps = []
@@ -179,7 +177,7 @@ def _bicubic(length: int, resized: int, begin: int, count: int) -> List[Tuple[in
 
 
 def _weighted(pixels: np.ndarray, taps: Sequence[Tuple[int, np.ndarray]]) -> np.ndarray:
-    """Pixels (n, width, 3), the first being the first that is needed, filtered along the first axis: uint8."""
+    """Filter pixels (n, width, 3), starting at the first one needed, along the first axis; return uint8."""
     start, half = taps[0][0], 1 << (_PRECISION - 1)
     sums = [np.tensordot(weights, pixels[first - start:first - start + len(weights)].astype(np.int64), 1)
             for first, weights in taps]
@@ -187,13 +185,13 @@ def _weighted(pixels: np.ndarray, taps: Sequence[Tuple[int, np.ndarray]]) -> np.
 
 
 def factors(mean: Sequence[float], std: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
-    """What a channel's values are multiplied by, and what is then subtracted, to be normalised: float32 each."""
+    """Return the factor and the offset, float32, that normalise a channel: value * factor - offset."""
     std = np.asarray(std, np.float32)
     return 1 / (255 * std), np.asarray(mean, np.float32) / std
 
 
 def normalise(image: Image.Image, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
-    """(value / 255 - mean) / std of an RGB image, channels first, float32; with one mean of its luminance."""
+    """Return (value / 255 - mean) / std of an RGB image, channels first, float32; with one mean, of its luminance."""
     scale, shift = factors(mean, std)
     values = np.asarray(image.convert('L'), np.float32)[..., None] if len(scale) == 1 else np.asarray(image, np.float32)
     pixels = values * scale - shift
