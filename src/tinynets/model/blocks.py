@@ -15,9 +15,9 @@ from tinynets.native.fusion import Step
 class Block(nn.Cell):
     """The layers of a block, run in order: the map before the block -> the map after it.
 
-    `kernels` is the library of compiled CPU operators or None; with it maps are channels-last, (N, H, W, C), several
-    layers may run as one operator, and parameters and their names are the same. `steps` are then what
-    src/tinynets/native/fusion.py made of the layers.
+    `kernels` is the library of compiled CPU operators or None. With it, maps are channels-last, (N, H, W, C), and the
+    block runs `steps` (src/tinynets/native/fusion.py), in which several layers may be one operator. Parameters and
+    their names are the same.
     """
 
     def __init__(self, plan: BlockPlan, seed: int = 0, kernels: Optional[str] = None, steps: tuple = ()):
@@ -29,12 +29,12 @@ class Block(nn.Cell):
         steps = steps or tuple(Step((i,), layer.reads) for i, layer in enumerate(layers))
         self.runs = tuple(native_cells.build_step(step, layers, cells, kernels) if kernels else cells[step.layers[0]]
                           for step in steps)
-        # where `construct` has each map: the first is None, for what a step may read but does not
+        # index of each map in `construct`'s list; the first entry is None, for optional inputs that are not used
         places, count = {None: 0, 0: 1}, 2
         reads = []
         for step in steps:
             reads.append(tuple(places[j] for j in step.reads))
-            for layer in step.layers[-2 if step.pooled else -1:]:  # maps inside a step are not seen
+            for layer in step.layers[-2 if step.pooled else -1:]:  # maps inside a step do not exist
                 places[layer + 1], count = count, count + 1
         self.reads, self.pooled = tuple(reads), tuple(step.pooled for step in steps)
 
@@ -57,11 +57,11 @@ class Block(nn.Cell):
 
 
 class Place(nn.Cell):
-    """Holds the cells whose names start with it; nothing runs it."""
+    """A container of the cells whose names start with its own; it is never called."""
 
 
 def _place(block: nn.Cell, name: str, cell: nn.Cell) -> None:
-    """Make `cell` the block's `name`, in which dots are places within places; '' are the cell's own parts."""
+    """Put `cell` into the block as `name`, where dots separate nested places; '' means the cell's parts."""
     if not name:
         for part, child in cell.name_cells().items():
             setattr(block, part, child)

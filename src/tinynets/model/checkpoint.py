@@ -1,4 +1,4 @@
-"""A run's checkpoints: what they say of their network, and its last or its averaged weights."""
+"""A run's checkpoints: the network they describe, and its last or averaged weights."""
 from __future__ import annotations
 
 import math
@@ -19,14 +19,14 @@ META = {'network': dict, 'preprocessing': dict, 'config': dict, 'step': int,
         'epoch': NUMBER, 'best': dict, 'score': (dict, type(None))}
 NEEDED = ('network', 'preprocessing', 'config', 'network.name', 'best.epoch')
 NETWORK = {'name': str, 'num_classes': int, 'in_channels': int, 'dropout': NUMBER, 'drop_path': NUMBER,
-           'resolution': (int, type(None))}  # of create_model, without what would read another file
+           'resolution': (int, type(None))}  # arguments of create_model, except those that would read another file
 SCORE = {'epoch': NUMBER, 'step': int, 'count': int, 'correct': int}
 
 
 def check_meta(checkpoint: Checkpoint, metric: str) -> NetPlan:
-    """The plan of the network that a checkpoint describes; `metric` is the task's number in its scores.
+    """Return the plan of a checkpoint's network; `metric` is the name of the task's number in scores.
 
-    Raises CheckpointError where the description lacks something, or has it of another type or size.
+    Raises CheckpointError if the description lacks something or has a value of another type or size.
     """
     meta, damaged = checkpoint.meta, f'checkpoint {checkpoint.path}: its description is damaged, '
     score = {metric: NUMBER, **SCORE}
@@ -62,7 +62,7 @@ def check_meta(checkpoint: Checkpoint, metric: str) -> NetPlan:
 
 
 def network_arrays(arrays: Mapping[str, np.ndarray], network: Network, kind: str = 'raw') -> Dict[str, np.ndarray]:
-    """The network's parameters among a checkpoint's arrays, averaged ones in their place where `kind` is 'ema'."""
+    """Return the network's parameters among a checkpoint's arrays; `kind` 'ema' prefers averaged ones."""
     names = [p.name for p in network.get_parameters()]
     chosen = {name: arrays[name] for name in names if name in arrays}
     if kind == 'ema':

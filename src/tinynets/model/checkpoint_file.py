@@ -1,4 +1,4 @@
-"""Checkpoint files: everything a run is, in one MindSpore .ckpt file, written atomically.
+"""Checkpoint files: the whole state of a run in one MindSpore .ckpt file, written atomically.
 
 The file holds the network's parameters under their own names (so `mindspore.load_checkpoint` and
 `load_param_into_net` work), the weight average under `ema.<name>`, the optimizer's state, and one JSON text `meta`:
@@ -27,36 +27,36 @@ from tinynets.runtime import crc_check
 from tinynets.text import shorten, shown
 
 FORMAT = 1
-AVERAGE = 'ema'  # the averaged weights stand under ema.<name>
+AVERAGE = 'ema'  # the averaged weights are named ema.<name>
 MAX_RECORDS = 100_000  # of a file; the largest network here with an optimizer's state has 4,000
 MAX_DIMS = 8
-CHECKSUM = b'crc_num'  # and ten bytes: the end of a file with a check sum
+CHECKSUM = b'crc_num'  # followed by ten bytes at the end of a file with a checksum
 TYPES = {'Int8': np.int8, 'UInt8': np.uint8, 'Int16': np.int16, 'UInt16': np.uint16, 'Int32': np.int32,
          'UInt32': np.uint32, 'Int64': np.int64, 'UInt64': np.uint64, 'Float16': np.float16, 'Float32': np.float32,
          'Float64': np.float64, 'Bool': np.bool_}  # the framework's names
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, written or used; the message says which and what to do."""
+    """A checkpoint cannot be read, written or used; the message says why and what to do."""
 
 
 class NotFinite(CheckpointError):
-    """A network that holds numbers that are not finite, so it is not saved: its training diverged."""
+    """A network with NaN or infinite numbers is not saved: its training diverged."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file held: arrays by name, and the meta dictionary."""
+    """The content of a file: arrays by name, and the meta dictionary."""
     path: str
     arrays: Dict[str, np.ndarray]
     meta: dict
 
 
 def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
-    """Write a checkpoint to a temporary file beside `path` and move it into place.
+    """Write a checkpoint to a temporary file next to `path` and move it into place.
 
-    Whatever happens, `path` is afterwards the complete old file or the complete new one. Raises NotFinite where an
-    array holds NaN or infinity, so that the last good checkpoint is kept, and CheckpointError when the disk is full.
+    Whatever happens, `path` is then the complete old or the complete new file. Raises NotFinite if an array has NaN or
+    infinite numbers, so that the last good checkpoint is kept, and CheckpointError if the disk is full.
     """
     broken = next((name for name, array in arrays.items()
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
@@ -66,10 +66,10 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
     text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
     try:
         with _quiet(), replacing(path) as temporary:
-            written = os.path.join(os.path.dirname(temporary), 'written.ckpt')  # the one ending that it leaves as it is
+            written = os.path.join(os.path.dirname(temporary), 'written.ckpt')  # it would append this ending to others
             ms.save_checkpoint([{'name': n, 'data': Tensor(a)} for n, a in arrays.items()], written,
                                append_dict={'meta': text}, **crc_check(ms.save_checkpoint))
-            os.chmod(written, file_mode())  # it makes it read-only
+            os.chmod(written, file_mode())  # the framework makes it read-only
             os.rename(written, temporary)
             with open(temporary, 'rb') as file:
                 os.fsync(file.fileno())
@@ -79,7 +79,7 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
 
 
 def load(path: str) -> Checkpoint:
-    """Read a checkpoint of this project. Raises FileNotFoundError, and CheckpointError for anything else it may be."""
+    """Read a checkpoint of this package. Raises FileNotFoundError, and CheckpointError for any other file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {path}: no such file')
     try:
@@ -102,10 +102,11 @@ def load(path: str) -> Checkpoint:
 
 
 def _tensors(path: str) -> Iterator[Tuple[str, Union[np.ndarray, str]]]:
-    """The arrays and texts in a file of mindspore.save_checkpoint by name. Raises ValueError and DecodeError on damage.
+    """Yield the named arrays and texts of a file of mindspore.save_checkpoint. Raises ValueError, DecodeError on
+    damage.
 
-    The framework's own reader copies a tensor's content to where its `dims` say, unchecked: out of bounds, where they
-    say less than there is.
+    The framework's own reader copies a tensor's content without checking its length against `dims`: out of bounds if
+    `dims` are too small.
     """
     name, dims, kind, parts = None, (), '', []
     for tag, tensor in _records(path):
@@ -121,7 +122,7 @@ def _tensors(path: str) -> Iterator[Tuple[str, Union[np.ndarray, str]]]:
 
 
 def _records(path: str) -> Iterator[tuple]:
-    """(name, TensorProto) of every record; a tensor of hundreds of megabytes is several records, one after another."""
+    """Yield (name, TensorProto) of every record; a tensor of hundreds of megabytes is several consecutive records."""
     seen, last, check = set(), None, 0
     with open(path, 'rb') as file:
         size = os.fstat(file.fileno()).st_size
@@ -155,7 +156,7 @@ def _records(path: str) -> Iterator[tuple]:
 
 
 def _head(file: BinaryIO) -> Tuple[bytes, int]:
-    """The head of a record, and the length that it says: field 1 of a protobuf message, of wire type 2."""
+    """Return the head of a record and the record's length: field 1 of a protobuf message, of wire type 2."""
     head, length = file.read(1), 0
     if head != b'\x0a':
         raise ValueError('no record where one should begin')
@@ -171,12 +172,12 @@ def _head(file: BinaryIO) -> Tuple[bytes, int]:
 
 
 def _value(name: str, dims: Tuple[int, ...], kind: str, content: bytes) -> Union[np.ndarray, str]:
-    """A tensor as an array, or a text, after a look at whether its content is as long as its dims and type say."""
+    """Return a tensor as an array or a text. Raises ValueError if its length does not match its dims and type."""
     if kind == 'str':
         return content.decode('utf-32-le').rstrip('\0')
     if kind not in TYPES:
         raise ValueError(f'{shown(name)} has numbers of type {shown(kind)}')
-    shape = () if dims == (0,) else dims  # so the framework writes a single number
+    shape = () if dims == (0,) else dims  # the framework writes a scalar with dims (0,)
     if len(shape) > MAX_DIMS or min(shape, default=0) < 0:
         raise ValueError(f'{shown(name)} has dims {shown(shape)}')
     numbers = np.frombuffer(content, np.uint8)
@@ -199,7 +200,7 @@ def _reason(error: Exception, path: str) -> str:
 
 @contextlib.contextmanager
 def _quiet():
-    """Without the framework's own log lines: the exception says it all."""
+    """Turn off the framework's log lines, which repeat the exception."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

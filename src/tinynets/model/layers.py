@@ -1,4 +1,4 @@
-"""The cells of layers, one for each kind in src/tinynets/arch/layers.py.
+"""The cells of layers, one per kind in src/tinynets/arch/layers.py.
 
 Parameter names (a public contract): `conv.weight`, `norm.gamma`, `norm.beta`, `norm.moving_mean` and
 `norm.moving_variance` of a convolution; `weight` and `bias` of a fully connected or dense layer.
@@ -17,14 +17,14 @@ from tinynets.native import operators
 
 
 class HardSigmoid(nn.Cell):
-    """relu6(x + 3) / 6, in pieces: the framework's own is not exported to ONNX, as its hard swish is not."""
+    """relu6(x + 3) / 6, from simpler operators: the framework does not export its own to ONNX, nor its hard swish."""
 
     def construct(self, x):
         return ops.relu6(x + 3) * (1 / 6)
 
 
 class HardSwish(nn.Cell):
-    """x relu6(x + 3) / 6 (Howard et al., ICCV 2019), in pieces."""
+    """x relu6(x + 3) / 6 (Howard et al., ICCV 2019), from simpler operators."""
 
     def construct(self, x):
         return x * ops.relu6(x + 3) * (1 / 6)
@@ -39,11 +39,11 @@ ACTIVATIONS = {
     'hsigmoid': HardSigmoid,
     'none': nn.Identity,
 }
-NOT_NEGATIVE = ('relu', 'relu6', 'sigmoid', 'hsigmoid')  # what these give never is
+NOT_NEGATIVE = ('relu', 'relu6', 'sigmoid', 'hsigmoid')  # activations without negative outputs
 
 
 def activation(name: str) -> nn.Cell:
-    """Return the activation cell of a name; ValueError names the known ones."""
+    """Return the activation cell of a name. Raises ValueError with the known names."""
     if name not in ACTIVATIONS:
         raise ValueError(f"activation '{name}': must be one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]()
@@ -52,7 +52,7 @@ def activation(name: str) -> nn.Cell:
 class ConvNormAct(nn.Cell):
     """Convolution, batch norm, activation: (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)).
 
-    A layer without `norm`, of a folded network, has a bias in its place.
+    A layer without `norm`, in a folded network, has a bias instead.
     """
 
     def __init__(self, layer: Layer):
@@ -68,9 +68,10 @@ class ConvNormAct(nn.Cell):
 
 
 class FullyConnected(nn.Conv2d):
-    """A 1x1 convolution with a bias and an activation of one value per channel: (N, in, 1, 1) -> (N, out, 1, 1).
+    """A layer with a bias and an activation of one value per channel: (N, in, 1, 1) -> (N, out, 1, 1).
 
-    A convolution, as in timm's networks, so that the weights have their layout. `flat`: (N, in) -> (N, out).
+    It is a 1x1 convolution, as in timm's networks, so that the weights have the same layout. `flat`: (N, in) ->
+    (N, out).
     """
 
     def __init__(self, layer: Layer):
@@ -86,7 +87,7 @@ class FullyConnected(nn.Conv2d):
 
 
 class Mean(nn.Cell):
-    """The mean over a map's pixels: (N, C, H, W) -> (N, C, 1, 1), or (N, C) where `flat`."""
+    """The mean over a map's pixels: (N, C, H, W) -> (N, C, 1, 1), or (N, C) if `flat`."""
 
     def __init__(self, flat: bool = False):
         super().__init__()
@@ -111,7 +112,7 @@ class Add(nn.Cell):
 
 
 class Concat(nn.Cell):
-    """Two maps side by side along the channels' axis."""
+    """The concatenation of two maps along the channels' axis."""
 
     def __init__(self, axis: int = 1):
         super().__init__()
@@ -122,10 +123,10 @@ class Concat(nn.Cell):
 
 
 class MaxPool(nn.Cell):
-    """3x3 max pooling, padded by one, of what the activation `after` gives: (N, C, H, W) -> (N, C, ~H / s, ~W / s).
+    """3x3 max pooling, padded by one, after the activation `after`: (N, C, H, W) -> (N, C, ~H / s, ~W / s).
 
     The padding is zeros, which after a ReLU are never above the maximum of the pixels. Raises ValueError for an
-    activation that gives negative numbers.
+    activation with negative outputs.
     """
 
     def __init__(self, stride: int, after: str):
@@ -141,7 +142,7 @@ class MaxPool(nn.Cell):
 
 
 class ToLayers(nn.Cell):
-    """Images (N, C, H, W) -> maps as the layers take them: channels-last with `kernels`, else the same."""
+    """Images (N, C, H, W) -> maps in the layers' layout: channels-last with `kernels`, else the same."""
 
     def __init__(self, kernels: Optional[str] = None):
         super().__init__()
@@ -152,7 +153,7 @@ class ToLayers(nn.Cell):
 
 
 class FromLayers(nn.Cell):
-    """Maps as the layers give them -> (N, C, H, W)."""
+    """Maps in the layers' layout -> (N, C, H, W)."""
 
     def __init__(self, kernels: Optional[str] = None):
         super().__init__()
@@ -163,12 +164,12 @@ class FromLayers(nn.Cell):
 
 
 class Uniform(nn.Cell):
-    """Uniform numbers in [0, 1), (count,) float32 a call, from a counter and a hash.
+    """Uniform numbers in [0, 1), (count,) float32 per call, from a counter and a hash.
 
-    The framework's dropout keeps its random state inside the kernel, where no checkpoint reaches it. Here the state is
-    one int32 parameter, saved like batch norm's statistics, so a resumed run draws what the uninterrupted one draws.
-    The numbers are a 32-bit integer hash (multiply and xor-shift, two rounds) of counter and position. Of several
-    workers each takes its `part` of one long draw, as if one process drew for all their images.
+    The framework's dropout keeps its random state inside the kernel, where it cannot be saved. Here the state is one
+    int32 parameter, saved like batch norm's statistics, so a resumed run draws the same numbers as an uninterrupted
+    one. The numbers are a 32-bit integer hash (multiply and xor-shift, two rounds) of counter and position. With
+    several workers, each takes its `part` of one long draw, as if one process drew for all their images.
     """
 
     def __init__(self, name: str, seed: int = 0):
@@ -237,5 +238,5 @@ CELLS: Dict[str, Callable[[Layer, str, int], nn.Cell]] = {
 
 
 def build_layer(layer: Layer, block: str, seed: int = 0) -> nn.Cell:
-    """The cell of a layer; the name of its block and `seed` start the random stream of dropout and drop path."""
+    """Return the cell of a layer. Its block's name and `seed` start the random stream of dropout and drop path."""
     return CELLS[layer.kind](layer, block, seed)

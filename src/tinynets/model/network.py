@@ -19,9 +19,9 @@ from tinynets.native import fusion
 class Network(nn.Cell):
     """A classification network: images (N, in_channels, H, W) -> logits (N, num_classes).
 
-    `plan` is kept as an attribute. Any H and W work; the plan's resolution is what the network was scaled for.
-    On a CPU the layers use the compiled `kernels` where src/tinynets/native has them, with the same numbers and names.
-    Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
+    `plan` is kept as an attribute. Any H and W work; the plan's resolution is the one that the network was scaled for.
+    On a CPU the layers use the compiled `kernels` of src/tinynets/native if there are any, with the same results and
+    names. Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
     """
 
     def __init__(self, plan: NetPlan, seed: int = 0):
@@ -46,8 +46,8 @@ class Network(nn.Cell):
 class FeatureExtractor(nn.Cell):
     """The feature maps of a network at given total strides, for a detector or another head.
 
-    Images (N, in_channels, H, W) -> a tuple with one map (N, C_i, ~H / s_i, ~W / s_i) a stride s_i, each the output of
-    the last stage at that stride, finest first. `channels` lists the C_i. Shares the network's parameters.
+    Images (N, in_channels, H, W) -> a tuple with one map (N, C_i, ~H / s_i, ~W / s_i) per stride s_i, each the output
+    of the last stage at that stride, finest first. `channels` lists the C_i. Shares the network's parameters.
     Raises ValueError for a stride the network does not have.
     """
 
@@ -77,12 +77,12 @@ class FeatureExtractor(nn.Cell):
 def create_model(name: str, num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.0,
                  drop_path: float = 0.0, resolution: int | None = None, seed: int = 0,
                  checkpoint: Optional[str] = None, say: Optional[Callable[[str], None]] = None) -> Network:
-    """Build a named network, or any (r, d, w) of one (`efficientnet_b0@r=0.7,d=0.9`), with fresh weights.
+    """Build a named network, or any (r, d, w) of one (`efficientnet_b0@r=0.7,d=0.9`), with initial weights.
 
-    `resolution` (pixels) replaces the variant's own and changes no weight's shape. The weights depend on `seed` alone,
-    or come from the file `checkpoint` (.ckpt, .safetensors, .pth), except a classifier of another number of classes;
-    `say` is given a line on what came from it (default: standard error). Raises ValueError for an unknown name, a value
-    out of range or weights that do not fit, FileNotFoundError.
+    `resolution` (pixels) replaces the variant's own and does not change the shapes of weights. The weights depend on
+    `seed` only, or come from the file `checkpoint` (.ckpt, .safetensors, .pth), except a classifier with another number
+    of classes. `say` is called with a line on the loaded weights (default: standard error). Raises ValueError for an
+    unknown name, a value out of range or weights that do not fit, and FileNotFoundError.
     """
     spec = resolve(name, num_classes=num_classes, in_channels=in_channels, dropout=dropout, drop_path=drop_path,
                    resolution=resolution)

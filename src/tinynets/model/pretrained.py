@@ -1,7 +1,7 @@
-"""Weights from a file into a network: published ones (safetensors, PyTorch's .pth) and our own (.ckpt).
+"""Loading the weights of a file into a network: published ones (safetensors, PyTorch's .pth) and checkpoints (.ckpt).
 
-A folder of timm's model hub holds a config.json beside the weights. Where it says that they are another network's they
-are refused, for shapes alone don't tell: timm's tf_efficientnet_b0 has those of efficientnet_b0 and pads otherwise.
+A folder of timm's model hub holds a config.json next to the weights. Weights of another network are refused by it, as
+shapes are not enough: timm's tf_efficientnet_b0 has the shapes of efficientnet_b0 but another padding.
 """
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from tinynets.model.torch_file import BFLOAT16, TorchFileError
 from tinynets.model.weights import load_arrays, mismatches, torch_names
 from tinynets.parsing import read_json
 
-PARTS = ('stem', 'stages', 'head', 'classifier')  # what a network's parameter names start with
+PARTS = ('stem', 'stages', 'head', 'classifier')  # first words of a network's parameter names
 COUNTERS = '.num_batches_tracked'  # of PyTorch's batch norms; the networks here have none
-OPERATIONS = ('total_ops', 'total_params')  # what thop, a counter of operations, leaves in every module
+OPERATIONS = ('total_ops', 'total_params')  # added to every module by thop, a counter of operations
 SHOWN = 10  # names of a kind in an error
 MAX_NAME = 200
-POINTER = b'version https://git-lfs'  # so begins what git leaves in a large file's place without its LFS
+POINTER = b'version https://git-lfs'  # start of a Git LFS pointer, which git without LFS leaves instead of a large file
 SAFETENSORS = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'BF16': BFLOAT16, 'I64': '<i8', 'I32': '<i4', 'I16': '<i2',
                'I8': 'i1', 'U8': 'u1', 'BOOL': '?'}
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file holds: float32 arrays by its own names, which are PyTorch's (timm's) where `torch`.
+    """The content of a file: float32 arrays by its own names, which are PyTorch's (timm's) if `torch`.
 
-    `network` is the name of the network they belong to, '' where the file does not say; `note` says what was converted.
+    `network` is the name of their network, '' if the file does not say; `note` says what was converted.
     """
     path: str
     arrays: Dict[str, np.ndarray]
@@ -46,8 +46,9 @@ class Weights:
 def read_weights(path: str, weights: str = 'auto') -> Weights:
     """Read the weights in a .ckpt, a .safetensors or a file of torch.save (.pth, .pt, .bin, .tar).
 
-    `weights` chooses the averaged ('ema') or the last ('raw') ones of a training checkpoint, 'auto' the average where
-    there is one. Raises FileNotFoundError and ValueError: another ending, a damaged file, numbers that are no weights.
+    `weights` selects the averaged ('ema') or the last ('raw') weights of a training checkpoint; 'auto' takes the
+    average if there is one. Raises FileNotFoundError, and ValueError for another ending, a damaged file or values that
+    cannot be weights.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in READERS:
@@ -77,7 +78,7 @@ def read_weights(path: str, weights: str = 'auto') -> Weights:
 
 
 def read_description(path: str) -> dict:
-    """The config.json of timm's model hub beside a file of weights, {} where there is none. Raises ValueError."""
+    """Return the config.json of timm's model hub next to a file of weights, {} if there is none. Raises ValueError."""
     beside = os.path.join(os.path.dirname(os.path.abspath(path)), 'config.json')
     if not os.path.isfile(beside):
         return {}
@@ -91,22 +92,22 @@ def read_description(path: str) -> dict:
 
 
 def timm_name(spec: NetSpec) -> str:
-    """What timm calls a network: the variant of its base, depth and width; the name here where it has none."""
+    """Return timm's name of a network: the variant with its base, depth and width, else the name here."""
     return next((row.name for row in VARIANTS.values() if (row.base, row.d, row.w) == (spec.base, spec.d, spec.w)),
                 spec.name)
 
 
 def load_pretrained(network: nn.Cell, path: str, weights: str = 'auto') -> str:
-    """Load the weights of a file, the classifier too where it has as many classes; return a line that says whether.
+    """Load the weights of a file; return a line on them, which says whether the classifier was loaded too.
 
-    A classifier of another number of classes stays as it is in the network. Anything else that differs raises
-    ValueError with the names, and the network is unchanged.
+    A classifier with another number of classes is not loaded. Any other difference raises ValueError with the names,
+    and the network is unchanged.
     """
     return fill(network, read_weights(path, weights))
 
 
 def fill(network: nn.Cell, found: Weights) -> str:
-    """The same with weights that were read."""
+    """Load weights that were read, as `load_pretrained` does."""
     spec, names = network.plan.spec, weight_names(network, found.torch)
     if found.torch and found.network not in ('', timm_name(spec), spec.name):
         raise ValueError(f"{found.path}: config.json beside it says that these are {found.network}'s weights, not "
@@ -137,7 +138,7 @@ def fill(network: nn.Cell, found: Weights) -> str:
 
 
 def weight_names(network: nn.Cell, torch: bool) -> Dict[str, str]:
-    """Map the name of every weight and statistic in a file, of PyTorch or ours, to the network's parameter name."""
+    """Map the name of every weight and statistic in a file, PyTorch's or this package's, to the parameter's name."""
     names = torch_names(network)
     return {theirs: name for name, theirs in names.items()} if torch else {name: name for name in names}
 
@@ -171,7 +172,7 @@ def _read_torch(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], str]:
 
 
 def _read_checkpoint(path: str, weights: str) -> Tuple[Dict[str, np.ndarray], str]:
-    """The weights of our own checkpoint, without optimizer, step and the counters of dropout."""
+    """Return the weights of a checkpoint of this package, without optimizer, step and dropout's counters."""
     saved = checkpoint_file.load(path)
     averaged = {name[len(AVERAGE) + 1:]: a for name, a in saved.arrays.items() if name.startswith(f'{AVERAGE}.')}
     if weights == 'ema' and not averaged:
@@ -188,7 +189,7 @@ def _without_counters(arrays: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]
 def _float32(array: np.ndarray) -> np.ndarray:
     if array.dtype == BFLOAT16:
         return (array['bfloat16'].astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(over='ignore'):  # what is too large is found as not finite
+    with np.errstate(over='ignore'):  # too large numbers become infinite, which is checked later
         return np.ascontiguousarray(array, np.float32).reshape(array.shape)
 
 
@@ -199,5 +200,5 @@ def _dtype_name(dtype: np.dtype) -> str:
 READERS: Dict[str, Callable[[str, str], Tuple[Dict[str, np.ndarray], str]]] = {
     '.ckpt': _read_checkpoint,
     '.safetensors': _read_safetensors,
-    **dict.fromkeys(('.pth', '.pt', '.bin', '.tar'), _read_torch),  # .bin: the model hub's, .tar: timm's .pth.tar
+    **dict.fromkeys(('.pth', '.pt', '.bin', '.tar'), _read_torch),  # .bin: model hub, .tar: timm's .pth.tar
 }

@@ -1,12 +1,13 @@
-"""PyTorch's files (.pth) without PyTorch: the tensors of a state dictionary as NumPy arrays. Nothing in a file is run.
+"""Reading PyTorch's files (.pth) without PyTorch, as NumPy arrays. No code in a file is run.
 
-`torch.save` writes a zip archive that is not compressed: `<root>/data.pkl`, a pickle in which each tensor is a call on
-a storage, `<root>/data/<key>`, the storages' bytes, and `<root>/byteorder`. Before release 1.6 it wrote five pickles in
-a row (magic number, version, system, object, keys of the storages), then each storage as an int64 count and its bytes.
+`torch.save` writes an uncompressed zip archive: `<root>/data.pkl`, a pickle in which each tensor is a call on a
+storage, `<root>/data/<key>`, the storages' bytes, and `<root>/byteorder`. Before release 1.6 it wrote five consecutive
+pickles (magic number, version, system, object, keys of the storages), then each storage as an int64 count and its
+bytes.
 
 Python's Unpickler, whatever its find_class allows, sets attributes (BUILD), hashes keys of any depth and allocates what
-a file claims (memo indices, byte arrays). Here pickletools only cuts the pickle into opcodes, and a machine that knows
-those torch.save writes puts dictionaries, lists and tuples together from them: a global is no more than its name.
+a file claims (memo indices, byte arrays). Here pickletools only splits the pickle into opcodes, and an interpreter of
+the opcodes that torch.save writes builds dictionaries, lists and tuples. A global is only a name.
 """
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ from typing import Any, BinaryIO, Callable, Dict, List, Mapping, NamedTuple, Tup
 
 import numpy as np
 
-BFLOAT16 = np.dtype([('bfloat16', '<u2')])  # NumPy has no bfloat16: its bits, the upper half of a float32's
+BFLOAT16 = np.dtype([('bfloat16', '<u2')])  # NumPy has no bfloat16; these are its bits, the upper half of a float32's
 
 MAGIC_NUMBER, VERSION = 0x1950a86a20f9469cfc6c, 1001  # of files before release 1.6
-MAX_OPCODES = 2_000_000  # 1,000 tensors with an optimizer's state take a twentieth of it
+MAX_OPCODES = 2_000_000  # 1,000 tensors with an optimizer's state need a twentieth of it
 MAX_AXES = 32
 
 STORAGES = {f'torch {name}Storage': np.dtype(kind) for name, kind in {
@@ -37,11 +38,11 @@ RESAVE = 'in PyTorch, save the weights alone: torch.save(model.state_dict(), FIL
 
 
 class TorchFileError(ValueError):
-    """A file that is damaged, holds more than tensors, or claims what it does not hold; the message says which."""
+    """A file is damaged, holds more than tensors, or claims more than it holds; the message says which."""
 
 
 class Storage(NamedTuple):
-    """`count` numbers in a row, kept under `key`."""
+    """A storage of `count` numbers with the name `key`."""
     key: str
     dtype: np.dtype
     count: int
@@ -56,17 +57,17 @@ class TensorView(NamedTuple):
 
 
 class Global(NamedTuple):
-    """A class or function a pickle names, as 'module name'; never looked up."""
+    """A class or function named in a pickle, as 'module name'; it is never looked up."""
     name: str
 
 
 def read(path: str, weights: str = 'auto') -> Dict[str, np.ndarray]:
-    """Return the state dictionary in a file of torch.save, as arrays that can't be written to; BFLOAT16 as its bits.
+    """Return the state dictionary in a file of torch.save as read-only arrays, those of bfloat16 as BFLOAT16.
 
-    In a training checkpoint it is found as timm finds it: `weights` 'ema' takes state_dict_ema or model_ema, 'raw'
-    state_dict, model or the file itself, 'auto' the first of all these that is there. Prefixes of wrappers go. An array
-    takes no more numbers than its storage has, all together no more than the file has bytes. Raises FileNotFoundError,
-    and TorchFileError for anything else that a file may be.
+    In a training checkpoint it is found as timm does: `weights` 'ema' takes state_dict_ema or model_ema, 'raw' takes
+    state_dict, model or the file itself, 'auto' the first of these that exists. Prefixes of wrappers are removed. An
+    array may have no more numbers than its storage, all arrays together no more bytes than the file. Raises
+    FileNotFoundError, and TorchFileError for any other file.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file')
@@ -82,13 +83,13 @@ def read(path: str, weights: str = 'auto') -> Dict[str, np.ndarray]:
         except TorchFileError as error:
             raise TorchFileError(f'{path}: {error}') from None
         except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, LookupError,
-                TypeError, ValueError, OverflowError, OSError) as error:  # zipfile, pickletools, the machine on damage
+                TypeError, ValueError, OverflowError, OSError) as error:  # of zipfile, pickletools or the interpreter
             reason = ' '.join(str(error).split())[:80]
             raise TorchFileError(f'{path}: damaged, or not a file of torch.save ({reason})') from None
 
 
 def _read_zip(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
-    """The object in an archive, and what gives a storage's bytes, little-endian."""
+    """Return the object in an archive, and a function that returns a storage's bytes, little-endian."""
     archive = zipfile.ZipFile(file)
     if sum(entry.compress_size for entry in archive.infolist()) > os.fstat(file.fileno()).st_size:
         raise TorchFileError('damaged, its entries claim more bytes than the file has')
@@ -120,9 +121,9 @@ def _read_zip(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
 
 
 def _read_legacy(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
-    """The same of a file from before release 1.6."""
+    """Return what `_read_zip` does for a file from before release 1.6."""
     data = file.read()
-    stream = io.BytesIO(data)  # unlike a file's read, its read never allocates more than there is
+    stream = io.BytesIO(data)  # unlike a file's read(), its read() never allocates more than there is
     if data[:1] != b'\x80' or _unpickle(stream, {}) != MAGIC_NUMBER or _unpickle(stream, {}) != VERSION:
         raise TorchFileError('not a file of torch.save')
     if _expect(_unpickle(stream, {}), dict).get('little_endian') is not True:
@@ -142,7 +143,7 @@ def _read_legacy(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
 
 
 def _array(tensor: TensorView, data: bytes) -> np.ndarray:
-    """The view of a storage's bytes. Its numbers were checked to be within the storage."""
+    """Return a tensor as a view of its storage's bytes; that it is within the storage was checked before."""
     dtype = tensor.storage.dtype
     numbers = np.frombuffer(data, dtype)[tensor.offset:] if len(data) else np.empty(0, dtype)
     return np.lib.stride_tricks.as_strided(numbers, tensor.shape, [s * dtype.itemsize for s in tensor.strides],
@@ -150,7 +151,7 @@ def _array(tensor: TensorView, data: bytes) -> np.ndarray:
 
 
 def _state(content: Any, weights: str) -> Dict[str, TensorView]:
-    """The state dictionary in what a file holds, its names without prefixes."""
+    """Return the state dictionary in a file's content, with names without prefixes."""
     if weights not in ('auto', 'ema', 'raw'):
         raise TorchFileError(f"weights '{weights}': must be auto, ema or raw")
     wanted = WRAPPERS['ema'] + WRAPPERS['raw'] if weights == 'auto' else WRAPPERS[weights]
@@ -169,7 +170,7 @@ def _state(content: Any, weights: str) -> Dict[str, TensorView]:
 
 
 def without_prefixes(state: Mapping[str, Any]) -> Dict[str, Any]:
-    """The same without the prefixes that wrappers put before a network's names. Raises TorchFileError for twins."""
+    """Return the dictionary without the name prefixes of wrappers. Raises TorchFileError if names become equal."""
     clean = {functools.reduce(str.removeprefix, PREFIXES, name): value for name, value in state.items()}
     if len(clean) != len(state):
         raise TorchFileError('two of its names differ by a prefix only (module. or _orig_mod.)')
@@ -177,7 +178,7 @@ def without_prefixes(state: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _unpickle(stream: BinaryIO, storages: Dict[str, Storage]) -> Any:
-    """The next pickle of a stream, in the opcodes and calls of torch.save; its storages are put into `storages`."""
+    """Return the object of the stream's next pickle, with torch.save's opcodes and calls; fill `storages`."""
     stack: List[Any] = []
     marks: List[int] = []
     memo: Dict[int, Any] = {}
@@ -235,7 +236,7 @@ def _unpickle(stream: BinaryIO, storages: Dict[str, Storage]) -> Any:
         elif op in ('REDUCE', 'NEWOBJ'):
             arguments = _expect(stack.pop(), tuple)
             stack.append(CALLS[_expect(stack.pop(), Global).name](*arguments))
-        elif op == 'BUILD':  # attributes of an OrderedDict or a Namespace, of which none is a weight
+        elif op == 'BUILD':  # attributes of an OrderedDict or a Namespace, which are not weights
             _expect(stack.pop(), dict)
             _expect(stack[-1], dict)
         elif op == 'BINPERSID':
@@ -262,7 +263,7 @@ def _storage(kind: Any, dtype: Any, key: Any, location: Any, count: Any, view: A
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorView:
-    """As torch._utils._rebuild_tensor_v2; what follows are requires_grad, hooks and metadata."""
+    """Do what torch._utils._rebuild_tensor_v2 does; further arguments are requires_grad, hooks and metadata."""
     view = TensorView(_expect(storage, Storage), _whole(offset), tuple(map(_whole, _expect(shape, tuple))),
                       tuple(map(_whole, _expect(strides, tuple))))
     if len(view.shape) != len(view.strides) or len(view.shape) > MAX_AXES:

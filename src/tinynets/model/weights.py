@@ -1,4 +1,4 @@
-"""Weights: initialisation, the names PyTorch's networks use, and strict loading from arrays."""
+"""Weights: initialisation, their names in PyTorch's networks, and strict loading from arrays."""
 from __future__ import annotations
 
 import math
@@ -15,15 +15,15 @@ from tinynets.arch.spec import BlockPlan, NetPlan
 def initialise(network: nn.Cell, seed: int = 0) -> None:
     """Fill a Network's weights in place; the same seed gives the same weights in any order of building.
 
-    `initial` of the specification is the rule. 'fan_out': convolutions N(0, 2 / fan_out), fan_out = k^2 out / groups,
-    and biases zero, EfficientNet's rule. 'fan_in': weights and biases U(-b, b) with b = 1 / sqrt(k^2 in / groups),
-    PyTorch's own, which GhostNet's authors left. Its modules project to half of a block's channels, where 'fan_out'
-    makes maps larger from block to block, to logits of millions while batch norm's statistics are fresh.
+    The specification's `initial` is the rule. 'fan_out', EfficientNet's: convolutions N(0, 2 / fan_out) with fan_out =
+    k^2 out / groups, biases zero. 'fan_in', PyTorch's default, which GhostNet's authors use: weights and biases
+    U(-b, b) with b = 1 / sqrt(k^2 in / groups). GhostNet's modules project to half of a block's channels; there
+    'fan_out' would make maps larger from block to block, up to logits of millions before batch norm has statistics.
 
-    Norms are one and zero, ResNet's as its authors and torchvision have them; timm starts the last one of each block at
-    zero, which learnt more slowly in a short training (docs/studies/other_bases.md). Dense layers are U(-b, b) with b =
-    1 / sqrt(inputs) by both rules, where EfficientNet's has 1 / sqrt(classes): almost the same for 1,000 classes (0.028
-    and 0.032), but with ten the rule's logits start at a loss of six.
+    Norms start at one and zero. So do ResNet's, as in its paper and torchvision; timm starts the last norm of each
+    block at zero, which learnt more slowly in a short training (docs/studies/other_bases.md). Dense layers are U(-b, b)
+    with b = 1 / sqrt(inputs) by both rules; EfficientNet has b = 1 / sqrt(classes), which is almost the same for 1,000
+    classes (0.028 and 0.032) but starts at a loss of six with ten classes.
     """
     fan_in = network.plan.spec.initial == 'fan_in'
     for name, cell in network.cells_and_names():
@@ -42,9 +42,9 @@ def initialise(network: nn.Cell, seed: int = 0) -> None:
 
 
 def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> None:
-    """Set every parameter of a network from arrays by name, all or nothing.
+    """Set every parameter of a network from arrays by name, all or none.
 
-    Raises ValueError naming what is missing, what is left over and which shapes differ; the network is then unchanged.
+    Raises ValueError with the names that are missing, unknown or have another shape; the network is then unchanged.
     """
     params = {p.name: p for p in network.get_parameters()}
     problems = mismatches({name: param.shape for name, param in params.items()}, arrays)
@@ -55,7 +55,7 @@ def load_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def mismatches(shapes: Mapping[str, Sequence[int]], arrays: Mapping[str, np.ndarray], shown: int = 3) -> str:
-    """What is missing among `arrays`, left over or of another shape: up to `shown` names of each, '' where none is."""
+    """Return a text on arrays that are missing, unknown or of another shape, up to `shown` names each, '' if none."""
     missing = sorted(set(shapes) - set(arrays))
     extra = sorted(set(arrays) - set(shapes))
     differ = [f'{n} is {tuple(arrays[n].shape)}, the network has {tuple(shapes[n])}'
@@ -81,7 +81,7 @@ def torch_names(network: nn.Cell) -> Dict[str, str]:
         for layer in block_layers(block):
             places.update({own: f'{theirs}.{name}' for own, name in zip(_places(block, layer), layer.timm)})
     head, hidden = naming.head, plan.spec.hidden > 0
-    if hidden:  # the head is then a stage of its own, and the hidden layer has the head's name
+    if hidden:  # then timm's head is a stage, and the hidden layer has the head's name
         last = f'blocks.{int(stages[-1].split(".")[1]) + 1}.0'
         head = (f'{last}.conv', f'{last}.bn1')
     places.update(zip(('stem.conv', 'stem.norm', 'head.conv', 'head.norm', 'classifier.hidden', 'classifier.dense'),
@@ -95,20 +95,20 @@ def torch_names(network: nn.Cell) -> Dict[str, str]:
 
 
 def _places(block: BlockPlan, layer: Layer) -> Tuple[str, ...]:
-    """What the names of a layer's parameters start with: of its convolution and norm, or of a layer with a bias."""
+    """Return the prefixes of a layer's parameter names: of its convolution and norm, or of a layer with a bias."""
     place = parameter_name(block, layer)
     return (place, f'{place[:-len("conv")]}norm') if layer.kind == 'conv' else (place,)
 
 
 def _torch_stages(plan: NetPlan) -> List[str]:
-    """timm's name of every block of the stages, in order."""
+    """Return timm's name of every block of the stages, in order."""
     naming = plan.spec.timm
     blocks = [(i, j, block) for i, stage in enumerate(plan.stages) for j, block in enumerate(stage)]
     if not naming.stages_at_strides:
         return [naming.block.format(stage=i, block=j, number=i + 1) for i, j, _ in blocks]
     names, stage, index = [], 0, 0
     for position, (_, _, block) in enumerate(blocks):
-        # GhostNet's authors begin a stage at every block with a stride, and after it
+        # in GhostNet's code a stage begins at every block with a stride, and after it
         if position and (block.stride > 1 or blocks[position - 1][2].stride > 1):
             stage, index = stage + 1, 0
         names.append(naming.block.format(stage=stage, block=index))
@@ -119,8 +119,8 @@ def _torch_stages(plan: NetPlan) -> List[str]:
 def load_torch_arrays(network: nn.Cell, arrays: Mapping[str, np.ndarray]) -> None:
     """Set a network's parameters from a PyTorch state dictionary of timm's network, its tensors as NumPy arrays.
 
-    Counters of batches, which the networks here do not keep, are passed over; dropout's counters stay as they are. All
-    or nothing, as `load_arrays`. Raises ValueError.
+    Counters of batches, which these networks do not have, are ignored; dropout's counters stay as they are. Sets all or
+    none, as `load_arrays`. Raises ValueError.
     """
     names = torch_names(network)
     own = {theirs: name for name, theirs in names.items()}

@@ -1,7 +1,7 @@
-"""CPU operators in C++ for the layers of these networks, and whether they serve here.
+"""CPU operators in C++ for the layers of these networks, and whether they are used here.
 
 build.py compiles cc/ into a cache, operators.py describes the compiled functions to MindSpore, cells.py calls them.
-Layers ask `active()` when they are built; where it is None, the framework's own operators do the same.
+Layers call `active()` when they are built; if it is None, they use the framework's own operators.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Optional
 from tinynets.native import build
 from tinynets.text import say_once
 
-# As the user set it: MindSpore sets the variable to 1 for C behind Python's back, and configure() for its own threads.
+# The user's value: MindSpore sets the variable to 1 in C without Python's knowledge, configure() for its own threads.
 _OUTSIDE_THREADS = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
 
 _choice = 'auto'
@@ -23,9 +23,9 @@ _asked = False
 
 
 def choose(kernels: str = 'auto', threads: int = 0) -> None:
-    """Set what networks built from now on use, 'auto' or 'stock', and the kernels' threads.
+    """Set the operators of networks built from now on, 'auto' or 'stock', and the kernels' threads.
 
-    Threads 0 are OMP_NUM_THREADS or the processors the process may use. Raises ValueError for another choice.
+    0 threads means OMP_NUM_THREADS or the processors that the process may use. Raises ValueError for another choice.
     """
     global _choice, _threads
     _from_environment()
@@ -35,10 +35,10 @@ def choose(kernels: str = 'auto', threads: int = 0) -> None:
 
 
 def active() -> Optional[str]:
-    """The compiled library's path where the kernels serve: on the CPU, with a compiler, unless stock ones were chosen.
+    """Return the compiled library's path if the kernels are used: on the CPU, with a compiler, unless turned off.
 
-    TINYNETS_KERNELS=stock in the environment is such a choice as well. Compiles at the first call. Where that can't be
-    done, one line on standard error says why, and None is returned. Raises ValueError for another TINYNETS_KERNELS.
+    TINYNETS_KERNELS=stock in the environment turns them off as well. Compiles at the first call; if that fails, one
+    line on standard error says why, and None is returned. Raises ValueError for another TINYNETS_KERNELS.
     """
     global _found, _asked
     if 'stock' in (_choice, _from_environment()):
@@ -57,7 +57,7 @@ def active() -> Optional[str]:
 
 
 def default_threads() -> int:
-    """OMP_NUM_THREADS, or the processors the process may run on, or fewer where its container has a quota of them."""
+    """Return OMP_NUM_THREADS, or the number of processors that the process may use, limited by a container's quota."""
     if _OUTSIDE_THREADS.isdigit() and int(_OUTSIDE_THREADS) > 0:
         return int(_OUTSIDE_THREADS)
     count = len(os.sched_getaffinity(0))

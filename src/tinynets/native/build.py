@@ -1,7 +1,7 @@
-"""Compiling a folder of C++ into a library: once a machine, kept in a cache, safe for processes that start together.
+"""Compiling a folder of C++ into a cached library: once per machine, safe for processes that start together.
 
 The library's name holds a digest of the sources, the compiler and its version, the flags and the processor's vector
-instructions, so a change of any of them makes a new one and a cache may be shared by unlike machines.
+instructions, so a change of any of them makes a new library, and different machines may share a cache.
 
 Environment: TINYNETS_CACHE is the cache's folder (default: XDG_CACHE_HOME or ~/.cache, then the folder for temporary
 files), CXX the compiler, with options or a launcher as in `ccache g++` (default: g++, c++ or clang++ on the PATH),
@@ -41,7 +41,7 @@ VECTORS = {  # x86-64's, widest first: flags, and NumPy's names of what the proc
 
 @dataclass(frozen=True)
 class Part:
-    """What a library is made of: a folder of sources, what it is called, more compiler flags, what it links with."""
+    """The parts of a library: a folder of sources, a title, more compiler flags, and libraries to link with."""
     sources: pathlib.Path
     title: str
     flags: Tuple[str, ...] = ()
@@ -49,13 +49,13 @@ class Part:
 
 
 class Unavailable(Exception):
-    """The library can't be had here; the message says why and what would help."""
+    """The library cannot be built or loaded here; the message says why and what would help."""
 
 
 def library(part: Optional[Part] = None) -> str:
-    """Return the path of the compiled library, of the CPU kernels by default, compiling it first if it is in no cache.
+    """Return the path of the compiled library (default: the CPU kernels), compiled first if it is not cached.
 
-    Raises Unavailable without a compiler, without a folder to write to, or when what was compiled does not run.
+    Raises Unavailable without a compiler, without a writable folder, or if the compiled library does not run.
     """
     if sys.platform != 'linux':
         raise Unavailable(f'they are built on Linux only, not on {sys.platform}')
@@ -79,12 +79,15 @@ def library(part: Optional[Part] = None) -> str:
             if refused:
                 reason = f'{refused[-1]}; TINYNETS_CACHE=<folder> sets another cache'
         except _Failed as error:
-            reason = str(error)  # elsewhere it would fail as well; narrower vectors may not
+            reason = str(error)  # another folder would not help; narrower vectors may
     raise Unavailable(reason)
 
 
 def _found(folder: pathlib.Path, file: str, *_) -> Optional[pathlib.Path]:
-    """The library in a cache, None where it is not there or does not load. Raises OSError for one open to others."""
+    """Return the library in a cache, None if it is missing or does not load.
+
+    Raises OSError for one that other users could write to.
+    """
     path = folder / file
     if not path.is_file():
         return None
@@ -95,13 +98,13 @@ def _found(folder: pathlib.Path, file: str, *_) -> Optional[pathlib.Path]:
         return None
     try:
         ctypes.CDLL(str(path))
-    except OSError:  # of another system, or on a file system without execution
+    except OSError:  # from another system, or on a file system mounted without execution
         return None
     return path
 
 
 def compiler() -> List[str]:
-    """The C++ compiler's path and what CXX has after it (`ccache g++`, `g++ -m64`); raises Unavailable for none."""
+    """Return the C++ compiler's path and the rest of CXX (`ccache g++`, `g++ -m64`). Raises Unavailable for none."""
     named = os.environ.get('CXX', '').strip()
     try:
         candidates = [[named], shlex.split(named)] if named else [['g++'], ['c++'], ['clang++']]
@@ -115,7 +118,7 @@ def compiler() -> List[str]:
 
 
 def usable_vectors() -> List[str]:
-    """What this processor runs of VECTORS, widest first; elsewhere than on x86-64 the compiler's own choice."""
+    """Return the VECTORS that this processor supports, widest first; the compiler's choice if it is not x86-64."""
     if platform.machine() not in ('x86_64', 'AMD64'):
         return ['baseline']
     limit = os.environ.get('TINYNETS_VECTORS', 'avx512')
@@ -127,7 +130,7 @@ def usable_vectors() -> List[str]:
 
 
 def _features() -> dict:
-    """NumPy's findings by the processor's own identification; nothing where a NumPy keeps them elsewhere."""
+    """Return NumPy's table of processor features, empty if this NumPy release has it elsewhere."""
     try:
         from numpy.core._multiarray_umath import __cpu_features__
         return __cpu_features__
@@ -152,7 +155,7 @@ def name(vectors: str, part: Optional[Part] = None) -> str:
 
 
 class _Failed(Exception):
-    """What was to be compiled does not compile or does not run here; the message says how."""
+    """The sources do not compile or the library does not run here; the message says how."""
 
 
 def _build_once(folder: pathlib.Path, file: str, vectors: str, part: Part) -> pathlib.Path:
@@ -184,10 +187,10 @@ def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib
 
     def run(command: List[str]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, errors='replace',
-                              env={**os.environ, 'TMPDIR': str(work)})  # a full or lost TMPDIR and a kill do no harm
+                              env={**os.environ, 'TMPDIR': str(work)})  # independent of a full or missing TMPDIR
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if 'error' in line] or done.stderr.splitlines() or ['']
-            if lacking_by(done.stderr) == 'space':  # another folder may have it
+            if lacking_by(done.stderr) == 'space':  # another folder may have space
                 raise OSError(errno.ENOSPC, shorten(errors[0].strip(), 200))
             raise _Failed(f'{shlex.join(compiler())} failed: {shorten(errors[0].strip(), 200)}')
 
@@ -200,9 +203,9 @@ def compile_library(work: pathlib.Path, flags: List[str], part: Part) -> pathlib
 
 
 def check(path: pathlib.Path) -> None:
-    """Let a process of its own load and try the library: an illegal instruction ends that one.
+    """Load and try the library in a separate process, which an illegal instruction would end.
 
-    Raises OSError where it can't be loaded, as from a file system without execution, and _Failed where it doesn't run.
+    Raises OSError if it cannot be loaded, for example from a file system without execution, _Failed if it does not run.
     """
     code = f"""
 import ctypes, sys
@@ -221,7 +224,7 @@ sys.exit(library.tinynets_check())"""
 
 @contextlib.contextmanager
 def _alone(lock: pathlib.Path) -> Iterator[None]:
-    """One process at a time; without the file system's help every process compiles for itself."""
+    """Let one process at a time run the block; on file systems without locks every process compiles for itself."""
     import fcntl
     with open(lock, 'w') as file:
         with contextlib.suppress(OSError):

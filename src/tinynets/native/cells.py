@@ -1,4 +1,4 @@
-"""The cells that call the compiled operators. They own no parameters: the layers of src/tinynets/model do."""
+"""The cells that call the compiled operators. The parameters belong to the layers of src/tinynets/model."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ class Conv(nn.Cell):
     """act(norm(conv(x * gate))) + residual on channels-last maps; with `pooled`, also the mean of each channel.
 
     The weights are those of `cell`, a layer with `conv` and `norm`. `defer_norm`: in training the result is z,
-    (mean, 1 / std), gamma, beta, of a convolution whose normalisation is deferred to a depthwise one with `input_act`.
+    (mean, 1 / std), gamma and beta; the normalisation is deferred to a depthwise convolution with `input_act`.
     """
 
     def __init__(self, library: str, cell: nn.Cell, layer: Layer, step: Step):
@@ -35,7 +35,7 @@ class Conv(nn.Cell):
             self.defer_op = operators.convolution_defer_norm(library, layer.stride, self.pointwise)
         self.finishing = self.both_modes(options)
         options = replace(options, input_act=None)
-        # (training, evaluation) by (gate, residual)
+        # (training, evaluation) options by (gate, residual)
         self.plain, self.with_gate = self.both_modes(options), self.both_modes(replace(options, gated=True))
         adds = step.reads[2] is not None
         self.with_residual = self.both_modes(replace(options, residual=adds))
@@ -44,7 +44,7 @@ class Conv(nn.Cell):
 
     @staticmethod
     def both_modes(options: Options):
-        """The options of training and of evaluation."""
+        """Return the options of training and of evaluation."""
         return options.tensor(), replace(options, frozen=True).tensor()
 
     def construct(self, x, gate, residual):
@@ -52,7 +52,7 @@ class Conv(nn.Cell):
         gamma, beta, mean, variance = norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
         training = norm.training
         mode = 0 if training else 1
-        if gate is not None and (not self.pointwise or self.defer_norm):  # only finished projections gate as they read
+        if gate is not None and (not self.pointwise or self.defer_norm):  # only normalised 1x1 convolutions take a gate
             x, gate = x * ops.reshape(gate, (gate.shape[0], 1, 1, gate.shape[1])), None
         if self.defer_norm and training:
             z, kept, new_mean, new_variance = self.defer_op(x, weight, mean, variance, self.plain[mode])
@@ -115,14 +115,14 @@ class Scale(nn.Cell):
 
 
 class Concat(nn.Cell):
-    """Two channels-last maps side by side."""
+    """The concatenation of two channels-last maps."""
 
     def construct(self, x, y):
         return ops.concat((x, y), 3)
 
 
 def build_step(step: Step, layers: Sequence[Layer], cells: Sequence[nn.Cell], library: str) -> nn.Cell:
-    """The cell that runs a step of a block; `cells` are those of the block's layers, which keep the parameters."""
+    """Return the cell of a block's step; `cells` are those of the block's layers, which hold the parameters."""
     covered = [(layers[i], cells[i]) for i in step.layers]
     for layer, cell in covered:
         if layer.kind == 'conv':
@@ -135,7 +135,7 @@ def build_step(step: Step, layers: Sequence[Layer], cells: Sequence[nn.Cell], li
 
 
 class FusedUpdate(nn.Cell):
-    """One operator of cc/optimizer.cc over all tensors, in place: construct(rates, tensors), scalars and parameters."""
+    """One operator of cc/optimizer.cc over all tensors, in place: construct(rates: scalars, tensors: parameters)."""
 
     def __init__(self, library: str, kind: str, *constants: Sequence[float]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""How the compiled operators run a network: which networks they serve, and which layers run as one operator."""
+"""Which networks the compiled operators run, and which layers run as one operator."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from tinynets.native.operators import ACTIVATIONS, GATES
 
 @dataclass(frozen=True)
 class Step:
-    """Layers of a block, one after the other, that run as one operator.
+    """Consecutive layers of a block that run as one operator.
 
-    `layers` are indices in the block's list, `reads` the maps that the step is given, None where it may be given one
-    but is not. A convolution reads (map, gate, residual). `pooled`: gives its map and the means of its channels.
-    `defer_norm`: leaves its norm and activation to the depthwise convolution after it, whose `input_act` says so.
+    `layers` are indices in the block's list, `reads` the maps that the step reads, None for an unused optional one. A
+    convolution reads (map, gate, residual). `pooled`: returns its map and the means of its channels. `defer_norm`: its
+    norm and activation are computed by the following depthwise convolution, whose `input_act` names the activation.
     """
     layers: Tuple[int, ...]
     reads: Tuple[Optional[int], ...]
@@ -25,11 +25,11 @@ class Step:
 
 
 def serves(plan: NetPlan) -> bool:
-    """Whether the compiled operators can run all of a network and are faster than the framework's.
+    """Whether the compiled operators can run a whole network and are faster than the framework's.
 
-    They have no max pooling, no bias in place of a norm (folded networks), and the activations of operators.py. The
-    framework's dense convolutions of more than one pixel are good, so a network with such, besides its first layer, is
-    left to them.
+    They have no max pooling, no bias instead of a norm (folded networks), and only the activations of operators.py. The
+    framework is fast at dense convolutions of more than one pixel, so it runs networks that have them after the first
+    layer.
     """
     layers = [layer for _, layer in network_layers(plan)]
     return all(_serves(layer) for layer in layers) and not any(
@@ -37,8 +37,8 @@ def serves(plan: NetPlan) -> bool:
 
 
 def network_steps(plan: NetPlan) -> Dict[str, Tuple[Step, ...]]:
-    """The steps of every block of a network that the operators serve, by the block's name."""
-    first = plan.stages[0][0]  # reads the stem's map alone and once, or not
+    """Return the steps of every block by the block's name, for a network that the operators run."""
+    first = plan.stages[0][0]  # may be the only reader of the stem's map
     deferred = _deferred(block_layers(plan.stem)[-1], _readers(INPUT, block_layers(first)))
     steps = {block.name: block_steps(block) for block in plan.blocks}
     if deferred:
@@ -48,7 +48,7 @@ def network_steps(plan: NetPlan) -> Dict[str, Tuple[Step, ...]]:
 
 
 def block_steps(block: BlockPlan, defer_last: bool = False, input_act: Optional[str] = None) -> Tuple[Step, ...]:
-    """The steps of one block. `defer_last`, `input_act`: its last layer's norm, or its input's, is deferred."""
+    """Return the steps of a block. `defer_last`, `input_act`: the norm of its last layer, of its input is deferred."""
     layers = block_layers(block)
     waiting = {INPUT: input_act} if input_act else {}  # maps whose norm is deferred -> their activation
     steps: List[Step] = []
@@ -63,7 +63,7 @@ def block_steps(block: BlockPlan, defer_last: bool = False, input_act: Optional[
 
 
 def _step(layers: Sequence[Layer], i: int, waiting: Dict[int, Optional[str]], defer_last: bool) -> Step:
-    """The step that starts with layer i."""
+    """Return the step that starts with layer i."""
     layer, following = layers[i], layers[i + 1] if i + 1 < len(layers) else None
     if layer.kind == 'fc' and following is not None and following.kind == 'fc':
         return Step((i, i + 1), layer.reads)
@@ -84,12 +84,12 @@ def _step(layers: Sequence[Layer], i: int, waiting: Dict[int, Optional[str]], de
 
 
 def _readers(number: int, layers: Sequence[Layer]) -> List[Layer]:
-    """The layers of a block that read a map."""
+    """Return the layers of a block that read a map."""
     return [layer for layer in layers if number in layer.reads]
 
 
 def _deferred(layer: Layer, readers: Sequence[Layer]) -> bool:
-    """Whether a layer's norm and activation are left to what reads it: one depthwise convolution of its activation."""
+    """Whether a layer's norm can be deferred: its only reader is a depthwise convolution with the same activation."""
     return (layer.kind == 'conv' and not layer.depthwise and len(readers) == 1 and readers[0].depthwise
             and readers[0].act == layer.act)
 

@@ -1,4 +1,4 @@
-"""The compiled operators as MindSpore sees them: shapes, gradients and what each call is told.
+"""The compiled operators for MindSpore: shapes, gradients and options of each call.
 
 An operator is an `extern "C"` function of cc/*.cc, called through ops.Custom (func_type 'aot'). Maps are channels-last,
 (N, H, W, C), and everything is float32. To add one: its C++ with a line TINYNETS_OPERATOR, then here a `custom` with
@@ -19,7 +19,7 @@ GATES = ('sigmoid', 'hsigmoid')  # the order of cc/gate.cc
 
 @dataclass(frozen=True)
 class Options:
-    """What a convolution-norm-activation does besides its parameters; the order is that of cc/norm.h."""
+    """The options of a convolution with norm and activation, in the order of cc/norm.h."""
     stride: int = 1
     act: str = 'none'
     epsilon: float = 1e-5
@@ -33,10 +33,10 @@ class Options:
 
     def __post_init__(self):
         if self.residual and self.pooled:
-            raise ValueError('residual and pooled together: the gradient of such a mean is not there; choose one')
+            raise ValueError('residual and pooled together: the gradient of such a mean is not implemented; choose one')
 
     def tensor(self) -> Tensor:
-        """As the operators take them."""
+        """Return the options as the operators' input."""
         input_act = -1 if self.input_act is None else ACTIVATIONS.index(self.input_act)
         return Tensor(np.array([self.stride, ACTIVATIONS.index(self.act), self.epsilon, self.momentum, self.gated,
                                 self.residual, self.pooled, input_act, self.frozen, GATES.index(self.gate)],
@@ -45,9 +45,9 @@ class Options:
 
 def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: Callable | None = None,
            key: str = '') -> ops.Custom:
-    """An operator of the library; `shapes` maps the inputs' shapes to the output's, or to a tuple of `outputs` shapes.
+    """Return an operator; `shapes` maps the inputs' shapes to the output's, or to a tuple of `outputs` shapes.
 
-    PyNative mode remembers output shapes by input shapes and attributes: `key` tells apart what else they depend on.
+    PyNative mode caches output shapes by input shapes and attributes: `key` holds whatever else they depend on.
     """
     def types(*inputs):
         if any('Float32' not in str(t) for t in inputs):
@@ -71,10 +71,10 @@ def _map(x, weight, stride: int, grouped: bool = False) -> list:
 
 @functools.lru_cache(None)
 def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom, ops.Custom]:
-    """(training, inference) of x, gate, residual, weight, gamma, beta, running mean and variance, options.
+    """Return (training, inference) of x, gate, residual, weight, gamma, beta, running mean and variance, options.
 
-    Training gives y, z, (mean, 1 / deviation), new running mean and variance, y's mean over each image; inference y and
-    that mean, and takes `frozen` options. Where the options have no gate or residual, any small tensor stands for it.
+    Training returns y, z, (mean, 1 / std), new running mean and variance, and y's mean over each image. Inference takes
+    `frozen` options and returns y and that mean. Without gate or residual in the options, pass any small tensor.
     """
     key = f'{stride}{pointwise}'
 
@@ -110,10 +110,10 @@ def convolution(library: str, stride: int, pointwise: bool) -> Tuple[ops.Custom,
 
 @functools.lru_cache(None)
 def convolution_defer_norm(library: str, stride: int, pointwise: bool) -> ops.Custom:
-    """The convolution of training alone, of x, weight, running mean and variance, options.
+    """Return the convolution of training without its norm, of x, weight, running mean and variance, options.
 
-    Gives z, (mean, 1 / deviation), new running mean and variance. z's gradient is taken with the statistics held fixed;
-    what comes through them comes as the gradient of (mean, 1 / deviation).
+    It returns z, (mean, 1 / std), new running mean and variance. The gradient of z is taken with fixed statistics; the
+    part through the statistics is the gradient of (mean, 1 / std).
     """
     key = f'{stride}{pointwise}'
     gradient = custom(library, 'convolution_defer_norm_backward', 2,
@@ -136,10 +136,10 @@ def convolution_defer_norm(library: str, stride: int, pointwise: bool) -> ops.Cu
 
 @functools.lru_cache(None)
 def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
-    """(training, inference) of x, weight, gamma, beta, running mean and variance, options; outputs as `convolution`.
+    """Return (training, inference) of x, weight, gamma, beta, running mean and variance, options, as `convolution`.
 
-    Between x and weight are (mean, 1 / std), gamma and beta of an x whose norm is deferred (convolution_defer_norm), as
-    the options' `input_act` says; otherwise any small tensors.
+    Between x and weight are (mean, 1 / std), gamma and beta of x if its norm is deferred (convolution_defer_norm), as
+    the options' `input_act` says, otherwise any small tensors.
     """
     def outputs(x, kept, in_gamma, in_beta, weight, *rest):
         y, channels = _map(x, weight, stride, grouped=True), weight[0]
@@ -172,7 +172,10 @@ def depthwise(library: str, stride: int) -> Tuple[ops.Custom, ops.Custom]:
 
 @functools.lru_cache(None)
 def gate(library: str) -> ops.Custom:
-    """Means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options -> gate (N, C), both layers' sums."""
+    """Return the gate of means (N, C), weight (R, C, 1, 1), bias, weight (C, R, 1, 1), bias, options.
+
+    It returns the gate (N, C) and the sums of both layers.
+    """
     gradient = custom(library, 'gate_backward', 5,
                       lambda dy, means, w1, w2, u, v, options: (means, w1, [w1[0]], w2, [w2[0]]))
 
@@ -207,7 +210,7 @@ def channels_first(library: str) -> ops.Custom:
 
 @functools.lru_cache(None)
 def mean(library: str) -> ops.Custom:
-    """(N, H, W, C) -> means over the pixels, (N, C)."""
+    """Return the operator (N, H, W, C) -> means over the pixels, (N, C)."""
     gradient = custom(library, 'layout_mean_gradient', 1, lambda d, x: x)
 
     def bprop(x, out, dout):
@@ -218,7 +221,7 @@ def mean(library: str) -> ops.Custom:
 
 @functools.lru_cache(None)
 def update(library: str, kind: str) -> ops.Custom:
-    """rmsprop, sgd, adamw or average of cc/optimizer.cc: writes into its inputs; the output says that it is done."""
+    """Return rmsprop, sgd, adamw or average of cc/optimizer.cc, which changes its inputs in place."""
     operator = custom(library, f'optimizer_{kind}', 1, lambda *shapes: [1])
-    operator.add_prim_attr('side_effect_mem', True)  # keeps its place among reads and writes of the parameters
+    operator.add_prim_attr('side_effect_mem', True)  # keeps its order among reads and writes of the parameters
     return operator
