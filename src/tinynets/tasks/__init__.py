@@ -1,4 +1,4 @@
-"""What networks are trained for: one folder for each task. `task.py` is what the rest of the package knows of them."""
+"""Tasks, the purposes of a training: one folder per task. The rest of the package knows them by `task.py` only."""
 from __future__ import annotations
 
 import importlib
@@ -6,14 +6,14 @@ from typing import Any, Dict
 
 from tinynets.text import shown
 
-TASKS: Dict[str, str] = {  # name -> the class, imported when it is asked for
+TASKS: Dict[str, str] = {  # name -> the class, imported when needed
     'classification': 'tinynets.tasks.classification.task:Classification',
 }
-DEFAULT = 'classification'  # of files that do not say
+DEFAULT = 'classification'  # the task of files without one
 
 
 def task_class(name: Any) -> Any:
-    """The class of a task. Raises ValueError for an unknown name."""
+    """Return the class of a task. Raises ValueError for an unknown name."""
     if not isinstance(name, str) or name not in TASKS:
         raise ValueError(f'task {shown(name)}: must be one of {", ".join(TASKS)}')
     module, _, attribute = TASKS[name].partition(':')
@@ -21,5 +21,5 @@ def task_class(name: Any) -> Any:
 
 
 def task_of(meta: dict) -> Any:
-    """The class of the task that a checkpoint's or manifest's description belongs to."""
+    """Return the class of the task in a checkpoint's or manifest's description."""
     return task_class(meta.get('task', DEFAULT))

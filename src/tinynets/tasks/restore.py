@@ -1,4 +1,4 @@
-"""The network that a checkpoint describes, whatever its task."""
+"""Restoring the network of a checkpoint of any task."""
 from __future__ import annotations
 
 from typing import Tuple
@@ -12,7 +12,7 @@ from tinynets.tasks import task_of
 
 
 def check_meta(saved: Checkpoint) -> None:
-    """Raise CheckpointError where a checkpoint's description lacks something, or has it of another type or size."""
+    """Raise CheckpointError if a checkpoint's description lacks something or has a value of another type or size."""
     damaged = f'checkpoint {saved.path}: its description is damaged, '
     try:
         task = task_of(saved.meta)
@@ -24,10 +24,10 @@ def check_meta(saved: Checkpoint) -> None:
 
 
 def restore_network(saved: Checkpoint, weights: str = 'auto') -> Tuple[Network, str]:
-    """Build the network a checkpoint describes and fill it with its 'ema' or 'raw' weights.
+    """Build a checkpoint's network and load its 'ema' or 'raw' weights; 'auto' takes the average if there is one.
 
-    'auto' is the average where there is one. Returns the network in evaluation mode and which weights it has.
-    Raises ValueError for other words, for 'ema' where the run kept no average, and where the description is damaged.
+    Returns the network in evaluation mode, and which weights it has. Raises ValueError for other words, for 'ema' if
+    the run kept no average, and for a damaged description.
     """
     if weights not in ('auto', 'ema', 'raw'):
         raise ValueError(f"weights '{weights}': must be auto, ema or raw")

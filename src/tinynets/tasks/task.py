@@ -1,6 +1,6 @@
-"""The protocol of a task: all that trainer, checkpoints, records and exports know of what a network is trained for.
+"""The protocol of a task, by which trainer, checkpoints, records and exports use it.
 
-To add a task: a class with these members in a folder of its own, and a row in TASKS (tasks/__init__.py).
+To add a task, write a class with these members in its own folder, and add a row to TASKS (tasks/__init__.py).
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinynets.config import DataConfig
 
 Progress = Callable[[int, int], None]  # (done, total)
 Predict = Callable[[np.ndarray], np.ndarray]  # images (B, C, R, R) float32 -> outputs (B, ...)
-SETTLED = 100  # updates; a good run from random weights is at chance for up to 40, many epochs of a few images
+SETTLED = 100  # updates; a good run from random weights may be at chance for 40, which are many epochs of few images
 Sample = Tuple[np.ndarray, Any]  # an image as a tensor (C, R, R), and its target
 
 
@@ -27,21 +27,21 @@ class Dataset(Protocol):
         """The number of images."""
 
     def image(self, index: int) -> Any:
-        """Image `index`, Pillow RGB. Raises ImageError where it cannot be read."""
+        """Return image `index`, Pillow RGB. Raises ImageError if it cannot be read."""
 
     def source(self, index: int) -> Any:
-        """The same for a random crop, which may read only a part of the file."""
+        """Return image `index` in a form for random crops, which may decode only a part of it."""
 
     def name(self, index: int) -> str:
-        """What to call image `index` in a report."""
+        """Return a name of image `index` for reports."""
 
 
 @dataclass(frozen=True)
 class Metric:
     """The number that evaluations are compared by.
 
-    `name` is its key in scores and records, `title` what people read, `unit` what follows the number, `best` whether
-    a 'higher' or a 'lower' one is better.
+    `name` is its key in scores and records, `title` its name for people, `unit` the text after the number, `best`
+    whether 'higher' or 'lower' is better.
     """
     name: str
     title: str
@@ -53,7 +53,7 @@ class Metric:
         return one > other if self.best == 'higher' else one < other
 
     def best_of(self, scores: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
-        """The first of the best scores, {} where there is none."""
+        """Return the first of the best scores, {} if there is none."""
         best: Dict[str, Any] = {}
         for score in scores:
             if not best or self.better(score[self.name], best[self.name]):
@@ -71,20 +71,20 @@ class Metric:
 
 
 class Result(Protocol):
-    """What an evaluation found; `loss` is the mean over the images, `count` their number."""
+    """The result of an evaluation; `loss` is the mean over the images, `count` their number."""
     loss: float
     count: int
     images_per_s: float
 
     def summary(self) -> Dict[str, Any]:
-        """The numbers as JSON takes them; among them `loss`, `count` and the metric."""
+        """Return the numbers for JSON, including `loss`, `count` and the metric."""
 
 
 class Task(Protocol):
-    """A task with its data, as one configuration asks for it.
+    """A task with the data of a configuration.
 
-    Made of (config, progress, earlier, say): `earlier` is the checkpoint to be resumed, or None; images are divided and
-    outputs ordered as they were in it.
+    The constructor takes (config, progress, earlier, say). `earlier` is the checkpoint to be resumed, or None; images
+    are divided and outputs ordered as in it.
     """
     name: ClassVar[str]
     metric: ClassVar[Metric]
@@ -93,62 +93,62 @@ class Task(Protocol):
     images: Dict[str, Any]  # what identifies the images, kept in checkpoints; a resumed run has the same `names`
 
     def network(self) -> Dict[str, Any]:
-        """The arguments of `build`, as they are kept in checkpoints and manifests."""
+        """Return the arguments that build the network, for checkpoints and manifests."""
 
     def check(self) -> None:
-        """Raise ValueError where the data cannot be trained on."""
+        """Raise ValueError if the data cannot be trained on."""
 
     def meta(self) -> Dict[str, Any]:
-        """What a checkpoint keeps of the outputs' meaning. A resumed run must have the same."""
+        """Return the meaning of the outputs for checkpoints. A resumed run must have the same."""
 
     def transform(self, resolution: int) -> Any:
-        """The training transform: (image, rng) -> tensor (C, R, R); `write` puts it into an array."""
+        """Return the training transform: (image, rng) -> tensor (C, R, R); `write` puts it into an array."""
 
     def mixing(self) -> Optional[Callable]:
-        """(images, targets, step) -> the batch mixed, or None."""
+        """Return the function (images, targets, step) -> mixed batch, or None."""
 
     def loss(self) -> nn.Cell:
-        """(outputs float32, targets) -> the mean loss."""
+        """Return the cell (outputs float32, targets) -> the mean loss."""
 
     def describe(self) -> List[str]:
-        """What the outputs are in a few words, then further lines for the start of a run."""
+        """Return a few words on the outputs, then further lines for the start of a run."""
 
     def check_teacher(self, meta: Dict[str, Any], path: str) -> None:
-        """Raise ValueError where a network of that description cannot teach this one."""
+        """Raise ValueError if a network of that description cannot teach this one."""
 
     def check_progress(self, best: Dict[str, Any], epoch: int, steps: int) -> None:
-        """Raise ValueError where the best score so far shows that nothing is learnt."""
+        """Raise ValueError if the best score so far shows that the network does not learn."""
 
     def outputs(self) -> Tuple[str, Sequence[str]]:
-        """What the outputs are called, for the card: ('classes', their names)."""
+        """Return the kind and the names of the outputs for the card: ('classes', their names)."""
 
     @classmethod
     def value(cls, score: Dict[str, Any]) -> float:
-        """The metric of a summary, not rounded."""
+        """Return the unrounded metric of a summary."""
 
     @classmethod
     def score_text(cls, score: Dict[str, Any]) -> List[Tuple[str, str]]:
-        """A summary's numbers for people, each with its name: ('top-1', '98.33 %')."""
+        """Return a summary's numbers as texts with their names: ('top-1', '98.33 %')."""
 
     @classmethod
     def check_meta(cls, meta: Dict[str, Any], plan: NetPlan) -> None:
-        """Raise ValueError where a checkpoint's description of the outputs is damaged."""
+        """Raise ValueError if a checkpoint's description of the outputs is damaged."""
 
     @classmethod
     def manifest(cls, meta: Dict[str, Any]) -> Dict[str, Any]:
-        """What the manifest of an exported model says of its outputs."""
+        """Return an exported model's description of the outputs for its manifest."""
 
     @classmethod
     def check_manifest(cls, manifest: Dict[str, Any]) -> None:
-        """Raise ValueError where a manifest's description of the outputs is damaged."""
+        """Raise ValueError if a manifest's description of the outputs is damaged."""
 
     @classmethod
     def output_shape(cls, manifest: Dict[str, Any]) -> List[int]:
-        """The shape of the outputs for one image, as the manifest describes them."""
+        """Return the shape of the outputs for one image by the manifest."""
 
     @classmethod
     def dataset(cls, model: Any, data: DataConfig, split: str, progress: Optional[Progress] = None) -> Dataset:
-        """A split of a data set for evaluating a model (tinynets.deploy.predict.Predictor)."""
+        """Return a split of a data set for evaluating a model (tinynets.deploy.predict.Predictor)."""
 
     @classmethod
     def evaluate(cls, predict: Predict, dataset: Dataset, transform: Callable, batch_size: int, workers: int = 2,

@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a training run: data, network, schedule and compiled step."""
+"""Building the parts of a training run from a configuration: data, network, schedule and compiled step."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ from tinynets.training.progress import Bar
 from tinynets.training.schedule import table
 from tinynets.training.step import TrainStep
 
-SINK_STEPS = 100  # steps per call at most where the device is fed by its own queue
+SINK_STEPS = 100  # largest number of steps per call with data sinking
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of. Nothing in it is set again while the run trains; arrays in network and step change.
+    """The parts of a run. The attributes stay the same while the run trains; arrays in network and step change.
 
     `network` is trained, `eval_network` evaluates its raw or averaged weights. `rates` are the learning rates of all
-    updates. `steps_per_epoch` are whole calls of the step: `sink_size` steps each, 1 where each step is fed by itself.
+    updates. `steps_per_epoch` is a multiple of `sink_size`, the steps per call (1 without data sinking).
     """
     config: Config
     device: str
@@ -51,7 +51,7 @@ class Parts:
 
     @property
     def title(self) -> str:
-        """What the curve is called."""
+        """Return the title of the curve."""
         return f'{self.config.model.name} on {self.config.data.name}'
 
     @property
@@ -67,12 +67,12 @@ class Parts:
 
 def build(config: Config, device: str, say: Callable[[str], None], resuming: bool = False,
           earlier: Optional[Checkpoint] = None) -> Parts:
-    """Build everything for a device that is configured, and say what it is.
+    """Build everything for the configured device, and describe it by `say`.
 
-    A run to be resumed does without the weights that it once started from; `earlier` is its checkpoint. Raises
-    ValueError and FileNotFoundError for what cannot be trained.
+    A resumed run does not need the weights that it started from; `earlier` is its checkpoint. Raises ValueError and
+    FileNotFoundError for a configuration that cannot be trained.
     """
-    for path in (config.data.dir, config.model.pretrained, config.train.teacher):  # they are kept in checkpoints
+    for path in (config.data.dir, config.model.pretrained, config.train.teacher):  # these are saved in checkpoints
         check_text_path(path or '')
     with Bar('checking images', 1) as bar:
         task: Task = task_class(config.model.task)(config, bar, earlier, say)
@@ -90,7 +90,7 @@ def build(config: Config, device: str, say: Callable[[str], None], resuming: boo
     task.check()
     sinks = config.train.sink and sinks_data(device)
     sink_size = min(SINK_STEPS, stream.steps_per_epoch) if sinks else 1
-    # whole calls per epoch: sinking leaves out the last few of its shuffled batches
+    # whole calls per epoch: data sinking leaves out the last few shuffled batches
     steps_per_epoch = stream.steps_per_epoch = stream.steps_per_epoch // sink_size * sink_size
     rates = schedule(config, stream)
     step = _step(config, task, network, rates, preprocessing)
@@ -101,7 +101,7 @@ def build(config: Config, device: str, say: Callable[[str], None], resuming: boo
 
 
 def base_rate(config: Config, stream: TrainStream) -> float:
-    """The schedule's highest learning rate, scaled to the batch of all workers where that is configured."""
+    """Return the schedule's highest learning rate, scaled to the batch of all workers if configured."""
     optim = config.optim
     total = stream.batch_size * runtime.size()
     return optim.learning_rate * (total / optim.scale_batch if optim.scale_batch else 1.0)
@@ -127,7 +127,7 @@ def _step(config: Config, task: Task, network: Network, rates: List[float], prep
 
 
 def _describe(parts: Parts, say: Callable[[str], None]) -> None:
-    """Say what is trained, on what and how."""
+    """Print the network, the data and the recipe by `say`."""
     config, stream = parts.config, parts.stream
     outputs, *lines = parts.task.describe()
     say(f'{config.model.name} at {parts.network.plan.resolution} px, {outputs}, '

@@ -1,4 +1,4 @@
-"""The card of a run's best checkpoint: what it is, from what it was made and how good it is, as Markdown."""
+"""The card of a run's best checkpoint as Markdown: network, data, recipe and accuracy."""
 from __future__ import annotations
 
 import hashlib
@@ -22,7 +22,7 @@ SHOWN = 20  # class names
 
 
 def write_card(run: RunFolder, parts: Parts, state: State) -> None:
-    """Write the card of a run's best checkpoint beside it."""
+    """Write the card of a run's best checkpoint next to it."""
     with side_product(str(run.card)):
         write_text(run.card, model_card(str(run.best), parts.network.plan, parts.config, state.best, parts.task,
                                         len(parts.task.train_set), parts.total_steps, state.meta()['versions']))
@@ -30,13 +30,13 @@ def write_card(run: RunFolder, parts: Parts, state: State) -> None:
 
 def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, task: Task, train_images: int, steps: int,
                versions: dict) -> str:
-    """Markdown on a checkpoint that lies at `checkpoint`; `score` is its evaluation.
+    """Return the card of the file `checkpoint` as Markdown; `score` is its evaluation.
 
-    Files and folders of the recipe are called by their last names, for a card may be published.
+    Paths in the recipe are reduced to their last part, as a card may be published.
     """
     cost, spec, (outputs, names) = measure(plan), plan.spec, task.outputs()
     recipe = to_dict(config)
-    for section, key in PATHS:  # which are the machine's own matter
+    for section, key in PATHS:  # these depend on the machine
         if recipe.get(section, {}).get(key):
             recipe[section][key] = os.path.basename(os.path.abspath(recipe[section][key]))
     shown = ', '.join(map(_markdown, names[:SHOWN])) + (', ...' if len(names) > SHOWN else '')
@@ -64,6 +64,6 @@ def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, task
 
 
 def _markdown(name: str) -> str:
-    """A name as it is, in a table's cell: nothing in it is Markdown, and it stays on its line."""
+    """Escape a name for a table's cell, so that it is not read as Markdown and stays on one line."""
     name = f'"{name}"' if ',' in name else name
     return printable(re.sub(r'([\\`*_\[\]<>|&#~])', r'\\\1', name))

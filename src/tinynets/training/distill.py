@@ -21,7 +21,7 @@ class Distillation(nn.Cell):
 
     Hinton, Vinyals and Dean (2015, arXiv:1503.02531): T^2 keeps the gradients' size for every temperature T. The cross
     entropy of the paper differs from KL by the teacher's entropy, which has no gradient. `teacher` is a function
-    images -> logits (N, classes); `digest` says which.
+    images -> logits (N, classes); `digest` identifies it.
     """
 
     def __init__(self, teacher: Callable, weight: float, temperature: float, digest: Optional[str] = None):
@@ -36,7 +36,7 @@ class Distillation(nn.Cell):
 
 
 def distillation(config: Config, task: Task, preprocessing: dict) -> Optional[Distillation]:
-    """What a configuration asks for, the teacher's digest its file's SHA-256; None without `train.teacher`."""
+    """Return the distillation of a configuration, with the SHA-256 of the teacher's file, None without a teacher."""
     train = config.train
     if train.teacher is None:
         return None
@@ -46,10 +46,10 @@ def distillation(config: Config, task: Task, preprocessing: dict) -> Optional[Di
 
 
 def load_teacher(path: str, task: Task, preprocessing: dict) -> Network:
-    """The network of a checkpoint in evaluation mode, with the averaged weights where the run kept an average.
+    """Return a checkpoint's network in evaluation mode, with the averaged weights if there are any.
 
-    Its parameters are named `teacher.*`. It sees the student's images, so at the student's resolution. Raises
-    FileNotFoundError, and ValueError where its task, its outputs or its mean and std are not the student's.
+    Its parameters are named `teacher.*`. It gets the student's images, at the student's resolution. Raises
+    FileNotFoundError, and ValueError if its task, outputs, mean or std differ from the student's.
     """
     saved = checkpoint.load(path)
     restore.check_meta(saved)
@@ -68,9 +68,9 @@ def load_teacher(path: str, task: Task, preprocessing: dict) -> Network:
 
 
 def answering(network: nn.Cell) -> Callable:
-    """images -> logits float32 that no gradient passes.
+    """Return a function images -> logits float32 without gradients.
 
-    A function, so that the step that calls it neither trains the network nor counts it among its own parameters.
+    It is a function and not a cell, so that the step that calls it does not have the network's parameters.
     """
     def answer(images):
         return ops.stop_gradient(network(images).float())

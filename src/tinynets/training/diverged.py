@@ -10,7 +10,7 @@ class Diverged(ValueError):
 
 
 def diverged_text(parts: Parts, run: RunFolder, loss: float, step: int) -> str:
-    """What to say of a loss that is NaN or infinite."""
+    """Return the message for a loss that is NaN or infinite."""
     kept = next((f'the last good checkpoint is {p}' for p in (run.last, run.best) if p.exists()),
                 'no checkpoint had been saved yet')
     settings = parts.config.runtime

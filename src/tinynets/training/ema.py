@@ -19,11 +19,11 @@ VECTOR = f'{AVERAGE}_vector'
 class WeightAverage(nn.Cell):
     """shadow <- d * shadow + (1 - d) * weight, for weights and batch norm statistics, once per call.
 
-    d = min(decay, (1 + t) / (10 + t)) after t updates, as TensorFlow's ExponentialMovingAverage with its step count: a
-    short run is not averaged with its own random start. The published decay 0.9999 is reached after 90,000 steps.
+    d = min(decay, (1 + t) / (10 + t)) after t updates, as in TensorFlow's ExponentialMovingAverage with a step count,
+    so that a short run is not averaged with its random start. The published decay 0.9999 is reached after 90,000 steps.
 
-    Where launches are what a step waits for (`fuses_updates`) all shadows are one vector, which a few operators update
-    in place of three a tensor. Checkpoints hold them tensor by tensor, by `split` and `join`.
+    On devices where launching kernels limits the speed (`fuses_updates`), all shadows are one vector, updated by a few
+    operators instead of three per tensor. Checkpoints hold them as separate tensors, by `split` and `join`.
     """
 
     def __init__(self, network: nn.Cell, decay: float):
@@ -61,7 +61,7 @@ class WeightAverage(nn.Cell):
         return self.map(ops.partial(self.update, rate), self.shadows, self.weights)
 
     def split(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Return a step's arrays by name with the vector of shadows as one array for each weight."""
+        """Return a step's arrays by name, with the vector of shadows split into one array per weight."""
         arrays = dict(arrays)
         vector = arrays.pop(VECTOR, None)
         if vector is not None:
@@ -71,9 +71,9 @@ class WeightAverage(nn.Cell):
         return arrays
 
     def join(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        """Undo `split` where this average is one vector; arrays that are not its shadows stay as they are."""
+        """Undo `split` if this average is one vector; other arrays stay as they are."""
         shapes = {name: np.shape(arrays[name]) for name in self.shapes if name in arrays}
-        if not self.one_vector or shapes != self.shapes:  # what is missing or of another shape is reported by name
+        if not self.one_vector or shapes != self.shapes:  # missing arrays and other shapes are reported when loading
             return arrays
         vector = np.concatenate([np.ravel(arrays[name]) for name in self.shapes])
         return {**{name: array for name, array in arrays.items() if name not in self.shapes}, VECTOR: vector}

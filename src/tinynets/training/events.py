@@ -8,26 +8,25 @@ from typing import Iterable, Iterator, Tuple
 from tinynets.output import side_product
 
 TRAIN = ('loss', 'learning_rate', 'images_per_s')  # of a training record
-LEFT_OUT = ('kind', 'step', 'epoch', 'correct', 'count', 'images_per_s')  # of an evaluation's; the others are scores
+LEFT_OUT = ('kind', 'step', 'epoch', 'correct', 'count', 'images_per_s')  # of an evaluation; other keys are scores
 FLUSH_SECONDS = 30.0  # between writes to the disk
 
 
 class Events:
-    """Writes records of metrics.jsonl into a folder of event files, as long as it can.
+    """Writes the records of metrics.jsonl to a folder of event files.
 
-    The records are the truth: the folder is written anew from them when a run starts or resumes, so that steps a killed
-    process had gone further than its checkpoint show once. After one that cannot be written no further ones are: a
-    reader stops where an event is cut short.
+    When a run starts or resumes, the folder is rewritten from the records, so that steps which a killed process had
+    done after its last checkpoint are shown once. After a failed write no further event is written, as readers stop at
+    an incomplete one.
     """
 
     def __init__(self, folder: pathlib.Path):
         self.folder, self.writer, self.flushed = folder, None, 0.0
 
     def begin(self, records: Iterable[dict] = ()) -> None:
-        """Write the folder anew."""
+        """Rewrite the folder with the given records."""
         with side_product(str(self.folder)):
-            # of tensorboardX the part without a queue between processes, which needs shared memory and blocks for ever
-            # when its thread has met a full disk
+            # not SummaryWriter: its queue needs shared memory, and blocks for ever after its thread met a full disk
             from tensorboardX.event_file_writer import EventsWriter
             self.folder.mkdir(exist_ok=True)
             for old in self.folder.glob('events.out.tfevents.*'):
@@ -52,7 +51,7 @@ class Events:
             self.writer = writer
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write buffered events and close the file."""
         writer, self.writer = self.writer, None
         if writer is not None:
             with side_product(str(self.folder)):
@@ -60,7 +59,7 @@ class Events:
 
 
 def _tagged(record: dict) -> Iterator[Tuple[str, float]]:
-    """The numbers of a record that are drawn, with their tags."""
+    """Yield the tags and numbers of a record."""
     if record['kind'] == 'train':
         yield from ((f'train/{field}', record[field]) for field in TRAIN if field in record)
     else:

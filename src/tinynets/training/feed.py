@@ -1,4 +1,4 @@
-"""Steps one after the other, fed batch by batch or, on an Ascend, from the device's own queue."""
+"""Running steps, fed batch by batch or by data sinking."""
 from __future__ import annotations
 
 from typing import Iterator, Tuple
@@ -13,7 +13,7 @@ from tinynets.training.waiting import Waiting
 
 
 def losses(parts: Parts, start: int, waiting: Waiting) -> Iterator[Tuple[int, float]]:
-    """Run steps from `start` to the end; yield (steps done, loss), per step or, sinking, per part of an epoch."""
+    """Run the steps from `start` to the end; yield (steps done, loss) per step, or per call with data sinking."""
     if parts.sinks:
         yield from _sunk_losses(parts, start)
         return
@@ -27,7 +27,7 @@ def _sunk_losses(parts: Parts, start: int) -> Iterator[Tuple[int, float]]:
                                  sampler=list(range(start, parts.total_steps)),
                                  num_parallel_workers=parts.config.data.workers, python_multiprocessing=False)
     counted = Counted(parts.step)
-    # with no level named, the first Ascend 910 runs one step per call
+    # without a level, the first Ascend 910 runs only one step per call
     level = runtime.compile_level(parts.config.runtime.jit_level, parts.device)
     sink = ms.data_sink(counted, source, sink_size=parts.sink_size, jit_config=ms.JitConfig(jit_level=level))
     due = 0
@@ -41,7 +41,7 @@ def _sunk_losses(parts: Parts, start: int) -> Iterator[Tuple[int, float]]:
 
 
 class Counted(nn.Cell):
-    """A training step that counts, on the device, how often it has run: `count`, which no checkpoint holds."""
+    """A training step that counts its runs on the device: `count`, which is not saved in checkpoints."""
 
     def __init__(self, step: nn.Cell):
         super().__init__(auto_prefix=False)
@@ -54,7 +54,7 @@ class Counted(nn.Cell):
 
 
 class _Steps:
-    """The stream as a source of batches by step, for the device's data queue."""
+    """The stream as a source of batches by step, for data sinking."""
 
     def __init__(self, stream: TrainStream, steps: int):
         self.stream, self.steps = stream, steps

@@ -32,9 +32,9 @@ LOG_STEPS = 50  # training records average this many steps
 
 def train(config: Config, device: str, run_path: str, resume: bool = False,
           say: Callable[[str], None] = tell, numbered: bool = False) -> Outcome:
-    """Train a configuration in a run folder, from the start or from where its last checkpoint is.
+    """Train a configuration in a run folder, from the start or, with `resume`, from its last checkpoint.
 
-    `numbered`: where another run has the folder, take the one of that name and -2, -3, ...
+    `numbered`: if another run has the folder, append -2, -3, ... to its name.
     """
     kind = RunFolder if runtime.rank() == 0 else FollowedRun
     run = kind.open(run_path) if resume else kind.new(run_path, numbered)
@@ -63,12 +63,12 @@ class Trainer:
         self.waiting = Waiting()
 
     def train(self, run: RunFolder) -> Outcome:
-        """Train to the end, saving as it goes. Raises Interrupted after a stop, Diverged when the loss does."""
+        """Train to the end and save on the way. Raises Interrupted after a stop, Diverged if the loss does."""
         parts, state, self.run = self.parts, self.state, run
         begun = self.saved_at = time.monotonic()
         self.meter, in_epoch = Meter(state, self.waiting), self.waiting.watch()
         early = f'interrupted at step {state.step} of {parts.total_steps}; resume it with --resume {run.path}'
-        # several workers agree on a stop between steps only
+        # several workers can agree on a stop only between steps
         with Stop(early, deferring=runtime.size() > 1) as self.stop, Bar('training', parts.total_steps,
                                                                          state.step) as self.bar:
             if state.step and state.step % parts.steps_per_epoch == 0 and state.score.get('step') != state.step:
@@ -103,13 +103,13 @@ class Trainer:
         return self.end(begun)
 
     def finished(self) -> bool:
-        """Whether all steps are done, or an epoch has ended and the best one is too long ago."""
+        """Whether all steps are done, or an epoch has ended and the best one is more than `patience` epochs ago."""
         epoch, rest = divmod(self.state.step, self.parts.steps_per_epoch)
         return self.state.step >= self.parts.total_steps or (
             not rest and patience_over(self.state.best, epoch, self.config.train.patience, self.state.step))
 
     def end(self, begun: float) -> Outcome:
-        """Draw the curve of a finished run, and say where steps were left out."""
+        """Draw the curve of a finished run, and report steps without an update."""
         state, meter = self.state, self.meter
         self.run.draw(self.parts.title)
         if state.step > meter.updates:
@@ -118,7 +118,7 @@ class Trainer:
         return Outcome(self.run, state.best, state.score, time.monotonic() - begun)
 
     def end_epoch(self) -> None:
-        """Evaluate what has just been saved, so that nothing that happens meanwhile costs the epoch."""
+        """Evaluate the epoch that has just been saved, if one is due, and save again."""
         state = self.state
         epoch = state.step // self.parts.steps_per_epoch
         if epoch % self.config.train.eval_every == 0 or state.step == self.parts.total_steps:
@@ -127,7 +127,7 @@ class Trainer:
             self.save()
 
     def score(self, epoch: int) -> None:
-        """Evaluate, record, and keep a checkpoint and its card where the score is the best so far."""
+        """Evaluate, record, and write a checkpoint and its card if the score is the best so far."""
         state, task = self.state, self.parts.task
         result = self.evaluate()
         if not math.isfinite(result.loss):
@@ -143,7 +143,7 @@ class Trainer:
         self.run.draw(self.parts.title)
 
     def evaluate(self) -> Result:
-        """Score the averaged weights, or the raw ones where no average is kept."""
+        """Score the averaged weights, or the raw ones if no average is kept."""
         parts = self.parts
         load_arrays(parts.eval_network, self.state.evaluated_arrays())
         return parts.task.evaluate(lambda images: parts.eval_network(Tensor(images)).asnumpy(), parts.task.val_set,
@@ -151,12 +151,12 @@ class Trainer:
                                    self.config.data.workers, self.evaluating)
 
     def evaluating(self, done: int, total: int) -> None:
-        """Show how far an evaluation is, and stop it where that is asked for."""
+        """Show the progress of an evaluation, and stop it if a stop was requested."""
         self.bar.update(self.state.step, f'evaluating {done}/{total}')
-        self.stop_if(self.stop.requested and runtime.size() == 1)  # several agree between steps only
+        self.stop_if(self.stop.requested and runtime.size() == 1)  # several workers stop only between steps
 
     def stop_if(self, asked: bool) -> None:
-        """Raise Interrupted where a stop is asked for; everything is saved."""
+        """Raise Interrupted if `asked`; everything is saved already."""
         if asked:
             raise Interrupted(f'stopped at step {self.state.step} of {self.parts.total_steps}; everything is saved, '
                               f'resume it with --resume {self.run.path}')
@@ -168,7 +168,7 @@ class Trainer:
         self.meter.restart()
 
     def save(self) -> None:
-        """Record, and write the checkpoint that a resumed run continues from."""
+        """Record, and write the checkpoint for --resume."""
         self.record()
         self.state.save(self.run.last)
         self.saved_at = self.meter.since = time.monotonic()

@@ -19,7 +19,7 @@ class Meter:
         self.restart()
 
     def restart(self) -> None:
-        """A new stretch begins at this step and moment."""
+        """Start a new record at this step and time."""
         self.losses.clear()
         self.waited.restart()
         self.since, self.step = time.monotonic(), self.state.step
@@ -36,7 +36,7 @@ class Meter:
 
     @property
     def updates(self) -> int:
-        """The steps that moved the weights: under a loss scale, those without an overflow."""
+        """The number of steps that changed the weights: with a loss scale, those without an overflow."""
         step = self.state.parts.step
         return self.state.step if step.scaler is None else step.optimizer.global_step.asnumpy().item()
 
@@ -47,7 +47,7 @@ class Meter:
 
     @property
     def loss_scale(self) -> float:
-        """The scale of the loss now."""
+        """The current scale of the loss."""
         return float(self.state.parts.step.loss_scale.asnumpy())
 
     def record(self) -> Dict[str, Any]:

@@ -12,13 +12,13 @@ from tinynets.runtime import fuses_updates
 
 
 def parameter_groups(network: nn.Cell) -> Tuple[List[Parameter], List[Parameter]]:
-    """Split the trainable parameters into (decayed, not decayed): norms and biases, one-dimensional, take no decay."""
+    """Split the trainable parameters into (decayed, not decayed); the latter are one-dimensional: norms and biases."""
     params = network.trainable_params()
     return [p for p in params if p.ndim > 1], [p for p in params if p.ndim <= 1]
 
 
 def describe_groups(network: nn.Cell, weight_decay: float) -> str:
-    """Two lines that say which parameters are decayed and how strongly."""
+    """Return two lines on the groups of parameters and their weight decay."""
     lines = []
     for title, group, decay in zip(('weights', 'norms and biases'), parameter_groups(network), (weight_decay, 0.0)):
         count = sum(p.size for p in group)
@@ -26,8 +26,8 @@ def describe_groups(network: nn.Cell, weight_decay: float) -> str:
     return '\n'.join(lines)
 
 
-# On stock operators the updates are elementary operations on a CPU and the framework's fused ones elsewhere: of the
-# 3,900 kernels of a TinyNet-E's step 2,700 would be the elementary updates'. See fuses_updates.
+# On stock operators, updates are elementary operations on a CPU and the framework's fused ones on other devices, where
+# elementary updates would be 2,700 of the 3,900 kernels of a step of TinyNet-E. See fuses_updates.
 _rmsprop = ops.MultitypeFuncGraph('rmsprop')
 _momentum = ops.MultitypeFuncGraph('momentum')
 _adamw = ops.MultitypeFuncGraph('adamw')
@@ -73,7 +73,7 @@ def _adamw_operator(operator, beta1, beta2, epsilon, lr, power1, power2, weight_
 
 
 def fused_update(kind: str, optimizer: nn.Optimizer, *constants: float) -> Optional[nn.Cell]:
-    """The compiled operator that updates all parameters at once where the CPU kernels serve, else None."""
+    """Return the compiled operator that updates all parameters at once if the CPU kernels are used, else None."""
     library = native.active()
     if not library:
         return None
@@ -83,7 +83,7 @@ def fused_update(kind: str, optimizer: nn.Optimizer, *constants: float) -> Optio
 
 
 class RMSProp(nn.RMSProp):
-    """TensorFlow's form, as published: mean square from one, epsilon inside the root, momentum on the scaled step.
+    """RMSProp in TensorFlow's form: mean square starts at one, epsilon inside the root, momentum on the scaled step.
 
     g <- g + weight_decay p; s <- decay s + (1 - decay) g^2; m <- momentum m + lr g / sqrt(s + epsilon); p <- p - m.
     """
@@ -91,7 +91,7 @@ class RMSProp(nn.RMSProp):
     def __init__(self, params, learning_rate, **options):
         super().__init__(params, learning_rate, **options)
         self.fused = fused_update('rmsprop', self, self.decay, self.momentum, self.epsilon)
-        self.by_operator = fuses_updates()  # the parent's, ApplyRMSProp
+        self.by_operator = fuses_updates()  # the parent class's operator, ApplyRMSProp
 
     def construct(self, gradients):
         lr = self.get_lr()
@@ -107,14 +107,14 @@ class RMSProp(nn.RMSProp):
 
 
 class SGD(nn.Momentum):
-    """g <- g + weight_decay p; m <- momentum m + g; p <- p - lr m, or p - lr (g + momentum m) with `nesterov`."""
+    """SGD: g <- g + weight_decay p; m <- momentum m + g; p <- p - lr m, with `nesterov` p - lr (g + momentum m)."""
 
     def __init__(self, params, learning_rate, momentum: float, nesterov: bool):
         super().__init__(params, learning_rate, momentum, use_nesterov=nesterov)
         self.rate, self.nesterov = momentum, nesterov
         self.fused = fused_update('sgd', self, momentum, float(nesterov))
-        # The parent's operator, ApplyMomentum. With nesterov the CPU's computes another step: no device's is
-        # trusted then.
+        # The parent class's operator, ApplyMomentum. With nesterov the CPU's computes another step, so it is not used
+        # on any device.
         self.by_operator = fuses_updates() and not nesterov
 
     def construct(self, gradients):
@@ -135,8 +135,8 @@ class AdamW(nn.Optimizer):
 
     Epsilon is added to the uncorrected root of the second moment, the form at the end of section 2 of Kingma and Ba
     (ICLR 2015): p <- p - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). The framework's AdamWeightDecay
-    leaves the correction out, its nn.Adam adds decay to the gradient; its operator Adam is the step above
-    without decay.
+    has no bias correction, and its nn.Adam adds decay to the gradient. Its operator Adam is the step above without
+    decay.
     """
 
     def __init__(self, params: Sequence[dict], learning_rate, beta1: float = 0.9, beta2: float = 0.999,

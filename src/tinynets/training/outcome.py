@@ -1,4 +1,4 @@
-"""What a finished run left."""
+"""The outcome of a finished run."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tinynets.training.run import RunFolder
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run left: the best evaluation and where everything is."""
+    """The outcome of a finished run: its folder and its best and last evaluation."""
     run: RunFolder
     best: dict
     last: dict
@@ -17,7 +17,7 @@ class Outcome:
 
 
 def finished_text(outcome: Outcome) -> str:
-    """What a run says at its end."""
+    """Return the lines that a run prints at its end."""
     run, best, metric = outcome.run, outcome.best, outcome.run.metric
     return (f"best {metric.title} {metric.text(best[metric.name])} at epoch {best['epoch']}, trained in "
             f'{duration(outcome.seconds)}\nresults in {run.path}: {run.best.name}, {run.card.name}, {run.last.name}, '

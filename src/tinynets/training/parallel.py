@@ -1,4 +1,4 @@
-"""What several workers average in a step; tinynets/workers.py has what they add up, agree on and wait for."""
+"""Averages over several workers within a step; sums, agreements and barriers are in tinynets/workers.py."""
 from __future__ import annotations
 
 from typing import Optional
@@ -31,10 +31,10 @@ def _assigned(parameter, value):
 class MeanOverWorkers(nn.Cell):
     """(loss, gradients of `network`) -> their means over all workers, by one AllReduce of everything as one vector.
 
-    Batch norm's moving statistics are averaged along: each worker normalises by its own batch, and as the moving
-    average is linear, the statistics are those of the workers' mean batch statistics. So all parameters stay the same
-    on all workers. (The mean of the variances lacks the variance between the workers' means, as in every data-parallel
-    training without synchronised batch norm.)
+    Batch norm's moving statistics are averaged as well. Each worker normalises by its own batch; as the moving average
+    is linear, the result is that of the mean batch statistics. All parameters thus stay equal on all workers. The mean
+    of the variances lacks the variance between the workers' means, as in any data-parallel training without
+    synchronised batch norm.
     """
 
     def __init__(self, network: nn.Cell):
@@ -57,12 +57,12 @@ class MeanOverWorkers(nn.Cell):
 
 
 def mean_over_workers(network: nn.Cell) -> Optional[MeanOverWorkers]:
-    """What a training step averages by; None where there is one worker."""
+    """Return the cell that averages a training step over the workers, None for a single worker."""
     return MeanOverWorkers(network) if runtime.size() > 1 else None
 
 
 def as_part(network: nn.Cell) -> nn.Cell:
-    """Let a network's dropout and drop path draw for this worker's images, and return it."""
+    """Set up a network's dropout and drop path to draw for this worker's images; return the network."""
     for _, cell in network.cells_and_names():
         if isinstance(cell, Uniform):
             cell.part = runtime.rank()

@@ -1,4 +1,4 @@
-"""Pictures: training curves, confusion matrices and predictions; each is written to the PNG file `path`."""
+"""Pictures: training curves, confusion matrices and predictions, as PNG files."""
 from __future__ import annotations
 
 from typing import Mapping, Sequence

@@ -9,18 +9,18 @@ from mindspore import amp, nn
 from tinynets.config import Config, RuntimeConfig
 from tinynets.runtime import chooses_precision
 
-FIRST_SCALE = 65536.0  # 2^16: float16 ends at 65504, its smallest normal number is 2^-14
+FIRST_SCALE = 65536.0  # 2^16; float16's largest number is 65504, its smallest normal one 2^-14
 
 
 def check_precision(runtime: RuntimeConfig, device: str, compiled: bool) -> None:
-    """Raise ValueError where the release, the device, or its `compiled` operators cannot compute as configured."""
+    """Raise ValueError if MindSpore, the device, or its `compiled` operators do not support the configuration."""
     if runtime.amp == 'O0':
         return
     if runtime.amp == 'auto' or runtime.amp_type != 'float16':
         if not chooses_precision():
             raise ValueError(f'runtime.amp={runtime.amp}, runtime.amp_type={runtime.amp_type}: MindSpore '
                              f'{ms.__version__} has float16 by the levels O2 and O3 only')
-    if device != 'Ascend' and runtime.amp_type != 'float16':  # GPUs have not even a cast to it
+    if device != 'Ascend' and runtime.amp_type != 'float16':  # GPUs do not even have a cast to it
         raise ValueError(f'runtime.amp_type={runtime.amp_type}: the {device} has no operators for it; use float16, or '
                          'runtime.amp=O0')
     if runtime.amp == 'O3' and runtime.amp_type != 'float16':
@@ -32,7 +32,7 @@ def check_precision(runtime: RuntimeConfig, device: str, compiled: bool) -> None
 
 
 def mixed(network: nn.Cell, runtime: RuntimeConfig) -> nn.Cell:
-    """The network computing as `runtime.amp` says; its parameters are the same ones and stay float32."""
+    """Return the network with the precision of `runtime.amp`; its parameters are the same and stay float32."""
     if runtime.amp == 'O0':
         return network
     if runtime.amp_type == 'float16':  # the default, and all that 2.0 knows
@@ -41,11 +41,11 @@ def mixed(network: nn.Cell, runtime: RuntimeConfig) -> nn.Cell:
 
 
 def loss_scaler(config: Config) -> Optional[amp.DynamicLossScaler]:
-    """The dynamic loss scale of a configuration, or None: for float16 unless `train.loss_scale` gives one.
+    """Return the dynamic loss scale of a configuration: for float16, or if `train.loss_scale` is set; else None.
 
-    Gradients of less than 6e-8 are zero in float16, so the loss is multiplied before they are taken and they are
-    divided after (Micikevicius et al., ICLR 2018). The scale halves when a gradient is not finite and doubles after
-    `train.loss_scale_window` steps in which all were.
+    Gradients below 6e-8 are zero in float16, so the loss is multiplied by the scale and the gradients are divided by it
+    (Micikevicius et al., ICLR 2018). The scale halves when a gradient is NaN or infinite and doubles after
+    `train.loss_scale_window` steps without such gradients.
     """
     first = config.train.loss_scale
     if first is None:

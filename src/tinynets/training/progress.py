@@ -1,4 +1,4 @@
-"""Progress: a bar with ETA on a terminal, a plain line now and then elsewhere."""
+"""Progress: a bar with ETA on a terminal, a plain line every half minute elsewhere."""
 from __future__ import annotations
 
 import math
@@ -13,9 +13,9 @@ from tinynets import runtime
 
 
 class Bar:
-    """Counts steps `start`..`total` of one piece of work; `note` is what changes (loss, learning rate, images/s).
+    """Shows the steps `start`..`total` of some work, with a `note` (loss, learning rate, images/s).
 
-    Of several workers the first one speaks for all.
+    Of several workers only the first one prints.
     """
 
     def __init__(self, title: str, total: int, start: int = 0, every_seconds: float = 30.0):
@@ -40,7 +40,7 @@ class Bar:
             self.live.stop()
 
     def update(self, done: int, note: str = '') -> None:
-        """Say that `done` of the total are done."""
+        """Show that `done` of the total are done."""
         if self.live:
             self.live.update(self.task, completed=done, note=note)
             return
@@ -60,16 +60,13 @@ class Bar:
 
 
 def tell(text: str) -> None:
-    """Print text at once, in order with the progress, also into a file.
-
-    Of several workers the first one speaks for all.
-    """
+    """Print text at once, in order with the progress. Of several workers only the first one prints."""
     if runtime.rank() == 0:
         print('\n'.join(map(runtime.printable, text.split('\n'))), flush=True)
 
 
 def duration(seconds: float) -> str:
-    """'42 s', '3 min 05 s' or '2 h 07 min'."""
+    """Return a duration as text: '42 s', '3 min 05 s' or '2 h 07 min'."""
     seconds = max(0, round(seconds))
     if seconds < 60:
         return f'{seconds} s'

@@ -25,8 +25,8 @@ from tinynets.training.events import Events
 from tinynets.training.plots import training_curve
 
 FIELDS = {'train': ('step', 'epoch', 'loss', 'learning_rate', 'images_per_s'),
-          'eval': ('step', 'epoch', 'loss')}  # numbers that every record of a kind has; an eval, its metric too
-NUMBERS = 1000  # runs of one name
+          'eval': ('step', 'epoch', 'loss')}  # numbers in every record of a kind; an eval also has its metric
+NUMBERS = 1000  # largest number of runs with one name
 
 
 class RunFolder:
@@ -47,7 +47,7 @@ class RunFolder:
 
     @classmethod
     def new(cls, path: str, numbered: bool = False) -> 'RunFolder':
-        """The folder of a new run, not made yet. Raises ValueError where there is a run already, unless `numbered`."""
+        """Return the folder of a new run, without making it. Raises ValueError if it has a run, unless `numbered`."""
         check_text_path(path)
         run = cls(path)
         if not numbered and any(file.exists() for file in (run.config, run.metrics, run.last, run.best)):
@@ -56,7 +56,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str) -> 'RunFolder':
-        """Open the folder of an earlier run. Raises FileNotFoundError where there is none."""
+        """Open the folder of an earlier run. Raises FileNotFoundError if there is none."""
         run = cls(path)
         if not run.config.is_file():
             raise FileNotFoundError(f'{path}: no run there (no config.yaml in it)')
@@ -65,7 +65,7 @@ class RunFolder:
     def start(self, config: Config, numbered: bool = False) -> None:
         """Make the folder and save the resolved configuration.
 
-        Raises ValueError where another process was faster; `numbered`: takes the folder <path>-2, -3, ... then.
+        Raises ValueError if another process was faster; `numbered`: take the folder <path>-2, -3, ... instead.
         """
         wanted = str(self.path)
         for number in range(1, NUMBERS if numbered else 2):
@@ -84,7 +84,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process. Raises ValueError where another one trains in it."""
+        """Lock the folder for this process. Raises ValueError if another one trains in it."""
         with open(self.config, 'r+', encoding='utf-8') as file:
             if not lock(file):
                 raise ValueError(f'{self.path}: another process trains in this folder; wait, or stop it')
@@ -100,7 +100,7 @@ class RunFolder:
 
     @functools.cached_property
     def metric(self) -> Metric:
-        """The number that the run's evaluations are compared by."""
+        """The metric of the run's evaluations."""
         return task_class(self.load_config().model.task if self.config.exists() else DEFAULT).metric
 
     def record(self, **fields) -> None:
@@ -110,7 +110,7 @@ class RunFolder:
         self.events.write(fields)
 
     def records(self) -> List[dict]:
-        """Every whole record; a line cut short by a kill, or that is no record, is passed over."""
+        """Return the records; incomplete lines, left by a killed process, and other lines are skipped."""
         if not self.metrics.exists():
             return []
         found = []
@@ -122,9 +122,9 @@ class RunFolder:
         return found
 
     def keep_records(self, up_to_step: int, scored_step: Optional[int] = None) -> None:
-        """Drop the records after a step, and the scores after a step of their own: the resumed run writes them again.
+        """Drop the records after `up_to_step`, and the scores after `scored_step`: the resumed run repeats them.
 
-        A run that ends between a score and the next checkpoint evaluates that step once more.
+        A run that ended between a score and the next checkpoint evaluates that step once more.
         """
         last = {'train': up_to_step, 'eval': up_to_step if scored_step is None else scored_step}
         kept = [r for r in self.records() if 0 < r['step'] <= last[r['kind']]]
@@ -147,7 +147,7 @@ def _is_record(record, metric: str) -> bool:
 
 
 class FollowedRun(RunFolder):
-    """The run as the workers after the first have it: they read what is there, the first one writes."""
+    """The run folder for all workers but the first: they only read it."""
 
     @classmethod
     def new(cls, path: str, numbered: bool = False) -> 'FollowedRun':

@@ -10,13 +10,13 @@ SCHEDULES = ('exponential', 'cosine', 'constant')
 def learning_rate(step: int, *, kind: str, base: float, steps_per_epoch: int, epochs: float, warmup_epochs: float = 0.0,
                   warmup_start: float = 0.0, decay_rate: float = 0.97, decay_epochs: float = 2.4,
                   final: float = 0.0) -> float:
-    """Learning rate of one step, counted from zero.
+    """Return the learning rate of a step, counted from zero.
 
-    - warm-up: linear from `warmup_start` to `base` over the first `warmup_epochs`;
+    - warm-up: linear from `warmup_start` to `base` over the first `warmup_epochs`.
     - exponential: base * decay_rate ** floor(epoch / decay_epochs), the published recipe's staircase. Epochs count from
-      the start of training, warm-up included. The authors' code changes the rate once per epoch, so that a stair
-      of 2.4 epochs begins at the next whole epoch; here it begins at the step itself;
-    - cosine: from `base` after the warm-up to `final` at the last step (Loshchilov and Hutter, ICLR 2017);
+      the start of training, including the warm-up. The authors' code changes the rate once per epoch, so that a stair
+      of 2.4 epochs begins at the next whole epoch; here it begins at the step.
+    - cosine: from `base` after the warm-up to `final` at the last step (Loshchilov and Hutter, ICLR 2017).
     - constant: `base`.
 
     Raises ValueError for an unknown kind.
@@ -36,5 +36,5 @@ def learning_rate(step: int, *, kind: str, base: float, steps_per_epoch: int, ep
 
 
 def table(steps: int, **schedule) -> List[float]:
-    """The learning rate of every step of a run, as the optimizers take it."""
+    """Return the learning rate of every step of a run, for the optimizers."""
     return [learning_rate(step, **schedule) for step in range(steps)]

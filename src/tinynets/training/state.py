@@ -1,4 +1,4 @@
-"""The state of a run: where it is, what it saves, and what must be the same for it to resume."""
+"""The state of a run: its step, its checkpoints, and what must be unchanged to resume it."""
 from __future__ import annotations
 
 import json
@@ -19,7 +19,7 @@ from tinynets.training.build import Parts
 
 
 class State:
-    """The moment that a run has reached: `step`, `best` and last `score`, and the arrays in its parts."""
+    """The state of a run: `step`, `best` and last `score`, and the arrays in its parts."""
 
     def __init__(self, parts: Parts):
         self.parts = parts
@@ -29,27 +29,27 @@ class State:
         self._check_workers()
 
     def arrays(self) -> Dict[str, np.ndarray]:
-        """Every array that the run's future depends on, by name; the schedule is a function of the step."""
+        """Return every array of the run's state by name; the schedule is a function of the step."""
         step = self.parts.step
         arrays = {p.name: p.asnumpy() for p in step.get_parameters() if p.name != 'learning_rate'}
         return arrays if step.average is None else step.average.split(arrays)
 
     def evaluated_arrays(self) -> Dict[str, np.ndarray]:
-        """The parameters to be evaluated: averaged ones, or the raw ones where no average is kept."""
+        """Return the parameters to evaluate: averaged ones, or the raw ones if no average is kept."""
         return checkpoint.network_arrays(self.arrays(), self.parts.eval_network,
                                          'ema' if self.parts.step.average is not None else 'raw')
 
     def save(self, path: Any) -> None:
-        """Write a checkpoint of this moment; workers continue when it is there."""
+        """Write a checkpoint of the current state; all workers wait until it is written."""
         if runtime.rank() == 0:
             checkpoint.save(str(path), self.arrays(), self.meta())
         workers.wait_for_all()
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
-        """Continue from a checkpoint. Raises ValueError where data or configuration are not what they were."""
+        """Continue from a checkpoint. Raises ValueError if data or configuration have changed."""
         parts = self.parts
         restore.check_meta(saved)
-        config = to_dict(from_dict(saved.meta['config'], saved.path))  # with the keys that are newer than the file
+        config = to_dict(from_dict(saved.meta['config'], saved.path))  # with keys of later releases than the file's
         then, now = self.identity({**saved.meta, 'config': config}), self.identity(self.meta())
         changed = next((key for key in now if then.get(key) != now[key]), None)
         if changed:
@@ -63,12 +63,12 @@ class State:
         load_arrays(parts.step, arrays if parts.step.average is None else parts.step.average.join(arrays))
         missing = next((key for key in ('step', 'best', 'score') if key not in saved.meta), None)
         if missing or saved.meta['step'] > parts.total_steps:
-            raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, no '
-                             f'moment of a run of {parts.total_steps} steps')
+            raise ValueError(f'{saved.path}: {missing or "step"} is {shown(saved.meta.get(missing or "step"))}, which '
+                             f'no run of {parts.total_steps} steps has')
         self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score'] or {}
 
     def meta(self) -> Dict[str, Any]:
-        """What a checkpoint says besides its arrays."""
+        """Return the checkpoint's data besides the arrays."""
         parts, task = self.parts, self.parts.task
         return {'step': self.step, 'epoch': self.step / parts.steps_per_epoch, 'best': self.best, 'score': self.score,
                 'steps_per_epoch': parts.steps_per_epoch, 'train_images': len(task.train_set),
@@ -78,7 +78,7 @@ class State:
                 'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
 
     def identity(self, meta: Dict[str, Any]) -> Dict[str, Any]:
-        """What must be the same for a run to resume; where data lie and how they are read may change."""
+        """Return what must be unchanged to resume a run; the data's place and how they are read may change."""
         config = {f'{section}.{key}': value for section, keys in meta['config'].items() for key, value in keys.items()}
         config['model.pretrained'] = os.path.basename(config['model.pretrained'] or '')  # earlier releases: as given
         return {**{key: value for key, value in config.items() if key not in changeable()},
@@ -87,14 +87,14 @@ class State:
                                                   'teacher')}}
 
     def check_start(self) -> None:
-        """Raise ValueError where workers would continue from different steps or weights, as from copies of a run."""
+        """Raise ValueError if workers would start from different steps or weights, for example of copies of a run."""
         weights = 0
         for parameter in self.parts.network.get_parameters():
             weights = zlib.crc32(parameter.asnumpy().tobytes(), weights)
         workers.check_same('the step to start at, and a check sum of the weights', self.step, weights)
 
     def _check_workers(self) -> None:
-        """Raise ValueError where the workers, on several machines perhaps, have not all been given the same."""
+        """Raise ValueError if the workers have different data or configurations."""
         task = self.parts.task
         labels = [task.train_set.labels, task.val_set.labels]
         workers.check_same('training and validation images, and a check sum of their targets', *map(len, labels),

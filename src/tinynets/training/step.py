@@ -10,16 +10,16 @@ from tinynets.training.ema import WeightAverage
 class TrainStep(nn.Cell):
     """images (N, C, H, W) float32, targets -> the mean loss before the update.
 
-    Targets are what `loss` takes after the network's outputs: labels (N,) int32, or (N, ...) float32.
+    Targets are the second argument of `loss`, after the network's outputs: labels (N,) int32, or (N, ...) float32.
 
-    `clip_norm` limits the gradient's global norm, 0 does not; `average` may be None. The gradient is the mean over
-    `micro_batches` equal parts of the batch, run one after another: only one part's activations are held, and batch
-    norm has the statistics of a part. `distillation` adds a teacher's answers to the loss. `workers` takes the mean
-    over all workers, of the loss too; None is one worker.
+    `clip_norm` limits the gradient's global norm (0: no limit); `average` may be None. The gradient is the mean over
+    `micro_batches` equal parts of the batch, which run one after another: only one part's activations are in memory,
+    and batch norm uses the statistics of a part. `distillation` adds a teacher's answers to the loss. `workers`
+    averages gradients and loss over all workers; None means one worker.
 
-    With a `scaler` the gradients are taken of the scaled loss. Where one is not finite, weights, optimizer and average
-    stay as they are, the optimizer's step among them: the schedule then ends short by as many steps. Batch norm's
-    statistics are the forward pass's and move on.
+    With a `scaler` the gradients are those of the scaled loss. If one is NaN or infinite, weights, average and
+    optimizer stay as they are, including the optimizer's step: the schedule then ends that many steps early. Batch
+    norm's statistics are updated by the forward pass in any case.
     """
 
     def __init__(self, network: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, average: WeightAverage | None = None,
@@ -34,7 +34,7 @@ class TrainStep(nn.Cell):
         self.workers = workers
         self.micro_batches = micro_batches
         self.scaler = scaler
-        if scaler is not None:  # which is no cell: its state is saved with the step's
+        if scaler is not None:  # it is not a cell; its state is saved with the step's
             self.loss_scale, self.good_steps = scaler.scale_value, scaler.counter
         self.distillation = distillation
         self.map = ops.HyperMap()
@@ -46,7 +46,7 @@ class TrainStep(nn.Cell):
 
     @compile_phase.setter
     def compile_phase(self, value):
-        """Tell the cells inside when it changes; the framework does at every call, 2 to 3 ms for these networks."""
+        """Pass a changed phase on to the cells inside; the framework does so in every call, which takes 2 to 3 ms."""
         if value != self._compile_phase:
             nn.Cell.compile_phase.fset(self, value)
 
@@ -58,12 +58,12 @@ class TrainStep(nn.Cell):
         return loss if self.scaler is None else (self.scaler.scale(loss), loss)
 
     def part(self, images, targets):
-        """(loss, gradients) of one micro-batch, the gradients those of the scaled loss."""
+        """Return (loss, gradients of the scaled loss) of one micro-batch."""
         loss, gradients = self.value_and_grad(images, targets)
         return (loss if self.scaler is None else loss[1]), gradients
 
     def gradients(self, images, targets):
-        """(loss, gradients) of the batch."""
+        """Return (loss, gradients) of the batch."""
         if self.micro_batches == 1:
             return self.part(images, targets)
         size = images.shape[0] // self.micro_batches
@@ -76,7 +76,7 @@ class TrainStep(nn.Cell):
         return loss * share, self.map(ops.partial(ops.mul, share), total)
 
     def update(self, loss, gradients):
-        """Move weights and average; returns the loss, so that the graph keeps the updates."""
+        """Update weights and average; return the loss, so that the graph keeps the updates."""
         if self.clip_norm > 0:
             gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
         loss = ops.depend(loss, self.optimizer(gradients))

@@ -1,4 +1,4 @@
-"""Runs in one table: what each was, what it reached and how long a step took."""
+"""A table of runs: network, data, accuracy and speed."""
 from __future__ import annotations
 
 import os
@@ -11,9 +11,9 @@ from tinynets.training.run import RunFolder
 
 
 def short_names(paths: Sequence[str]) -> List[str]:
-    """What to call each run: the end of its path, as much of it as tells it from the others.
+    """Return a name of each run: the shortest end of its path that differs from the others'.
 
-    Raises ValueError where a run is named twice.
+    Raises ValueError if a run is given twice.
     """
     parts = [os.path.abspath(path).split(os.sep) for path in paths]
     for length in range(1, max(map(len, parts)) + 1):
@@ -24,7 +24,7 @@ def short_names(paths: Sequence[str]) -> List[str]:
 
 
 def summarise(name: str, run: RunFolder) -> Dict[str, object]:
-    """A run's numbers; None where there is none yet. Raises ValueError for a run that has recorded nothing."""
+    """Return a run's numbers, None for missing ones. Raises ValueError for a run without records."""
     records = run.records()
     if not records:
         raise ValueError(f'{run.path}: has no records yet (metrics.jsonl is empty)')
@@ -40,7 +40,7 @@ def summarise(name: str, run: RunFolder) -> Dict[str, object]:
 
 
 def table(rows: Sequence[dict], metric: Metric) -> str:
-    """The rows as text, best first, and below what their configurations differ in."""
+    """Return the rows as text, best first, and the differences of their configurations."""
     lines = [f'{"run":<28} {"model":<24} {"epoch":>11} {"best " + metric.label:>14} {"at epoch":>9} '
              f'{"last," + metric.unit if metric.unit else "last":>8} {"images/s":>9}']
     sign = -1 if metric.best == 'higher' else 1

@@ -1,4 +1,4 @@
-"""How long a training waits for its images: where that is much of the time, the input is what limits it."""
+"""The time that a training waits for its images."""
 from __future__ import annotations
 
 import time
@@ -10,7 +10,7 @@ TOO_MUCH = 0.2  # of the time
 class Waiting:
     """Counts the seconds that the loop waits for the next batch.
 
-    The first batch does not count: nothing could be prepared while something else ran.
+    The first batch does not count, as it cannot be prepared during a step.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
@@ -18,7 +18,7 @@ class Waiting:
         self.started = False
 
     def timed(self, batches: Iterable) -> Iterator:
-        """The same batches, with the waiting for each but the first counted."""
+        """Yield the batches, and count the waiting time of each but the first."""
         begun = None
         for batch in batches:
             if begun is not None:
@@ -28,11 +28,11 @@ class Waiting:
             begun = self.clock()
 
     def watch(self) -> 'Watch':
-        """The share of the time from now on."""
+        """Return the share of the time from now on."""
         return Watch(self)
 
     def complain(self, share: float | None, say: Callable[[str], None]) -> None:
-        """Say, once per process, that a share of the time is too much, and what helps."""
+        """Print advice, once per process, if the share of the time is too large."""
         if share is not None and share > TOO_MUCH and not self._said:
             self._said = True
             say(f'{100 * share:.0f} % of the epoch was spent waiting for images: more data.workers help where '

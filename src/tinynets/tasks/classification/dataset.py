@@ -1,4 +1,4 @@
-"""A data set in the classes of a trained model, and whether the model was trained on some of its images."""
+"""A data set with the classes of a trained model, and warnings if the model was trained on some of its images."""
 from __future__ import annotations
 
 import os
@@ -14,10 +14,10 @@ from tinynets.data.layout import kind_of
 
 
 def model_dataset(model, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
-    """The split of a data set, in the model's classes; classes without names take those of the data set.
+    """Return a split of a data set with the model's classes; classes without names get those of the data set.
 
-    Numbered folders are then matched by number, others in order. Raises ValueError where the data set has other
-    classes, or another number of them.
+    Numbered folders are then matched by number, others in order. Raises ValueError if the data set has other classes or
+    another number of them.
     """
     names = model.class_names if model.named else None
     _check_kept(model, data, split)
@@ -39,7 +39,7 @@ def model_dataset(model, data: DataConfig, split: str, progress: Optional[Callab
 
 
 def _check_kept(model, data: DataConfig, split: str) -> None:
-    """Raise ValueError where the model's own data set has lost its val/: all that is left was trained on."""
+    """Raise ValueError if the model's data set has lost its val/: all other images were trained on."""
     then = (model.config.get('data') or {}).get('dir')
     if split != 'val' or model.division is not None or not then or not data.dir:
         return
@@ -51,7 +51,7 @@ def _check_kept(model, data: DataConfig, split: str) -> None:
 
 
 def _check_moved(model, data: DataConfig, split: str, dataset) -> None:
-    """Say where val/ of the folder that the model was trained on may hold images of the training now."""
+    """Print a line if val/ of the model's data set may hold images that it was trained on."""
     then = (model.config.get('data') or {}).get('dir')
     if split != 'val' or not then or not data.dir or os.path.realpath(then) != os.path.realpath(data.dir):
         return
@@ -64,7 +64,7 @@ def _check_moved(model, data: DataConfig, split: str, dataset) -> None:
     if model.config['data'].get('holdout'):  # it may have had val/ then
         try:
             now = presets.names_of(presets.dataset(replace(data, check=False), 'train')) or []
-        except (ValueError, OSError):  # no train/ is left
+        except (ValueError, OSError):  # there is no train/ any more
             now = []
         if model.division.changed(now):
             say(f'{data.dir}: not the images that the training divided; if some of them are in val/ now, the score '

@@ -1,4 +1,4 @@
-"""Evaluation: every image exactly once; the loop does not know what computes the logits."""
+"""Evaluation: every image exactly once, with any function that computes logits."""
 from __future__ import annotations
 
 import time
@@ -24,22 +24,22 @@ class Result:
 
     @property
     def correct(self) -> int:
-        """The images whose likeliest class is their own."""
+        """The number of correctly classified images."""
         return int(np.trace(self.confusion))
 
     def summary(self) -> dict:
-        """The numbers without the matrix, as JSON takes them: rounded, but for `correct` and `count`."""
+        """Return the numbers for JSON without the matrix; all but `correct` and `count` are rounded."""
         return {'top1': round(self.top1, 4), 'top5': round(self.top5, 4), 'loss': round(self.loss, 6),
                 'correct': self.correct, 'count': self.count, 'images_per_s': round(self.images_per_s, 1)}
 
 
 def correct(score: dict) -> int:
-    """The correctly classified images of a `summary`; those of earlier releases have only the rounded share."""
+    """Return the number of correct images of a `summary`; those of earlier releases have only the rounded share."""
     return score.get('correct', round(score['top1'] * score['count'] / 100))
 
 
 def exact_top1(score: dict) -> float:
-    """A `summary`'s top-1 in percent as the images give it: what is compared, since 33.3333 is less than a third."""
+    """Return a `summary`'s unrounded top-1 in percent, for comparisons: 33.3333 is less than a third."""
     return 100 * correct(score) / score['count'] if 'count' in score else score['top1']
 
 
@@ -47,8 +47,8 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Ca
              workers: int = 2, progress: Optional[Callable[[int, int], None]] = None) -> Result:
     """Score `predict`, images (B, 3, R, R) -> logits (B, classes), on a whole data set.
 
-    With fewer than five classes top-5 counts all of them. Workers of one job score a part each and all return the
-    whole's result. Raises ValueError for an empty set or when the images counted are not the images of the set.
+    With fewer than five classes top-5 counts all of them. Each worker of a job scores a part, and all return the result
+    of the whole. Raises ValueError for an empty set, or if the number of counted images is not that of the set.
     """
     if len(dataset) == 0:
         raise ValueError('the evaluation set is empty')

@@ -29,7 +29,7 @@ class Classification:
     def __init__(self, config: Config, progress: Progress, earlier: Optional[Checkpoint] = None,
                  say: Callable[[str], None] = print):
         self.config, data = config, config.data
-        self.mean, self.std = presets.per_channel(data, config.model.in_channels)  # or an error, before images are read
+        self.mean, self.std = presets.per_channel(data, config.model.in_channels)  # raises before images are read
         with workers.first_alone():
             division, classes = kept_parts(config, earlier, say)
             train_set, val_set = presets.splits(data, progress, division, classes)
@@ -131,10 +131,10 @@ class Classification:
 
 
 def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str], None]) -> tuple:
-    """The division of the data set and the order of its classes that hold already, (None, ()) where none do.
+    """Return the division of the data set and the order of its classes that are fixed already, else (None, ()).
 
-    They are those of the run to be resumed, or of the one whose weights a new run starts from: what that one trained on
-    in the same folder must not be validated on now. A teacher has the order of the classes.
+    They are those of the run to be resumed, or of the run whose weights a new run starts from, as its training images
+    in the same folder must not be validated on. A teacher fixes the order of the classes.
     """
     if earlier is not None:
         return division_of(earlier.meta, earlier.path), earlier.meta['class_names']

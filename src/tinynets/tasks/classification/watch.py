@@ -1,4 +1,4 @@
-"""What a run is told about its classes: unequal ones before it starts, and when it learns nothing."""
+"""Warnings on a run's classes: unequal sizes before it starts, and a score at chance level."""
 from __future__ import annotations
 
 from typing import Sequence
@@ -7,17 +7,17 @@ import numpy as np
 
 from tinynets.tasks.task import SETTLED
 
-UNEQUAL = 5  # times as many images in the largest class as in the smallest: worth advice on the remedy
+UNEQUAL = 5  # ratio of the largest to the smallest class from which there is a remark
 CHANCE_MARGIN = 0.02  # of top-1, as a share
-ROUNDING = 1e-9  # percent: of floating-point numbers that mean the same share
+ROUNDING = 1e-9  # percent: tolerance for floating-point numbers of the same share
 
 
 class AtChance(ValueError):
-    """A run that learns nothing; the message says what to look at."""
+    """A run does not learn; the message says what to look at."""
 
 
 def class_balance(labels: np.ndarray, class_names: Sequence[str]) -> str:
-    """A line on how many images the classes have."""
+    """Return a line on the number of images per class."""
     counts = np.bincount(labels, minlength=len(class_names))
     least, most = int(counts.argmin()), int(counts.argmax())
     if counts.min() == counts.max():
@@ -32,18 +32,19 @@ def class_balance(labels: np.ndarray, class_names: Sequence[str]) -> str:
 
 
 def chance_level(labels: np.ndarray) -> float:
-    """Top-1 in percent that guessing reaches: always the most frequent class, and some luck.
+    """Return the top-1 in percent of always answering the most frequent class, plus a margin.
 
-    Luck is two standard deviations, but at most two points, or a network could hardly be better on a few images.
+    The margin is two standard deviations, but at most two points, as otherwise a network could hardly beat it on few
+    images.
     """
     share = np.bincount(labels).max() / len(labels)
     return float(100 * (share + min(CHANCE_MARGIN, 2 * np.sqrt(share * (1 - share) / len(labels)))))
 
 
 def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int, steps: int = SETTLED) -> None:
-    """Raise AtChance where after `epochs` epochs the best top-1, in percent, not rounded, is no more than guessing's.
+    """Raise AtChance if after `epochs` epochs the best top-1 (unrounded, in percent) does not beat chance level.
 
-    `steps` is how many updates there were; before SETTLED of them it is too early to say.
+    `steps` is the number of updates; nothing is raised before SETTLED updates.
     """
     level = chance_level(labels)
     if epochs and epoch >= epochs and steps >= SETTLED and best_top1 <= level + ROUNDING:
