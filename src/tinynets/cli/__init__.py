@@ -1,11 +1,11 @@
 """The command line, one module per command: `tinynets train ...`, in a clone also `python train.py ...`.
 
-A module has `arguments`, which adds its options to a parser, and `main`, which does the work. Its docstring's first
-sentence is its help. One whose output is a mere log of work has `log` as well.
+A module has `arguments`, which adds its options to a parser, and `main`, which does the work. The first sentence of its
+docstring is its help. A module whose output is only a log also has `log`.
 """
 from __future__ import annotations
 
-from tinynets import early  # noqa: F401 - before what takes time to import
+from tinynets import early  # noqa: F401 - before slow imports
 
 # isort: split
 import argparse
@@ -21,14 +21,14 @@ from tinynets.runtime import run_entry
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help calls the commands as they were started."""
+    """A parser whose help names the commands in the way they were started."""
 
     def format_help(self) -> str:
         return spoken(super().format_help())
 
 
 def script(name: str) -> None:
-    """Run a command as its script of the same name does, with the arguments of this process, and exit."""
+    """Run a command for the script of the same name, with the arguments of this process, and exit."""
     module, arguments = _module(name), sys.argv[1:]
 
     def work() -> Optional[int]:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """The parser of all commands, for the list of them and for completion in a shell."""
+    """Return the parser of all commands, for their list and for completion in a shell."""
     parser = Parser('tinynets', description='TinyNets for MindSpore: small vision networks from a '
                                      'budget, trained, checked and exported.')
     parser.add_argument('--version', action='version', version=f'tinynets {__version__}')

@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     check_parent(args.json)
-    configure('CPU')  # what is compared digit by digit; see tinynets.runtime.on_cpu
+    configure('CPU')  # comparisons need full float32; see tinynets.runtime.on_cpu
     from tinynets.config import from_dict
     from tinynets.data import presets
     from tinynets.deploy.compare import compare, table

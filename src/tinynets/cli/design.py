@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def saved(network, recipe: str) -> str:
-    """A recipe with the network in it, as YAML."""
+    """Return a recipe with the network as YAML."""
     from tinynets.config import load_config, to_yaml
     config = load_config(recipe)
     model = dataclasses.replace(config.model, name=network.name, resolution=None)

@@ -1,4 +1,4 @@
-"""What works on this machine, and the command that mends what does not: `python -m tinynets doctor`."""
+"""What works on this machine, and the commands that fix the rest: `python -m tinynets doctor`."""
 import argparse
 
 from tinynets.runtime import printable

@@ -9,10 +9,10 @@ from tinynets.files import check_parent, user_path
 from tinynets.output import unread
 from tinynets.runtime import configure, printable
 
-UNREAD = 141  # the exit code of a command whose reader has gone before its end, as of one that SIGPIPE ends
+UNREAD = 141  # exit code if the reader of standard output has gone, as for a process ended by SIGPIPE
 DRAWN = 64  # images in a picture at most
 BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
-            'lite': ('.mindir', '.onnx')}  # and the endings they take
+            'lite': ('.mindir', '.onnx')}  # backend -> accepted endings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def dataset_of(args: argparse.Namespace, model):
-    """The validation split that --data names, in the model's classes."""
+    """Return the validation split of --data with the model's classes."""
     from tinynets.config import from_dict
     from tinynets.data import presets
     data = from_dict(model.config, args.model).data
@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
     from tinynets.deploy.classify import classify, classify_by_program, find_files, samples_of_dataset, samples_of_files
     from tinynets.training.plots import predictions
     bad: list = []
-    highest: dict = {}  # of the images with 16-bit samples
+    highest: dict = {}  # highest values of images with 16-bit samples
 
     def say(line: str) -> None:
         print(printable(line), file=sys.stderr)

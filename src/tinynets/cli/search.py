@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
         from tinynets.study.config import load_study
         from tinynets.study.run import estimate, plan, run
         config = load_study(args.config, args.overrides)
-        if args.data_dir:  # trials run in another folder
+        if args.data_dir:  # made absolute, as trials run in another folder
             data = dataclasses.replace(config.data, dir=os.path.abspath(args.data_dir))
             config = dataclasses.replace(config, data=data)
         planned = plan(config)

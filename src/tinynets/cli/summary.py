@@ -11,7 +11,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--resolution', type=int, metavar='PX', help='input side in place of the model\'s own')
     parser.add_argument('--num-classes', type=int, default=1000, metavar='N')
     parser.add_argument('--in-channels', type=int, default=3, metavar='N', help='of the images: 1 for grey (default 3)')
-    parser.add_argument('--per-layer', action='store_true', help='a row a convolution and dense layer')
+    parser.add_argument('--per-layer', action='store_true', help='one row per convolution and dense layer')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
     parser.add_argument('--list', action='store_true', help='name the models')
 

@@ -1,4 +1,4 @@
-"""Classify a few images: gather them, name their likeliest classes."""
+"""Classifying a few images: finding them and naming their most likely classes."""
 from __future__ import annotations
 
 import os
@@ -15,7 +15,7 @@ from tinynets.deploy.predict import Predictor
 
 @dataclass(frozen=True)
 class Sample:
-    """An RGB image, what to call it, and the name and the index of its true class where that is known."""
+    """An RGB image, its name, and the name and the index of its true class if they are known."""
     name: str
     image: Image.Image
     label: Optional[str] = None
@@ -24,7 +24,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Classified:
-    """The likeliest classes of one image with their probabilities; `right` is None where the truth is unknown."""
+    """The most likely classes of an image with their probabilities; `right` is None if the true class is unknown."""
     name: str
     image: Image.Image
     classes: Tuple[Tuple[str, float], ...]
@@ -33,9 +33,9 @@ class Classified:
 
 
 def find_files(paths: Sequence[str], say: Callable[[str], None] = lambda line: None) -> List[str]:
-    """The image files among files and folders. Raises FileNotFoundError for a path that is not there.
+    """Return the image files among files and in folders. Raises FileNotFoundError for a missing path.
 
-    `say` is told what in a folder is not taken.
+    `say` is called with lines on files that are left out of a folder.
     """
     found = []
     for path in paths:
@@ -55,9 +55,9 @@ def find_files(paths: Sequence[str], say: Callable[[str], None] = lambda line: N
 
 def samples_of_files(files: Iterable[str], left_out: Callable[[str], None],
                      highest: Optional[Dict[str, int]] = None) -> Iterator[Sample]:
-    """Decode files one by one; those that cannot be decoded are given to `left_out`, as a line that says why.
+    """Decode files one by one; `left_out` is called with a line on each that cannot be decoded.
 
-    `highest` is filled for images.dark_images: of each image with 16-bit samples the highest value in eight bits.
+    `highest` is filled for images.dark_images: the highest value in eight bits of each image with 16-bit samples.
     """
     for path in files:
         try:
@@ -74,7 +74,7 @@ def _decoded(path: str, highest: Optional[Dict[str, int]]) -> Image.Image:
 
 
 def samples_of_dataset(dataset, count: int = 24) -> Iterator[Sample]:
-    """`count` evenly spaced images of a data set in the model's classes. Raises ValueError for a count below one."""
+    """Yield `count` evenly spaced images of a data set with the model's classes. Raises ValueError if count < 1."""
     if count < 1:
         raise ValueError(f'count={count}: must be at least 1')
     for i in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
@@ -83,7 +83,7 @@ def samples_of_dataset(dataset, count: int = 24) -> Iterator[Sample]:
 
 
 def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iterator[Classified]:
-    """Name the `topk` likeliest classes of every sample. Raises ValueError for topk outside 1..classes."""
+    """Yield the `topk` most likely classes of every sample. Raises ValueError for topk outside 1..classes."""
     if not 1 <= topk <= len(model.class_names):
         raise ValueError(f'topk={topk}: must be 1 to {len(model.class_names)}, the number of classes')
     for sample in samples:
@@ -98,11 +98,9 @@ def classify(model: Predictor, samples: Iterable[Sample], topk: int = 1) -> Iter
 
 def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Callable[[str], None],
                         highest: Optional[Dict[str, int]] = None) -> Iterator[Classified]:
-    """The same by the C++ program: a model file and image files; what can't be used goes to `left_out`.
+    """Classify image files with a model file by the C++ program; `left_out` is called with a line on unusable ones.
 
-    `highest` is that of samples_of_files.
-
-    Raises OSError where the program is not there or refuses.
+    `highest` is that of samples_of_files. Raises OSError if the program is missing or fails.
     """
     for result in program.run(path, files, '--topk', str(topk))['results']:
         if 'failure' in result:

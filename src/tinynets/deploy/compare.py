@@ -1,7 +1,7 @@
-"""One network in all its files, on a whole validation set: does each say what the checkpoint says?
+"""Comparing a network's exported files with its checkpoint on a whole validation set.
 
-The C++ program of ascend310_infer/ is asked as well where it is built or can be: what is not a JPEG or PNG file is
-given to it as one, which holds the very pixels.
+The C++ program of ascend310_infer/ is compared as well if it is built or can be. Images that are not JPEG or PNG files
+are written as PNG for it, with the same pixels.
 """
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from tinynets.text import shorten
 
 @dataclass(frozen=True)
 class Row:
-    """A file and what it scored: percent, images, images it classifies as the checkpoint does, and the largest
-    difference of its logits as a share of the largest logit."""
+    """The scores of a file: percent, images, images classified as by the checkpoint, and the difference of logits.
+
+    The difference is the largest one, as a share of the largest logit.
+    """
     file: str
     engine: str
     top1: float
@@ -34,7 +36,7 @@ class Row:
 
 
 def files_of(checkpoint: str) -> List[str]:
-    """The checkpoint and what export.py and quantize.py made of it."""
+    """Return the checkpoint and the files that export.py and quantize.py made of it."""
     folder = glob.escape(os.path.join(os.path.dirname(checkpoint), 'export'))
     return [checkpoint] + sorted(glob.glob(f'{folder}/*.mindir') + glob.glob(f'{folder}/*.onnx'))
 
@@ -43,8 +45,8 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
             say: Callable[[str], None] = lambda line: None) -> List[Row]:
     """Score every file of a checkpoint; the first row is the checkpoint itself.
 
-    `say` is told what can't be asked and why, and which files are not of this checkpoint. Raises ValueError or
-    FileNotFoundError for a file that is damaged.
+    `say` is called with lines on files of other checkpoints, and if the C++ program cannot be used. Raises ValueError
+    or FileNotFoundError for a damaged file.
     """
     labels = np.asarray(dataset.labels)
     rows: List[Row] = []
@@ -74,7 +76,7 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
 
 
 def by_program(path: str, dataset) -> np.ndarray:
-    """Logits (N, classes) of a data set by the C++ program. Raises OSError where it is not there or does not work."""
+    """Return the logits (N, classes) of a data set by the C++ program. Raises OSError if it is missing or fails."""
     with workplace() as folder:
         files = []
         for i in range(len(dataset)):
@@ -87,7 +89,7 @@ def by_program(path: str, dataset) -> np.ndarray:
 
 
 def _for_program(path: str) -> bool:
-    """Whether a file is one that the C++ program decodes: a JPEG or PNG, whatever its ending."""
+    """Whether the C++ program decodes a file: a JPEG or PNG, by its content."""
     try:
         with open(path, 'rb') as file:
             return file.read(8).startswith((b'\xff\xd8', b'\x89PNG\r\n\x1a\n'))
@@ -106,13 +108,13 @@ def _row(path: str, engine: str, logits: np.ndarray, labels: np.ndarray, referen
 
 
 def share_of_largest(logits: np.ndarray, reference: np.ndarray) -> float:
-    """The largest difference of logits as a share of the largest of the reference: of their own where that is all 0."""
+    """Return the largest difference of logits relative to the reference's largest, or to their own if that is 0."""
     largest = np.abs(reference).max() or np.abs(logits).max() or 1.0
     return float(np.abs(logits - reference).max() / largest)
 
 
 def table(rows: List[Row]) -> str:
-    """The rows as text."""
+    """Return the rows as text."""
     lines = [f'{"file":<36} {"engine":<20} {"top-1, %":>9} {"top-5, %":>9} {"as the checkpoint":>18} {"logits":>9}']
     for row in rows:
         lines.append(f'{row.file:<36} {row.engine:<20} {row.top1:>9.2f} {row.top5:>9.2f} {row.agree:>9} of '

@@ -1,7 +1,7 @@
-"""Published weights to a checkpoint of this package and back, every number as it was.
+"""Converting published weights to a checkpoint of this package and back, without changing a number.
 
-A checkpoint becomes a folder that timm loads by itself (`local-dir:FOLDER`) and its model hub takes: the weights as
-safetensors under timm's names, and a config.json with architecture, classes and preprocessing.
+A checkpoint becomes a folder that timm loads (`local-dir:FOLDER`) and its model hub accepts: the weights as safetensors
+under timm's names, and a config.json with architecture, classes and preprocessing.
 """
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tinynets.preprocessing import CHANNELS, PREPROCESSING
 from tinynets.tasks.restore import restore_network
 from tinynets.text import shown
 
-TIMM = 'bicubic'  # timm's name of the interpolation that evaluation uses, which is Pillow's, so antialiased
-OTHERS = 'bilinear', 'lanczos', 'hamming', 'box', 'nearest', 'random'  # that timm knows as well
-INTERPOLATIONS = {'bicubic_antialiased': TIMM}  # preprocessing's name -> timm's, which is Pillow's, so antialiased
+TIMM = 'bicubic'  # timm's name of the interpolation of evaluation: Pillow's, which is antialiased
+OTHERS = 'bilinear', 'lanczos', 'hamming', 'box', 'nearest', 'random'  # timm's other interpolations
+INTERPOLATIONS = {'bicubic_antialiased': TIMM}  # preprocessing's name -> timm's
 
 
 def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: str = 'auto',
                   classes: Optional[Sequence[str]] = None) -> List[str]:
-    """Write the weights of a .safetensors or .pth file as the checkpoint `out`; return lines that say what it holds.
+    """Write the weights of a .safetensors or .pth file as the checkpoint `out`; return lines on its content.
 
-    `model` is the network's name (by default what config.json beside the file says). Preprocessing is config.json's
-    too, but for a resolution that the name says, else the published one: bicubic, crop ratio 0.875, ImageNet's mean and
-    std. Classes are named by `classes`, else by config.json, else by their indices, and then `eval.py` takes the
-    names of the data set's folders. Raises ValueError with the names of all arrays that don't fit, FileNotFoundError;
-    nothing is written then.
+    `model` is the network's name (default: that in config.json next to the file). Preprocessing is config.json's,
+    except for a resolution in the name; without config.json it is the published one: bicubic, crop ratio 0.875,
+    ImageNet's mean and std. Classes are named by `classes`, else by config.json, else by their indices; `eval.py` then
+    takes the names of the data set's folders. Raises ValueError with the names of all arrays that do not fit, and
+    FileNotFoundError; nothing is written then.
     """
     description = read_description(source)
     name = model or description.get('architecture')
@@ -71,10 +71,10 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
 
 
 def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
-    """Write a checkpoint's weights as `out` (.safetensors) with config.json beside it; return lines that say so.
+    """Write a checkpoint's weights as `out` (.safetensors) with a config.json next to it; return lines on them.
 
-    Batch norm's counters of batches, which PyTorch needs, are zeros. Raises ValueError where a config.json lies in the
-    folder that belongs to something else, FileNotFoundError.
+    Batch norm's counters of batches, which PyTorch needs, are zeros. Raises ValueError if the folder has a config.json
+    of something else, and FileNotFoundError.
     """
     from safetensors.numpy import save
     saved = checkpoint.load(source)
@@ -95,13 +95,13 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
         write_json(description, description_of(network, saved.meta))
         os.replace(weights_file, out)
         os.replace(description, beside)
-    known = timm_name(network.plan.spec).isidentifier()  # as timm's names are: no multipliers, no minus
+    known = timm_name(network.plan.spec).isidentifier()  # timm's names have no multipliers and no minus
     return [f'{len(arrays)} arrays, {kind} weights: {out}', f'described in {beside}' + (
         '' if known else f'; timm has no network of these channels and repeats, {network.plan.spec.name}')]
 
 
 def description_of(network: Network, meta: dict) -> dict:
-    """A network as timm's config.json describes one."""
+    """Return a network's description in the form of timm's config.json."""
     plan, names, preset = network.plan, torch_names(network), meta['preprocessing']
     described = {'architecture': timm_name(plan.spec), 'num_classes': plan.spec.num_classes,
                  'num_features': plan.classifier.in_channels, 'global_pool': 'avg'}
@@ -112,7 +112,7 @@ def description_of(network: Network, meta: dict) -> dict:
     described['pretrained_cfg'] = {
         'custom_load': False, 'input_size': [plan.spec.in_channels, preset['resolution'], preset['resolution']],
         'fixed_input_size': False, 'interpolation': INTERPOLATIONS[preset['interpolation']],
-        'crop_pct': preset['crop_ratio'], 'crop_mode': 'center',  # there is no other way to crop here
+        'crop_pct': preset['crop_ratio'], 'crop_mode': 'center',  # the only crop of this package
         'mean': list(preset['mean']), 'std': list(preset['deviation']), 'num_classes': plan.spec.num_classes,
         'pool_size': [plan.classifier.in_size, plan.classifier.in_size],
         'first_conv': names['stem.conv.weight'].removesuffix('.weight'),
@@ -121,7 +121,7 @@ def description_of(network: Network, meta: dict) -> dict:
 
 
 def read_class_names(path: str) -> List[str]:
-    """The names in a text file, one per line. Raises ValueError for a name that is empty or repeated."""
+    """Return the names in a text file, one per line. Raises ValueError for a name that is empty or repeated."""
     names = [line.strip() for line in read_text(path).removesuffix('\n').split('\n')]
     lines: dict = {}
     for number, name in enumerate(names, 1):
@@ -134,7 +134,7 @@ def read_class_names(path: str) -> List[str]:
 
 
 def _sizes(name: str, found: Weights) -> Tuple[int, int]:
-    """The numbers of classes and of input channels of the file's weights, the network's own where it lacks them."""
+    """Return the numbers of classes and of input channels of the file's weights, else those of the network."""
     network = create_model(name)
     theirs = torch_names(network)
     classifier, stem = (found.arrays.get(theirs[key]) for key in ('classifier.dense.weight', 'stem.conv.weight'))
@@ -156,7 +156,7 @@ def _class_names(description: dict, given: Optional[Sequence[str]], count: int) 
 
 def _preprocessing(description: dict, source: str, in_channels: int
                    ) -> Tuple[DataConfig, Optional[int], List[str]]:
-    """The data configuration that a config.json asks for, its resolution, and remarks. Raises ValueError."""
+    """Return the data configuration of a config.json, its resolution, and remarks. Raises ValueError."""
     data = DataConfig('image_folder')
     try:
         asked = {**description, **(description.get('pretrained_cfg') or {})}

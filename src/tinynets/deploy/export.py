@@ -1,4 +1,4 @@
-"""Export: checkpoint -> folded network -> MINDIR, ONNX or AIR, loaded again and compared before it is given out."""
+"""Export: checkpoint -> folded network -> MINDIR, ONNX or AIR, loaded again and compared before it is published."""
 from __future__ import annotations
 
 import os
@@ -21,8 +21,8 @@ from tinynets.runtime import graph_engine, on_cpu
 from tinynets.tasks import DEFAULT, restore, task_of
 
 INPUT, OUTPUT = 'images', 'logits'
-OPSET = 13  # of ONNX: quantisation has a range per channel from here on, and tools drop older ones
-TOLERANCE = 1e-4  # of the largest logit: float32 rounding over the network, folded and not
+OPSET = 13  # of ONNX: the first whose quantisation has a range per channel; tools drop older ones
+TOLERANCE = 1e-4  # of the largest logit: the float32 rounding of a folded network compared with an unfolded one
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Exported:
 
 
 def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str = 'auto') -> List[Exported]:
-    """Export a checkpoint into the folder `out`, one file a format, each with a manifest.
+    """Export a checkpoint into the folder `out`, one file per format, each with a manifest.
 
-    Every file but AIR, which runs nowhere here, is loaded again and its logits are compared, on the CPU (see `on_cpu`),
-    with the unfolded checkpoint's on random images; only when all have passed are they moved into place. Raises
+    Every file but AIR, which cannot run here, is loaded again, and its logits are compared on the CPU (see `on_cpu`)
+    with the unfolded checkpoint's on random images. Files are moved into place only after all have passed. Raises
     ValueError for an unknown format, AIR without an Ascend, or a difference above 1e-4 of the largest logit; existing
     files are then left as they were.
     """
@@ -59,7 +59,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
 
 
 def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: str) -> Dict[str, tuple]:
-    """Write a checkpoint's files into a working folder, compare them: (path, final name, manifest, scale) by format."""
+    """Write and compare files in a working folder; return (path, final name, manifest, scale) by format."""
     saved = checkpoint.load(checkpoint_path)
     network, kind = restore.restore_network(saved, weights)
     folded = fold(network)
@@ -89,7 +89,7 @@ def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: st
 
 
 def check_format(name: str) -> str:
-    """The format's name in capitals. Raises ValueError for an unknown one, and for AIR where there is no Ascend."""
+    """Return the format's name in capitals. Raises ValueError for an unknown one, and for AIR without an Ascend."""
     name = name.strip().upper()
     if name not in FORMATS:
         raise ValueError(f"format '{name}': must be one of {', '.join(FORMATS)}")
@@ -117,7 +117,7 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
 
 
 def _publish(work: str, path: str, manifest: dict, scale: float) -> Exported:
-    """Move a verified file and its manifest into place as one."""
+    """Move a verified file and its manifest into place together."""
     publish(work, path, manifest)
     return Exported(manifest['kind'], path, manifest_path(path), os.path.getsize(path), manifest['max_difference'],
                     scale)
@@ -133,7 +133,7 @@ def _write_air(network: Network, images: np.ndarray, path: str) -> None:
 
 
 def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
-    """ONNX by mindspore.onnx, in opset 13 and checked; the batch, which it fixes in the output, is set free.
+    """Write ONNX by mindspore.onnx, checked, in opset 13; the output's batch, which is fixed, is made variable.
 
     Means over a map become GlobalAveragePool, for which engines have faster code than for ReduceMean.
     """
@@ -152,7 +152,7 @@ def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
 
 
 def _pool_globally(graph) -> None:
-    """Replace every ReduceMean over height and width by GlobalAveragePool, flattened where the map's axes go."""
+    """Replace every ReduceMean over height and width by GlobalAveragePool, flattened if the axes are removed."""
     from onnx import helper
     nodes = list(graph.node)
     del graph.node[:]
@@ -168,7 +168,7 @@ def _pool_globally(graph) -> None:
             graph.node.append(helper.make_node('Flatten', [pooled], node.output, node.name, axis=1))
 
 
-# name -> (file ending, writer, loader for the check; none where the file runs on another machine only)
+# name -> (file ending, writer, loader for the check; None if the file runs only on other machines)
 FORMATS: Dict[str, tuple] = {
     'MINDIR': ('mindir', _write_mindir, mindir_function),
     'ONNX': ('onnx', _write_onnx, onnx_function),

@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolution before it, for inference."""
+"""Folding batch norm into the convolution before it, for inference."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tinynets.model.weights import load_arrays
 
 
 def fold(network: Network) -> Network:
-    """Return a network of the same function in evaluation mode, with no batch norm and a bias on every convolution.
+    """Return a network that computes the same in evaluation mode, without batch norm, with biases on convolutions.
 
     weight' = weight * gamma / sqrt(variance + epsilon), bias' = beta - mean * gamma / sqrt(variance + epsilon), in
     float64. Dropout and drop path, which do nothing in evaluation, are left out.

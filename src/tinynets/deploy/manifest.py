@@ -1,9 +1,10 @@
-"""The manifest: a JSON file beside every exported model that says all a program needs to use it.
+"""The manifest: a JSON file next to every exported model with everything a program needs to use it.
 
-`<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices where not
-`classes_named`), preprocessing; input and output (name, shape with null for a free batch, dtype); cost (counted from
-the plan); `division`, what a training kept of a folder without val/ for validation (src/tinynets/data/division.py); how
-far the exported file's logits were from the checkpoint's; the versions that wrote it.
+`<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices if not
+`classes_named`), preprocessing; input and output (name, shape with null for a variable batch, dtype); cost (counted
+from the plan); `division`, the validation images of a training on a folder without val/
+(src/tinynets/data/division.py); the difference of the exported file's logits from the checkpoint's; the versions that
+wrote it.
 """
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and value != ''
 
 
-# key -> (is allowed, what is allowed), of what is read here or in C++
+# key -> (is allowed, what is allowed), for keys that are read here or in C++
 FIELDS = {
     'format': (lambda v: v == FORMAT and isinstance(v, int) and v is not True, f'{FORMAT}, which this release reads'),
     'kind': (_text, 'text'),
@@ -40,15 +41,15 @@ FIELDS = {
 
 
 def manifest_path(model_path: str) -> str:
-    """Where the manifest of a model file is."""
+    """Return the path of a model file's manifest."""
     return f'{model_path}.json'
 
 
 def read_manifest(model_path: str) -> dict:
-    """Read and check the manifest beside a model file.
+    """Read and check the manifest next to a model file.
 
-    Raises FileNotFoundError where one of the two is missing, ValueError where the manifest is damaged, of another
-    format, or the model file is not the one it describes.
+    Raises FileNotFoundError if one of the two is missing, ValueError if the manifest is damaged, has another format, or
+    does not describe the model file.
     """
     path = manifest_path(model_path)
     if not os.path.isfile(model_path):
@@ -69,12 +70,12 @@ def read_manifest(model_path: str) -> dict:
 
 
 def publish(work: str, model_path: str, manifest: dict) -> None:
-    """Copy a finished model file to `model_path` and write its manifest, as one.
+    """Copy a finished model file to `model_path` and write its manifest, so that they always match.
 
-    The process may be killed at any moment: afterwards `read_manifest` finds the old pair whole, or the new one. A file
-    is moved at once, two are not. So the manifest first becomes one that describes both model files, the old one and,
-    as "next", the new one; then the model is moved, then its own manifest. Where there was no whole pair the manifest
-    comes first, as nothing uses one without its model.
+    Whenever the process is killed, `read_manifest` then finds either the old or the new pair. Moving a file is atomic,
+    moving two is not. So the manifest is first replaced by one that describes both model files, the old one and, as
+    "next", the new one; then the model is moved, then its own manifest. If there was no valid pair, the manifest is
+    written first, as nothing uses one without its model.
     """
     path = manifest_path(model_path)
     new = {**manifest, 'file': os.path.basename(model_path), 'bytes': os.path.getsize(work), 'sha256': file_hash(work)}
@@ -91,7 +92,7 @@ def publish(work: str, model_path: str, manifest: dict) -> None:
 
 
 def _current(manifest: dict, digest: str) -> dict:
-    """What describes the model file of this SHA-256, of the two manifests that a stopped `publish` leaves in one."""
+    """Return the manifest of the model file with this SHA-256, of the two that a killed `publish` leaves in one."""
     if not isinstance(manifest, dict) or NEXT not in manifest:
         return manifest
     following = manifest.pop(NEXT)
@@ -99,7 +100,7 @@ def _current(manifest: dict, digest: str) -> dict:
 
 
 def _whole(model_path: str) -> Optional[dict]:
-    """The manifest of a model file that is there and is the one it describes, else None."""
+    """Return the manifest of a model file if both exist and match, else None."""
     try:
         digest = file_hash(model_path)
         manifest = _current(read_json(manifest_path(model_path)), digest)
@@ -109,9 +110,9 @@ def _whole(model_path: str) -> Optional[dict]:
 
 
 def check_manifest(manifest: Any) -> None:
-    """Raise ValueError where a manifest lacks something or says what this release does not do.
+    """Raise ValueError if a manifest lacks something or has a value that this release does not support.
 
-    ascend310_infer/src/manifest.cc refuses the same.
+    ascend310_infer/src/manifest.cc refuses the same manifests.
     """
     if not isinstance(manifest, dict):
         raise ValueError(f'it is {shown(manifest)}, not a table')
@@ -136,5 +137,5 @@ def check_manifest(manifest: Any) -> None:
 
 
 def _same(shape: Any, wanted: list) -> bool:
-    """Whether a shape is the wanted one, and of whole numbers: 1.0 and true are none."""
+    """Whether a shape is the wanted one, in integers: 1.0 and true are not accepted."""
     return shape == wanted and list(map(type, shape)) == list(map(type, wanted))

@@ -1,6 +1,6 @@
-"""One way to run a model file, whatever it is: checkpoint, MINDIR or ONNX.
+"""Running a model file of any format: checkpoint, MINDIR or ONNX.
 
-To add a format: a loader (path) -> (predict, description), and its row in LOADERS.
+To add a format, write a loader (path) -> (predict, description) and add its row to LOADERS.
 """
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from tinynets.tasks import DEFAULT, task_class, task_of
 
 @dataclass(frozen=True)
 class Predictor:
-    """`predict`: images (B, 3, R, R) float32 -> outputs, logits (B, classes) in classification. And what belongs to it.
+    """`predict`: images (B, 3, R, R) float32 -> outputs, logits (B, classes) in classification; and its description.
 
-    `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. Where the classes are not `named`,
-    as in published weights, `class_names` are their indices; other tasks have none. `division` says which images of a
-    folder without val/ it was trained on, `val_digest` is a hash of the names of the images that the training was
-    scored on.
+    `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. If the classes are not `named`, as
+    in published weights, `class_names` are their indices; other tasks have none. `division` tells which images of a
+    folder without val/ were trained on, `val_digest` is a hash of the names of the training's validation images.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -42,15 +41,15 @@ class Predictor:
 
     @property
     def transform(self) -> EvalTransform:
-        """RGB image -> input tensor, as the model was evaluated."""
+        """Return the transform RGB image -> input tensor of the model's evaluation."""
         return presets.eval_transform(self.preprocessing)
 
     def dataset(self, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
-        """A split of a data set, in the terms of the model's outputs. Raises ValueError where these do not fit."""
+        """Return a split of a data set for the model's outputs. Raises ValueError if they do not fit."""
         return task_class(self.task).dataset(self, data, split, progress)
 
     def probabilities(self, images: Sequence) -> np.ndarray:
-        """Pillow RGB images -> softmax (N, classes), float64, one image at a time."""
+        """Return the softmax (N, classes), float64, of Pillow RGB images, computed one image at a time."""
         logits = np.stack([self.predict(self.transform(image)[None])[0] for image in images]).astype(np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -70,7 +69,7 @@ def load_predictor(path: str, weights: str = 'auto') -> Predictor:
 
 
 def finite(path: str, predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """The function, which raises ValueError where it gives a logit that is NaN or infinite."""
+    """Return the function with a check that raises ValueError for logits that are NaN or infinite."""
     def checked(images: np.ndarray) -> np.ndarray:
         logits = predict(images)
         if not np.isfinite(logits).all():
@@ -101,20 +100,20 @@ def _exported(load: Callable) -> Callable[[str, str], Predictor]:
 
 
 def _predictor(predict: Callable, meta: dict, path: str, kind: str) -> Predictor:
-    """Of a function and the description in a checkpoint or manifest."""
+    """Return the predictor of a function and the description in a checkpoint or manifest."""
     return Predictor(predict, meta['network'], tuple(meta.get('class_names', ())), meta['preprocessing'],
                      meta['config'], kind, meta.get('classes_named', True), division_of(meta, path), _val_digest(meta),
                      task_of(meta).name)
 
 
 def _val_digest(meta: dict) -> Optional[str]:
-    """The second half of a run's "names": that of the validation images."""
+    """Return the second half of a run's "names", the hash of the validation images' names."""
     names = meta.get('names')
     return names.partition('-')[2] or None if isinstance(names, str) else None
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
-    """images -> logits by MindSpore from a MINDIR, whose graph takes one image per call.
+    """Return a function images -> logits that runs a MINDIR in MindSpore, whose graph takes one image per call.
 
     Raises ValueError if it does not load.
     """
@@ -128,7 +127,7 @@ def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
-    """images -> logits by ONNX Runtime. Raises ValueError where it is not installed or the file does not load."""
+    """Return a function images -> logits by ONNX Runtime. Raises ValueError if that is missing or refuses the file."""
     try:
         onnxruntime = onnx_runtime()
     except ImportError:

@@ -1,4 +1,4 @@
-"""The C++ program of ascend310_infer/, asked from Python: built and the model converted if need be, by its script."""
+"""Calling the C++ program of ascend310_infer/ by its script, which builds it and converts the model if necessary."""
 from __future__ import annotations
 
 import importlib.util
@@ -14,10 +14,10 @@ PROGRAM = None if CLONE is None else CLONE / 'scripts' / 'run_infer_310.sh'
 
 
 def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') -> dict:
-    """What the program says of image files: its JSON, with logits, one result per image in their order.
+    """Return the program's JSON for image files, with logits, one result per image in their order.
 
-    A file it can't use has 'failure', the reason, in place of classes and logits. Raises OSError, with the program's
-    own line, where it is not there or does not work.
+    A file that it cannot use has 'failure', the reason, instead of classes and logits. Raises OSError with the
+    program's line if it is missing or fails.
     """
     if PROGRAM is None:
         raise OSError('the C++ program is built from a clone of the repository, by ascend310_infer/build.sh there')
@@ -26,12 +26,12 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
         with open(listed, 'wb') as file:
             for i, name in enumerate(files):
                 path = os.path.abspath(name)
-                if '\n' in path or '\r' in path:  # no line of a list can hold it
+                if '\n' in path or '\r' in path:  # a line of a list cannot hold it
                     link = os.path.join(folder, f'{i}{os.path.splitext(path)[1]}')
                     os.symlink(path, link)
                     path = link
                 file.write(os.fsencode(path) + b'\n')
-        package = importlib.util.find_spec('mindspore')  # holds the JSON reader that a build needs
+        package = importlib.util.find_spec('mindspore')  # has the JSON header for a build
         places = package.submodule_search_locations if package else None
         headers = os.path.join(places[0], 'include', 'third_party') if places else ''
         done = subprocess.run(['bash', str(PROGRAM), model, listed, device, '--logits', '--output', out, *options],
@@ -43,5 +43,5 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
         with open(out, encoding='utf-8') as file:
             answer = json.load(file)
     for result, name in zip(answer['results'], files):
-        result['image'] = name  # as it was given: a JSON text holds no bytes that are not UTF-8
+        result['image'] = name  # the given one, as JSON cannot hold bytes that are not UTF-8
     return answer

@@ -1,7 +1,7 @@
-"""Eight bits after training: an exported ONNX file with its activations and weights quantised, and what that did to it.
+"""Eight bits after training: quantising activations and weights of an exported ONNX file, and scoring the result.
 
 ONNX Runtime's static quantisation, QDQ form: unsigned activations with ranges from calibration images, signed weights
-with a range per channel, of seven bits, since processors without VNNI add pairs of products in 16 bits.
+of seven bits with a range per channel, as processors without VNNI add pairs of products in 16 bits.
 """
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tinynets.runtime import onnx_runtime
 from tinynets.tasks.classification.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range per channel
-METHODS = ('minmax', 'percentile')  # entropy, in ONNX Runtime with as many bins as levels, is minmax
+METHODS = ('minmax', 'percentile')  # ONNX Runtime's entropy has equal numbers of bins and levels, which makes it minmax
 WARM, TIMED = 10, 101  # calls of each file, in turn
 
 
 class AccuracyFell(ValueError):
-    """The quantised network scores less than it may; nothing was written."""
+    """The quantised network loses more accuracy than allowed; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Variant:
 def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, max_drop: float = 1.0,
              force: bool = False, method: str = 'minmax', batch_size: int = 64, workers: int = 2,
              progress: Optional[Callable[[int, int], None]] = None) -> Tuple[Variant, Variant]:
-    """Quantise an exported ONNX file to `out`, with a manifest beside it, and score both files on a data set.
+    """Quantise an exported ONNX file to `out`, with a manifest next to it, and score both files on a data set.
 
-    `calibration`: input tensors (1, 3, R, R). Raises AccuracyFell where top-1 falls by more than `max_drop` points and
-    `force` is not set, ValueError for a file that is no ONNX file of export.py; nothing is written then.
+    `calibration`: input tensors (1, 3, R, R). Raises AccuracyFell if top-1 falls by more than `max_drop` points without
+    `force`, ValueError for a file that is not an ONNX file of export.py; nothing is written then.
     """
     before = load_predictor(path)
     if os.path.splitext(path)[1].lower() != '.onnx' or read_manifest(path)['kind'] != 'ONNX':
@@ -74,12 +74,12 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, ma
 
 
 def fell(before: Result, after: Result, points: float) -> bool:
-    """Whether top-1 fell by more than some points, exactly: 7 images of 700 are one point and no more."""
+    """Whether top-1 fell by more than some points, by exact arithmetic: 7 images of 700 are not more than one point."""
     return 100 * (before.correct - after.correct) > Fraction(repr(float(points))) * before.count
 
 
 def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray], method: str) -> int:
-    """Quantise; the number of calibration images."""
+    """Quantise; return the number of calibration images."""
     import onnx
     import onnx.version_converter
     onnx_runtime()
@@ -106,7 +106,7 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
     quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
     reader = Reader()
     methods = {'minmax': CalibrationMethod.MinMax, 'percentile': CalibrationMethod.Percentile}
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints every tensor's range
+    with contextlib.redirect_stdout(io.StringIO()):  # ONNX Runtime prints every tensor's range
         quantize_static(prepared, out, reader, quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=methods[method])
     if not reader.count:
@@ -118,7 +118,7 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
 
 
 def without_unused_domains(model) -> None:
-    """Drop the operator sets that no node of an ONNX model uses: an older ONNX Runtime refuses unknown ones."""
+    """Remove unused operator sets of an ONNX model: older releases of ONNX Runtime refuse unknown ones."""
     used = {node.domain for node in model.graph.node}
     kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain in ('', 'ai.onnx')]
     del model.opset_import[:]
@@ -131,7 +131,7 @@ def _example(model: Predictor) -> np.ndarray:
 
 
 def side_by_side(functions: Sequence[Callable], image: np.ndarray) -> List[float]:
-    """Milliseconds per call, medians, the functions taking turns."""
+    """Return the median milliseconds per call of functions that are called in turn."""
     seconds: List[List[float]] = [[] for _ in functions]
     for i in range(WARM + TIMED):
         for function, own in zip(functions, seconds):

@@ -1,1 +1,1 @@
-"""Studies: many networks trained and scored, recorded so that nothing is lost and nothing runs twice."""
+"""Studies: many networks trained and scored, with records so that nothing is lost and nothing runs twice."""

@@ -60,14 +60,14 @@ class StudyConfig(Config):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network to train: its name, its specification and where it is from ('drawn' or as given in `networks`)."""
+    """A network to train: its name, its specification and its source ('drawn', or as given in `networks`)."""
     name: str
     spec: NetSpec
     label: str
 
 
-MAY_GROW = {key.name for key in settings(StudyConfig) if key.resumable == GROWS}  # more of them extend a study
-# a trial must be trained as those before it: fewer keys of a training are free here than when one run resumes
+MAY_GROW = {key.name for key in settings(StudyConfig) if key.resumable == GROWS}  # larger values extend a study
+# a trial must be trained like those before it: fewer keys may change than when a single run resumes
 MAY_CHANGE = {key for key in changeable(StudyConfig) if key.startswith('study.')} | {
     'data.dir', 'data.workers', 'data.check', 'train.save_minutes', 'runtime.device', 'runtime.device_id',
     'runtime.mode', 'runtime.threads', 'runtime.kernels'}
@@ -76,7 +76,7 @@ MAY_CHANGE = {key for key in changeable(StudyConfig) if key.startswith('study.')
 def load_study(path: Optional[str], overrides: Iterable[str] = ()) -> StudyConfig:
     """Return the configuration of a YAML file, checked as load_config checks.
 
-    Raises ValueError as well where the trials' networks are set, or none is asked for.
+    Also raises ValueError if model.name or model.resolution is set, or no network is asked for.
     """
     config = load_config(path, overrides, StudyConfig)
     default = ModelConfig()
@@ -89,9 +89,9 @@ def load_study(path: Optional[str], overrides: Iterable[str] = ()) -> StudyConfi
 
 
 def candidates(study: StudySection, num_classes: int, in_channels: int = 3) -> List[Candidate]:
-    """The networks of a study, the drawn ones first, each once with all its labels.
+    """Return the networks of a study, the drawn ones first, each once with all its labels.
 
-    Raises ValueError for one that can't be.
+    Raises ValueError for an impossible network.
     """
     base = base_network(study.base, study.base_resolution, num_classes, in_channels)
     space = Space(study.r, study.d, study.w, study.budget, study.cost)
@@ -117,21 +117,21 @@ def _name(spec: NetSpec) -> str:
 
 
 def flat(config: StudyConfig) -> Dict[str, object]:
-    """{section.key: value}, tuples as lists."""
+    """Return {section.key: value}, with tuples as lists."""
     return {f'{section.name}.{key.name}': list(value) if isinstance(value, tuple) else value
             for section in dataclasses.fields(config) for key in dataclasses.fields(getattr(config, section.name))
             for value in [getattr(getattr(config, section.name), key.name)]}
 
 
 def check_same(then: Dict[str, object], now: Dict[str, object], folder: str) -> None:
-    """Raise ValueError where a study would continue as another one."""
+    """Raise ValueError if a study would continue with another configuration."""
     names = renamed(StudyConfig)
     then = {names.get(key, key): value for key, value in then.items()}
     for key, value in now.items():
         old = then.get(key, value)
         if key in MAY_CHANGE or old == value:
             continue
-        # earlier releases kept it as given
+        # earlier releases kept the path as given
         if tuple(key.split('.')) in PATHS and old and os.path.abspath(old) == value:
             continue
         if key in MAY_GROW:

@@ -1,4 +1,4 @@
-"""A study's results as tables: a row for each network, and a row for each training."""
+"""A study's results as tables: one row per network, and one row per training."""
 from __future__ import annotations
 
 import csv
@@ -12,7 +12,7 @@ from tinynets.study.store import Store
 
 
 def columns(of_trainings: bool = False) -> Tuple[str, ...]:
-    """The columns of a table of networks, or of their trainings."""
+    """Return the columns of a table of networks, or of their trainings."""
     network = ('base', 'base_resolution', 'num_classes', 'in_channels', 'r', 'd', 'w', 'resolution', *COSTS)
     if of_trainings:
         return ('name', 'label', 'seed', *network, 'top1', 'top5', 'loss', 'flag', 'seconds')
@@ -20,11 +20,10 @@ def columns(of_trainings: bool = False) -> Tuple[str, ...]:
 
 
 def networks(store: Store) -> Tuple[List[dict], int]:
-    """A row for each network that has a trial done, and the number of trials that are not done.
+    """Return one row per network with a finished trial, and the number of unfinished trials.
 
-    Scores are mean and sample standard deviation over a network's trainings without a flag.
-
-    A network whose trainings are all flagged has the flag and no score.
+    Scores are mean and sample std over a network's trainings without a flag. A network whose trainings are all flagged
+    has the flag and no score.
     """
     groups: Dict[str, List[dict]] = {}
     for trial in store.trials():
@@ -47,7 +46,7 @@ def networks(store: Store) -> Tuple[List[dict], int]:
 
 
 def trainings(store: Store) -> List[dict]:
-    """A row for each trial that is done, with its seed and its own score; flagged ones too."""
+    """Return one row per finished trial, with its seed and score, including flagged ones."""
     facts = _facts(store)
     return [{**{key: trial[key] for key in columns(True) if key in trial},
              **facts}
@@ -55,19 +54,19 @@ def trainings(store: Store) -> List[dict]:
 
 
 def _facts(store: Store) -> dict:
-    """What the rows say of the base; studies of earlier releases had images of three channels."""
+    """Return the columns on the base; studies of earlier releases had images of three channels."""
     facts = {'in_channels': 3, **store.facts()}
     return {key: facts[key] for key in ('base', 'base_resolution', 'num_classes', 'in_channels')}
 
 
 def trainings_path(path: str) -> str:
-    """Where the rows of `trainings` go, beside the table of networks: records.csv -> records.seeds.csv."""
+    """Return the path for the rows of `trainings`, next to the networks' table: records.csv -> records.seeds.csv."""
     stem, ending = os.path.splitext(path)
     return f'{stem}.seeds{ending}'
 
 
 def write_csv(path: str, rows: List[dict], titles: Sequence[str]) -> None:
-    """Write the rows, whole or not at all; numbers read back equal."""
+    """Write the rows, completely or not at all; numbers read back equal."""
     with replacing(path) as temporary:
         with open(temporary, 'w', encoding='utf-8', newline='') as file:
             out = csv.DictWriter(file, titles, lineterminator='\n')
@@ -76,9 +75,9 @@ def write_csv(path: str, rows: List[dict], titles: Sequence[str]) -> None:
 
 
 def draw_rules(path: str, rows: List[dict], cost: str) -> None:
-    """Draw accuracy over cost of the networks that rules made (`tiny:5M`), a line for each rule.
+    """Draw accuracy over cost of the rules' networks (`tiny:5M`), one line per rule.
 
-    Raises ValueError where there are none.
+    Raises ValueError if there are none.
     """
     from tinynets.formula import RULES, plots
     drawn = [(rule, row[cost], row['top1'], row['top1_deviation'] or None) for row in rows if row['top1'] != ''

@@ -1,4 +1,4 @@
-"""Running a study: workers side by side, progress, and what is left when they stop."""
+"""Running a study: parallel workers, progress and remaining time."""
 from __future__ import annotations
 
 import contextlib
@@ -28,7 +28,7 @@ ASSUMED_MACS = 12e9  # multiply-adds per second and processor in training, befor
 START_SECONDS = 12.0  # of a trial: imports, data, compilation
 BACKWARD = 2  # a backward pass costs about two forward ones
 EVERY = 15.0  # seconds between lines of progress
-IDLE, PATIENCE = 2, 5.0  # after IDLE processes that found no trial to take, wait PATIENCE seconds
+IDLE, PATIENCE = 2, 5.0  # after IDLE processes in a row found no trial, wait PATIENCE seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +39,18 @@ class Plan:
     num_classes: int
     train_images: int
     val_images: int
-    chance: float  # percent that the most frequent class alone would score
-    digest: Optional[str]  # of the images' names, None where they have none
+    chance: float  # top-1 in percent of always answering the most frequent class
+    digest: Optional[str]  # of the images' names, None if they have none
 
     @property
     def images(self) -> float:
-        """Forward passes that one trial costs, a backward pass as BACKWARD of them."""
+        """Return the number of forward passes of a trial, with a backward pass as BACKWARD of them."""
         train = self.config.train
         evaluations = -(-train.epochs // train.eval_every)
         return train.epochs * self.train_images * (1 + BACKWARD) + evaluations * self.val_images
 
     def rows(self) -> List[dict]:
-        """What the store holds of each trial at the start."""
+        """Return the store's row of each trial at the start."""
         found = []
         whole = base_network(self.config.study.base, self.config.study.base_resolution).base_resolution
         for candidate in self.networks:
@@ -62,7 +62,7 @@ class Plan:
         return found
 
     def facts(self) -> dict:
-        """What exports say of the base."""
+        """Return the facts for exports: the base, the data and the chance level."""
         base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
         return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
                 'in_channels': self.config.model.in_channels, 'images': self.images, 'chance': self.chance,
@@ -70,7 +70,7 @@ class Plan:
 
 
 def plan(config: StudyConfig) -> Plan:
-    """Draw the networks and look at the data. Raises ValueError or FileNotFoundError for what can't be had."""
+    """Draw the networks and read the data's sizes. Raises ValueError or FileNotFoundError if that is impossible."""
     data = dataclasses.replace(config.data, check=False)
     train_set, val_set = presets.dataset(data, 'train'), presets.dataset(data, 'val')
     classes = len(train_set.class_names)
@@ -80,9 +80,9 @@ def plan(config: StudyConfig) -> Plan:
 
 
 def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[dict], float]:
-    """How long a trial takes: a + b x multiply-adds by least squares over the finished ones, or from ASSUMED_MACS.
+    """Return a function trial -> seconds: a + b x multiply-adds, fitted to the finished trials, or by ASSUMED_MACS.
 
-    Neither a nor b is negative: the times of networks of nearly one cost say nothing of others.
+    a and b are not negative: times of networks with nearly equal costs are no basis for others.
     """
     done = [t for t in trials if t['status'] == 'done' and t['seconds']]
     if len({t[MACS.name] for t in done}) < 3:
@@ -95,7 +95,7 @@ def seconds_of(trials: List[dict], images: float, processors: int) -> Callable[[
 
 
 def left(trials: List[dict], images: float, workers: int, alive: Callable[[int], bool] = lambda number: False) -> float:
-    """Seconds until the study is done, all workers working; `alive` says of a trial whether a process has it."""
+    """Return the seconds until the study is done with all workers; `alive` tells whether a process runs a trial."""
     from tinynets.native import default_threads
     seconds = seconds_of(trials, images, max(1, default_threads() // workers))
     now = time.time()
@@ -105,7 +105,7 @@ def left(trials: List[dict], images: float, workers: int, alive: Callable[[int],
 
 
 def estimate(planned: Plan) -> str:
-    """What the whole study costs, in words."""
+    """Return a sentence on the cost of the whole study."""
     rows = [dict(row, status='pending') for row in planned.rows()]
     total = sum(row[MACS.name] for row in rows) * planned.images
     workers = planned.config.study.workers
@@ -116,7 +116,7 @@ def estimate(planned: Plan) -> str:
 
 
 def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
-    """Run what is not done. Returns the counts by status. Raises Interrupted after a stop, with all trials saved."""
+    """Run the unfinished trials; return counts by status. Raises Interrupted after a stop; all trials are saved."""
     store = Store(folder)
     newer = store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
     say(estimate(planned))
@@ -132,7 +132,7 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     pool = Pool(store, planned.config.study.workers, say)
     pool.run()
     trials = store.trials()
-    if not planned.config.study.keep_checkpoints:  # a process that was killed in its last moment may have left its own
+    if not planned.config.study.keep_checkpoints:  # a process killed at its end may have left its checkpoints
         for checkpoint in (path for t in trials if t['status'] == 'done'
                            for path in store.trial_folder(t['id']).glob('run/*.ckpt')):
             checkpoint.unlink(missing_ok=True)
@@ -140,11 +140,11 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
 
 
 class Paused(ValueError):
-    """The study cannot continue for lack of space, memory or processes; the message says which and how to resume."""
+    """The study lacks space, memory or processes to continue; the message says which and how to resume."""
 
 
 class Pool:
-    """So many processes at once, each with one trial, until none is left."""
+    """Up to `workers` processes at once, each with one trial, until none is left."""
 
     def __init__(self, store: Store, workers: int, say: Callable[[str], None]):
         self.store, self.say = store, say
@@ -153,7 +153,7 @@ class Pool:
         self.told, self.told_at = None, 0.0
 
     def run(self) -> None:
-        """Until every trial is done or has failed. Raises Interrupted after a request to stop, and Paused.
+        """Run until every trial is done or has failed. Raises Interrupted after a request to stop, and Paused.
 
         A second request does not wait for trials to save.
         """
@@ -172,13 +172,13 @@ class Pool:
 
     @staticmethod
     def _sleep(seconds: float, stop: Stop) -> None:
-        """Sleep, but not past a request."""
+        """Sleep, but only until a stop is requested."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not stop.requested:
             time.sleep(min(0.2, seconds))
 
     def _tend(self) -> int:
-        """Reap, report, hire; the number of trials not done."""
+        """Collect ended processes, report, start new ones; return the number of unfinished trials."""
         for i, process in enumerate(self.slots):
             if process is not None and process.poll() is not None:
                 self.slots[i] = None
@@ -196,7 +196,7 @@ class Pool:
         return len(waiting)
 
     def _ended_badly(self, process: subprocess.Popen) -> None:
-        """Raise Paused where no trial can be done now, as space, memory or processes are lacking."""
+        """Record the failure of a process; raise Paused if space, memory or processes are lacking."""
         trial = next((t for t in self.store.trials() if t['pid'] == process.pid), None)
         what = f'trial {trial["id"]}' if trial else 'a process that was to take a trial'
         if process.returncode == PAUSED:
@@ -221,7 +221,7 @@ class Pool:
             cwd=ROOT, env={**os.environ, PARENT: str(os.getpid())}, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def _end(self) -> None:
-        """Ask those at work to stop, and wait: they save."""
+        """Ask the running processes to save and stop, and wait for them."""
         for process in filter(None, self.slots):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -254,6 +254,6 @@ def _tail(path: pathlib.Path, size: int = 4000) -> str:
 
 
 def counts(trials: List[dict]) -> dict:
-    """How many trials are in each state; flagged ones are done as well."""
+    """Return the number of trials in each state; flagged ones also count as done."""
     found = {status: sum(t['status'] == status for t in trials) for status in ('pending', 'running', 'done', 'failed')}
     return {**found, 'flagged': sum(bool(t['flag']) for t in trials)}

@@ -1,4 +1,4 @@
-"""A study in text: what would be trained, and how far it is."""
+"""A study as text: its networks and its progress."""
 from __future__ import annotations
 
 import time
@@ -11,7 +11,7 @@ from tinynets.training.progress import duration
 
 
 def networks_table(planned: Plan) -> str:
-    """The networks of a study, a line each."""
+    """Return the networks of a study, one per line."""
     rows = [('network', 'r', 'd', 'w', 'px', *COSTS, 'from')]
     for candidate in planned.networks:
         spec, built = candidate.spec, expand(candidate.spec)
@@ -21,7 +21,7 @@ def networks_table(planned: Plan) -> str:
 
 
 def status(folder: str) -> Tuple[dict, str]:
-    """Counts, what is best, what failed or is flagged and why, and the time left; as a dictionary and as text."""
+    """Return the counts, the best trials, failures and flags with reasons, and the time left, as (dictionary, text)."""
     store = Store(folder)
     trials, config = store.trials(), store.config()
     found = counts(trials)
@@ -48,7 +48,7 @@ def status(folder: str) -> Tuple[dict, str]:
 
 
 def _amount(value) -> str:
-    """A cost; a study begun before it was known has none."""
+    """Return a cost as text, '-' in a study from before the cost existed."""
     return '-' if value is None else f'{value:,}'
 
 

@@ -1,7 +1,7 @@
-"""The records of a study: one SQLite file, so that every change is whole or did not happen, whoever is killed when.
+"""The records of a study in one SQLite file, so that changes are atomic even if processes are killed.
 
-A trial is pending, running, done or failed. Who runs a trial holds a lock on a file in its folder; the system lets go
-of it when the process ends, however it ends, so a trial that is running without a lock is free again.
+A trial is pending, running, done or failed. The process that runs a trial holds a lock on a file in its folder. The
+system releases the lock when the process ends in any way, so a running trial without a lock is free again.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Dict, Iterator, List, Optional, Set
 from tinynets.arch import COSTS
 
 WAIT = 60.0  # seconds for another process's transaction
-MOST_DEATHS = 5  # of a trial's process, for lack of memory for example, before the trial has failed
+MOST_DEATHS = 5  # deaths of a trial's process, for example for lack of memory, after which the trial has failed
 
 _TABLES = '''
 CREATE TABLE IF NOT EXISTS study (config TEXT NOT NULL, facts TEXT NOT NULL);
@@ -41,9 +41,9 @@ class Store:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other process writes beside; committed at its end, undone by an exception.
+        """An exclusive write transaction, committed at its end and rolled back by an exception.
 
-        Raises ValueError where the file is no study, can't be written or stays locked.
+        Raises ValueError if the file is not a study, cannot be written or stays locked.
         """
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as database:
@@ -59,10 +59,10 @@ class Store:
             raise ValueError(f'{self.path}: {error}; {_remedy(error)}') from None
 
     def start(self, config: Dict[str, object], facts: dict, trials: List[dict], check) -> Set[str]:
-        """Make the store, or extend it by the trials it does not have. `check(then, now, folder)` may refuse.
+        """Make the store, or add the trials that it does not have. `check(then, now, folder)` may refuse.
 
-        Trials that had failed for good get the further tries that a larger `study.retries` allows. Returns the keys of
-        `facts` that the store did not have, as an earlier release made it; it has them now.
+        Failed trials are tried again if `study.retries` has grown. Returns the keys of `facts` that were missing in the
+        store of an earlier release; they are added.
         """
         newer: Set[str] = set()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Store:
 
     @staticmethod
     def _add_costs(database: sqlite3.Connection, trials: List[dict]) -> None:
-        """Columns for the costs that a study begun earlier has not heard of, filled in where the trials are known."""
+        """Add columns for costs that are newer than the study, and fill them in for known trials."""
         held = {row['name'] for row in database.execute('PRAGMA table_info(trials)')}
         for name in [name for name in COSTS if name not in held]:
             database.execute(f'ALTER TABLE trials ADD COLUMN {name} INTEGER')
@@ -114,11 +114,11 @@ class Store:
             raise ValueError(f'{self.path}: {error}; {_remedy(error)}') from None
 
     def config(self) -> Dict[str, object]:
-        """The configuration it runs with, {section.key: value}."""
+        """Return the study's configuration, {section.key: value}."""
         return json.loads(self._query('SELECT config FROM study')[0]['config'])
 
     def facts(self) -> dict:
-        """What was found at the start: the base's numbers, chance level, forward passes of a trial."""
+        """Return the facts of the start: the base's numbers, chance level, forward passes of a trial."""
         return json.loads(self._query('SELECT facts FROM study')[0]['facts'])
 
     def trials(self) -> List[dict]:
@@ -131,9 +131,9 @@ class Store:
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[Optional[dict]]:
-        """Take the first trial that is pending, or was left running by a process that is gone; None if there is none.
+        """Take the first trial that is pending, or was left running by an ended process; None if there is none.
 
-        It is this process's own until the end of the block.
+        It belongs to this process until the end of the block.
         """
         for trial in self.trials():
             if trial['status'] not in ('pending', 'running'):
@@ -176,23 +176,23 @@ class Store:
 
     def finish(self, number: int, seconds: float, flag: str = '', reason: str = '', top1: Optional[float] = None,
                top5: Optional[float] = None, loss: Optional[float] = None) -> None:
-        """A trial is done: its score, or the flag that says why it has none that counts."""
+        """Record that a trial is done, with its score or the flag that excludes it."""
         self._set(number, seconds, status='done', flag=flag, reason=reason, top1=top1, top5=top5, loss=loss,
                   finished=time.time())
 
     def fail(self, number: int, reason: str, retries: int) -> None:
-        """A trial failed: with its reason back to pending, or failed for good after `retries` more."""
+        """Record that a trial failed: it becomes pending again, or failed after `retries` further tries."""
         with self.change() as database:
             database.execute("UPDATE trials SET status = CASE WHEN failures < ? THEN 'pending' ELSE 'failed' END, "
                              "failures = failures + 1, reason = ?, finished = ? WHERE id = ? AND status != 'done'",
                              (retries, reason, time.time(), number))
 
     def died(self, pid: int, killed: bool = False) -> str:
-        """A trial's process ended without a word, and its pool did not ask it to.
+        """Record that a trial's process ended without a result and without a request.
 
-        After MOST_DEATHS in a row without a new checkpoint the trial has failed; where its processes were `killed`, for
-        lack of memory as a rule, it waits. Returns 'nothing' where the process had no trial, 'killed' where such a
-        trial waits, else ''.
+        After MOST_DEATHS in a row without a new checkpoint the trial has failed, or waits if its processes were
+        `killed`, which is usually for lack of memory. Returns 'nothing' if the process had no trial, 'killed' if the
+        trial waits for that reason, else ''.
         """
         with self.change() as database:
             row = database.execute("SELECT * FROM trials WHERE status = 'running' AND pid = ?", (pid,)).fetchone()
@@ -210,11 +210,11 @@ class Store:
         return 'killed' if often and killed else ''
 
     def release(self, number: int, seconds: float = 0.0, reason: str = '') -> None:
-        """A trial was stopped, on request or for a `reason`, after `seconds`; it resumes where it was."""
+        """Record that a trial was stopped after `seconds`, on request or for a `reason`; it resumes where it was."""
         self._set(number, seconds, status='pending', reason=reason)
 
     def _set(self, number: int, seconds: float, **values) -> None:
-        """Change a trial that is not done: a stop that comes after the end must not undo it. Seconds add up."""
+        """Change a trial that is not done, as a late stop must not undo its end; `seconds` are added."""
         with self.change() as database:
             database.execute(f'UPDATE trials SET {", ".join(f"{key} = ?" for key in values)}, '
                              "seconds = COALESCE(seconds, 0) + ? WHERE id = ? AND status != 'done'",

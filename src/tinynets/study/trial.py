@@ -1,15 +1,15 @@
-"""One trial in a process of its own, so that a crash ends only that one.
+"""One trial in a separate process, so that a crash ends only this trial.
 
     python -m tinynets.study.trial STUDY WORKERS SLOT
 
-It takes a trial that nobody has, trains it with the package's own training code and records the score of its last
-epoch: the best epoch of each would favour the lucky ones. Started with the pool's process id in PARENT it stops, saved,
-when the pool is gone.
+It takes a free trial, trains it with the package's training code and records the score of its last epoch; the best
+epoch of each trial would be biased by chance. With the pool's process id in PARENT it saves and stops when the pool is
+gone.
 """
 from __future__ import annotations
 
-if __name__ == '__main__':  # not where a program imports this module
-    from tinynets import early  # noqa: F401 - before what takes time to import
+if __name__ == '__main__':  # not if a program imports this module
+    from tinynets import early  # noqa: F401 - before slow imports
 
 # isort: split
 import os
@@ -29,13 +29,13 @@ from tinynets.study.config import StudyConfig
 from tinynets.study.store import Store
 
 PARENT = 'TINYNETS_STUDY_PARENT'
-NOTHING_TO_DO = 4  # the exit code where others have every trial that is left
-PAUSED = 5  # and where space, memory or processes were lacking: the trial waits as it was
-ABOVE_CHANCE = 0.05  # of the way from guessing the most frequent class to 100 %: what is below is at chance level
+NOTHING_TO_DO = 4  # exit code if other processes have all remaining trials
+PAUSED = 5  # exit code if space, memory or processes were lacking: the trial waits as it was
+ABOVE_CHANCE = 0.05  # of the way from the most frequent class's share to 100 %; lower scores are at chance level
 
 
 def main(folder: str, workers: int, slot: int) -> int:
-    """Take one trial and see it to its end; returns the exit code."""
+    """Take one trial and run it to its end; return the exit code."""
     store = Store(folder)
     stopping.listen()
     with store.taken() as trial:
@@ -46,7 +46,7 @@ def main(folder: str, workers: int, slot: int) -> int:
         def release(reason: str = '') -> None:
             store.release(trial['id'], time.monotonic() - begun, reason)
 
-        stopping.at_end.append(release)  # where a signal ends the process at once
+        stopping.at_end.append(release)  # for a signal that ends the process at once
         try:
             log = os.open(store.trial_folder(trial['id']) / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(log, 1)
@@ -58,7 +58,7 @@ def main(folder: str, workers: int, slot: int) -> int:
             _train(store, trial, config, workers, slot)
         except Interrupted:
             release()
-        except Exception as error:  # whatever it is, it is the record of this trial
+        except Exception as error:  # any exception is recorded as the trial's failure
             traceback.print_exc()
             what = lacking(error)
             if what:
@@ -71,7 +71,7 @@ def main(folder: str, workers: int, slot: int) -> int:
 
 
 def study_config(store: Store) -> StudyConfig:
-    """The configuration that a store holds."""
+    """Return the configuration in a store."""
     tree: dict = {}
     for key, value in store.config().items():
         section, _, name = key.partition('.')
@@ -96,7 +96,7 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
     path = store.trial_folder(trial['id']) / 'run'
     resume = (path / 'last.ckpt').is_file()
     if not resume:
-        shutil.rmtree(path, ignore_errors=True)  # of a try that left nothing to resume
+        shutil.rmtree(path, ignore_errors=True)  # of a try without a checkpoint
     begun = time.monotonic()
     try:
         try:
@@ -104,7 +104,7 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
         except CheckpointError as reason:
             if not resume or isinstance(reason, NotFinite) or lacking(reason):
                 raise
-            shutil.rmtree(path)  # what was left is damaged
+            shutil.rmtree(path)  # its checkpoint is damaged
             outcome = train(own, device, str(path))
     except (Diverged, NotFinite) as reason:
         store.finish(trial['id'], time.monotonic() - begun, flag='diverged', reason=describe(reason))
@@ -121,7 +121,7 @@ def _train(store: Store, trial: dict, config: StudyConfig, workers: int, slot: i
 
 
 def _limit(store: Store, number: int, config: StudyConfig) -> None:
-    """End the process, and fail the trial, when its time is over: also where the framework hangs."""
+    """End the process and fail the trial when its time is over, even if the framework hangs."""
     def end() -> None:
         store.fail(number, f'not done after {config.study.timeout_minutes:g} minutes (study.timeout_minutes)',
                    config.study.retries)
