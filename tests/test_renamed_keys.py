@@ -4,13 +4,13 @@ import shutil
 import pytest
 import yaml
 
-from tinynets import output
 from tinynets.config import Config, from_dict, load_config, to_dict, to_yaml
 from tinynets.model import checkpoint
 from tinynets.settings import renamed, settings
 from tinynets.study.config import StudyConfig, StudySection, check_same, flat
 from tinynets.study.store import Store
 from tinynets.study.trial import study_config
+from tinynets.text import say_once
 
 NAMES = {'data.deviation': 'data.std', 'augment.layers': 'augment.num_ops',
          'augment.magnitude_deviation': 'augment.magnitude_std'}
@@ -20,8 +20,8 @@ FACTS = {'base': 'efficientnet_b0', 'images': 10, 'chance': 10.0}
 
 
 @pytest.fixture(autouse=True)
-def nothing_warned_of(monkeypatch):
-    monkeypatch.setattr(output, '_warned', set())
+def nothing_said_before():
+    say_once.cache_clear()
 
 
 def earlier(tree):

@@ -17,11 +17,10 @@ import yaml
 
 from tinynets import settings
 from tinynets.files import user_path
-from tinynets.output import warn_once
 from tinynets.parsing import parse_yaml, read_yaml
 from tinynets.settings import Rule, above, at_least, increasing, one_of, renamed, rules, setting, within
 from tinynets.shipped import RECIPES, recipe
-from tinynets.text import shorten, shown
+from tinynets.text import say_once, shorten, shown
 
 MOST_BASES = 20  # of one another
 _MOST = 10 ** 9  # larger counts are typing mistakes
@@ -326,7 +325,7 @@ def _present_names(tree: Any, source: str, kind: type = Config, warn: bool = Fal
 
 
 def _warn(old: str, new: str) -> None:
-    warn_once(f'`{old}` is now `{new}`; the earlier name still works')
+    say_once(f'warning: `{old}` is now `{new}`; the earlier name still works')
 
 
 def _read(path: pathlib.Path, kind: type, saved: bool, above: Tuple[pathlib.Path, ...] = ()) -> dict:

@@ -128,13 +128,6 @@ def _to_stderr(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def warn_once(line: str) -> None:
-    """Print a line of warning to standard error, the same one only once per process."""
-    if line not in _warned:
-        _warned.add(line)
-        _to_stderr(f'warning: {line}')
-
-
 @contextlib.contextmanager
 def side_product(what: str) -> Iterator[None]:
     """Make something that the work does not depend on: where that fails, a warning says so, once for each `what`."""
