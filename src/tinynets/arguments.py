@@ -1,4 +1,4 @@
-"""Values by their place, as the official model zoo's scripts take them: refused with the command to give instead."""
+"""Refusing positional values, which the official model zoo's scripts take, with the right command."""
 from __future__ import annotations
 
 import os
@@ -10,7 +10,7 @@ MODELS = ('.ckpt', '.mindir', '.onnx', '.safetensors', '.pth')
 
 
 def check_named(script: str, arguments: Sequence[str]) -> None:
-    """Raise ValueError where train.py or eval.py is given values before its first option; others may take some."""
+    """Raise ValueError if train.py or eval.py has values before the first option; other scripts may take some."""
     values = _values(arguments) if script in ('train.py', 'eval.py') else []
     if not values:
         return
@@ -28,7 +28,7 @@ def check_named(script: str, arguments: Sequence[str]) -> None:
 
 
 def check_distributed(script: str, arguments: Sequence[str]) -> None:
-    """Raise ValueError where the launcher is given more, or another order, than CONFIG or CHECKPOINT and a number."""
+    """Raise ValueError if the launcher's values are not CONFIG or CHECKPOINT and then a number."""
     target, *others = values = _values(arguments)
     if others and others[0].isdigit():
         del others[0]
@@ -37,7 +37,7 @@ def check_distributed(script: str, arguments: Sequence[str]) -> None:
 
 
 def _values(arguments: Sequence[str]) -> List[str]:
-    """The arguments before the first option."""
+    """Return the arguments before the first option."""
     first = next((i for i, argument in enumerate(arguments) if argument.startswith('-')), len(arguments))
     return list(arguments[:first])
 
@@ -47,7 +47,7 @@ def _ends(value: str, *endings: str) -> bool:
 
 
 def _holds_data(folder: str) -> bool:
-    """Whether a folder is no run: it has folders in it besides a run's, and no configuration."""
+    """Whether a folder holds data and not a run: it has other folders than a run, and no configuration."""
     if not os.path.isdir(folder) or os.path.isfile(os.path.join(folder, 'config.yaml')):
         return False
     return any(entry.is_dir() and entry.name not in ('logs', 'events', 'export') for entry in os.scandir(folder))
@@ -58,7 +58,7 @@ def _target(script: str) -> str:
 
 
 def _launch(script: str, values: Sequence[str]) -> str:
-    """The launcher's command of a table, a data folder, a configuration or checkpoint and a number, in any order."""
+    """Return the launcher's command for a table, a data folder, a configuration or checkpoint and a number."""
     tables = [value for value in values if _ends(value, '.json')]
     targets = [value for value in values if _ends(value, *(MODELS if script == 'eval.py' else CONFIGS))]
     folders = [value for value in values if os.path.isdir(value)]

@@ -1,4 +1,4 @@
-"""The folder of what is kept between runs, ~/.cache/tinynets, into which no other user can put anything."""
+"""The cache folder, ~/.cache/tinynets, which other users cannot write to."""
 from __future__ import annotations
 
 import contextlib
@@ -12,7 +12,7 @@ MODE = 0o700
 
 
 def folders() -> List[pathlib.Path]:
-    """Where things are looked for and kept, in turn: TINYNETS_CACHE, or the user's cache and a temporary folder."""
+    """Return the cache folders in order: TINYNETS_CACHE only, or the user's cache and a temporary folder."""
     if os.environ.get('TINYNETS_CACHE'):
         return [pathlib.Path(os.environ['TINYNETS_CACHE']).absolute()]
     found = []
@@ -23,7 +23,7 @@ def folders() -> List[pathlib.Path]:
 
 
 def user_folder() -> pathlib.Path:
-    """XDG_CACHE_HOME/tinynets or ~/.cache/tinynets, a temporary folder for a user without a home."""
+    """Return XDG_CACHE_HOME/tinynets or ~/.cache/tinynets, or a temporary folder for a user without a home."""
     try:
         return _in_home()
     except RuntimeError:
@@ -39,10 +39,10 @@ def _in_temporary() -> pathlib.Path:
 
 
 def make(folder: pathlib.Path) -> None:
-    """Make a folder for this user alone, whatever the umask, and the missing ones above it.
+    """Make a folder that only this user can access, whatever the umask, and the missing folders above it.
 
-    A folder of the user's own that others may write to is closed to them, except one that TINYNETS_CACHE names. Raises
-    OSError where it cannot be made, or where others could still put something into it.
+    If others may write to an existing folder of the user, their permission is removed, except for TINYNETS_CACHE.
+    Raises OSError if the folder cannot be made or others could still write to it.
     """
     for missing in [part for part in (*reversed(folder.parents), folder) if not part.exists()]:
         with contextlib.suppress(FileExistsError):  # by another process, just now
@@ -58,11 +58,11 @@ def make(folder: pathlib.Path) -> None:
 
 
 def open_to_others(path: pathlib.Path) -> str:
-    """Why another user may have put a file or folder there, or may replace it; '' where only this user and root can.
+    """Return why another user could have put the path there or could replace it, '' if only this user and root can.
 
-    That is so where it is no link, belongs to this user or root, only its owner may write to it, and the folders above
-    belong to them too and are not open to others but for those, like /tmp, in which each may remove only their own.
-    Raises OSError where it is not there.
+    For '' the path must not be a link, must belong to this user or root, and only its owner may write to it. The
+    folders above must belong to them too and must not be writable by others, except with the sticky bit as /tmp has it.
+    Raises OSError if the path does not exist.
     """
     about = path.lstat()
     if stat.S_ISLNK(about.st_mode):

@@ -1,4 +1,4 @@
-"""The commands, and what they are called: `train.py` in a clone, `tinynets train` where the package is installed."""
+"""The commands and their names: `train.py` in a clone, `tinynets train` in an installed package."""
 import re
 
 COMMANDS = ('design', 'summary', 'train', 'eval', 'predict', 'export', 'quantize', 'compare_exports', 'compare_runs',
@@ -8,11 +8,11 @@ _installed = False  # whether this process was started as `tinynets`
 
 
 def started_as_tinynets() -> None:
-    """Let `spoken` speak of `tinynets train` from now on."""
+    """Make `spoken` use `tinynets train` from now on."""
     global _installed
     _installed = True
 
 
 def spoken(text: str) -> str:
-    """A text for this process's user: `train.py` in it becomes `tinynets train` where they started that."""
+    """Return a text with `train.py` replaced by `tinynets train` if the process was started as `tinynets`."""
     return _SCRIPT.sub(lambda found: f'tinynets {found[1].replace("_", "-")}', text) if _installed else text

@@ -22,11 +22,11 @@ from tinynets.settings import Rule, above, at_least, increasing, one_of, renamed
 from tinynets.shipped import RECIPES, recipe
 from tinynets.text import say_once, shorten, shown
 
-MOST_BASES = 20  # of one another
+MOST_BASES = 20  # in a chain
 _MOST = 10 ** 9  # larger counts are typing mistakes
 
 
-Channels = typing.Union[Tuple[float, float, float], Tuple[float]]  # of RGB, or of grey images
+Channels = typing.Union[Tuple[float, float, float], Tuple[float]]  # for RGB or grey images
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ModelConfig:
 class DataConfig:
     """The images, and how they become tensors.
 
-    Of grey images (model.in_channels 1) `mean` and `std` are one number each; of three, their luminance is taken.
+    For grey images (model.in_channels 1) `mean` and `std` are one number each; three numbers become their luminance.
     """
     name: str = setting(
         'digits', 'Data set: digits, fashion_mnist, image_folder or mindrecord.')
@@ -224,7 +224,7 @@ class RuntimeConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a training run is made from."""
+    """The configuration of a training run."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -275,9 +275,9 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
 
 
 def _placed(config: Config) -> Config:
-    """The configuration with whole paths: a relative one is where the user is, `~` the home folder.
+    """Return the configuration with absolute paths, relative to the current folder, with `~` as the home folder.
 
-    So a run that is resumed from another folder, and a trial in its own, find the same files.
+    So a run that is resumed from another folder, or a trial in its own folder, finds the same files.
     """
     for section, name in PATHS:
         keys: Any = getattr(config, section, None)
@@ -289,20 +289,20 @@ def _placed(config: Config) -> Config:
 
 
 def to_dict(config: Any) -> dict:
-    """Plain dictionaries and lists, as YAML and JSON take them."""
+    """Return the configuration as plain dictionaries and lists, for YAML and JSON."""
     return {f.name: to_dict(v) if dataclasses.is_dataclass(v) else list(v) if isinstance(v, tuple) else v
             for f in dataclasses.fields(config) for v in [getattr(config, f.name)]}
 
 
 def from_dict(tree: dict, source: str, kind: type = Config) -> Config:
-    """The configuration of a dictionary, checked as `load_config` checks; `source` names it in errors."""
+    """Return the configuration of a dictionary, checked as by `load_config`; `source` names it in errors."""
     config = _build(kind, _present_names(tree, source, kind), source, '')
     _check_ranges(config, source)
     return config
 
 
 def to_yaml(config: Config) -> str:
-    """The configuration as YAML text, every key written out."""
+    """Return the configuration as YAML text with every key."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None)
 
 
@@ -329,7 +329,7 @@ def _warn(old: str, new: str) -> None:
 
 
 def _read(path: pathlib.Path, kind: type, saved: bool, above: Tuple[pathlib.Path, ...] = ()) -> dict:
-    """The sections of a YAML file over those of its base, each file checked under its own name."""
+    """Return the sections of a YAML file over those of its base; each file is checked under its own name."""
     if not path.is_file():
         asked = f' (the base of {above[-1]})' if above else ''
         raise FileNotFoundError(f'configuration {path}{asked}: no such file; the recipes are in {RECIPES}')

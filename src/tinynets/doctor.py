@@ -1,4 +1,4 @@
-"""What this machine has, what works here, and what would mend what does not."""
+"""What works on this machine, and the commands that fix what does not."""
 from __future__ import annotations
 
 import importlib.metadata
@@ -14,13 +14,12 @@ from tinynets import __version__, runtime
 from tinynets.shipped import CLONE
 
 PACKAGES = ('mindspore', 'numpy', 'scikit-learn', 'pymoo', 'pillow', 'onnx', 'onnxruntime', 'matplotlib')
-LEAST_SHARED = 256 << 20  # bytes of /dev/shm that two decoding workers of large batches fill
+LEAST_SHARED = 256 << 20  # bytes of /dev/shm that two decoding workers with large batches need
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: what was looked at, whether it works ('yes', 'no', '-' where it is of no concern here), what was found,
-    and the command that mends it."""
+    """One row: the subject, whether it works ('yes', 'no', '-' if it does not matter), a detail, and a remedy."""
     name: str
     works: str
     found: str
@@ -28,7 +27,7 @@ class Finding:
 
 
 def examine() -> List[Finding]:
-    """Look at everything. Needs the packages that the entries need; compiles the kernels if no cache has them."""
+    """Return the findings of all checks; the kernels are compiled if they are not cached."""
     return [check() for check in (_versions, _cpu, _ascend, _gpu, _compiler, _kernels, _crops, _onnxruntime, _program,
                                   _lite, _shared_memory, _fashion_mnist)]
 
@@ -135,7 +134,7 @@ def _fashion_mnist() -> Finding:
 
 
 def table(findings: List[Finding]) -> str:
-    """The rows as text, a remedy on a line of its own."""
+    """Return the rows as text, with each remedy on a separate line."""
     lines = []
     for finding in findings:
         lines.append(f'{finding.name:<15} {finding.works:<4} {finding.found}')

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written in a hidden folder beside their place and moved into it."""
+"""Atomic writing of files: in a hidden folder next to their place, then moved into it."""
 from __future__ import annotations
 
 import codecs
@@ -16,9 +16,9 @@ import time
 from typing import Iterator, Optional, Set
 
 PREFIX = '.tinynets-'  # of the hidden folders in which files are written
-_workplaces: Set[str] = set()  # this process's
+_workplaces: Set[str] = set()  # of this process
 MAX_TEXT = 1 << 28  # bytes: the records of the longest trainings are a tenth of it
-ABANDONED = 86400.0  # seconds after which such a folder is removed where locks cannot say whether its writer lives
+ABANDONED = 86400.0  # seconds after which a hidden folder is removed if locks cannot tell whether its writer lives
 _MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (codecs.BOM_UTF16_LE, 'UTF-16'),
           (codecs.BOM_UTF16_BE, 'UTF-16'))  # UTF-32 first: its mark begins with one of UTF-16
 
@@ -27,8 +27,8 @@ _MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (cod
 def workplace(folder=None, target=None) -> Iterator[str]:
     """Yield a new hidden folder in `folder` (default: the one for temporary files), removed at the end.
 
-    Its name cannot be guessed and no other user can enter it. Such folders that killed processes left are removed too.
-    An OSError of writing in it, which on a full disk names no file, names `target` (default: `folder`).
+    Its name cannot be guessed and no other user can enter it. Those left by killed processes are removed too. An
+    OSError of writing in it, which does not name a file on a full disk, names `target` (default: `folder`).
     """
     folder = os.path.abspath(tempfile.gettempdir() if folder is None else folder)
     with named_errors(folder if target is None else target, folder):
@@ -52,7 +52,7 @@ def workplace(folder=None, target=None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def temporary_files_in(folder: str) -> Iterator[None]:
-    """Let libraries make their temporary files in a workplace: what a killed process leaves there is removed."""
+    """Make libraries use a workplace for temporary files, so that those of a killed process are removed later."""
     before = tempfile.tempdir
     tempfile.tempdir = folder
     try:
@@ -62,16 +62,16 @@ def temporary_files_in(folder: str) -> Iterator[None]:
 
 
 def remove_workplaces() -> None:
-    """Remove this process's own, which end half-way because the process does."""
+    """Remove this process's workplaces, before the process is ended."""
     for work in list(_workplaces):
         shutil.rmtree(work, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def replacing(path) -> Iterator[str]:
-    """Yield a temporary path, of the same name in a hidden folder beside `path`; on success it is moved to `path`.
+    """Yield a temporary path, of the same name in a hidden folder next to `path`; on success it is moved to `path`.
 
-    What is no file but a device or a pipe is written in place. An OSError of the writing names `path`.
+    Devices and pipes are written in place. An OSError of the writing names `path`.
     """
     folder, name = os.path.split(os.path.abspath(path))
     if _in_place(path):
@@ -84,7 +84,7 @@ def replacing(path) -> Iterator[str]:
 
 
 def _in_place(path) -> bool:
-    """Whether a path is a device, a pipe, or a process's open file, which nothing may replace."""
+    """Whether a path is a device, a pipe, or a process's open file, which must not be replaced."""
     if os.path.dirname(os.path.abspath(path)) in ('/dev', '/dev/fd', '/proc/self/fd'):
         return True
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
@@ -92,10 +92,7 @@ def _in_place(path) -> bool:
 
 @contextlib.contextmanager
 def named_errors(path, folder: str) -> Iterator[None]:
-    """Let errors of writing name the file that was to be written: those of a full disk name none.
-
-    So do those that name a hidden folder in `folder`.
-    """
+    """Make errors of writing name the file `path`, if they name none (a full disk) or a hidden folder in `folder`."""
     try:
         yield
     except OSError as error:
@@ -106,7 +103,7 @@ def named_errors(path, folder: str) -> Iterator[None]:
 
 
 def remove_leftovers(folder) -> None:
-    """Remove what killed writers left in a run's folder, of earlier releases too: `.<name>.<process>.<ending>`."""
+    """Remove files of killed writers in a run's folder, including `.<name>.<process>.<ending>` of earlier releases."""
     remove_abandoned(str(folder))
     for path in glob.glob(os.path.join(glob.escape(str(folder)), '.*.[0-9]*.*')):
         with contextlib.suppress(OSError):
@@ -114,7 +111,7 @@ def remove_leftovers(folder) -> None:
 
 
 def remove_abandoned(folder: str, pattern: str = PREFIX + '*') -> None:
-    """Remove a folder's hidden folders, of names of a pattern, whose writers are gone."""
+    """Remove a folder's hidden folders that match a pattern and whose writers are gone."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for work in [entry.path for entry in entries if fnmatch.fnmatchcase(entry.name, pattern)]:
             with contextlib.suppress(OSError):
@@ -129,10 +126,10 @@ def remove_abandoned(folder: str, pattern: str = PREFIX + '*') -> None:
 
 
 def decode_text(data: bytes, errors: str = 'strict') -> str:
-    """Return UTF-8 bytes as text without a byte-order mark, every line end as a single newline.
+    """Return UTF-8 bytes as text without a byte-order mark, with all line ends as newlines.
 
-    `errors` 'replace' takes bytes that are not UTF-8 as U+FFFD. Raises ValueError for UTF-16, UTF-32 and, where
-    `errors` is 'strict', other bytes than UTF-8.
+    `errors` 'replace' decodes bytes that are not UTF-8 to U+FFFD. Raises ValueError for UTF-16, UTF-32 and, if `errors`
+    is 'strict', for bytes that are not UTF-8.
     """
     coding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if coding is None and errors == 'strict' and b'\0' in data[:4]:
@@ -148,7 +145,7 @@ def decode_text(data: bytes, errors: str = 'strict') -> str:
 
 
 def read_text(path, errors: str = 'strict', limit: int = MAX_TEXT) -> str:
-    """Return the text of a file as `decode_text` does. Raises OSError, and ValueError that names the file."""
+    """Return the text of a file, decoded as by `decode_text`. Raises OSError, and ValueError that names the file."""
     with open(path, 'rb') as file:
         data = file.read(limit + 1)
     try:
@@ -167,7 +164,7 @@ def write_text(path, text: str) -> None:
 
 
 def create_text(path, text: str) -> None:
-    """Write a small text file that is not there yet, whole at once. Raises FileExistsError."""
+    """Write a new small text file atomically. Raises FileExistsError."""
     folder, name = os.path.split(os.path.abspath(path))
     with workplace(folder, path) as work:
         temporary = os.path.join(work, name)
@@ -183,22 +180,22 @@ def create_text(path, text: str) -> None:
 
 
 def file_mode() -> int:
-    """The permissions of a new file: read and write for all, without what the umask takes."""
+    """Return the permissions of a new file: read and write for all, less the umask."""
     before = os.umask(0o077)
     os.umask(before)
     return 0o666 & ~before
 
 
 def lock(file) -> bool:
-    """Lock an open file (or its number) until it is closed; False where another process holds it.
+    """Lock an open file (or its number) until it is closed; return False if another process holds the lock.
 
-    NFS locks only what is open for writing. A file system without locks takes everyone for alone.
+    NFS locks only files that are open for writing. On a file system without locks the result is always True.
     """
     return _locked(file) is not False
 
 
 def _locked(file) -> Optional[bool]:
-    """Lock an open file; None where the file system does not lock."""
+    """Lock an open file; return None if the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -214,7 +211,7 @@ def write_json(path, value) -> None:
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         for block in iter(lambda: file.read(1 << 20), b''):
@@ -223,9 +220,9 @@ def file_hash(path: str) -> str:
 
 
 def user_path(text: str) -> str:
-    """A path as a user gives it, a leading `~` read as the home folder, which no shell does after a `=` or in a file.
+    """Return a user's path with a leading `~` replaced by the home folder: shells do not do so after `=` or in files.
 
-    Raises FileNotFoundError where there is no home folder, or a folder called ~ would be made.
+    Raises FileNotFoundError without a home folder, as otherwise a folder called ~ would be made.
     """
     if text != '~' and not text.startswith('~/'):
         return text
@@ -236,7 +233,7 @@ def user_path(text: str) -> str:
 
 
 def home_folder() -> Optional[str]:
-    """The user's home folder by HOME or the system's list of users; None where neither names one."""
+    """Return the user's home folder by HOME or the system's list of users, None if neither has one."""
     home = os.environ.get('HOME', '')
     if not os.path.isabs(home):
         try:
@@ -256,9 +253,9 @@ def check_text_path(path) -> None:
 
 
 def check_parent(*paths) -> None:
-    """Raise FileNotFoundError where the folder of an output is missing, before any work is done for it.
+    """Raise FileNotFoundError if the folder of an output is missing, IsADirectoryError if the output is a folder.
 
-    Raises IsADirectoryError where the output itself is a folder.
+    To be called before the work for that output.
     """
     for path in paths:
         folder = os.path.dirname(os.path.abspath(path)) if path else '.'

@@ -1,19 +1,19 @@
-"""Start the workers of one job on this machine and end with them.
+"""Start the workers of a job on this machine and wait for them.
 
     python src/tinynets/launch.py train.py CONFIG [N] [options]
 
-Sets what MindSpore's engine reads, as its msrun does (MS_ROLE, MS_WORKER_NUM, ...: "dynamic cluster", every release
-since 2.0). RANK_TABLE_FILE may name a rank table, as msrun's --rank_table_file does: the devices are then the table's.
-Unlike under msrun, a signal lets the workers save what they have, the first failure ends the job at once, and the
-scheduler is watched too (docs/distributed.md).
-Worker 0 speaks to the terminal, the others and the scheduler to files of their own, which a resumed job adds to.
+Sets the environment of MindSpore's engine as its msrun does (MS_ROLE, MS_WORKER_NUM, ...: "dynamic cluster", in every
+release since 2.0). RANK_TABLE_FILE may name a rank table, like msrun's --rank_table_file, whose devices are then used.
+Unlike with msrun, workers save their state on a signal, the first failure ends the job at once, and the scheduler is
+watched too (docs/distributed.md). Worker 0 writes to the terminal, the others and the scheduler to log files, to which
+a resumed job appends.
 """
 from __future__ import annotations
 
 import _signal
 
 if __name__ == '__main__':  # as src/tinynets/early.py
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until main() listens
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until main() sets its handlers
 
 # isort: split
 import ctypes
@@ -39,9 +39,9 @@ from tinynets.arguments import check_distributed  # noqa: E402
 from tinynets.parsing import read_json  # noqa: E402
 
 USER_ERROR, INTERRUPTED = 2, 130  # as src/tinynets/runtime.py
-LOCAL, PORT = '127.0.0.1', 8118  # the scheduler's place where MASTER_ADDR, on several machines MASTER_PORT, is not set
-PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds the others may take to end by themselves after the first
-MOST_WORKERS = 1024  # on one machine; more are a typing mistake
+LOCAL, PORT = '127.0.0.1', 8118  # defaults of MASTER_ADDR and, on several machines, MASTER_PORT
+PATIENCE = {USER_ERROR: 5.0, INTERRUPTED: 60.0}  # seconds that the other workers have to end after the first one
+MOST_WORKERS = 1024  # on one machine; more are typing mistakes
 WAITING = 60.0  # seconds until the workers of several machines should have met
 
 
@@ -52,7 +52,7 @@ class Job:
                  devices: Optional[List[str]] = None):
         self.logs, self.signals = logs, 0
         self.title = f'== started again {time.strftime("%Y-%m-%d %H:%M:%S")}: {shlex.join(command[1:])} =='
-        self.begins: Dict[pathlib.Path, int] = {}  # where in a log this job's part begins
+        self.begins: Dict[pathlib.Path, int] = {}  # offset of this job's part in a log
         nodes, node = machines(environment)
         self.nodes, self.first, self.total = nodes, node * count, nodes * count
         self.terminal = self.passed = os.dup(1), os.dup(2)
@@ -66,7 +66,7 @@ class Job:
         if node == 0:
             self.scheduler = self._start(command, {**shared, 'MS_ROLE': 'MS_SCHED', 'RANK_ID': '0'},
                                          self.log('scheduler'))
-        self.meeting, met = os.pipe()  # at its end when every worker has closed it, having met the others
+        self.meeting, met = os.pipe()  # each worker closes its end after it has met the others
         os.set_blocking(self.meeting, False)
         self.passed = (*self.terminal, met)
         shared['TINYNETS_MET'] = str(met)
@@ -78,7 +78,7 @@ class Job:
         os.close(met)
 
     def log(self, rank) -> pathlib.Path:
-        """Where a process writes."""
+        """Return the log file of a process."""
         return self.logs / (f'worker_{rank}.log' if isinstance(rank, int) else f'{rank}.log')
 
     def _start(self, command: List[str], environment: Dict[str, str], log: Optional[pathlib.Path],
@@ -110,7 +110,7 @@ class Job:
                 worker.send_signal(signal.SIGTERM if self.signals == 1 else signal.SIGKILL)
 
     def wait(self) -> int:
-        """Wait for the job's end, or end it when a part fails; return the exit code and say on stderr what failed."""
+        """Wait for the job's end, or end it after a failure, which is printed; return the exit code."""
         remind_at = time.monotonic() + WAITING if self.nodes > 1 else math.inf
         while True:
             if time.monotonic() > remind_at:
@@ -131,7 +131,7 @@ class Job:
             time.sleep(0.1)
 
     def _remind(self) -> None:
-        """Say on what the workers wait, where they have not met yet: MindSpore is silent, for half an hour."""
+        """Print what the workers wait for if they have not met yet, as MindSpore says nothing for half an hour."""
         try:
             os.read(self.meeting, 1)
         except BlockingIOError:
@@ -140,7 +140,7 @@ class Job:
 
     def _fail(self, index: int) -> int:
         code = self.workers[index].returncode
-        alone = index == 0 and self.first == 0 and code == USER_ERROR  # it has spoken, the others have nothing to add
+        alone = index == 0 and self.first == 0 and code == USER_ERROR  # it has printed the error already
         until = time.monotonic() + (0 if alone else PATIENCE.get(code, 0))
         while time.monotonic() < until and any(worker.poll() is None for worker in self.workers):
             time.sleep(0.05)
@@ -168,7 +168,7 @@ class Job:
         return 1
 
     def close(self) -> None:
-        """End what is left."""
+        """End the remaining processes."""
         for process in [*self.workers, *([self.scheduler] if self.scheduler else [])]:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -176,7 +176,7 @@ class Job:
 
 
 def machines(environment: Dict[str, str]) -> Tuple[int, int]:
-    """How many machines the job has and which of them this is, counted from 0. Raises ValueError."""
+    """Return the number of machines of the job and the number of this one, counted from 0. Raises ValueError."""
     nodes, node = (environment.get(name) or default for name, default in (('NNODES', '1'), ('NODE_RANK', '')))
     others = next((name for name in ('SLURM_STEP_NUM_TASKS', 'OMPI_COMM_WORLD_SIZE', 'PMI_SIZE')
                    if environment.get(name, '1') not in ('', '0', '1')), None)  # srun, mpirun: so many launchers
@@ -195,10 +195,10 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
 
 
 def binds(environment: Dict[str, str]) -> bool:
-    """Whether each worker keeps to processors of its own: where a device computes, unless BIND_CORES is 0.
+    """Whether each worker is bound to its own processors: if a device computes, unless BIND_CORES is 0.
 
-    Threads that start a device's kernels are slower where they move between processors (msrun: --bind_core).
-    Raises ValueError for another BIND_CORES.
+    Threads that start a device's kernels are slower if they move between processors (msrun: --bind_core). Raises
+    ValueError for another BIND_CORES.
     """
     choice = environment.get('BIND_CORES') or '1'
     if choice not in ('0', '1'):
@@ -207,14 +207,17 @@ def binds(environment: Dict[str, str]) -> bool:
 
 
 def cores(count: int) -> List[Optional[Set[int]]]:
-    """The processors of each of `count` workers: equal parts, side by side; None for all where there are too few."""
+    """Return the processors of each of `count` workers in equal consecutive parts; None for all if too few."""
     allowed = sorted(os.sched_getaffinity(0))
     share = len(allowed) // count
     return [set(allowed[i * share:(i + 1) * share]) or None for i in range(count)]
 
 
 def prepare(environment: Dict[str, str], count: int) -> Tuple[Dict[str, str], Optional[List[str]]]:
-    """The environment with an address for MASTER_ADDR and, by a rank table, the workers' devices. Raises ValueError."""
+    """Return the environment with an address as MASTER_ADDR, and the workers' devices if there is a rank table.
+
+    Raises ValueError.
+    """
     nodes, node = machines(environment)
     binds(environment)
     table = environment.get('RANK_TABLE_FILE')
@@ -230,7 +233,7 @@ def prepare(environment: Dict[str, str], count: int) -> Tuple[Dict[str, str], Op
 
 
 def _first_server(path: str) -> str:
-    """The address of the machine with rank 0 in a rank table that was checked. Raises ValueError where it has none."""
+    """Return the address of the machine with rank 0 in a checked rank table. Raises ValueError if it has none."""
     table = read_json(path)
     for server in table.get('server_list', ()):
         if any(str(device['rank_id']) == '0' for device in server['device']):
@@ -239,9 +242,9 @@ def _first_server(path: str) -> str:
 
 
 def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List[str]]:
-    """The device ids of this machine's workers in a rank table; None for HCCL's other form of it, with group_list.
+    """Return the device ids of this machine's workers in a rank table, None for HCCL's other form with group_list.
 
-    Raises ValueError for a table that is not that of `nodes` machines with `count` workers each.
+    Raises ValueError for a table that does not have `nodes` machines with `count` workers each.
     """
     try:
         table = read_json(path)
@@ -275,15 +278,15 @@ def _own_devices(table: dict, count: int, nodes: int, node: int) -> List[str]:
 
 
 def parse(arguments: List[str]) -> Tuple[List[str], Optional[pathlib.Path], int]:
-    """Script, target, number and options -> command, log folder, workers on this machine. Raises ValueError.
+    """Return the command, log folder and number of workers of script, target, number and options. Raises ValueError.
 
-    An evaluation has no folder of its own for logs: None.
+    The log folder of an evaluation is None.
     """
     script, *arguments = arguments or ['']
     what = {'train.py': 'CONFIG (or the folder of a run to resume)', 'eval.py': 'CHECKPOINT'}
     if script not in what:
         raise ValueError(f"script '{script}': must be one of {', '.join(what)}")
-    if arguments[:1] in (['--config'], ['--resume'], ['--checkpoint']):  # as the script itself takes it
+    if arguments[:1] in (['--config'], ['--resume'], ['--checkpoint']):  # written as for the script itself
         del arguments[0]
     if not arguments or arguments[0].startswith('-'):
         raise ValueError(f'the first argument must be {what[script]}, then the number of workers on this machine, then '
@@ -314,7 +317,7 @@ def _names_run(options: List[str]) -> bool:
 
 
 def _free_run(path: str) -> str:
-    """The first of <path>, <path>-2, <path>-3, ... that is not there, as train.py numbers them."""
+    """Return the first of <path>, <path>-2, <path>-3, ... that does not exist, as train.py numbers them."""
     names = itertools.chain([path], (f'{path}-{number}' for number in itertools.count(2)))
     return next(name for name in names if not os.path.lexists(name))
 
@@ -347,7 +350,7 @@ def main() -> int:
         code = job.wait()
     finally:
         job.close()
-    if code == USER_ERROR or code == 0 and command[0].endswith('eval.py'):  # nothing to look up, nothing half-written
+    if code == USER_ERROR or code == 0 and command[0].endswith('eval.py'):  # the logs have nothing of interest
         for folder in made:
             if folder == logs or not os.listdir(folder):
                 shutil.rmtree(folder)
@@ -371,7 +374,7 @@ def _is_here(address: str) -> bool:
 
 
 def _address(name: str, nodes: int) -> str:
-    """MindSpore takes no names. Raises ValueError for one that means nothing, or to each machine itself."""
+    """Return the address of a name, as MindSpore takes no names. Raises ValueError for an unknown or a local one."""
     try:
         address = name if ':' in name else socket.gethostbyname(name)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one, as a..b
@@ -384,7 +387,7 @@ def _address(name: str, nodes: int) -> str:
 
 
 def _check_place(address: str, port: int) -> None:
-    """Raise ValueError where the scheduler cannot listen: the other machines would wait for it for minutes."""
+    """Raise ValueError if the scheduler cannot listen; otherwise the other machines would wait for minutes."""
     try:
         family, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
@@ -400,13 +403,13 @@ def _how(code: int) -> str:
 
 
 def _last_error(log: pathlib.Path, begin: int = 0) -> str:
-    """The last error from byte `begin`; '' where nothing was written: the worker spoke to the terminal (runtime.py)."""
+    """Return the last error from byte `begin`, '' if the worker wrote to the terminal instead (runtime.py)."""
     lines = log.read_bytes()[begin:].decode(errors='replace').splitlines()
     return next((line for line in reversed(lines) if line.startswith('error: ')), f'error: see {log}' if lines else '')
 
 
 def _begin(bound: Optional[Set[int]]) -> None:
-    """Ask Linux to send SIGTERM when the launcher has died: the workers save and stop. Bind to processors."""
+    """Let Linux send SIGTERM if the launcher dies, so that the workers save and stop. Bind to processors."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     if bound:
         os.sched_setaffinity(0, bound)

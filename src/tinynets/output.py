@@ -1,7 +1,7 @@
-"""What a command prints, and what it makes besides its result: neither ends the work.
+"""Output and by-products of a command, whose failures do not end the work.
 
-`guard()` lets standard output and standard error outlive their readers, `side_product` turns a picture, card or event
-file that cannot be made into one line of warning.
+`guard()` makes writes to standard output and standard error safe, `side_product` turns a picture, card or event file
+that cannot be made into one line of warning.
 """
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Iterator, Optional, Set
 
 from tinynets.text import LINE, shorten
 
-GONE = (errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET)  # nobody will ever read this stream again
-LACKING = {  # what a machine lacks: the system's error numbers, and words of the framework's and of threads' errors
+GONE = (errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET)  # the stream has no reader any more
+LACKING = {  # resource -> error numbers of its lack, and words in messages of the framework, threads and SQLite
     'space': ((errno.ENOSPC, errno.EDQUOT, errno.EROFS), r'No space left|quota exceeded|Read-only file system|'
               r'database or disk is full|disk I/O error|readonly database|unable to open database'),
     'memory': ((errno.ENOMEM,), r'bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Mm]emory (is )?not enough|'
@@ -31,17 +31,17 @@ _warned: Set[str] = set()
 
 
 class Guarded:
-    """A text stream whose writes never raise OSError; `error` is the first one that was met.
+    """A text stream whose writes never raise OSError; `error` is the first one that occurred.
 
-    After a failure that will last, the stream leads to /dev/null; after another, such as a full disk, the next line is
-    tried again.
+    After a permanent failure the stream is redirected to /dev/null; after another, such as a full disk, the next line
+    is tried again.
     """
 
     def __init__(self, stream, error: Optional[OSError] = None):
         self.stream, self.error, self.told = stream, error, True
 
     def write(self, text: str) -> int:
-        """Write text, or lose it."""
+        """Write text, or drop it."""
         try:
             return self.stream.write(text)
         except OSError as error:
@@ -49,14 +49,14 @@ class Guarded:
             return len(text)
 
     def flush(self) -> None:
-        """Pass on what is buffered, or lose it."""
+        """Flush the buffer, or drop it."""
         try:
             self.stream.flush()
         except OSError as error:
             self._lose(error)
 
     def close_safely(self) -> None:
-        """Flush for the last time: what cannot be written goes to /dev/null, or the interpreter would complain."""
+        """Flush for the last time, to /dev/null if that fails, as the interpreter would otherwise report an error."""
         self.flush()
         if self.error:
             _lead_to_null(self.stream)
@@ -75,10 +75,10 @@ class Guarded:
 
 
 def guard(log: bool = False) -> None:
-    """Let standard output and error outlive their readers. `log`: say so on the other stream when output is lost.
+    """Make writes to standard output and error safe. `log`: warn on standard error when output is lost.
 
-    A closed descriptor of the three is opened on /dev/null first, or the next file would take its place and the
-    framework would write its messages into it.
+    Closed descriptors of the three are opened on /dev/null first, as otherwise the next file would get the number and
+    the framework would write its messages into it.
     """
     closed = []
     for number in range(3):
@@ -86,7 +86,7 @@ def guard(log: bool = False) -> None:
             os.fstat(number)
         except OSError:
             closed.append(number)
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
     for number, name in ((1, 'stdout'), (2, 'stderr')):
         stream = getattr(sys, name)
         if isinstance(stream, Guarded):
@@ -94,14 +94,14 @@ def guard(log: bool = False) -> None:
         if stream is None:
             stream = open(number, 'w', encoding='utf-8', closefd=False)
         elif hasattr(stream, 'reconfigure'):
-            stream.reconfigure(errors='backslashreplace')  # what a terminal's coding lacks is shown as escapes
+            stream.reconfigure(errors='backslashreplace')  # characters that the terminal lacks become escapes
         made = Guarded(stream, OSError(errno.EBADF, 'closed') if number in closed else None)
         made.told = not (log and name == 'stdout')
         setattr(sys, name, made)
 
 
 def lost_output() -> Optional[OSError]:
-    """End the guarded streams; what standard output failed with, other than a reader that has gone, if it did."""
+    """End the guarded streams; return standard output's error unless its reader has gone, or None."""
     failed = None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, Guarded):
@@ -130,10 +130,10 @@ def _to_stderr(line: str) -> None:
 
 @contextlib.contextmanager
 def side_product(what: str) -> Iterator[None]:
-    """Make something that the work does not depend on: where that fails, a warning says so, once for each `what`."""
+    """Run a block that the work does not depend on; a failure prints one warning per `what`."""
     try:
         yield
-    except Exception as error:  # drawing and event files are other libraries' code, which raises anything
+    except Exception as error:  # libraries for pictures and event files may raise anything
         if what not in _warned:
             _warned.add(what)
             _to_stderr(f'warning: {printable(what)} could not be written ({describe(error)}); the work continues '
@@ -141,9 +141,9 @@ def side_product(what: str) -> Iterator[None]:
 
 
 def lacking(error: Optional[BaseException]) -> str:
-    """What the machine lacked where that is behind an error: 'space', 'memory' or 'processes', else ''.
+    """Return the resource whose lack caused an error: 'space', 'memory' or 'processes', else ''.
 
-    Errors that this one was raised from, or while handling, are looked at as well.
+    The error's causes and contexts are examined as well.
     """
     seen: Set[int] = set()
     while error is not None and id(error) not in seen:
@@ -161,7 +161,7 @@ def lacking(error: Optional[BaseException]) -> str:
 
 
 def lacking_by(text: str) -> str:
-    """The same by the words of the framework, of threads and of SQLite, in a log for example."""
+    """Return the resource that a text, such as a log, says is lacking, as `lacking` does."""
     return next((what for what, (_, words) in LACKING.items() if re.search(words, text)), '')
 
 
@@ -170,13 +170,13 @@ def _is_of_sqlite(error: BaseException) -> bool:
 
 
 def absent(error: BaseException) -> str:
-    """The package that is not installed where that is the error, else ''. The project's own modules are no package."""
+    """Return the package that is not installed if that is the error, else ''. This package's modules do not count."""
     name = (error.name or '').partition('.')[0] if isinstance(error, ModuleNotFoundError) else ''
     return '' if name == __name__.partition('.')[0] else name
 
 
 def describe(error: BaseException) -> str:
-    """One line that says what an exception is about, printable, with the middle left out of a long one."""
+    """Return one printable line on an exception, with the middle of a long one left out."""
     if absent(error):
         return (f'the Python package {absent(error)} is not installed for {sys.executable}; run this in the '
                 'environment that the scripts made (source .venv/bin/activate), or pip install -r requirements.txt')
@@ -189,9 +189,9 @@ def describe(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """A line with its control characters as escapes: in names from others' files they could steer the terminal.
+    """Return a text with control characters as escapes, as those in untrusted names could control the terminal.
 
-    Line separators, marks that change the direction of writing, and surrogates, which stand for bytes of a file name
+    Line separators, marks that change the direction of writing, and surrogates, which represent bytes of a file name
     that are not UTF-8, become escapes too.
     """
     return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]',

@@ -1,4 +1,4 @@
-"""JSON and YAML of others' files, in bounded time and memory: small, not deep, and without aliases that multiply."""
+"""Reading JSON and YAML from untrusted files, with limits on size, depth and the expansion of aliases."""
 from __future__ import annotations
 
 import json
@@ -15,18 +15,18 @@ MAX_JSON = 1 << 24  # bytes of a file
 MAX_YAML = 1 << 17  # a recipe has 4 kB; PyYAML reads about 50 kB per second
 MAX_DEPTH = 64
 MAX_SCALAR = 4096  # characters, the longest path
-MAX_NODES = 20_000  # of YAML, those of aliases counted as often as they are used
+MAX_NODES = 20_000  # of YAML, with those of aliases counted once per use
 
 
 def read_json(path, limit: int = MAX_JSON) -> Any:
-    """Return what a JSON file holds. Raises OSError, and ValueError that names the file for anything else it may be."""
+    """Return the content of a JSON file. Raises OSError, and ValueError that names the file for other content."""
     return _read(path, limit, 'JSON', lambda text: parse_json(text, strict=True))
 
 
 def parse_json(text: str, strict: bool = False) -> Any:
-    """Return what a JSON text holds. Raises ValueError where it is not JSON or nested too deep.
+    """Return the content of a JSON text. Raises ValueError if it is not JSON or nested too deep.
 
-    `strict` refuses what other readers of JSON refuse and Python's takes: NaN, Infinity, half of a surrogate pair.
+    `strict` refuses what only Python's reader accepts: NaN, Infinity, half of a surrogate pair.
     """
     try:
         tree = json.loads(text, **(dict(parse_float=_finite, parse_constant=_finite) if strict else {}))
@@ -49,7 +49,7 @@ def parse_json(text: str, strict: bool = False) -> Any:
 
 
 def _finite(text: str) -> float:
-    """A number of JSON. Raises ValueError for NaN, Infinity and what is too large, which other readers refuse."""
+    """Return a number of JSON. Raises ValueError for NaN, Infinity and too large numbers, as other readers do."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f'the number {shorten(text)} is not finite')
@@ -57,14 +57,14 @@ def _finite(text: str) -> float:
 
 
 def read_yaml(path) -> Any:
-    """Return what a YAML file holds. Raises OSError, and ValueError that names the file for anything else it may be."""
+    """Return the content of a YAML file. Raises OSError, and ValueError that names the file for other content."""
     return _read(path, MAX_YAML, 'YAML', parse_yaml)
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what a YAML text holds; a repeated key is an error, not the silent loss of the first.
+    """Return the content of a YAML text; a repeated key is an error.
 
-    Raises ValueError where it is not YAML, nested too deep, or its aliases multiply.
+    Raises ValueError if it is not YAML, nested too deep, or its aliases expand too much.
     """
     try:
         return yaml.load(text, _Loader)
@@ -91,9 +91,9 @@ def _read(path, limit: int, kind: str, parse: Callable[[str], Any]) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Only true and false are truth values: YAML 1.1's yes, no, on and off stay text, so that a key may hold them.
+    """A loader whose only booleans are true and false: YAML 1.1's yes, no, on and off stay text.
 
-    Where a key holds a truth value the configuration takes them for one.
+    The configuration converts them for keys of type true or false.
     """
 
     yaml_implicit_resolvers = {first: [(tag, form) for tag, form in forms if tag != 'tag:yaml.org,2002:bool']
@@ -128,7 +128,7 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if key_node.tag == 'tag:yaml.org,2002:merge':
-                continue  # what it brings may be replaced
+                continue  # its keys may be replaced
             key = self.construct_object(key_node, deep=True)
             try:
                 twice = key in seen
@@ -144,7 +144,7 @@ _Loader.add_implicit_resolver('tag:yaml.org,2002:bool', re.compile('(?:true|True
 
 
 def _size(node: yaml.Node, known: Dict[int, int]) -> int:
-    """The number of nodes in a tree, one of an alias counted each time. Raises YAMLError for one that holds itself."""
+    """Return the number of nodes in a tree, with an alias counted each time. Raises YAMLError for a cycle."""
     if not isinstance(node, yaml.CollectionNode):
         return 1
     if id(node) not in known:

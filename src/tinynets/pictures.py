@@ -1,7 +1,7 @@
-"""Drawing without a display, the same for everybody: by Matplotlib's Agg and its own defaults.
+"""Drawing without a display, by Matplotlib's Agg and its default settings.
 
-Neither MPLBACKEND, which notebooks set for the commands that are run in them, nor a matplotlibrc has a say. Matplotlib
-is imported when a picture is drawn.
+MPLBACKEND, which notebooks set for commands run in them, and matplotlibrc are ignored. Matplotlib is imported when a
+picture is drawn.
 """
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tinynets.output import describe
 
 
 class Undrawn(ValueError):
-    """A picture that could not be drawn or written; the message names the file and says why."""
+    """A picture cannot be drawn or written; the message names the file and the reason."""
 
 
 @contextlib.contextmanager
 def _defaults() -> Iterator[None]:
-    """Matplotlib with its own settings, which are afterwards what they were."""
+    """Use Matplotlib's default settings within the block."""
     before = os.environ.get('MPLBACKEND')
     os.environ['MPLBACKEND'] = 'agg'  # read by the first import, which refuses a backend that is not installed
     try:
@@ -38,9 +38,9 @@ def _defaults() -> Iterator[None]:
 
 
 def picture(draw: Callable) -> Callable:
-    """Make a function (..., path=...) that writes a PNG from one (...) that makes a Matplotlib figure.
+    """Return a function (..., path=...) that writes a PNG, made of a function (...) that returns a Matplotlib figure.
 
-    It returns the picture's bytes. The file is whole or not there. Raises Undrawn, whatever went wrong.
+    It returns the picture's bytes and writes the file atomically. Raises Undrawn for any failure.
     """
     @functools.wraps(draw)
     def write(*arguments, path: str, **options) -> bytes:
@@ -53,7 +53,7 @@ def picture(draw: Callable) -> Callable:
                 figure.savefig(buffer, dpi=120, format='png')
             with replacing(path) as temporary, open(temporary, 'wb') as file:
                 file.write(buffer.getvalue())
-        except Exception as error:  # Matplotlib raises anything
+        except Exception as error:  # Matplotlib may raise anything
             raise Undrawn(f'{path}: could not be drawn ({describe(error)})') from error
         return buffer.getvalue()
     return write

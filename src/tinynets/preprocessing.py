@@ -1,4 +1,4 @@
-"""What preprocessing may say: one table, checked in checkpoints, manifests and config.json alike.
+"""The keys and ranges of preprocessing, for checkpoints, manifests and config.json.
 
 ascend310_infer/src/manifest.cc holds the same table; tests/deploy/test_manifests.py runs both on every kind of mistake.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from tinynets.text import shown
 
-CHANNELS = {1: 'L', 3: 'RGB'}  # of a network's input -> Pillow's name of such an image
+CHANNELS = {1: 'L', 3: 'RGB'}  # channels of a network's input -> Pillow's mode
 RESOLUTION = 1, 4096  # pixels
 CROP_RATIO = 0.1, 1.0
 MEAN = -10.0, 10.0  # of pixel values from 0 to 1
@@ -28,7 +28,7 @@ PREPROCESSING = {
 
 
 def check_preprocessing(preset: Any, in_channels: Any) -> None:
-    """Raise ValueError for preprocessing that lacks a key, has another value than allowed or other channels."""
+    """Raise ValueError for preprocessing with a missing key, a value that is not allowed or other channels."""
     if not isinstance(preset, dict):
         raise ValueError(f'preprocessing is {shown(preset)}, not a table')
     for key, (allowed, what) in PREPROCESSING.items():

@@ -1,4 +1,4 @@
-"""Train, evaluate, export, check and classify in one go, and say what was made."""
+"""Train, evaluate, export, check and classify in one run, and print a table of the results."""
 from __future__ import annotations
 
 import os
@@ -24,9 +24,9 @@ CONFUSION, PREDICTIONS = 'confusion.png', 'predictions.png'
 
 
 def quickstart(config: Config, device: str, path: str, resume: bool = False) -> dict:
-    """Run the main job in a run folder; return and write what it made, summary.json in that folder.
+    """Run the main job in a run folder; return the results, which are also written to summary.json there.
 
-    The accuracy is that of the exported MINDIR on the validation split, the file a device would run.
+    The accuracy is that of the exported MINDIR, the file that a device would run, on the validation split.
     """
     outcome = train(config, device, path, resume)
     stopping.check()
@@ -48,9 +48,9 @@ def quickstart(config: Config, device: str, path: str, resume: bool = False) -> 
 
 
 def deploy(config: Config, path: str, best: str, top1: Optional[float]) -> Tuple[Result, Dict[str, Exported]]:
-    """Export the best checkpoint of a run folder, score the MINDIR and draw what it says of some images.
+    """Export the best checkpoint of a run folder, score the MINDIR and draw its predictions of some images.
 
-    `top1` is the checkpoint's score on the CPU; None computes it. Raises ValueError where the MINDIR's is another.
+    `top1` is the checkpoint's score on the CPU; None computes it. Raises ValueError if the MINDIR's score differs.
     """
     made = {item.format: item for item in export(best, ('MINDIR', 'ONNX'), os.path.join(path, 'export'))}
     model = load_predictor(made['MINDIR'].path)

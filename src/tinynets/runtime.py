@@ -1,4 +1,4 @@
-"""Device, mode, threads, seed, workers and exit: the one file that knows how MindSpore's releases differ."""
+"""Device, mode, threads, seed, workers and exit. Differences between MindSpore's releases are handled here only."""
 from __future__ import annotations
 
 import atexit
@@ -30,14 +30,14 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
               kernels: str = 'auto', jit_level: str = 'auto') -> str:
     """Set device, execution mode, compilation, the CPU's threads and operators, and the seed; return the device's name.
 
-    Call it before the first operation runs. 'auto' is Ascend where MindSpore finds one, else CPU: a GPU, untested on
-    hardware, must be named explicitly. On a CPU with AVX-512, oneDNN is held to AVX2 unless ONEDNN_MAX_CPU_ISA is set:
-    its AVX-512 depthwise convolutions are three to four times slower in these networks (docs/performance.md). A process
-    that was launched as one of several workers (docs/distributed.md) joins the others here. Raises ValueError for a
-    device that is not there.
+    Call it before the first operation. 'auto' is Ascend if MindSpore finds one, else CPU; a GPU, untested on hardware,
+    must be named explicitly. On a CPU with AVX-512, oneDNN is limited to AVX2 unless ONEDNN_MAX_CPU_ISA is set, as its
+    AVX-512 depthwise convolutions are three to four times slower in these networks (docs/performance.md). A process
+    that was started as one of several workers (docs/distributed.md) joins the others here. Raises ValueError for a
+    missing device.
     """
-    warnings.filterwarnings('ignore', module='PIL')  # remarks on odd but readable images, one per file
-    os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings speak to its developers
+    warnings.filterwarnings('ignore', module='PIL')  # remarks on unusual but readable images, one per file
+    os.environ.setdefault('GLOG_v', '3')  # errors only: MindSpore's warnings are for its developers
     os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
     if threads:
         os.environ['OMP_NUM_THREADS'] = str(threads)
@@ -45,7 +45,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
     from tinynets.native import choose, default_threads
     if device == 'auto':
-        device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # asked in vain, 2.0 logs errors
+        device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # 2.0 logs errors when asked
         if device == 'CPU' and os.path.exists(ASCEND_DRIVER):
             print(f'the CPU is used, though an Ascend is here: {without_cann()}', file=sys.stderr)
     device_id = _local_rank() if launched() else device_id
@@ -57,7 +57,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     check_launch(device)
     if device != 'CPU':
         _set_device(ms, device, device_id)
-    elif ms.get_context('device_target') != 'CPU':  # MindSpore takes no device, even the same, once operations have run
+    elif ms.get_context('device_target') != 'CPU':  # after the first operation, setting even the same device fails
         _set_device(ms, 'CPU', 0)
     if launched() and device == 'CPU':
         threads = threads or default_threads()  # workers share the processors
@@ -70,7 +70,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if launched() and _size == 1:
         _join()
     ms.set_seed(seed)
-    usable = hasattr(ms, 'set_device')  # the operators are for graphs of today's releases
+    usable = hasattr(ms, 'set_device')  # the operators need graphs of recent releases
     if kernels == 'auto' and device == 'CPU' and not usable:
         say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}: the framework's own operators "
                  'are used, slower')
@@ -79,24 +79,24 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
 
 
 def rank() -> int:
-    """Which of the workers this process is, counted from 0; worker 0 alone prints and writes."""
+    """Return this process's number among the workers, counted from 0; only worker 0 prints and writes."""
     return _rank
 
 
 def size() -> int:
-    """How many workers train or evaluate together; 1 for a process of its own."""
+    """Return the number of workers that train or evaluate together, 1 for a single process."""
     return _size
 
 
 def launched() -> bool:
-    """Whether this process is to be one of several: of scripts/ or msrun, or of mpirun."""
+    """Whether this process was started as one of several, by scripts/, msrun or mpirun."""
     return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1
 
 
 def check_launch(device: str) -> None:
-    """Raise ValueError where processes that were started together would not meet.
+    """Raise ValueError if processes that were started together would not meet.
 
-    MindSpore has no word for what is missing, or trains in each of them for itself, all in the same run folder.
+    MindSpore's own errors do not say what is missing, or each process would train alone, all in the same run folder.
     """
     environment, several = os.environ, launched()
     how = 'start the workers by scripts/run_distribute_train.sh or msrun (docs/distributed.md)'
@@ -118,7 +118,7 @@ def check_launch(device: str) -> None:
 
 
 def _number(name: str) -> int:
-    """A number in the environment; 0 where there is none."""
+    """Return a number in the environment, 0 if it is not set."""
     text = os.environ.get(name) or '0'
     if not text.isdigit():
         raise ValueError(f'{name}={text} in the environment: must be a number')
@@ -130,18 +130,18 @@ def _by_table() -> bool:
 
 
 def _join() -> None:
-    """Meet the other workers, by hccl, nccl or, on the CPU, mccl. The scheduler, who introduces them, ends here."""
+    """Join the other workers, by hccl, nccl or, on the CPU, mccl. The scheduler's process runs and exits here."""
     global _rank, _size
     from mindspore.communication import get_group_size, get_rank, init
     if os.environ.get('MS_ROLE') == 'MS_SCHED':
-        for number in stopping.SIGNALS:  # it goes when the workers have gone
+        for number in stopping.SIGNALS:  # it ends when the workers have ended
             signal.signal(number, signal.SIG_IGN)
         init()
         sys.exit(0)
-    with stopping.at_once():  # nothing can be lost yet, and the others may never come
+    with stopping.at_once():  # there is nothing to save yet, and the others may never come
         init()
     if os.environ.get('TINYNETS_MET'):
-        os.close(int(os.environ.pop('TINYNETS_MET')))  # the launcher sees it; init() lets no other thread speak
+        os.close(int(os.environ.pop('TINYNETS_MET')))  # tells the launcher; no other thread can run during init()
     atexit.register(_close_stderr)
     _rank, _size = get_rank(), get_group_size()
     if _rank == 0:
@@ -149,17 +149,17 @@ def _join() -> None:
 
 
 def _speak_to_terminal() -> None:
-    """Where the launcher let another worker speak: MindSpore 2.0 numbers workers as they arrive, not as it is told."""
+    """Write to the terminal if the launcher gave it to another worker: MindSpore 2.0 numbers workers as they arrive."""
     if os.environ.get('RANK_ID', '0') != '0' and os.environ.get('TINYNETS_TERMINAL'):
         for number, terminal in enumerate(os.environ['TINYNETS_TERMINAL'].split(','), start=1):
             os.dup2(int(terminal), number)
 
 
 def _local_rank() -> Optional[int]:
-    """The device of this worker; None lets MindSpore give each worker of this machine its own when they meet.
+    """Return the device of this worker; with None MindSpore assigns one to each worker of this machine.
 
-    MindSpore's scheduler does so for workers without a DEVICE_ID, as its documentation starts them by hand, unless a
-    device is named. Under mpirun a DEVICE_ID may be the shell's, the same for all.
+    MindSpore's scheduler does so for workers without a DEVICE_ID, as in its documentation, unless a device is set.
+    Under mpirun a DEVICE_ID may come from the shell and be the same for all workers, so it is ignored.
     """
     if 'MS_ROLE' in os.environ:
         return _number('DEVICE_ID') if os.environ.get('DEVICE_ID') else None
@@ -167,19 +167,20 @@ def _local_rank() -> Optional[int]:
 
 
 def _close_stderr() -> None:
-    """MindSpore takes leave of the other workers with log lines, whatever GLOG_v says."""
+    """Close standard error, as MindSpore logs lines when it leaves the other workers, whatever GLOG_v is."""
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _dispatch_by_several(ms) -> None:
-    """Let five threads start operators, the documented default: of fewer than 12 threads or processors it is one.
+    """Set five threads for starting operators, the documented default; with fewer than 12 processors MindSpore uses
+    one.
 
-    With one it refuses graphs with a condition on an Ascend, as a loss scale makes them.
+    With one thread it refuses graphs with a condition on an Ascend, such as that of a loss scale.
     """
     try:
         ms.runtime.dispatch_threads_num(5)
-    except (AttributeError, RuntimeError):  # an earlier release; set already, perhaps by an earlier call
+    except (AttributeError, RuntimeError):  # an earlier release; already set, for example by an earlier call
         pass
 
 
@@ -191,9 +192,9 @@ def _set_device(ms, device: str, device_id: Optional[int]) -> None:
 
 
 def compile_level(asked: str, device: str) -> str:
-    """MindSpore's jit_level for `runtime.jit_level` on a device: 'auto' is O1 on an Ascend, whose operators O1 fuses.
+    """Return MindSpore's jit_level for `runtime.jit_level` on a device: 'auto' is O1 on an Ascend, else O0.
 
-    Raises ValueError for O2 without an Ascend: it is the graph engine's.
+    Raises ValueError for O2 without an Ascend, as it needs the graph engine.
     """
     if asked == 'O2' and device != 'Ascend':
         raise ValueError('runtime.jit_level=O2: compiles by the graph engine of an Ascend, and the device is '
@@ -202,7 +203,7 @@ def compile_level(asked: str, device: str) -> str:
 
 
 def _compile_at(ms, level: str, device: str) -> None:
-    """Tell MindSpore the level. It is O0 where nothing was told, but on the first Ascend 910."""
+    """Set MindSpore's level if necessary. Its default is O0, except on the first Ascend 910."""
     try:
         before = ms.get_context('jit_config') or {'jit_level': 'O0'}
     except ValueError:  # MindSpore 2.0 has no levels
@@ -214,8 +215,8 @@ def _compile_at(ms, level: str, device: str) -> None:
 def fuses_updates() -> bool:
     """Whether an optimizer updates each parameter by one of the framework's fused operators.
 
-    They save launches, of which an Ascend or a GPU can begin only some 100,000 per second. The CPU's split a tensor
-    among threads by a search over run time and round differently at the seams, so a resumed run would drift from the
+    They save kernel launches, of which an Ascend or a GPU can start only about 100,000 per second. On a CPU they split
+    a tensor among threads by measured times and round differently at the borders, so a resumed run would drift from the
     uninterrupted one.
     """
     import mindspore as ms
@@ -223,11 +224,11 @@ def fuses_updates() -> bool:
 
 
 def on_cpu(function: Callable, *arguments):
-    """Return function(*arguments), computed on the CPU: in a process of its own where this one has another device.
+    """Return function(*arguments), computed on the CPU, in a separate process if this one has another device.
 
-    Convolutions round float32 to 10 or 11 bits on a GPU (TF32) and an Ascend (HF32), and MindSpore can't turn that off
-    and on again once operators have run; what is compared digit by digit is therefore computed on the CPU. `function`
-    must be a module's. Raises what the function raises, and ValueError where its process is killed.
+    Convolutions round float32 to 10 or 11 bits on a GPU (TF32) and an Ascend (HF32), and MindSpore cannot switch that
+    after operators have run; exact comparisons are therefore computed on the CPU. `function` must be defined at a
+    module's top level. Raises what the function raises, and ValueError if its process is killed.
     """
     import mindspore as ms
     if ms.get_context('device_target') == 'CPU':
@@ -240,20 +241,20 @@ def on_cpu(function: Callable, *arguments):
 
 
 def _begin_on_cpu() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the waiting process handles it
     configure('CPU')
 
 
 def lack_of(device: str) -> str:
-    """What is missing for a device; nothing where it can be used."""
+    """Return what is missing for a device, '' if it can be used."""
     import mindspore as ms
     return _lacks(ms, device)
 
 
 def _lacks(ms, device: str, number: int = 0) -> str:
-    """What is missing for the device; nothing where it can be used.
+    """Return what is missing for the device, '' if it can be used.
 
-    The GPUs' back end loads wherever CUDA's libraries are, so they are counted; without a driver the count fails.
+    The GPU back end loads if CUDA's libraries are found, so the GPUs are counted; without a driver the count fails.
     """
     if device == 'CPU':
         return ''
@@ -277,7 +278,7 @@ CANN_FOLDERS = ('/usr/local/Ascend/cann', '/usr/local/Ascend/ascend-toolkit', '~
 
 
 def without_cann() -> str:
-    """What to do where MindSpore finds no Ascend: what CANN, its library, lacks here."""
+    """Return advice if MindSpore finds no Ascend: what is missing of CANN, its library."""
     home = os.environ.get('ASCEND_HOME_PATH', '')
     if home and os.path.isdir(home):
         return (f'CANN is in {home}; is it {CANN_VERSIONS}, does npu-smi info list a device, and were '
@@ -290,19 +291,19 @@ def without_cann() -> str:
 
 
 def crc_check(function: Callable) -> dict:
-    """The option of MindSpore's checkpoint functions that guards a file by a checksum; 2.0 has none."""
+    """Return the option of MindSpore's checkpoint functions for a checksum, which 2.0 does not have."""
     return {'crc_check': True} if 'crc_check' in inspect.signature(function).parameters else {}
 
 
 def chooses_precision() -> bool:
-    """Whether mixed precision takes a type and the level auto, as releases after 2.0 do."""
+    """Whether mixed precision has a type and the level auto, as in releases after 2.0."""
     from mindspore import amp
     return 'dtype' in inspect.signature(amp.auto_mixed_precision).parameters
 
 
 @contextlib.contextmanager
 def graph_engine() -> Iterator[None]:
-    """Compile by Ascend's graph engine, which alone writes AIR; kernel by kernel, later Ascends' default, does not."""
+    """Compile by Ascend's graph engine within the block; only it writes AIR, and it is not later Ascends' default."""
     import mindspore as ms
     try:
         before = ms.get_context('jit_config') or {'jit_level': 'O0'}
@@ -317,10 +318,10 @@ def graph_engine() -> Iterator[None]:
 
 
 def onnx_runtime():
-    """Return the module onnxruntime, told not to report models and their use to its makers, as its wheels otherwise do.
+    """Return the module onnxruntime with telemetry turned off.
 
-    They have done so on Linux since 1.29, and leave a file in the temporary folder. Who sets ORT_DISABLE_TELEMETRY
-    decides it. Raises ImportError where it is not installed.
+    Its wheels have reported models and their use on Linux since 1.29, and leave a file in the temporary folder.
+    ORT_DISABLE_TELEMETRY in the environment has precedence. Raises ImportError if it is not installed.
     """
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     import onnxruntime
@@ -328,19 +329,18 @@ def onnx_runtime():
 
 
 def sinks_data(device: str) -> bool:
-    """Whether the device runs many steps per call, its data fed by a queue on the device."""
+    """Whether the device runs many steps per call with data sinking."""
     return device in ('Ascend', 'GPU')
 
 
 def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
-    """Run a command line: a user's mistake prints one line and exits with 2, a stop on request with 130.
+    """Run a command and exit: with one line and code 2 after a user's mistake, with 130 after a stop on request.
 
-    So does what the machine lacks: space, memory, processes. A reader of the output that goes away changes nothing;
-    output that cannot be written otherwise makes the exit code 2 after the work is done, but not where it is a mere
-    `log` of work whose results are files. TINYNETS_DEBUG=1 in the environment shows where in the code an error
-    came from.
+    A lack of space, memory or processes also prints one line and exits with 2. A reader of the output that goes away
+    changes nothing. Output that cannot be written for another reason makes the exit code 2 after the work, unless it is
+    only a `log` and the results are files. TINYNETS_DEBUG=1 in the environment shows the traceback of an error.
     """
-    output.guard(log)  # first: it closes the gaps that other descriptors would fill
+    output.guard(log)  # first, before other descriptors get the numbers of closed streams
     stopping.listen()
     crippled = False
     try:
@@ -361,7 +361,7 @@ def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
     if lost and not log and not code:
         code = _failed(f'error: standard output: {lost.strerror}; what was to be printed is lost', USER_ERROR)
     stopping.done()
-    if crippled:  # a framework that was loaded by half, or lacks memory to tidy up, aborts at the interpreter's end
+    if crippled:  # a partly loaded framework, or one without memory, aborts at the interpreter's exit
         os._exit(code)
     sys.exit(code)
 

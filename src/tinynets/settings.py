@@ -1,4 +1,4 @@
-"""What a configuration key says of itself: its default, help, range and whether a resumed run may change it.
+"""The metadata of configuration keys: default, help, range, former name and whether a resumed run may change them.
 
 A key is a field of a dataclass, made by `setting`. The checks (config.py) and the reference page
 (docs/configuration.md) read the same metadata.
@@ -15,14 +15,14 @@ GROWS = 'may grow'  # `resumable` of a key that may be raised, or its list exten
 
 @dataclass(frozen=True)
 class Rule:
-    """What a key's type cannot say: `holds(value)` checks a value, `allowed` tells people what is taken."""
+    """A constraint on a key besides its type: `holds(value)` checks a value, `allowed` describes the allowed ones."""
     holds: Callable[[Any], bool]
     allowed: str
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A configuration key as the checks and the reference page see it; `name` and `formerly` are `section.key`."""
+    """A configuration key for the checks and the reference page; `name` and `formerly` are `section.key`."""
     name: str
     type: str
     default: Any
@@ -68,7 +68,7 @@ def changeable(kind: type) -> Set[str]:
 
 
 def at_least(low: float, *, below: Optional[float] = None, at_most: Optional[float] = None, also: str = '') -> Rule:
-    """A number from `low`, up to one of the upper bounds; `also` is added to the text. null is taken where typed so."""
+    """A number from `low`, up to one of the upper bounds; `also` is added to the text. null is fine if typed so."""
     return _bounds(low, False, below, at_most, also)
 
 

@@ -1,4 +1,4 @@
-"""Files that come with the package: the recipes, and what only a clone of the repository has."""
+"""Files that come with the package, the recipes, and files that only a clone of the repository has."""
 import pathlib
 from typing import Optional
 
@@ -8,7 +8,7 @@ RECIPES = (CLONE or PACKAGE) / 'configs'
 
 
 def recipe(path) -> pathlib.Path:
-    """The file of a configuration: the user's, or where there is none by that name, `configs/...` of the package."""
+    """Return the path of a configuration: the user's file, or if there is none, the package's `configs/...`."""
     path = pathlib.Path(path)
     own = RECIPES.parent / path
     return own if not path.exists() and path.parts[:1] == ('configs',) and own.is_file() else path

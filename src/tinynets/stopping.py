@@ -1,10 +1,9 @@
-"""Stopping on request: what a signal does, from a command's first line to its last.
+"""Stopping a command on request by a signal.
 
 SIGINT and SIGTERM, SIGHUP (the terminal was closed) and SIGUSR1 (a batch system's notice) ask a command to stop.
 Outside of a `Stop` block that defers them there is nothing to save: temporary files are removed and the process ends at
-once with exit code 130. A thread does that, for an exception in the middle of the framework's code comes out as another
-error, as an abort or not at all. Inside of such a block the request is noted, and the block saves and raises
-Interrupted.
+once with exit code 130. A thread does that, as an exception inside the framework's code may become another error, an
+abort or be lost. Inside such a block the request is noted, and the block saves and raises Interrupted.
 """
 from __future__ import annotations
 
@@ -23,25 +22,25 @@ from tinynets.files import remove_workplaces
 
 INTERRUPTED = 130  # the exit code
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-# of these a second one ends everything at once; a terminal sends SIGHUP twice
+# a second one of these ends everything at once; not SIGHUP, which a terminal sends twice
 IMPATIENT = (signal.SIGINT, signal.SIGTERM)
-TWICE = 1.0  # seconds: what comes sooner is the same request, as `timeout` signals the process and then its group
-TIDYING = 3.0  # seconds for removing temporary files, at most
+TWICE = 1.0  # seconds: a signal within them is the same request, as `timeout` signals the process and then its group
+TIDYING = 3.0  # seconds at most for removing temporary files
 
-at_end: List[Callable[[], None]] = []  # what else is to be done before a stopped process ends
+at_end: List[Callable[[], None]] = []  # called before a stopped process ends
 
 _listening = False
-_ending = False  # by another thread than the main one
+_ending = False  # whether another thread than the main one is ending the process
 _stops: List['Stop'] = []  # the blocks that are open, the innermost last
 _late: List['Stop'] = []  # those that ended by themselves after a request
 
 
 class Interrupted(Exception):
-    """The work was asked to stop and did, with everything saved; the message says how to resume it."""
+    """The work stopped on request with everything saved; the message says how to resume it."""
 
 
 def listen() -> None:
-    """Answer signals from here on, in the main thread of a command. A SIGHUP that nohup ignores stays ignored."""
+    """Handle signals from here on, in the main thread of a command. A SIGHUP ignored by nohup stays ignored."""
     global _listening
     if _listening:
         return
@@ -52,7 +51,7 @@ def listen() -> None:
             signal.signal(number, _on_signal)
     try:
         threading.Thread(target=_watch, args=(reader,), name='stopping', daemon=True).start()
-    except RuntimeError:  # no more threads: the handler itself must do
+    except RuntimeError:  # no more threads: the handler itself does the work
         return
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     _listening = True
@@ -60,7 +59,7 @@ def listen() -> None:
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """Let signals end the process by themselves, where the framework waits and lets no Python thread run meanwhile."""
+    """Let signals end the process by the system's default, while the framework waits and blocks Python's threads."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
     for number in before:
@@ -73,14 +72,14 @@ def at_once() -> Iterator[None]:
 
 
 def done() -> None:
-    """The exit code is final: what comes now comes too late, and must not end the interpreter half-way."""
+    """Ignore signals from here on: the exit code is final, and the interpreter must not be ended during its exit."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     _hold()
 
 
 def _on_signal(number: int, frame) -> None:
-    """In the main thread, as soon as it runs Python again; the thread below may have been faster."""
+    """Handle a signal in the main thread, when it runs Python code again; `_watch`'s thread may have been faster."""
     _hold()
     if not _listening:
         _answer(number)
@@ -89,14 +88,14 @@ def _on_signal(number: int, frame) -> None:
 
 
 def _hold() -> None:
-    """Keep the main thread while another ends the process, whose files and children it would miss and complain of."""
+    """Block the main thread while another one ends the process, as it would report missing files and children."""
     while _ending:
         time.sleep(TIDYING)
 
 
 def _watch(reader: int) -> None:
     while True:
-        for number in os.read(reader, 1):  # a byte for each signal, its number
+        for number in os.read(reader, 1):  # one byte per signal, its number
             if number in SIGNALS:
                 _answer(number)
 
@@ -110,11 +109,11 @@ def _answer(number: int) -> None:
 
 
 def end_now(message: str) -> None:
-    """End this process with 130: remove temporary folders, end child processes, say the message."""
+    """End this process with 130 after ending child processes, removing temporary folders and printing the message."""
     global _ending
     if threading.current_thread() is not threading.main_thread():
         _ending = True
-        _thread.interrupt_main()  # its handler holds it
+        _thread.interrupt_main()  # whose handler then blocks it
     tidying = threading.Thread(target=_tidy, args=(message,), daemon=True)
     try:
         tidying.start()
@@ -154,16 +153,16 @@ def _remove_temporary_folders() -> None:
 
 
 def check() -> None:
-    """Raise Interrupted where a stop was asked for in a block that came to its end all the same."""
+    """Raise Interrupted if a stop was requested in a block that ended by itself."""
     if _late:
         raise Interrupted('interrupted')
 
 
 class Stop:
-    """A block that answers a request to stop itself: it looks at `requested` between two steps of its work.
+    """A block that handles a request to stop itself: it checks `requested` between two steps of its work.
 
-    From `defer()` on a request is only noted; before, it ends the process at once with `message`, as nothing can be
-    lost. In a program that is none of this package's commands the block takes the signals itself and always defers.
+    After `defer()` a request is only noted; before, it ends the process at once with `message`, as there is nothing to
+    save. In a program that is not a command of this package, the block installs its own handlers and always defers.
     """
 
     def __init__(self, message: str = 'interrupted', deferring: bool = True):
@@ -173,20 +172,20 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Whether a stop was asked for."""
+        """Whether a stop was requested."""
         return self.requested_at is not None
 
     def defer(self) -> None:
-        """From now on there is something to save."""
+        """Defer requests from now on, as there is something to save."""
         self.deferring = True
 
     def note(self) -> None:
-        """A stop is asked for."""
+        """Note that a stop is requested."""
         if self.requested_at is None:
             self.requested_at = time.monotonic()
 
     def insists(self, number: int) -> bool:
-        """Whether a signal is the second request, by somebody who does not want to wait."""
+        """Whether a signal is a second request, which must not wait."""
         return number in IMPATIENT and self.requested and time.monotonic() - self.requested_at > TWICE
 
     def __enter__(self) -> 'Stop':
@@ -195,7 +194,7 @@ class Stop:
             try:
                 self.before = {s: signal.signal(s, self._request) for s in SIGNALS
                                if s != signal.SIGHUP or signal.getsignal(s) is not signal.SIG_IGN}
-            except ValueError:  # not in the main thread: nobody can signal us
+            except ValueError:  # not in the main thread, where no handler can be set
                 self.before = {}
         return self
 

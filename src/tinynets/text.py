@@ -1,4 +1,4 @@
-"""Text for messages: values and lines of any length, cut to what fits on a line."""
+"""Text for messages: values and lines of any length, shortened to fit on a line."""
 from __future__ import annotations
 
 import functools
@@ -10,7 +10,7 @@ VALUE, LINE = 100, 600  # characters
 
 
 class _Repr(reprlib.Repr):
-    """The repr of a value, whose cost does not grow with the value: YAML's aliases make lists of billions."""
+    """The repr of a value in bounded time: YAML's aliases can make lists with billions of items."""
 
     def __init__(self):
         super().__init__()
@@ -18,7 +18,7 @@ class _Repr(reprlib.Repr):
         self.maxstring = self.maxlong = self.maxother = VALUE
 
     def repr_int(self, value: int, level: int) -> str:
-        """Python refuses to write out whole numbers of thousands of digits."""
+        """Return the repr of an integer, or its number of bits: Python refuses to print thousands of digits."""
         return repr(value) if value.bit_length() < 4 * VALUE else f'a number of {value.bit_length():,} bits'
 
 
@@ -32,12 +32,12 @@ def say_once(text: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """The repr of a value, up to 100 characters of it."""
+    """Return the repr of a value, shortened to 100 characters."""
     return shorten(_repr(value))
 
 
 def shorten(text: str, limit: int = VALUE) -> str:
-    """A text up to `limit` characters; of a longer one the beginning and the end, around three dots."""
+    """Return a text of at most `limit` characters: of a longer one the beginning, three dots and the end."""
     if len(text) <= limit:
         return text
     end = (limit - 3) // 3

@@ -1,6 +1,6 @@
-"""Several workers as one: what they add up, agree on and wait for. One worker has nothing to do.
+"""Sums, agreements and barriers of several workers; a single worker does nothing.
 
-Everything is an AllReduce of float32, which every back end has; MindSpore's CPU takes no integers.
+Everything is an AllReduce of float32, which every back end has; MindSpore's CPU back end has none of integers.
 """
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tinynets import runtime
 
 
 def add_up(values):
-    """The sum over the workers of a number or an array: whole numbers exactly, others to about 14 digits.
+    """Return the sum over the workers of a number or an array: integers exactly, others to about 14 digits.
 
-    Raises ValueError for whole numbers of 2^24 and more in an array, where float32 ends.
+    Raises ValueError for integers of 2^24 and more in an array, which float32 does not represent exactly.
     """
     if np.ndim(values) == 0:
         total = _by_rank(values)[:, 0].sum()
@@ -27,16 +27,16 @@ def add_up(values):
 
 
 def agree(*flags: bool):
-    """Each flag as any worker has it; a single one comes back by itself."""
+    """Return, for each flag, whether any worker has it set; a single flag is returned without a list."""
     if runtime.size() > 1:
         flags = tuple(bool(count) for count in _all_reduce(np.array(flags)))
     return flags if len(flags) > 1 else flags[0]
 
 
 def check_same(what: str, *numbers: float) -> None:
-    """Raise ValueError, on all workers, where the numbers of one are not the first one's: they would drift apart.
+    """Raise ValueError on all workers if the numbers of one differ from the first one's.
 
-    Whole numbers below 2^48 are compared exactly.
+    Integers below 2^48 are compared exactly.
     """
     if runtime.size() == 1:
         return
@@ -49,13 +49,13 @@ def check_same(what: str, *numbers: float) -> None:
 
 
 def wait_for_all() -> None:
-    """Go on when every worker has come here."""
+    """Wait until every worker has called this function."""
     agree(False)
 
 
 @contextlib.contextmanager
 def first_alone() -> Iterator[None]:
-    """Run a block on the first worker and then on the others, which find what it left."""
+    """Run a block on the first worker and then on the others, which find its results."""
     if runtime.rank() > 0:
         wait_for_all()
     yield
@@ -64,7 +64,7 @@ def first_alone() -> Iterator[None]:
 
 
 def _by_rank(*numbers: float) -> np.ndarray:
-    """The numbers of every worker, (size, n) float64; each travels as two float32, its leading and its other digits."""
+    """Return the numbers of every worker, (size, n) float64; each is sent as two float32, leading and other digits."""
     leading = np.array(numbers, np.float32)
     rest = (np.array(numbers, np.float64) - leading).astype(np.float32)
     table = np.zeros((runtime.size(), 2, len(numbers)), np.float32)
@@ -79,7 +79,7 @@ def _all_reduce(array: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(None)
 def _sum():
-    """The compiled sum over the workers."""
+    """Return the compiled sum over the workers."""
     from mindspore import nn, ops
 
     class Sum(nn.Cell):
