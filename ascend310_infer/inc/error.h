@@ -5,7 +5,7 @@
 
 namespace tinynets {
 
-// What the user has to change: one line, exit code 2.
+// A user's mistake: one line, exit code 2.
 struct UserError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -6,12 +6,12 @@
 
 namespace tinynets {
 
-// Pillow's fixed point: 32 bits, of which 8 for the pixel and 2 to spare.
+// Pillow's fixed point: 32 bits, of which 8 for the pixel and 2 spare ones.
 constexpr int PRECISION = 32 - 8 - 2;
 
 constexpr int FOUR = 4;  // rows, or taps of one row, filtered at once
 
-// For each output pixel the input pixels it is made of, and their weights.
+// For each output pixel its input pixels and their weights.
 struct Taps {
   struct Span {
     int first, count;
@@ -21,13 +21,13 @@ struct Taps {
   size_t stride;                 // a multiple of FOUR
 };
 
-// Both filters take the steps of the machine's vector instructions, and so may read up to SPARE bytes past a row,
-// whatever they hold, and write up to SPARE bytes past one.
+// Both filters work in steps of the machine's vectors, and so may read up to SPARE bytes past a row, whose values do
+// not matter, and write up to SPARE bytes past one.
 
-// Horizontally: four rows of RGB from the first span's first pixel on, to rows `stride` bytes apart.
+// Horizontal: four rows of RGB, from the first span's first pixel, to rows `stride` bytes apart.
 void FilterRows(const uint8_t *const rows[FOUR], const Taps &taps, uint8_t *out, size_t stride);
 
-// Vertically: `size` bytes of a row, each the weighted sum of `count` bytes `stride` apart, or one more of no weight.
+// Vertical: `size` bytes of a row, each the weighted sum of `count` bytes `stride` apart, or one more with weight 0.
 void FilterColumns(const uint8_t *in, size_t stride, const int32_t *weights, int count, uint8_t *out, size_t size);
 
 }  // namespace tinynets

@@ -6,19 +6,19 @@
 
 namespace tinynets {
 
-// What lies in a folder and its subfolders, as src/tinynets/data/images.py finds it: image files, sorted, and what is
-// not taken.
+// The content of a folder and its subfolders, as found by src/tinynets/data/images.py: sorted image files, and entries
+// that are left out.
 struct Found {
   std::vector<std::string> files;
-  std::map<std::string, size_t> others;  // by ending: files that are no images
-  std::vector<std::string> junk;         // folders that an operating system or a program made
-  std::vector<std::string> twice;        // links to folders whose images are taken already
+  std::map<std::string, size_t> others;  // by ending: files that are not images
+  std::vector<std::string> junk;         // folders made by an operating system or a program
+  std::vector<std::string> twice;        // links to folders that had been read already
 
-  // Lines that say what was not taken, at most one of a kind.
+  // Lines on the entries that were left out, at most one per kind.
   std::vector<std::string> LeftOut(const std::string &folder) const;
 };
 
-// Looks into a folder, without hidden files and folders. Links to folders are followed. Throws UserError for a folder
+// Returns the content of a folder without hidden entries. Links to folders are followed. Throws UserError for a folder
 // that cannot be read.
 Found FindInFolder(const std::string &folder);
 

@@ -8,22 +8,22 @@
 
 namespace tinynets {
 
-// So many bytes past the end of a row of pixels can be read, and perhaps are, for nothing.
+// The number of bytes past the end of a row of pixels that may be read, without effect.
 constexpr size_t SPARE = 32;
 
-// Rows of RGB bytes, without padding between them, as the file has them.
+// Rows of RGB bytes without padding between them, in the file's orientation.
 struct Image {
   Image(size_t wide, size_t high)
       : width(static_cast<int>(wide)), height(static_cast<int>(high)), rgb(new uint8_t[3 * wide * high + SPARE]) {}
 
   int width;
   int height;
-  std::unique_ptr<uint8_t[]> rgb;  // not cleared first
+  std::unique_ptr<uint8_t[]> rgb;  // not initialised
   int orientation = 1;             // EXIF's
-  int highest = -1;                // of 16-bit samples: the highest value left of them in eight bits
+  int highest = -1;                // of 16-bit samples: the highest value left in eight bits
 };
 
-// A rectangle of RGB pixels, upright whatever way they lie in memory: `right` and `down` bytes from one to the next.
+// An upright rectangle of RGB pixels in any order in memory: `right` and `down` are the bytes from one to the next.
 struct View {
   const uint8_t *rgb;  // the first pixel
   ptrdiff_t right, down;
@@ -34,7 +34,7 @@ struct View {
   }
 };
 
-// The image of a JPEG or PNG file, by its content whatever its name is: turned upright the pixels of
+// The image of a JPEG or PNG file, recognised by its content. Turned upright, its pixels equal those of
 // src/tinynets/data/images.py. Throws ImageError with the reason.
 Image Decode(const std::string &path);
 
@@ -42,7 +42,7 @@ Image Decode(const std::string &path);
 Image DecodeJpeg(const std::vector<uint8_t> &file);
 Image DecodePng(const std::vector<uint8_t> &file);
 
-// Throws ImageError where an image of this size is refused, as Pillow refuses it.
+// Throws ImageError if Pillow refuses an image of this size.
 void CheckSize(uint64_t width, uint64_t height);
 
 }  // namespace tinynets

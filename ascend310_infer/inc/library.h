@@ -6,8 +6,8 @@ namespace tinynets {
 // main.
 void QuietLibrary(char **argv);
 
-// While one lives, a crash inside MindSpore Lite ends the program with one line and exit code 2: a damaged model can
-// bring one about.
+// While an object exists, a crash inside MindSpore Lite, which a damaged model can cause, ends the program with one
+// line and exit code 2.
 class CrashGuard {
  public:
   CrashGuard();

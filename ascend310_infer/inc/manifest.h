@@ -5,7 +5,7 @@
 
 namespace tinynets {
 
-// What export.py wrote beside the model: classes and preprocessing.
+// The manifest that export.py writes next to a model: classes and preprocessing.
 struct Manifest {
   std::string network;
   std::string input;  // its name
@@ -17,11 +17,11 @@ struct Manifest {
   float deviation[3] = {};
 };
 
-// Throws UserError where the file is missing, damaged, of another format or asks for what this program does not do, and
-// where it names `model` but describes another file than that.
+// Throws UserError if the file is missing, damaged, of another format or asks for something this program does not
+// support, or if it names `model` but describes another file.
 Manifest ReadManifest(const std::string &path, const std::string &model = "");
 
-// Writes the manifest at `from` as that of `model`, which was made of its model, to `<model>.json`. Throws UserError.
+// Writes the manifest at `from` to `<model>.json` for `model`, a conversion of its model. Throws UserError.
 void PassOnManifest(const std::string &from, const std::string &model);
 
 }  // namespace tinynets

@@ -8,14 +8,14 @@
 
 namespace tinynets {
 
-// What became of one image: its logits, or the reason there are none.
+// The result of one image: its logits, or the reason why there are none.
 struct Result {
   std::vector<float> logits;
   std::string failure;
   int highest = -1;  // the image's, see image.h
 };
 
-// Milliseconds of one call of the network and of the work on its images before.
+// Milliseconds of one call of the network and of the work on its images before it.
 struct Times {
   double decode = 0;
   double preprocess = 0;
@@ -26,15 +26,15 @@ struct Times {
 struct Outcome {
   std::vector<Result> results;  // in the order of the images
   std::vector<Times> calls;
-  size_t images = 0;       // classified by all calls, each as often as it was
-  double seconds = 0;      // from the first call to the end of the last, by the clock
-  std::string kernels;     // an instruction set of the own kernels, or the library
-  size_t own_kernels = 0;  // operators of a network that run on our kernels
+  size_t images = 0;       // classified by all calls, with repetitions
+  double seconds = 0;      // wall time from the first call to the end of the last
+  std::string kernels;     // the instruction set of the program's kernels, or "library"
+  size_t own_kernels = 0;  // operators of a network that run on the program's kernels
 
   double ImagesPerSecond() const { return static_cast<double>(images) / seconds; }
 };
 
-// Classifies the images by `workers` networks side by side. Throws UserError where the model or the device fails.
+// Classifies the images by `workers` parallel networks. Throws UserError if the model or the device fails.
 Outcome Classify(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images);
 
 }  // namespace tinynets

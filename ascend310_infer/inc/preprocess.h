@@ -9,7 +9,7 @@
 
 namespace tinynets {
 
-// Image -> input tensor as src/tinynets/data/transforms.py's EvalTransform makes it, to the last bit.
+// Image -> input tensor, equal to the last bit to that of EvalTransform in src/tinynets/data/transforms.py.
 class Preprocess {
  public:
   explicit Preprocess(const Manifest &manifest);
@@ -17,7 +17,7 @@ class Preprocess {
   // Floats of one tensor: (channels, resolution, resolution).
   size_t size() const { return static_cast<size_t>(channels_) * resolution_ * resolution_; }
 
-  // Writes one tensor of an image that is not needed afterwards: for a network of grey images it becomes grey in place.
+  // Writes the tensor of an image, which is changed: for a network of grey images it becomes grey in place.
   void operator()(Image &&image, float *tensor) const;
 
  private:

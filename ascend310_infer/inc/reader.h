@@ -7,23 +7,23 @@
 
 namespace tinynets {
 
-// Reads the operators of a network as MindSpore Lite builds it: the library offers every operator to those who
-// registered a kernel for it, with its attributes and weights. None is taken.
+// Reads the operators of a network while MindSpore Lite builds it: the library offers every operator, with attributes
+// and weights, to registered kernels. All offers are declined.
 class Reader {
  public:
 #ifdef OWN_KERNELS
   explicit Reader(const Kernels &kernels);
 
-  // The name by which the network's context asks us; empty where this library offers nothing.
+  // The provider's name for the network's context; empty if this library does not offer operators.
   const char *provider() const;
 
-  // Hands over the operators of the network that was built since, in the order in which they run.
+  // Returns the operators of the network built since the last call, in the order in which they run.
   std::vector<Node> Take();
 
  private:
   struct State;
   std::shared_ptr<State> state_;
-#else  // built for a MindSpore Lite that was not tried
+#else  // an untested release of MindSpore Lite
   explicit Reader(const Kernels &) {}
   const char *provider() const { return ""; }
   std::vector<Node> Take() { return {}; }

@@ -14,12 +14,12 @@ namespace tinynets {
 std::string Table(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images,
                   const Labels &labels, const Outcome &outcome);
 
-// The same and more for programs.
+// The same and more as JSON.
 std::string Json(const Arguments &arguments, const Manifest &manifest, const std::vector<std::string> &images,
                  const Labels &labels, const Outcome &outcome);
 
-// A line on images whose 16-bit samples hold fewer bits, which stay dark, as src/tinynets/data/images.py says it; empty
-// where there are none.
+// A line on images that stay dark, as their 16-bit samples use fewer bits, in the words of src/tinynets/data/images.py;
+// empty if there are none.
 std::string DarkImages(const std::vector<std::string> &images, const Outcome &outcome);
 
 }  // namespace tinynets

@@ -14,8 +14,8 @@ struct Rows {
   std::vector<uint8_t> rgb;
 };
 
-// Of `view` resized to width x height by Pillow's antialiased bicubic, the square of `side` pixels at (left, top).
-// Only what the square needs is computed.
+// The square of `side` pixels at (left, top) of `view` resized to width x height by Pillow's antialiased bicubic. Only
+// the square is computed.
 Rows ResizeAndCut(const View &view, int64_t width, int64_t height, int64_t left, int64_t top, int side);
 
 }  // namespace tinynets

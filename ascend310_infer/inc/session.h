@@ -16,21 +16,22 @@ namespace tinynets {
 // One network on one device, for one thread at a time.
 class Session {
  public:
-  // Throws UserError where the model does not load, is not the manifest's, or the device is not there. `other`, of the
-  // same model, shares its weights where it can; or null.
+  // Throws UserError if the model does not load, is not the manifest's, or the device is missing. `other`, a session of
+  // the same model or null, shares its weights if possible.
   Session(const Arguments &arguments, const Manifest &manifest, const Session *other = nullptr);
   ~Session();
 
-  // Where the next call's images go: (batch, 3, resolution, resolution); to fill before Run.
+  // The memory for the next call's images, (batch, 3, resolution, resolution), to be filled before Run.
   float *Input();
 
-  // The logits (batch, classes) of the images at Input(), until the next call. Throws UserError where the device fails.
+  // The logits (batch, classes) of the images at Input(), valid until the next call. Throws UserError if the device
+  // fails.
   const float *Run();
 
-  // How many operators of the network run on our kernels: all or none.
+  // The number of operators of the network that run on the program's kernels: all or none.
   size_t own_kernels() const { return network_ == nullptr ? 0 : network_->operators(); }
 
-  // The instruction set of our kernels, or "library".
+  // The instruction set of the program's kernels, or "library".
   const std::string &kernels() const { return kernels_; }
 
  private:
@@ -41,15 +42,15 @@ class Session {
   const float *Predict();
 
   std::unique_ptr<mindspore::Model> model_;  // the library's network, or
-  std::shared_ptr<const Network> network_;   // the same on our kernels
+  std::shared_ptr<const Network> network_;   // the same on the program's kernels
   std::string kernels_ = "library";
-  std::vector<Network::Memory> memories_;  // of those that run a part of a batch each
+  std::vector<Network::Memory> memories_;  // one per thread that runs a part of a batch
   std::unique_ptr<Team> team_;
   std::vector<mindspore::MSTensor> in_, out_;
   const size_t batch_;
-  size_t built_ = 1;                    // images that the library takes
-  size_t inputs_ = 0, outputs_ = 0;     // floats of an image
-  std::vector<float> images_, logits_;  // of the batch on our kernels
+  size_t built_ = 1;                    // images per call of the library
+  size_t inputs_ = 0, outputs_ = 0;     // floats per image
+  std::vector<float> images_, logits_;  // of the batch on the program's kernels
 };
 
 }  // namespace tinynets

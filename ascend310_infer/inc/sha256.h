@@ -4,7 +4,7 @@
 
 namespace tinynets {
 
-// SHA-256 of a file, hexadecimal. Throws UserError where it cannot be read.
+// The SHA-256 of a file in hexadecimal. Throws UserError if it cannot be read.
 std::string FileHash(const std::string &path);
 
 }  // namespace tinynets

@@ -1,4 +1,4 @@
-// A vector is two registers of AVX2, in functions that are marked TARGET, whatever the rest is compiled for.
+// A vector is two registers of AVX2, in functions marked TARGET, independent of the flags of the rest.
 #pragma once
 
 #include "x86.h"
@@ -8,7 +8,7 @@
 namespace tinynets::avx2 {
 
 constexpr const char *NAME = "avx2";
-constexpr size_t VECTORS = 1, ROWS[] = {0, 6, 0, 0};  // what 16 registers hold
+constexpr size_t VECTORS = 1, ROWS[] = {0, 6, 0, 0};  // the largest tile in 16 registers
 constexpr size_t OUTPUTS = 4;
 
 inline bool IsThere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
@@ -18,7 +18,7 @@ struct Vector {
 };
 struct Lanes {
   __m256i low, high;
-  bool all;  // then whole loads and stores, which some processors do much faster
+  bool all;  // whole loads and stores, which are much faster on some processors
 };
 
 TARGET inline Lanes First(size_t n) {
@@ -53,22 +53,22 @@ TARGET inline Vector Divide(Vector a, Vector b) { return {_mm256_div_ps(a.low, b
 TARGET inline Vector MultiplyAdd(Vector a, Vector b, Vector c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
-// Of a limit and x; a NaN in x stays one.
+// The larger of a limit and x; a NaN in x propagates.
 TARGET inline Vector Larger(Vector limit, Vector x) {
   return {_mm256_max_ps(limit.low, x.low), _mm256_max_ps(limit.high, x.high)};
 }
 TARGET inline Vector Smaller(Vector limit, Vector x) {
   return {_mm256_min_ps(limit.low, x.low), _mm256_min_ps(limit.high, x.high)};
 }
-// The larger of two; a NaN in either stays one.
+// The larger of two; a NaN in either propagates.
 TARGET inline Vector LargerOfBoth(Vector a, Vector b) {
   const Vector larger = Larger(a, b);
   return {_mm256_blendv_ps(larger.low, a.low, _mm256_cmp_ps(a.low, a.low, _CMP_UNORD_Q)),
           _mm256_blendv_ps(larger.high, a.high, _mm256_cmp_ps(a.high, a.high, _CMP_UNORD_Q))};
 }
 
-// As with AVX-512 (avx512.h), but in eighths: the table has eight entries, and t is up to twice as large, so that its
-// power needs a polynomial of degree 4.
+// As with AVX-512 (avx512.h), but in eighths: the table has eight entries, and t is up to twice as large, so 2^t needs
+// a polynomial of degree 4.
 TARGET inline __m256 SigmoidOf(__m256 x) {
   const __m256i table =
       _mm256_setr_epi32(0x3F800000, 0x3F7B95C2, 0x3F7837F0, 0x3F75FED7, 0x3F7504F3, 0x3F75672A, 0x3F7744FD, 0x3F7AC0C7);

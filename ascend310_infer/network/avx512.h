@@ -1,4 +1,4 @@
-// A vector is one register of AVX-512, in functions that are marked TARGET, whatever the rest is compiled for.
+// A vector is one register of AVX-512, in functions marked TARGET, independent of the flags of the rest.
 #pragma once
 
 #include "x86.h"
@@ -8,7 +8,7 @@
 namespace tinynets::avx512 {
 
 constexpr const char *NAME = "avx512";
-constexpr size_t VECTORS = 3, ROWS[] = {0, 16, 14, 9};  // what 32 registers hold
+constexpr size_t VECTORS = 3, ROWS[] = {0, 16, 14, 9};  // the largest tiles in 32 registers
 constexpr size_t OUTPUTS = 8;
 
 inline bool IsThere() { return __builtin_cpu_supports("avx512f"); }
@@ -29,19 +29,19 @@ TARGET inline Vector Add(Vector a, Vector b) { return {_mm512_add_ps(a.all, b.al
 TARGET inline Vector Multiply(Vector a, Vector b) { return {_mm512_mul_ps(a.all, b.all)}; }
 TARGET inline Vector Divide(Vector a, Vector b) { return {_mm512_div_ps(a.all, b.all)}; }
 TARGET inline Vector MultiplyAdd(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
-// Of a limit and x; a NaN in x stays one.
+// The larger of a limit and x; a NaN in x propagates.
 TARGET inline Vector Larger(Vector limit, Vector x) { return {_mm512_max_ps(limit.all, x.all)}; }
 TARGET inline Vector Smaller(Vector limit, Vector x) { return {_mm512_min_ps(limit.all, x.all)}; }
-// The larger of two; a NaN in either stays one.
+// The larger of two; a NaN in either propagates.
 TARGET inline Vector LargerOfBoth(Vector a, Vector b) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.all, a.all, _CMP_UNORD_Q), Larger(a, b).all, a.all)};
 }
 
-// 1 / (1 + e^-x), with e^-x = 2^(k/16) 2^t: k/16 is -x / ln 2 rounded to sixteenths (by adding 1.5 * 2^19), t what is
-// left, of whose power a polynomial of degree 3 is enough. k << 19 puts the whole part of k/16 into a float's exponent
-// and the rest, j, into its fraction; a table turns that fraction into the one of 2^(j/16). Then one Newton step on the
-// processor's guess of the reciprocal. x is cut at 86 and -86, where the sigmoid has long settled, and nothing
-// overflows; NaN propagates.
+// 1 / (1 + e^-x), with e^-x = 2^(k/16) 2^t: k/16 is -x / ln 2 rounded to sixteenths (by adding 1.5 * 2^19), and t the
+// remainder, for which a polynomial of degree 3 is enough. k << 19 puts the integer part of k/16 into a float's
+// exponent and the rest, j, into its fraction; a table turns that fraction into the one of 2^(j/16). Then one Newton
+// step on the processor's estimate of the reciprocal. x is clamped to 86 and -86, where the sigmoid is constant, so
+// that nothing overflows; NaN propagates.
 TARGET inline Vector SigmoidOf(Vector x) {
   const __m512i table =
       _mm512_setr_epi32(0x3F800000, 0x3F7DAAC3, 0x3F7B95C2, 0x3F79C3D3, 0x3F7837F0, 0x3F76F532, 0x3F75FED7, 0x3F75583F,

@@ -5,8 +5,8 @@
 namespace tinynets {
 namespace {
 
-constexpr size_t CACHED = 32768;  // input values that are used for all outputs before the next ones
-constexpr size_t FEW = 8;         // pixels that are not worth a thread
+constexpr size_t CACHED = 32768;  // input values used for all outputs before the next ones
+constexpr size_t FEW = 8;         // pixels that are too few for a thread
 
 }  // namespace
 
@@ -19,7 +19,7 @@ Convolution::Convolution(const Kernels &kernels, size_t kernel, size_t stride, s
 
 void Convolution::Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish,
                          const Share &share) const {
-  const bool outputs = pixels < FEW * share.parts;  // then the outputs are shared, else the pixels
+  const bool outputs = pixels < FEW * share.parts;  // divide the outputs, else the pixels
   const size_t end = outputs ? pixels : share.End(pixels), most = std::max<size_t>(64, CACHED / inputs_);
   const auto from = static_cast<ptrdiff_t>(inputs_);
   for (size_t begun = outputs ? 0 : share.Begin(pixels); begun < end; begun += most) {
@@ -42,7 +42,7 @@ void Convolution::operator()(const float *x, size_t height, size_t width, const 
   const size_t most = std::max<size_t>(1, CACHED / (stride_ * row)), end = share.End(Outputs(height));
   for (size_t begun = share.Begin(Outputs(height)), here; begun < end; begun += here) {
     here = std::min(most, end - begun);
-    // The rows that these outputs see, with their padding, so that what each sees are runs of `kernel` pixels.
+    // The rows that these outputs read, with padding, so that each output reads runs of `kernel` pixels.
     const size_t top = begun * stride_, rows = (here - 1) * stride_ + kernel_;  // top: of the padded map
     float *const padded = Scratch::Room(&scratch->values, rows * row);
     std::fill_n(padded, rows * row, 0.f);

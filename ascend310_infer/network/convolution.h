@@ -11,7 +11,7 @@ namespace tinynets {
 // output has (side - 1) / stride + 1 rows or columns.
 class Convolution {
  public:
-  // Weights (outputs, kernel, kernel, inputs) and bias (outputs), or null for none; both are copied.
+  // Weights (outputs, kernel, kernel, inputs) and bias (outputs) or null; both are copied.
   Convolution(const Kernels &kernels, size_t kernel, size_t stride, size_t inputs, size_t outputs, const float *weights,
               const float *bias);
 
@@ -20,11 +20,11 @@ class Convolution {
     ptrdiff_t row, pixel, channel;
   };
 
-  // x (height, width, inputs), which may be laid out otherwise, to y (height out, width out, outputs), or a share.
+  // x (height, width, inputs), in the order of `strides`, to y (height out, width out, outputs), or a share of it.
   void operator()(const float *x, size_t height, size_t width, const Strides &strides, float *y, const Finish &finish,
                   const Share &share, Scratch *scratch) const;
 
-  // Of a kernel of 1 and a stride of 1: x (pixels, inputs) to y (pixels, outputs) in a layout.
+  // For kernel 1 and stride 1: x (pixels, inputs) to y (pixels, outputs) in a layout.
   void Pixels(const float *x, size_t pixels, float *y, const Layout &layout, const Finish &finish,
               const Share &share = {}) const;
 

@@ -15,11 +15,11 @@ class Depthwise {
     return (kernel == 3 || kernel == 5) && (stride == 1 || stride == 2);
   }
 
-  // Weights (channels, kernel, kernel) and bias (channels), or null for none; both are copied.
+  // Weights (channels, kernel, kernel) and bias (channels) or null; both are copied.
   Depthwise(const Kernels &kernels, size_t kernel, size_t stride, size_t channels, const float *weights,
             const float *bias);
 
-  // Output rows [begin, end) of a map of which the input's rows from `held` on are at hand.
+  // Output rows [begin, end) of a map, with input rows from `held` on in memory.
   struct Part {
     size_t height, width, held, begin, end;
   };

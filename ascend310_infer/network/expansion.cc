@@ -6,7 +6,7 @@
 namespace tinynets {
 namespace {
 
-constexpr size_t CACHED = 65536;  // values between the two convolutions, of a core's second cache
+constexpr size_t CACHED = 65536;  // values between the two convolutions, which stay in a core's L2 cache
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void Expansion::operator()(const float *x, size_t height, size_t width, float *y
   between.activation = activation_;
   float *const rows = Scratch::Room(&scratch->values, blocks * most * row);  // of 16 channels, then of the next
   const size_t start = share.Begin(convolve_->Outputs(height)), made_of = convolve_->Outputs(width) * channels;
-  size_t held = start * stride > half ? start * stride - half : 0, made = held;  // input rows at hand: [held, made)
+  size_t held = start * stride > half ? start * stride - half : 0, made = held;  // input rows in memory: [held, made)
   for (size_t begin = start, end; begin < outputs; begin = end) {
     const size_t first = begin * stride > half ? begin * stride - half : 0;
     if (first > held) {

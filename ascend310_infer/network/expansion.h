@@ -9,8 +9,8 @@
 
 namespace tinynets {
 
-// The first half of an inverted residual block: a pointwise convolution, its activation, a depthwise one. What is
-// between them, the widest of a network, is made some rows at a time and never leaves the processor's cache.
+// The first half of an inverted residual block: a pointwise convolution, its activation, a depthwise one. The map
+// between them, the widest of a network, is made a few rows at a time and never leaves the processor's cache.
 class Expansion {
  public:
   Expansion(std::shared_ptr<const Convolution> widen, Activation activation, std::shared_ptr<const Depthwise> convolve);

@@ -8,7 +8,7 @@
 
 namespace tinynets {
 
-// Floats that begin with a cache line, where a vector of 16 of them is one line.
+// Floats aligned to cache lines, so that a vector of 16 is one line.
 class Floats {
  public:
   Floats() = default;
@@ -35,18 +35,18 @@ class Floats {
 struct Scratch {
   Floats values, totals;
 
-  // Room for some floats; what was there is lost where it must grow.
+  // Returns memory for `size` floats; the content is lost if it grows.
   static float *Room(Floats *floats, size_t size) {
     if (floats->size() < size) *floats = Floats(size);
     return floats->data();
   }
 };
 
-// A part of the work, of as many parts as threads share it.
+// One thread's part of the work, which is divided into one part per thread.
 struct Share {
   size_t part = 0, parts = 1;
 
-  // Where it begins in `whole` pieces of work; it ends where the next one begins.
+  // The first of `whole` pieces of work in this part; it ends where the next part begins.
   size_t Begin(size_t whole) const { return whole * part / parts; }
   size_t End(size_t whole) const { return whole * (part + 1) / parts; }
 };

@@ -9,21 +9,21 @@ constexpr size_t LANES = 16;  // values of a vector, in one register or in sever
 
 enum class Activation { NONE, RELU, RELU6, SIGMOID, SILU, HARD_SWISH };
 
-// Where the values of a channels-last map are: channel c of pixel p is at p * pixel + c / 16 * block + c % 16. As usual
-// (pixel: the channels, block: 16), or 16 channels after the other (pixel: 16), the last of which may be none.
+// The order of a channels-last map in memory: channel c of pixel p is at p * pixel + c / 16 * block + c % 16. Either as
+// usual (pixel: the channels, block: 16), or in blocks of 16 channels (pixel: 16), the last of which may be padded.
 struct Layout {
   ptrdiff_t pixel, block;
 };
 
-// What becomes of a convolution's sums, in this order.
+// The operations on a convolution's sums, in this order.
 struct Finish {
   Activation activation = Activation::NONE;
-  const float *residual = nullptr;     // then added, laid out as the output; or null
+  const float *residual = nullptr;     // added next, in the output's layout; or null
   Activation last = Activation::NONE;  // of that sum
-  float *total = nullptr;              // then added up over the pixels, per channel, in whole 16s of channels; or null
+  float *total = nullptr;              // sums over the pixels per channel, in whole 16s of channels; or null
 };
 
-// Some rows of a matrix by the weights of a panel: some vectors of outputs.
+// The product of some rows of a matrix and the weights of a panel: some vectors of outputs.
 struct Tile {
   const float *x;
   float *y;
@@ -32,7 +32,7 @@ struct Tile {
   size_t runs, length;
   Layout layout;       // of y
   size_t last;         // outputs of the panel's last vector
-  const float *ahead;  // to be fetched into the cache, a line for every input
+  const float *ahead;  // prefetched into the cache, one line per input
   Finish finish;       // its residual as y
 };
 
@@ -53,21 +53,21 @@ struct Window {
   size_t kernel, stride, width, channels;
 };
 
-// What is compiled for an instruction set. Lengths n and channels may be any.
+// The kernels compiled for an instruction set. Lengths n and numbers of channels may be any.
 struct Kernels {
   const char *name;
 
-  // For a number of vectors of a panel and rows of a tile; there are `rows[v]` rows at most of 1 <= v <= `vectors`.
+  // Tiles by the number of vectors of a panel and of rows, at most `rows[v]` for v of 1 to `vectors`.
   size_t vectors, rows[4];
   using MakeTile = void (*)(const Tile &);
   MakeTile (*tile)(size_t vectors, size_t rows);
 
-  // For a kernel of 3 or 5, a stride of 1 or 2 and a number of outputs at once, `outputs` at most; of so many columns.
+  // Rows by kernel (3 or 5), stride (1 or 2) and number of outputs at once, at most `outputs`; called with the columns.
   size_t outputs;
   using MakeRow = void (*)(const Row &, ptrdiff_t columns);
   MakeRow (*row)(size_t kernel, size_t stride, size_t outputs);
 
-  // y = activation(scale x + shift) of n values; sigmoids to 5e-7 relative where |x| <= 20.
+  // y = activation(scale x + shift) of n values; sigmoids to 5e-7 relative for |x| <= 20.
   void (*affine)(const float *x, float scale, float shift, Activation activation, float *y, size_t n);
 
   // y = activation(x + other), x * other of n values.
@@ -85,11 +85,11 @@ struct Kernels {
   void (*largest)(const float *x, const Window &window, float *y, size_t rows);
 };
 
-// The kernels by an instruction set, or null where this processor has it not.
+// The kernels for an instruction set, or null if this processor does not have it.
 const Kernels *Avx512();
 const Kernels *Avx2();
 
-// Those of the name of an instruction set, or the fastest there are; null where there are none.
+// The kernels for the instruction set of that name, or the fastest ones; null if there are none.
 inline const Kernels *FindKernels(const std::string &name = "") {
   for (const Kernels *kernels : {Avx512(), Avx2()}) {
     if (kernels != nullptr && (name.empty() || name == kernels->name)) return kernels;

@@ -15,7 +15,7 @@ constexpr size_t INPUT = 0, OUTPUT = 1, NONE = static_cast<size_t>(-1);
 
 using Makers = std::map<std::string, const Node *>;
 
-// Whether a tensor went into what an operator reads, so that it is there when the operator runs.
+// Whether an operator's inputs depend on a tensor, so that it exists when the operator runs.
 bool Precedes(const Makers &makers, const std::string &tensor, const Node &node) {
   std::set<std::string> seen;
   std::vector<const Node *> left = {&node};
@@ -41,7 +41,7 @@ std::shared_ptr<const Network> Network::Make(const Kernels &kernels, const std::
       read.insert(name);
       if (!made.count(name)) inputs.insert(name);
     }
-    const bool early = inputs.count(node.output) != 0;  // it was read before it is made
+    const bool early = inputs.count(node.output) != 0;  // it is read before it is made
     if (node.operation.kind == Operation::NONE || early || !made.insert(node.output).second) return nullptr;
   }
   std::vector<std::string> outputs;
@@ -57,7 +57,7 @@ void Network::Count(const std::vector<Node> &nodes) {
   operators_ = nodes.size();
   double all = 0, spatial = 0;
   for (const Node &node : nodes) {
-    if (node.operation.kind != Operation::CONVOLUTION) continue;  // depthwise ones are few
+    if (node.operation.kind != Operation::CONVOLUTION) continue;  // depthwise ones have few multiplications
     const Convolution &convolution = *node.operation.convolution;
     double work = static_cast<double>(convolution.weights());
     for (size_t side = 1; side + 1 < node.to.size(); side++) work *= static_cast<double>(node.to[side]);
@@ -128,7 +128,7 @@ void Network::Plan(const std::string &input, const std::string &output) {
   }
 }
 
-// Gives a tensor the free buffer that is nearest to its size, or a new one.
+// Assigns a tensor the free buffer with the nearest size, or a new one.
 void Network::Hold(size_t number) {
   if (number == INPUT || number == OUTPUT) return;
   Tensor &tensor = tensors_[number];
@@ -153,7 +153,7 @@ void Network::Prepare(const float *x, size_t batch, float *logits, size_t thread
   for (size_t b = 0; b < buffers_.size(); b++) {
     Scratch::Room(&memory->buffers[b], buffers_[b].size * (buffers_[b].whole ? batch : 1));
   }
-  memory->tensors[INPUT] = const_cast<float *>(x);  // no step writes it
+  memory->tensors[INPUT] = const_cast<float *>(x);  // no step writes to it
   memory->tensors[OUTPUT] = logits;
   for (size_t t = OUTPUT + 1; t < tensors_.size(); t++) {
     memory->tensors[t] = memory->buffers[tensors_[t].buffer].data();

@@ -11,14 +11,14 @@
 
 namespace tinynets {
 
-// A network that runs on these kernels alone; the same for any number of threads, which have memories of their own.
+// A network that runs on these kernels only. Any number of threads can use it, each with its own Memory.
 class Network {
  public:
-  // Of operators in the order in which they run. Null where one is not supported here or reads what a later one makes,
-  // or the network has not one input and one output.
+  // Makes a network of operators in the order in which they run. Null if one is not supported or reads what a later one
+  // makes, or if the network does not have one input and one output.
   static std::shared_ptr<const Network> Make(const Kernels &kernels, const std::vector<Node> &nodes);
 
-  // What one run of the network works in.
+  // The memory of one run of the network.
   struct Memory {
     std::vector<Floats> buffers;
     std::vector<float *> tensors;
@@ -28,25 +28,25 @@ class Network {
   // x (batch, channels, height, width) to logits (batch, classes).
   void Run(const float *x, size_t batch, float *logits, Memory *memory) const;
 
-  // The same by a team, which shares every step.
+  // The same with the threads of a team, which divide every step.
   void Run(const float *x, size_t batch, float *logits, Memory *memory, Team *team) const;
 
-  // Values that it takes and gives for an image.
+  // Numbers of input and output values per image.
   size_t inputs() const { return tensors_[0].size; }
   size_t outputs() const { return tensors_[1].size; }
 
-  // Which share of its multiplications is in convolutions that sum up over both channels and pixels.
+  // The share of its multiplications in convolutions that sum over both channels and pixels.
   double spatial() const { return spatial_; }
 
-  // Of how many operators it is made.
+  // The number of its operators.
   size_t operators() const { return operators_; }
 
  private:
   struct Tensor {
-    size_t size = 0;     // values for one image
-    size_t buffer = 0;   // that holds it
+    size_t size = 0;     // values per image
+    size_t buffer = 0;   // the buffer that holds it
     bool whole = false;  // for all images of a batch, or for one at a time
-    size_t last = 0;     // step that reads it
+    size_t last = 0;     // the last step that reads it
   };
   struct Buffer {
     size_t size = 0;

@@ -13,17 +13,17 @@ namespace tinynets {
 
 using Shape = std::vector<int64_t>;
 
-// What an operator computes of channels-last maps; convolutions with their weights.
+// The computation of an operator on channels-last maps; convolutions with their weights.
 struct Operation {
   enum Kind {
-    NONE,    // something else
+    NONE,    // any other
     AFFINE,  // scale x + shift
     ADD,
     MULTIPLY,     // of maps of one shape
-    GATE,         // the product of a map with a value for every channel
+    GATE,         // the product of a map and one value per channel
     MEAN,         // of all pixels
-    PAD,          // with zeros, by as many rows and columns on every side
-    LARGEST,      // of the pixels under a window
+    PAD,          // with zeros, by the same number of rows and columns on every side
+    LARGEST,      // the maximum of the pixels in a window
     CONCATENATE,  // the channels of two maps
     COPY,         // the same values in another shape
     TO_CHANNELS_LAST,
@@ -32,13 +32,13 @@ struct Operation {
   };
 
   Kind kind = NONE;
-  Activation activation = Activation::NONE;  // of what an affine one, a sum or a convolution gives
+  Activation activation = Activation::NONE;  // of the result of an affine one, a sum or a convolution
   std::shared_ptr<const Convolution> convolution = nullptr;
   std::shared_ptr<const Depthwise> depthwise = nullptr;
   float scale = 1, shift = 0;
   size_t kernel = 0, stride = 0;  // of a window
 
-  // How many inputs the network computes; constants come after them.
+  // The number of inputs that the network computes; constants come after them.
   size_t computed() const { return kind == ADD || kind == MULTIPLY || kind == GATE || kind == CONCATENATE ? 2 : 1; }
 
   // Whether it is an activation and nothing else.

@@ -1,4 +1,4 @@
-// Outputs are made in tiles of rows by panels of a few 16 output channels.
+// Outputs are computed in tiles of rows by panels of a few times 16 output channels.
 #include "product.h"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 namespace tinynets {
 namespace {
 
-// Of `left` vectors of outputs how many the next panel takes: two, but rather three than one at the end.
+// The number of vectors of the next panel, of `left` vectors of outputs: two, but three rather than one at the end.
 size_t Vectors(size_t left, size_t most) { return std::min(most, left == 1 || left == 3 ? left : 2); }
 
 size_t Parts(size_t whole, size_t most) { return (whole + most - 1) / most; }
@@ -37,7 +37,7 @@ void Product::operator()(const Rows &rows, float *y, const Layout &layout, const
   const size_t begin = share.Begin(vectors), end = share.End(vectors);
   for (size_t v = 0, width; v < end; v += width) {
     width = Vectors(vectors - v, kernels_.vectors);
-    if (v < begin) {  // the panel is another's, to whom it begins
+    if (v < begin) {  // the panel belongs to the share in which it begins
       panel += (1 + inputs_) * width * LANES;
       continue;
     }
@@ -47,7 +47,7 @@ void Product::operator()(const Rows &rows, float *y, const Layout &layout, const
     const float *const next = panel + (1 + inputs_) * width * LANES, *ahead = next;
     for (size_t line = 0; line < rows.lines; line++) {
       for (size_t r = 0; r < rows.count; r += count) {
-        const auto first = static_cast<ptrdiff_t>(std::min(r, rows.count - count));  // the last may make some again
+        const auto first = static_cast<ptrdiff_t>(std::min(r, rows.count - count));  // the last one may overlap
         const ptrdiff_t pixel = static_cast<ptrdiff_t>(line * rows.count) + first;
         const ptrdiff_t at = pixel * layout.pixel + static_cast<ptrdiff_t>(v) * layout.block;
         Finish here = finish;

@@ -7,11 +7,11 @@
 
 namespace tinynets {
 
-// A product of a matrix, of which each row is made up of runs of values in memory, by weights: all convolutions but
-// depthwise ones.
+// The product of a matrix, each row of which is runs of values in memory, and weights: all convolutions but depthwise
+// ones.
 class Product {
  public:
-  // Weights (outputs, inputs) and bias (outputs), or null for none; both are copied.
+  // Weights (outputs, inputs) and bias (outputs) or null; both are copied.
   Product(const Kernels &kernels, size_t inputs, size_t outputs, const float *weights, const float *bias);
 
   struct Rows {
@@ -22,7 +22,7 @@ class Product {
     ptrdiff_t run;        // from one to the next
   };
 
-  // All rows to y, one line after the other; of the outputs only a share. No totals.
+  // All rows to y, one line after the other; only a share of the outputs. No totals.
   void operator()(const Rows &rows, float *y, const Layout &layout, const Finish &finish,
                   const Share &share = {}) const;
 
@@ -33,7 +33,7 @@ class Product {
  private:
   const Kernels &kernels_;
   size_t inputs_, outputs_;
-  Floats packed_;  // panel by panel of some 16 outputs: their bias, then their weights input by input
+  Floats packed_;  // panel by panel: the outputs' bias, then their weights input by input
 };
 
 }  // namespace tinynets

@@ -27,7 +27,7 @@ std::vector<Node> Simplify(const std::vector<Node> &nodes) {
   for (const Node &node : nodes) {
     for (const std::string &name : node.inputs) readers[name].push_back(&node);
   }
-  const auto only = [&](const Node &node) {  // the one that reads it, if there is one
+  const auto only = [&](const Node &node) {  // the only reader of its output, if there is just one
     const auto &found = readers[node.output];
     return found.size() == 1 ? found[0] : nullptr;
   };

@@ -5,8 +5,8 @@
 namespace tinynets {
 namespace {
 
-constexpr size_t SMALL = 20000;   // multiplications that are not worth a second thread
-constexpr size_t CACHED = 32768;  // gated values that are used before the next ones are made
+constexpr size_t SMALL = 20000;   // multiplications that are too few for a second thread
+constexpr size_t CACHED = 32768;  // gated values used before the next ones are made
 
 }  // namespace
 

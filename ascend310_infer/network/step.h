@@ -10,14 +10,14 @@
 
 namespace tinynets {
 
-// What a network does at once: an operator, and those after it whose work it takes over, so that what is between them
-// stays in the processor's nearest cache.
+// A step of a network: an operator, and following ones that are fused into it, so that the maps between them stay in
+// the processor's nearest cache.
 class Step {
  public:
   Step(const Kernels &kernels, const Node &node);
 
-  // Whether it can do the work of `next`, which alone reads what it writes, and does it from now on. `known` says of a
-  // tensor whether it is there when this step runs.
+  // Fuses `next`, the only reader of its output, into this step if possible; returns whether it did. `known` tells
+  // whether a tensor exists when this step runs.
   template <typename Known>
   bool TakeOver(const Node &next, const Known &known) {
     const std::string residual = Residual(next);
@@ -28,34 +28,34 @@ class Step {
     return true;
   }
 
-  // Whether it can do the work of `reader`, one of those that read what it writes, and does it from now on.
+  // Fuses `reader`, one of several readers of its output, into this step if possible; returns whether it did.
   bool TakeAlong(const Node &reader);
 
-  // The tensors' names: those that it reads, the one that it writes for its last operator, the other that it may write.
+  // The names of the tensors that it reads, of the output of its last operator, and of the mean that it may write.
   std::vector<std::string> reads() const;
   const std::string &output() const { return output_; }
   const std::string &mean() const { return mean_; }
 
-  // Values of the first tensor that it reads and of the one that it writes, for one image.
+  // Numbers of values per image of the first tensor that it reads and of its output.
   size_t from() const { return Values(from_); }
   size_t to() const { return Values(to_); }
   size_t means() const { return mean_.empty() ? 0 : static_cast<size_t>(to_.back()); }
 
-  // Whether its weights are more than the maps that they work on: then they are worth reading once for many images.
+  // Whether its weights are larger than its maps: then it is better to read them once for many images.
   bool IsHeavy() const;
 
-  // Where its tensors are: of reads() in that order, of output() and of mean(), if there is one.
+  // The places of its tensors: reads() in that order, output(), and mean() if there is one.
   struct Memory {
     const float *read[3] = {};
     float *output = nullptr, *mean = nullptr;
   };
-  // A share of the work on a batch, in the thread's scratch memory.
+  // Does a share of the work on a batch, with the thread's scratch memory.
   void Run(const Memory &memory, size_t batch, const Share &share, Scratch *scratch) const;
 
-  // Whether the work is worth more than one thread.
+  // Whether the work is large enough for several threads.
   bool IsShared() const;
 
-  // The mean of one image from the totals that all threads have in their scratch memory after its share of Run.
+  // Computes the mean of one image from the totals in all threads' scratch memory after Run.
   void Average(const std::vector<Scratch> &scratch, float *mean) const;
 
  private:
@@ -86,7 +86,7 @@ class Step {
   std::shared_ptr<const Convolution> convolution_;
   std::shared_ptr<const Depthwise> depthwise_;
   std::shared_ptr<const Expansion> expansion_;
-  Activation activation_;               // of what the last operator but a sum gives
+  Activation activation_;               // of the result of the last operator before a sum
   Activation last_ = Activation::NONE;  // of its sum with a residual
 };
 

@@ -11,15 +11,15 @@
 namespace tinynets {
 namespace {
 
-// The next work usually comes within microseconds, too soon for a thread to be put to sleep and woken.
+// The next work usually comes within microseconds, too soon for a thread to sleep and be woken.
 constexpr std::chrono::microseconds AWAKE(200);
 
 #ifdef __linux__
 int Processor() { return sched_getcpu(); }
 
-// Moves the calling thread to the processor that is `steps` after another among those that it may use. New threads
-// begin beside the one that makes or wakes them, and it takes the system tens of milliseconds to see that they are in
-// each other's way. From there it moves them as it likes.
+// Moves the calling thread to the processor `steps` after `from` among those that it may use. New threads start on the
+// processor of the thread that makes or wakes them, and the system needs tens of milliseconds to move them apart. After
+// this call the system may move the thread as usual.
 void Move(int from, size_t steps) {
   cpu_set_t all, one;
   if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) < 2) return;
@@ -41,10 +41,10 @@ void Move(int, size_t) {}
 }  // namespace
 
 Team::Team(size_t threads) : claimed_(std::max<size_t>(1, threads)) {
-  threads_.reserve(threads);  // what is thrown while some run already must be caught
+  threads_.reserve(threads);  // after the first thread has started, exceptions must be caught
   try {
     for (size_t part = 1; part < threads; part++) threads_.emplace_back(&Team::Wait, this, part);
-  } catch (const std::exception &) {  // no more threads, or no memory for them: those there are share the work
+  } catch (const std::exception &) {  // no more threads, or no memory for them: the existing ones share the work
   }
 }
 
@@ -63,7 +63,7 @@ void Team::Run(const std::function<void(size_t)> &work) {
   left_ = size();
   const size_t number = begun_ + 1;
   {
-    const std::lock_guard<std::mutex> lock(sleeping_);  // none falls asleep between its last look and this
+    const std::lock_guard<std::mutex> lock(sleeping_);  // no thread falls asleep between its last check and this
     begun_ = number;
   }
   woken_.notify_all();
@@ -74,7 +74,7 @@ void Team::Run(const std::function<void(size_t)> &work) {
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
-// Whether the caller is the first who wants to do a part of a work; the works before it are done.
+// Whether the caller is the first to claim a part of a work; the works before it are done.
 bool Team::Claim(size_t part, size_t work) {
   size_t last = work - 1;
   return claimed_[part].compare_exchange_strong(last, work);

@@ -11,17 +11,17 @@
 
 namespace tinynets {
 
-// Threads that do the parts of one work after the other together, the caller among them, who also does the parts of
-// those that the system lets wait.
+// Threads that do the parts of one work after another, including the caller, which also does the parts of threads that
+// the system has suspended.
 class Team {
  public:
-  // Fewer where the system gives no more.
+  // Fewer threads if the system allows no more.
   explicit Team(size_t threads);
   ~Team();
 
   size_t size() const { return threads_.size() + 1; }
 
-  // Does all parts, [0, size()), and returns when they are done. Throws what one of them has thrown.
+  // Does all parts, [0, size()), and returns when they are done. Rethrows an exception of a part.
   void Run(const std::function<void(size_t part)> &work);
 
  private:

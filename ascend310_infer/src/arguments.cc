@@ -54,7 +54,7 @@ int Whole(const std::string &option, const std::string &value, int low) {
   return static_cast<int>(number);
 }
 
-// Before hours of work rather than after.
+// Checks the output path before the work, which may take hours.
 void CheckOutput(const std::string &path, bool force) {
   namespace fs = std::filesystem;
   std::error_code ignored;

@@ -11,7 +11,7 @@ namespace tinynets {
 namespace {
 
 std::vector<uint8_t> ReadFile(const std::string &path) {
-  constexpr std::streamoff LARGEST_FILE = std::streamoff{2} << 30;  // bytes; more than the largest image takes
+  constexpr std::streamoff LARGEST_FILE = std::streamoff{2} << 30;  // bytes; more than the largest image needs
   std::error_code ignored;
   const auto kind = std::filesystem::status(path, ignored).type();
   if (kind == std::filesystem::file_type::fifo) throw ImageError("is a pipe");  // opening it would wait
@@ -36,7 +36,7 @@ bool StartsWith(const std::vector<uint8_t> &bytes, const char *magic, size_t siz
 }  // namespace
 
 void CheckSize(uint64_t width, uint64_t height) {
-  constexpr uint64_t LARGEST = 178956970;  // pixels; Pillow's limit, above which it takes a file for an attack
+  constexpr uint64_t LARGEST = 178956970;  // pixels; Pillow's limit against decompression bombs
   if (width == 0 || height == 0) throw ImageError("has no pixels");
   if (width > LARGEST || height > LARGEST || width * height > LARGEST) {
     throw ImageError(std::to_string(width) + " x " + std::to_string(height) + " pixels are more than the " +

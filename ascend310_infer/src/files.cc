@@ -27,8 +27,8 @@ struct Row {
   std::vector<std::string> fields;
 };
 
-// Commas separate fields and line ends rows, but not within double quotes, where two quotes are one. Rows of one empty
-// field are left out.
+// Commas separate fields and line ends separate rows, but not within double quotes, where two quotes mean one. Rows
+// with one empty field are left out.
 std::vector<Row> ReadCsv(const std::string &path) {
   const std::string text = ReadText(path) + "\n";
   std::vector<Row> rows;
@@ -62,8 +62,8 @@ int NumberOf(const std::string &name) {
   return number ? std::stoi(name) : -1;
 }
 
-// The class of a name or of a number, or -1. Where classes are called by numbers a number is a name, as 07 is 7, and
-// never an index: of classes 1 to 9 the class 0 is none.
+// The class of a name or of a number, or -1. If classes have numbers as names, a number is a name (07 is 7) and never
+// an index: among classes 1 to 9 there is no class 0.
 int ClassOf(const std::string &name, const std::vector<std::string> &class_names) {
   const auto begin = class_names.begin(), end = class_names.end();
   const auto found = std::find(begin, end, name);
@@ -152,7 +152,7 @@ Labels::Labels(const std::string &csv, const std::vector<std::string> &class_nam
 }
 
 int Labels::Of(const std::string &image) const {
-  for (size_t at = 0; at != std::string::npos;) {  // the whole path, then ever shorter ends of it
+  for (size_t at = 0; at != std::string::npos;) {  // the whole path, then shorter and shorter ends of it
     const auto found = classes_.find(image.substr(at));
     if (found != classes_.end()) return found->second;
     at = image.find('/', at);
@@ -163,7 +163,7 @@ int Labels::Of(const std::string &image) const {
 
 void WriteFile(const std::string &path, const std::string &text) {
   std::string temporary = path + ".XXXXXX";
-  const int file = mkstemp(temporary.data());  // a new file of an unpredictable name
+  const int file = mkstemp(temporary.data());  // a new file with an unpredictable name
   const mode_t mask = umask(0);
   umask(mask);
   bool written = file >= 0 && fchmod(file, 0666 & ~mask) == 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-// Instruction sets with filters of their own; PORTABLE, for tests, does without.
+// Instruction sets with their own filters; PORTABLE, for tests, turns them off.
 #if defined(__x86_64__) && !defined(PORTABLE)
 #include <immintrin.h>
 #define WITH_AVX2
@@ -65,9 +65,9 @@ void FilterColumnsPlainly(const uint8_t *in, size_t stride, const int32_t *weigh
 
 const bool HAS_AVX2 = __builtin_cpu_supports("avx2");
 
-// One instruction multiplies sixteen bits by sixteen and adds two neighbours, so that a weight of 32 bits is two: its
-// lower half as a signed number, and its upper half, one more where the lower is negative. The sums of either may wrap,
-// what they add up to does not.
+// One instruction multiplies sixteen bits by sixteen and adds two neighbours, so a weight of 32 bits is split in two:
+// its lower half as a signed number, and its upper half, larger by one if the lower one is negative. The sums with each
+// half may wrap around, their total does not.
 struct Weights {
   __m256i low, high;
 };
@@ -76,7 +76,7 @@ struct Sums {
   __m256i low, high;
 };
 
-// `low`: which bytes of each 16 the lower halves of two neighbours' weights are.
+// `low`: the places, in each 16 bytes, of the lower halves of two neighbours' weights.
 AVX2 inline Weights Split(__m256i weights, __m256i low) {
   const __m256i carry = _mm256_and_si256(_mm256_slli_epi32(weights, 1), _mm256_set1_epi32(1 << 16));
   weights = _mm256_add_epi32(weights, carry);
@@ -91,7 +91,7 @@ AVX2 inline void Add(__m256i pixels, const Weights &weights, Sums *sums) {
 AVX2 inline __m256i Total(const Sums &sums) { return _mm256_add_epi32(sums.low, _mm256_slli_epi32(sums.high, 16)); }
 
 AVX2 void FilterRowsByAvx2(const uint8_t *const rows[FOUR], const Taps &taps, uint8_t *out, size_t stride) {
-  // Of four pixels the first two, channel by channel, in one half of the register, the last two in the other.
+  // The first two of four pixels, channel by channel, in one half of the register, the last two in the other.
   const __m256i pairs = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1,  //
                                          6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
   const __m256i low = _mm256_setr_m128i(_mm_set1_epi32(0x05040100), _mm_set1_epi32(0x0d0c0908));
@@ -152,7 +152,7 @@ AVX2 void FilterColumnsByAvx2(const uint8_t *in, size_t stride, const int32_t *w
 #ifdef WITH_NEON
 
 void FilterRowsByNeon(const uint8_t *const rows[FOUR], const Taps &taps, uint8_t *out, size_t stride) {
-  // For each of four pixels its channels widened to 32 bits; an index past the register gives 0.
+  // The channels of each of four pixels widened to 32 bits; an index past the register gives 0.
   const uint32x4_t first = {0xffffff00, 0xffffff01, 0xffffff02, 0xffffffff}, next = {3, 3, 3, 0};
   const uint8x16_t picks[FOUR] = {vreinterpretq_u8_u32(first), vreinterpretq_u8_u32(first + next),
                                   vreinterpretq_u8_u32(first + 2 * next), vreinterpretq_u8_u32(first + 3 * next)};

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As src/tinynets/data/images.py: what this program cannot decode is reported, not passed over.
+// The endings of src/tinynets/data/images.py: images that this program cannot decode are reported, not ignored.
 const std::set<std::string> SUFFIXES = {
     ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw",  ".cur",  ".dcx",  ".dds", ".dib",  ".fit", ".fits",
     ".flc",  ".fli",  ".ftc",   ".ftu", ".gbr", ".gif", ".heic", ".heif", ".icb", ".icns", ".ico", ".im",
@@ -47,7 +47,7 @@ Place PlaceOf(const fs::path &folder) {
   return {about.st_dev, about.st_ino};
 }
 
-// Whether a path is a folder, or a link to one. Throws UserError where that cannot be seen.
+// Whether a path is a folder or a link to one. Throws UserError if that cannot be determined.
 bool IsFolder(const fs::path &path) {
   std::error_code error;
   const auto kind = fs::status(path, error).type();
@@ -62,12 +62,12 @@ class Search {
     std::error_code error;
     const fs::path real = fs::canonical(folder, error);
     if (error) Refuse(folder, error);
-    for (fs::path above = real; above.has_relative_path();) {  // a link to one of these is a circle
+    for (fs::path above = real; above.has_relative_path();) {  // a link to one of these is a cycle
       above = above.parent_path();
       seen_.insert(PlaceOf(above));
     }
     Read(folder, false);
-    while (!links_.empty()) {  // after all that lies there itself, so that this is what is taken
+    while (!links_.empty()) {  // after the folders themselves, so that these are taken rather than links to them
       const fs::path first = *links_.begin();
       links_.erase(links_.begin());
       Read(first, true);

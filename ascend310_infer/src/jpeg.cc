@@ -1,6 +1,6 @@
 #include <csetjmp>
 #include <cstdio>
-// libjpeg's header needs stdio's before it
+// libjpeg's header needs stdio's first
 #include <jpeglib.h>
 
 #include <algorithm>
@@ -18,8 +18,8 @@ using Bytes = std::string_view;
 
 constexpr int MOST_SCANS = 1000;  // encoders write ten; each costs a few bytes in the file and a pass over the image
 
-// What Pillow reads of a file before libjpeg does. A file that it refuses here is refused, and what the decoder then
-// says of the pixels' number has to be the same.
+// The header as Pillow reads it before libjpeg does. A file that Pillow refuses here is refused, and the decoder must
+// then find the same size.
 struct Header {
   int width = 0, height = 0;
   Metadata metadata;
@@ -80,7 +80,7 @@ void CheckTables(Bytes tables) {
   }
 }
 
-// Photoshop's resources: what is cut short ends them, but a name's length has to be there.
+// Photoshop's resources: an incomplete one ends them, but a name's length must exist.
 void CheckResources(Bytes segment) {
   const auto number = [&](size_t at, size_t size) {
     size_t value = 0;
@@ -126,7 +126,7 @@ Header ReadHeader(Bytes file) {
   Header header;
   std::vector<Bytes> profiles;
   for (int byte = PREFIX; byte >= 0;) {
-    if (byte != PREFIX) {  // between two segments anything is passed over
+    if (byte != PREFIX) {  // anything between two segments is skipped
       byte = input.Byte();
       continue;
     }
@@ -157,7 +157,7 @@ Header ReadHeader(Bytes file) {
   throw ImageError("the file is truncated");
 }
 
-// libjpeg reports by calling; an error must not return to it. Nothing with a destructor lives where longjmp passes.
+// libjpeg reports errors by calls that must not return. No object with a destructor exists where longjmp passes.
 struct Reader {
   jpeg_decompress_struct info;
   jpeg_error_mgr errors;
@@ -174,7 +174,7 @@ Reader *ReaderOf(j_common_ptr info) { return static_cast<Reader *>(info->client_
   std::longjmp(ReaderOf(info)->failed, 1);
 }
 
-// Damaged data is a warning to libjpeg, which then makes something up, as in Pillow.
+// libjpeg warns of damaged data and continues with made-up values, as in Pillow.
 void OnMessage(j_common_ptr, int) {}
 
 void OnProgress(j_common_ptr info) {
@@ -185,7 +185,7 @@ void OnProgress(j_common_ptr info) {
 
 void Nothing(j_decompress_ptr) {}
 
-// There is no more than the file: libjpeg stops with what it has, where its own source would make up an end.
+// At the end of the file libjpeg stops with an error, while its own source would insert an end marker.
 boolean NoMore(j_decompress_ptr) { return FALSE; }
 
 void Skip(j_decompress_ptr info, long count) {  // NOLINT: libjpeg's type
@@ -219,7 +219,7 @@ bool ReadPixels(Reader *reader, uint8_t *pixels, size_t stride) {
     JSAMPROW row = pixels + stride * reader->info.output_scanline;
     if (jpeg_read_scanlines(&reader->info, &row, 1) != 1) return false;
   }
-  // The end may be missing, but what is there has to be right; libjpeg 2 reads the length of a second frame's start
+  // The end may be missing, but existing data must be valid; libjpeg 2 reads the length of a second frame's start
   // first.
   const bool ended = jpeg_finish_decompress(&reader->info);
   const int marker = reader->info.unread_marker;
@@ -242,7 +242,7 @@ void CmykToRgb(const uint8_t *in, uint8_t *out, size_t pixels) {
 Image DecodeJpeg(const std::vector<uint8_t> &file) {
   const Header header = ReadHeader(Bytes(reinterpret_cast<const char *>(file.data()), file.size()));
   CheckSize(static_cast<uint64_t>(header.width), static_cast<uint64_t>(header.height));
-  struct Owner {  // frees what libjpeg holds, whatever is thrown
+  struct Owner {  // frees libjpeg's memory also after an exception
     Reader reader{};
     ~Owner() { jpeg_destroy_decompress(&reader.info); }
   } owner;

@@ -24,7 +24,7 @@ void QuietLibrary(char **argv) {
   const char *level = std::getenv("GLOG_v");
   if (std::getenv("TINYNETS_DEBUG") != nullptr || (level != nullptr && std::strcmp(level, OFF) == 0)) return;
   setenv("GLOG_v", OFF, 1);
-  execv("/proc/self/exe", argv);  // where that fails the program continues, with the log
+  execv("/proc/self/exe", argv);  // if that fails, the program continues with the log
 }
 
 CrashGuard::CrashGuard() {

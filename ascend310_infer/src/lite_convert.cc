@@ -1,5 +1,5 @@
-// ONNX -> a MINDIR for MindSpore Lite, by the SDK's converter library: a Lite reads the MINDIR only of a MindSpore of
-// its own age, and the ONNX file of any. Reads MODEL.onnx.json, and writes OUTPUT.mindir.json from it.
+// ONNX -> a MINDIR for MindSpore Lite, by the SDK's converter library: a release of Lite reads MINDIR files only of the
+// same release of MindSpore, but ONNX files of any. Reads MODEL.onnx.json, and writes OUTPUT.mindir.json from it.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +20,7 @@
 #if __has_include("include/converter.h")
 #include "include/converter.h"
 #else
-// The Python package holds the documented class in its library but not in its headers.
+// The Python package has the documented class in its library but not in its headers.
 namespace mindspore {
 struct ConverterPara;
 class Converter {
@@ -76,7 +76,7 @@ std::vector<int64_t> Batches(int count, char **words) {
   return batches;
 }
 
-// The shapes that a model compiled for an Ascend takes: it refuses a Resize to any other.
+// The shapes that a model compiled for an Ascend accepts: it refuses a Resize to any other.
 std::map<std::string, std::string> Profiles(const std::string &input, const std::string &sides,
                                             const std::vector<int64_t> &batches) {
   std::string listed;
@@ -104,9 +104,10 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
     const std::string image = std::to_string(manifest.channels) + "," + side + "," + side;
     converter.SetConfigInfo("ascend_context", Profiles(manifest.input, image, batches));
   } else {
-    // The CPU's fusions make operators that an Ascend has not, and a mark (isOptimized) by which it refuses the file.
+    // The CPU's fusions make operators that an Ascend lacks, and a mark (isOptimized) for which it refuses the file.
     if (ascend) converter.SetNoFusion(true);
-    // With a free batch MindSpore Lite 2.0 converts without an error what then crashes; Model::Resize sets it free.
+    // With a variable batch MindSpore Lite 2.0 converts without an error, but the model crashes. Model::Resize changes
+    // the batch later.
     converter.SetInputShape(
         {{manifest.input, {batches[0], manifest.channels, manifest.resolution, manifest.resolution}}});
   }

@@ -1,4 +1,4 @@
-// Classifies images by an exported network, on MindSpore Lite: --help says how.
+// Classifies images by an exported network, on MindSpore Lite; see --help.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -30,7 +30,7 @@ int Run(const Arguments &arguments) {
   }
   const Labels labels = arguments.labels.empty() ? Labels() : Labels(arguments.labels, manifest.class_names);
   const auto say = [](const std::string &line) { std::fprintf(stderr, "%s\n", Line(line).c_str()); };
-  std::vector<std::string> left_out;  // said when the work is done: an error is one line
+  std::vector<std::string> left_out;  // printed after the work, as an error must be one line
   const auto images = FindImages(arguments.images, [&](const std::string &line) { left_out.push_back(line); });
   const Outcome outcome = Classify(arguments, manifest, images);
   std::for_each(left_out.begin(), left_out.end(), say);

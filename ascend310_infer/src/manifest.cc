@@ -15,8 +15,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int FORMAT = 1;
-constexpr int DEEPEST = 64;                // as src/tinynets/parsing.py, and so is
-constexpr size_t LARGEST_FILE = 16 << 20;  // bytes
+constexpr int DEEPEST = 64;                // as in src/tinynets/parsing.py
+constexpr size_t LARGEST_FILE = 16 << 20;  // bytes, as there
 
 std::string Shown(const json &value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80);
@@ -52,7 +52,7 @@ bool Within(const json &value, double low, double high) {
   return number >= low && number <= high;
 }
 
-// What preprocessing may say, as src/tinynets/preprocessing.py.
+// The keys and ranges of preprocessing, as in src/tinynets/preprocessing.py.
 constexpr const char *PREPROCESSING = "preprocessing.";
 
 double Number(const json &preset, const char *key, double low, double high, bool whole, const char *allowed) {
@@ -91,7 +91,7 @@ void ReadPreprocessing(const json &preset, Manifest *manifest) {
   Numbers(preset, "deviation", 0.001, 10, manifest->channels, deviation, manifest->deviation);
 }
 
-// The input's or output's shape after its batch, and its type, where the manifest has them.
+// Checks the input's or output's shape without its batch, and its type, if the manifest has them.
 void CheckTensor(const json &all, const char *place, const json &wanted) {
   const json &tensor = Table(all, place);
   if (tensor.contains("dtype") && tensor["dtype"] != "float32") {
@@ -107,7 +107,7 @@ void CheckTensor(const json &all, const char *place, const json &wanted) {
   if (!good) Refuse(std::string(place) + ".shape", shape, "that of the classes and the preprocessing");
 }
 
-// Refuses what src/tinynets/deploy/manifest.py refuses.
+// Refuses the same manifests as src/tinynets/deploy/manifest.py.
 Manifest Parse(const json &all) {
   if (!all.is_object()) throw UserError("it is " + Shown(all) + ", not a table");
   const json &format = Member(all, "", "format");
@@ -159,8 +159,8 @@ json Load(const std::string &path) {
   }
 }
 
-// What describes a model file. While export.py replaces a pair, the manifest of the new file is in the old one's, as
-// "next": where it was stopped in between, the file says which of the two is right.
+// The manifest of a model file. While export.py replaces a pair, the old manifest holds the new file's as "next": if it
+// was killed in between, the file's hash decides which of the two is right.
 template <typename Json>
 Json Current(Json all, const std::string &model) {
   std::error_code ignored;
@@ -171,7 +171,7 @@ Json Current(Json all, const std::string &model) {
   return there && next.at("sha256") == FileHash(model) ? next : all;
 }
 
-// A model converted by other tools has another name, and only its shapes are compared, when it is loaded.
+// A model converted by other tools has another name; only its shapes are compared, when it is loaded.
 void CheckFile(const json &all, const std::string &model) {
   namespace fs = std::filesystem;
   std::error_code ignored;

@@ -10,7 +10,7 @@ namespace {
 
 using Bytes = std::string_view;
 
-// A number of a TIFF structure; what lies outside it reads as 0.
+// A number of a TIFF structure; bytes outside of it read as 0.
 uint64_t Number(Bytes tiff, size_t at, size_t size, bool big) {
   if (at > tiff.size() || tiff.size() - at < size) return 0;
   uint64_t value = 0;
@@ -20,13 +20,13 @@ uint64_t Number(Bytes tiff, size_t at, size_t size, bool big) {
   return value;
 }
 
-// Bytes of a value of TIFF's types, 0 for those that are unknown.
+// The size in bytes of a TIFF type, 0 for an unknown one.
 size_t SizeOf(uint64_t type) {
   static constexpr size_t SIZES[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8};
   return type < std::size(SIZES) ? SIZES[type] : 0;
 }
 
-// The first value at a place as a number, of whatever type; NaN where it is text or bytes.
+// The first value at a place as a number, NaN for text or bytes.
 double Value(Bytes tiff, size_t at, uint64_t type, bool big) {
   const uint64_t bits = Number(tiff, at, SizeOf(type), big);
   const uint64_t first = Number(tiff, at, 4, big), second = Number(tiff, at + 4, 4, big);
@@ -60,9 +60,9 @@ double Value(Bytes tiff, size_t at, uint64_t type, bool big) {
   }
 }
 
-// The orientation of a TIFF structure's first directory; 1 where it is none of 1 to 8 or the structure is damaged,
-// nothing where the directory has none. Entries are read as Pillow reads them: the first of a tag counts, an unknown
-// type is passed over, and a value that lies outside of the structure ends the directory.
+// The orientation of a TIFF structure's first directory: 1 if it is not 1 to 8 or the structure is damaged, nothing if
+// the directory has none. Entries are read as in Pillow: the first of a tag counts, an unknown type is skipped, and a
+// value outside of the structure ends the directory.
 std::optional<int> TiffOrientation(Bytes tiff) {
   constexpr size_t TAG = 0x0112, ENTRY = 12;
   const Bytes start = tiff.substr(0, 4);
@@ -99,7 +99,7 @@ std::optional<int> ExifOrientation(Bytes exif) {
   return exif.empty() ? std::nullopt : TiffOrientation(exif);
 }
 
-// The same of ImageMagick's text: an empty line, its name, its length, and hexadecimal digits in lines.
+// The same for ImageMagick's text: an empty line, its name, its length, and lines of hexadecimal digits.
 std::optional<int> ProfileOrientation(Bytes text) {
   std::string digits, bytes;
   int line = 0;
@@ -116,7 +116,7 @@ std::optional<int> ProfileOrientation(Bytes text) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
   };
   for (size_t i = 0; i < digits.size();) {
-    if (digits[i] != 0 && std::strchr(" \r\t\v\f", digits[i]) != nullptr) {  // between two bytes, not in one
+    if (digits[i] != 0 && std::strchr(" \r\t\v\f", digits[i]) != nullptr) {  // between two bytes, not within one
       i++;
       continue;
     }

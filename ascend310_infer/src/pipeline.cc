@@ -32,7 +32,7 @@ class Watch {  // milliseconds since it was made, or since the last lap
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// What the workers share: the next image to take, and where results go.
+// The workers' shared data: the next image to take, and the results.
 struct Shared {
   const std::vector<std::string> &images;
   const Preprocess preprocess;
@@ -45,7 +45,7 @@ struct Shared {
   std::exception_ptr error;
 };
 
-// Takes images until one has become the tensor: its number, or `total` when there are no more.
+// Takes images until one has been written to the tensor; returns its number, or `total` if there are no more.
 size_t Fill(Shared *shared, float *tensor, Times *times) {
   for (size_t i; (i = shared->next++) < shared->total;) {
     const size_t image = i % shared->images.size();
@@ -81,7 +81,7 @@ void Work(Shared *shared, Session *session) {
     }
     if (taken.empty()) break;
     Watch watch;
-    const float *logits = session->Run();  // the last batch may hold images of the one before: not looked at
+    const float *logits = session->Run();  // a last batch may still hold images of the one before, which are ignored
     times.inference = watch.Lap();
     for (size_t k = 0; k < taken.size(); k++) {
       if (taken[k] >= shared->images.size()) continue;
@@ -125,7 +125,7 @@ Outcome Classify(const Arguments &arguments, const Manifest &manifest, const std
   std::vector<std::thread> threads;
   try {
     for (auto &session : sessions) threads.emplace_back(WorkSafely, &shared, session.get());
-  } catch (const std::system_error &) {  // the system gives no more threads: those there are do the work
+  } catch (const std::system_error &) {  // no more threads available: the existing ones do the work
     if (threads.empty()) throw;
   }
   for (auto &thread : threads) thread.join();

@@ -1,5 +1,5 @@
-// PNG files as Pillow reads them, the damaged ones too: which chunks are checked and which not, where the pixels end,
-// what is an error. A PNG library decides some of that otherwise, so only the unpacking is a library's.
+// PNG files as Pillow reads them, including damaged ones: which chunks are checked, where the pixels end, what is an
+// error. PNG libraries decide some of that differently, so only the decompression is a library's.
 #include <zlib.h>
 
 #include <algorithm>
@@ -21,14 +21,14 @@ namespace {
 using Bytes = std::string_view;
 
 constexpr size_t LONGEST_TEXT = 1 << 20;             // bytes of an unpacked text or profile
-constexpr size_t LONGEST_TEXTS = 64 * LONGEST_TEXT;  // and of all of a file
+constexpr size_t LONGEST_TEXTS = 64 * LONGEST_TEXT;  // bytes of all of a file
 
 enum Colour { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6 };
 
-// What the chunks before the pixels say.
+// The data in the chunks before the pixels.
 struct Header {
   uint32_t width = 0, height = 0;
-  bool known = false;  // the kind of pixels
+  bool known = false;  // whether the kind of pixels is known
   int depth = 0, colour = 0;
   bool interlaced = false;
   Bytes palette;
@@ -36,9 +36,9 @@ struct Header {
     uint32_t left, top, width, height;
   };
   std::optional<Frame> frame;        // of an animation
-  std::optional<uint32_t> frames;    // how many it says it has
+  std::optional<uint32_t> frames;    // their number by its header
   std::optional<uint32_t> sequence;  // the last number of its chunks
-  bool default_image = false;        // the pixels are not of the animation
+  bool default_image = false;        // the pixels are not part of the animation
 };
 
 uint32_t Long(Bytes bytes, size_t at) {
@@ -52,7 +52,7 @@ class Chunks {
  public:
   explicit Chunks(Bytes file) : rest_(file) {}
 
-  // Steps to the next chunk; false where there is none.
+  // Steps to the next chunk; returns false if there is none.
   bool Next() {
     if (rest_.size() < 8) return false;
     length_ = Long(rest_, 0);
@@ -65,13 +65,13 @@ class Chunks {
   Bytes kind() const { return kind_; }
   size_t length() const { return length_; }
 
-  // The next bytes of the file. Throws ImageError where it has fewer.
+  // The next bytes of the file. Throws ImageError if it has fewer.
   Bytes Read(size_t size) {
     if (size > rest_.size()) throw ImageError("the file is truncated");
     return Some(size);
   }
 
-  // The next bytes of the file, or as many as it has.
+  // The next bytes of the file, or fewer at its end.
   Bytes Some(size_t size) {
     const Bytes bytes = rest_.substr(0, size);
     rest_.remove_prefix(bytes.size());
@@ -87,11 +87,11 @@ void Need(Bytes data, size_t size, const char *kind) {
   if (data.size() < size) throw ImageError(std::string("the chunk ") + kind + " is too short");
 }
 
-// Unpacked data; nothing where it is damaged. Throws ImageError where it is too large.
+// Decompressed data, nothing if it is damaged. Throws ImageError if it is too large.
 std::optional<std::string> Unpacked(Bytes packed) {
   z_stream stream{};
   if (inflateInit(&stream) != Z_OK) throw std::bad_alloc();
-  std::string text(std::min(LONGEST_TEXT, 1032 * packed.size() + 64), '\0');  // deflate packs no better than 1 : 1032
+  std::string text(std::min(LONGEST_TEXT, 1032 * packed.size() + 64), '\0');  // deflate's best ratio is 1 : 1032
   stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
   stream.next_out = reinterpret_cast<Bytef *>(text.data());
@@ -106,7 +106,7 @@ std::optional<std::string> Unpacked(Bytes packed) {
   return text;
 }
 
-// What precedes the first 0 and what follows it; false where there is none.
+// Splits bytes at the first 0; returns false if there is none.
 bool Split(Bytes bytes, Bytes *first, Bytes *rest) {
   const size_t at = bytes.find('\0');
   *first = bytes.substr(0, at);
@@ -119,7 +119,7 @@ class PngReader {
   explicit PngReader(const std::vector<uint8_t> &file)
       : chunks_(Bytes(reinterpret_cast<const char *>(file.data()), file.size()).substr(8)) {}
 
-  // Reads up to the pixels: afterwards `header` is whole.
+  // Reads up to the pixels; then `header` is complete.
   void ReadHeader() {
     for (;;) {
       if (!chunks_.Next()) throw ImageError("the file is truncated or a chunk of it is damaged");
@@ -134,7 +134,7 @@ class PngReader {
     }
   }
 
-  // The next bytes of the packed pixels. Throws ImageError where there are none.
+  // The next bytes of the compressed pixels. Throws ImageError if there are none.
   Bytes Pixels() {
     constexpr size_t MOST = 65536;
     while (left_ == 0) {
@@ -154,7 +154,7 @@ class PngReader {
     return bytes;
   }
 
-  // Reads what follows the pixels, where texts may be. Checksums do not count there, nor does how the file ends.
+  // Reads the chunks after the pixels, which may have texts. Checksums and a missing end are ignored there.
   void ReadRest() {
     const bool animated = header.frames.value_or(1) + (header.default_image ? 1 : 0) > 1;
     for (chunks_.Some(left_);;) {
@@ -187,7 +187,7 @@ class PngReader {
     return bytes;
   }
 
-  // Whether the chunk begins the pixels; they are not understood before the kind of them is.
+  // Whether the chunk begins the pixels, whose kind must be known before.
   bool BeginPixels() {
     if (chunks_.kind() == "fdAT") {
       CheckSequence();
@@ -327,12 +327,12 @@ class PngReader {
   }
 
   Chunks chunks_;
-  size_t left_ = 0;  // of the chunk of pixels
+  size_t left_ = 0;  // bytes left in the chunk of pixels
   size_t texts_ = 0;
   std::string packet_, text_;  // XMP as bytes, and as the text of its key
 };
 
-// Undoes the filter of a row: `row` and `above` are of `size` bytes after the filter's.
+// Undoes the filter of a row; `row` and `above` are `size` bytes without the filter byte.
 void Unfilter(int filter, uint8_t *row, const uint8_t *above, size_t size, size_t pixel) {
   const size_t first = std::min(pixel, size);
   switch (filter) {
@@ -362,7 +362,7 @@ void Unfilter(int filter, uint8_t *row, const uint8_t *above, size_t size, size_
   }
 }
 
-// Turns samples as the file has them into RGB bytes: of wide samples the upper eight bits, without transparency.
+// Turns the file's samples into RGB bytes: the upper eight bits of wide samples, without transparency.
 class Unpacker {
  public:
   Unpacker(const Header &header) : depth_(header.depth), colour_(header.colour) {
@@ -376,7 +376,7 @@ class Unpacker {
     return static_cast<size_t>(samples * depth_);
   }
 
-  // `count` pixels that lie one after the other in `from` to pixels `step` bytes apart.
+  // Converts `count` consecutive pixels in `from` to pixels `step` bytes apart.
   void operator()(const uint8_t *from, size_t count, uint8_t *to, size_t step) const {
     const size_t sample = static_cast<size_t>(depth_) / 8, pixel = bits() / 8;
     if (colour_ == RGB && depth_ == 8 && step == 3) {
@@ -408,7 +408,7 @@ class Unpacker {
   std::array<std::array<uint8_t, 3>, 256> palette_{};
 };
 
-// The rows of an image in the order in which a file has them: a part of the columns of every row, from pass to pass.
+// The rows of an image in the file's order; in an interlaced image, each pass has some columns of some rows.
 class Passes {
  public:
   Passes(size_t width, size_t height, bool interlaced) : width_(width), height_(height), pass_(interlaced ? 0 : 7) {
@@ -421,7 +421,7 @@ class Passes {
   size_t row() const { return y_; }
   bool done() const { return y_ >= height_; }
 
-  // Steps to the next row that has pixels; whether it is of another pass.
+  // Steps to the next row with pixels; returns whether it belongs to another pass.
   bool Next() {
     y_ += DOWN[pass_];
     const int before = pass_;
@@ -437,7 +437,7 @@ class Passes {
   int pass_;
 };
 
-// Makes pixels those of samples of 0: what a file does not hold.
+// Sets pixels that a file does not have to those of samples of 0.
 void Clear(const Unpacker &unpack, uint8_t *rgb, size_t pixels) {
   if (pixels == 0) return;
   const uint8_t zeros[8] = {};
@@ -445,8 +445,8 @@ void Clear(const Unpacker &unpack, uint8_t *rgb, size_t pixels) {
   for (size_t done = 1; done < pixels; done *= 2) std::memcpy(rgb + 3 * done, rgb, 3 * std::min(done, pixels - done));
 }
 
-// Unpacks the pixels into `rgb`, which is `stride` bytes wide, and returns how many rows of it are filled: a file may
-// end its data after any row.
+// Decompresses the pixels into `rgb`, with rows of `stride` bytes, and returns the number of filled rows, as a file's
+// data may end after any row.
 size_t ReadPixels(PngReader *reader, const Unpacker &unpack, size_t width, size_t height, uint8_t *rgb, size_t stride) {
   struct Stream {
     z_stream z{};

@@ -9,7 +9,7 @@
 namespace tinynets {
 namespace {
 
-// Half of n, halves to the even number as Python's round().
+// Half of n, with halves rounded to the even number like Python's round().
 int64_t HalfToEven(int64_t n) { return n / 2 + (n % 2 != 0 && (n / 2) % 2 != 0 ? 1 : 0); }
 
 // Luminance in all three bytes of a pixel, as Pillow's convert('L') rounds it.

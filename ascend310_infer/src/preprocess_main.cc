@@ -1,4 +1,4 @@
-// Writes the input tensors of images, as the network gets them: what tests compare with Python's. Needs no SDK.
+// Writes the network's input tensors of images, which tests compare with Python's. Needs no SDK.
 #include <cstdio>
 #include <exception>
 #include <filesystem>

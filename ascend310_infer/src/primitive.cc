@@ -7,7 +7,7 @@ namespace {
 
 using mindspore::schema::Primitive;
 
-// Field `index` of a FlatBuffers table: where it lies, or null where it has its default.
+// The place of field `index` of a FlatBuffers table, null if it has its default.
 const uint8_t *Field(const void *table, int index) {
   const auto *const start = static_cast<const uint8_t *>(table);
   int32_t back;
@@ -20,7 +20,7 @@ const uint8_t *Field(const void *table, int index) {
   return offset == 0 ? nullptr : start + offset;
 }
 
-// What a field that holds an offset points to.
+// The place that a field with an offset points to.
 const uint8_t *Follow(const uint8_t *field) {
   if (field == nullptr) return nullptr;
   uint32_t forward;

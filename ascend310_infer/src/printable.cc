@@ -6,7 +6,7 @@
 namespace tinynets {
 namespace {
 
-// The bytes of the UTF-8 character that starts at `at`; 0 where none does.
+// The number of bytes of the UTF-8 character at `at`, 0 if there is none.
 size_t Length(const std::string &text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(at);
@@ -15,7 +15,7 @@ size_t Length(const std::string &text, size_t at) {
   for (size_t i = 1; i < length; i++) {
     if ((byte(at + i) & 0xc0) != 0x80) return 0;
   }
-  const uint8_t second = length > 2 ? byte(at + 1) : 0;  // too long a form of a character, a surrogate, past U+10FFFF
+  const uint8_t second = length > 2 ? byte(at + 1) : 0;  // for overlong forms, surrogates and past U+10FFFF
   if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0) || (lead == 0xf0 && second < 0x90) ||
       (lead == 0xf4 && second >= 0x90)) {
     return 0;

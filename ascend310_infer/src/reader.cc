@@ -18,22 +18,21 @@ using mindspore::schema::Primitive;
 using mindspore::schema::PrimitiveType;
 using Tensors = std::vector<MSTensor>;
 
-// Floats of known shape that the network computes.
+// Whether the network computes a tensor, of floats with a known shape.
 bool IsComputed(const MSTensor &tensor) {
   const Shape &shape = tensor.Shape();
   return !tensor.IsConst() && tensor.DataType() == mindspore::DataType::kNumberTypeFloat32 && shape.size() > 1 &&
          std::all_of(shape.begin(), shape.end(), [](int64_t side) { return side > 0; });
 }
 
-// The floats of a constant of a shape, and null where it is something else. The library may free them once the network
-// is built.
+// The floats of a constant with the given shape, else null. The library may free them after the network is built.
 std::shared_ptr<const void> Constant(const MSTensor &tensor, const Shape &shape) {
   const bool found =
       tensor.IsConst() && tensor.DataType() == mindspore::DataType::kNumberTypeFloat32 && tensor.Shape() == shape;
   return found ? tensor.Data() : nullptr;
 }
 
-// The float of a constant that is one, or the integers of one of a shape; null where it is something else.
+// The value of a constant that is a single float, or the integers of one with the given shape; else nothing.
 std::optional<float> Scalar(const MSTensor &tensor) {
   const auto &shape = tensor.Shape();
   if (std::any_of(shape.begin(), shape.end(), [](int64_t side) { return side != 1; })) return std::nullopt;
@@ -49,7 +48,7 @@ std::vector<int32_t> ConstantIntegers(const MSTensor &tensor, const Shape &shape
   return data == nullptr ? std::vector<int32_t>() : std::vector<int32_t>(begin, begin + tensor.ElementNum());
 }
 
-// What an operator does in the end by an attribute; nothing where that is not supported here.
+// The activation of an operator by an attribute, nothing if it is not supported here.
 std::optional<Activation> FindActivation(const Primitive *primitive, int index) {
   switch (Attribute(primitive, index)) {
     case mindspore::schema::ActivationType_NO_ACTIVATION:
@@ -109,7 +108,7 @@ Operation FindConcatenation(const Primitive *primitive, const Tensors &inputs, c
 }
 
 Operation FindPadding(const Primitive *primitive, const Tensors &inputs, const Shape &output, const Kernels &) {
-  constexpr int MODE = 1, VALUE = 2;  // zeros are what there is unless the operator says otherwise
+  constexpr int MODE = 1, VALUE = 2;  // zero unless the operator sets it
   if (Attribute(primitive, MODE) != 0 || HasAttribute(primitive, VALUE) || inputs.size() != 2) return {};
   const Shape &from = inputs[0].Shape();
   const auto sides = ConstantIntegers(inputs[1], {4, 2});
@@ -174,7 +173,7 @@ Operation FindConvolution(const Primitive *primitive, const Tensors &inputs, con
   if (inputs.size() == 3 && bias == nullptr) return {};
   const auto *const b = static_cast<const float *>(bias.get());
   Operation found{Operation::NONE, *activation};
-  // A kernel of one input channel for every output channel: depthwise, where there are as many channels as before.
+  // A kernel with one input channel per output channel: depthwise, if the number of channels stays the same.
   if (const auto weights = Constant(inputs[1], {channels, k, k, 1});
       weights != nullptr && outputs == channels && Depthwise::Covers(k, s)) {
     found.kind = Operation::DEPTHWISE;
@@ -204,7 +203,7 @@ Operation FindMatrix(const Primitive *primitive, const Tensors &inputs, const Sh
   return found;
 }
 
-// Whether two shapes are the same but for sides of 1.
+// Whether two shapes are equal except for sides of 1.
 bool SameOrder(Shape a, Shape b) {
   for (Shape *shape : {&a, &b}) shape->erase(std::remove(shape->begin() + 1, shape->end(), 1), shape->end());
   return a == b;
@@ -277,7 +276,7 @@ struct Reader::State {
 };
 
 Reader::Reader(const Kernels &kernels) {
-  const auto state = std::make_shared<State>(kernels);  // the library keeps it as long as the program runs
+  const auto state = std::make_shared<State>(kernels);  // the library keeps it until the program ends
   const auto provider = mindspore::StringToChar(state->provider), device = mindspore::StringToChar("CPU");
   const auto take = [&](int type) {
     const auto tell = [=](const Tensors &inputs, const Tensors &outputs, const Primitive *primitive,
@@ -289,7 +288,7 @@ Reader::Reader(const Kernels &kernels) {
                                                           type, tell) == mindspore::kSuccess;
   };
   int type = 1;
-  while (take(type)) type++;  // all there are
+  while (take(type)) type++;  // all existing types
   if (type > mindspore::schema::PrimitiveType_Transpose) state_ = state;
 }
 

@@ -30,7 +30,7 @@ struct Summary {
   double mean, p50, p90, p99;
 };
 
-double Percentile(const std::vector<double> &sorted, double share) {  // as NumPy: between neighbours linear
+double Percentile(const std::vector<double> &sorted, double share) {  // as in NumPy: linear between neighbours
   const double at = share * static_cast<double>(sorted.size() - 1);
   const size_t low = static_cast<size_t>(at), high = std::min(low + 1, sorted.size() - 1);
   return sorted[low] + (sorted[high] - sorted[low]) * (at - std::floor(at));
@@ -44,7 +44,7 @@ Summary Summarise(const std::vector<Times> &calls, double Times::*stage) {
   return {mean, Percentile(values, 0.5), Percentile(values, 0.9), Percentile(values, 0.99)};
 }
 
-// Classes by falling logit, equal ones in their order.
+// Classes by descending logit, equal ones in their order.
 std::vector<int> Order(const std::vector<float> &logits) {
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
@@ -122,7 +122,7 @@ std::string Table(const Arguments &arguments, const Manifest &manifest, const st
   text += Format(" at %d px, %zu classes, on %s: %zu images, %zu skipped\n", manifest.resolution,
                  manifest.class_names.size(), arguments.device.c_str(), images.size() - failed, failed);
   if (outcome.calls.empty()) return text;
-  text += Format("\nms a call (batch %d)     mean      p50      p90      p99\n", arguments.batch);
+  text += Format("\nms per call (batch %d)   mean      p50      p90      p99\n", arguments.batch);
   for (const auto &stage : STAGES) {
     const Summary s = Summarise(outcome.calls, stage.value);
     text += Format("%-19s %9.3f%9.3f%9.3f%9.3f\n", stage.name, s.mean, s.p50, s.p90, s.p99);
@@ -179,7 +179,7 @@ std::string Json(const Arguments &arguments, const Manifest &manifest, const std
     }
     all["results"].push_back(std::move(row));
   }
-  return all.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";  // a path may be no UTF-8
+  return all.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";  // a path may not be UTF-8
 }
 
 std::string DarkImages(const std::vector<std::string> &images, const Outcome &outcome) {

@@ -81,7 +81,7 @@ void ResizeRows(const View &view, const Taps &taps, Rows *out) {
 }  // namespace
 
 Rows ResizeAndCut(const View &view, int64_t width, int64_t height, int64_t left, int64_t top, int side) {
-  // Horizontally first, as Pillow does, of the rows that the vertical pass needs.
+  // Horizontally first, as in Pillow, for the rows that the vertical pass needs.
   Taps vertical;
   int first = static_cast<int>(top), last = first + side;
   if (height != view.height) {

@@ -13,10 +13,10 @@
 namespace tinynets {
 namespace {
 
-// Of a network's multiplications in dense convolutions of more than a pixel, as ResNets' are: the library, which needs
-// fewer for those of 3 (Winograd), is no slower with such a share.
+// The share of multiplications in dense convolutions of more than a pixel, as in ResNets, from which the library, which
+// needs fewer multiplications for kernels of 3 (Winograd), is at least as fast.
 constexpr double SPATIAL = 0.33;
-constexpr float TOLERANCE = 1e-3f;  // of our logits, of the library's largest; they are six digits alike, or wrong
+constexpr float TOLERANCE = 1e-3f;  // of the library's largest logit; correct logits differ far less
 
 void Check(const mindspore::Status &status, const std::string &what) {
   if (status == mindspore::kSuccess) return;
@@ -35,7 +35,7 @@ std::shared_ptr<mindspore::Context> MakeContext(const Arguments &arguments, cons
     ascend->SetPrecisionMode(arguments.precision);
     devices.push_back(ascend);
   } else {
-    devices.push_back(std::make_shared<mindspore::CPUDeviceInfo>());  // the first chooses the library's executor
+    devices.push_back(std::make_shared<mindspore::CPUDeviceInfo>());  // the first device chooses the library's executor
     if (!provider.empty()) {
       devices.push_back(std::make_shared<mindspore::CPUDeviceInfo>());
       devices.back()->SetProvider(provider);
@@ -51,7 +51,7 @@ std::string Text(const std::vector<int64_t> &shape) {
   return text + ")";
 }
 
-// The shape but for its batch, the tensor's type and how many there are.
+// Checks the shape without its batch, the tensor's type and the number of tensors.
 void Expect(const std::vector<mindspore::MSTensor> &tensors, const std::string &what, std::vector<int64_t> wanted) {
   if (tensors.size() != 1 || tensors[0] == nullptr)
     throw UserError(what + ": the manifest has one, the model another number");
@@ -63,7 +63,7 @@ void Expect(const std::vector<mindspore::MSTensor> &tensors, const std::string &
   }
 }
 
-// Null for the library's.
+// Returns null for the library's kernels.
 const Kernels *Choose(const std::string &name) {
   if (name == "best") return FindKernels();
   if (name == "library") return nullptr;
@@ -86,7 +86,7 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
     kernels_ = other->kernels_;
     inputs_ = other->inputs_;
     outputs_ = other->outputs_;
-  } else if (kernels != nullptr && other == nullptr) {  // what the first one could not replace no other one can
+  } else if (kernels != nullptr && other == nullptr) {  // if the first could not replace it, no other can
     Reader reader(*kernels);
     Build(arguments, manifest, reader.provider());
     const auto network = Network::Make(*kernels, reader.Take());
@@ -132,7 +132,7 @@ void Session::Build(const Arguments &arguments, const Manifest &manifest, const 
   outputs_ = manifest.class_names.size();
 }
 
-// Whether what we make of the network is what the library makes of it.
+// Whether the program's kernels and the library compute the same logits.
 bool Session::Agrees(const Network &network) {
   if (network.inputs() != inputs_ || network.outputs() != outputs_) return false;
   std::vector<float> image(inputs_), logits(outputs_);
@@ -145,7 +145,7 @@ bool Session::Agrees(const Network &network) {
   float largest = 0;
   for (size_t i = 0; i < outputs_; i++) largest = std::max(largest, std::abs(wanted[i]));
   for (size_t i = 0; i < outputs_; i++) {
-    if (!(std::abs(wanted[i] - logits[i]) <= TOLERANCE * largest)) return false;  // a difference that is nan is one
+    if (!(std::abs(wanted[i] - logits[i]) <= TOLERANCE * largest)) return false;  // NaN is a difference
   }
   return true;
 }
@@ -166,7 +166,7 @@ void Session::Resize(const Arguments &arguments, const Manifest &manifest) {
 
 float *Session::Input() { return network_ == nullptr ? Memory() : images_.data(); }
 
-// A thread takes whole images where there is one for each, else all share each image.
+// Each thread takes whole images if there are enough, else all threads share each image.
 const float *Session::Run() {
   if (network_ == nullptr) return Predict();
   const float *const images = images_.data();

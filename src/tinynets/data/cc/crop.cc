@@ -1,8 +1,8 @@
-// A crop of an encoded JPEG image, or of pixels, as a network's tensor: what src/tinynets/data/native.py calls.
+// A crop of an encoded JPEG image, or of pixels, as a network's tensor; called by src/tinynets/data/native.py.
 //
-// Of a JPEG only what the crop needs is decoded: entropy decoding up to the crop's last row, and the transforms, the
-// chroma and the colours of the crop's own columns and rows, at 1/2, 1/4 or 1/8 of the size where asked for. The pixels
-// are those that decoding everything would give.
+// Only the crop of a JPEG is decoded: entropy decoding up to the crop's last row, and transforms, chroma and colours of
+// the crop's columns and rows only, at 1/2, 1/4 or 1/8 of the size if asked for. The pixels equal those of decoding the
+// whole image.
 #include <cstdio>  // before jpeglib.h, which needs it
 
 #include <jpeglib.h>
@@ -33,8 +33,8 @@ void LeaveOnWarning(j_common_ptr jpeg, int level) {
 
 void Silent(j_common_ptr) {}
 
-// Whether the only scan, whose data begins here, is followed by the end of the image. Where it is not, what comes after
-// the crop's last row, which is not read here, may be damaged or missing: whoever reads all of it decides.
+// Whether the only scan, whose data begins here, is followed by the end of the image. If not, the data after the crop's
+// last row, which is not read here, may be damaged or missing; then the whole is read elsewhere.
 bool EndsWithTheScan(const uint8_t *data, size_t size) {
   constexpr int STUFFED = 0, FIRST_RESTART = 0xd0, LAST_RESTART = 0xd7, END = 0xd9, PREFIX = 0xff;
   const uint8_t *const end = data + size;
@@ -47,7 +47,7 @@ bool EndsWithTheScan(const uint8_t *data, size_t size) {
   return false;
 }
 
-// Where a side (begin, end) of the crop lies in an image decoded at 1/scale.
+// The place of a side (begin, end) of the crop in an image decoded at 1/scale.
 struct Side {
   int first, last;   // whole pixels that hold it
   float begin, end;  // itself, from `first` on
@@ -58,7 +58,7 @@ struct Side {
         end(static_cast<float>(to) / scale - first) {}
 };
 
-// The rows of a crop. Everything that needs a destructor lives outside of the calls: an error of libjpeg jumps out.
+// The rows of a crop. No call has a local object with a destructor, as an error of libjpeg leaves it by longjmp.
 class Decoder {
  public:
   Decoder() {
@@ -67,10 +67,10 @@ class Decoder {
     errors_.manager.emit_message = LeaveOnWarning;
     errors_.manager.output_message = Silent;
   }
-  ~Decoder() { jpeg_destroy_decompress(&jpeg_); }  // the rows below are nobody's business
+  ~Decoder() { jpeg_destroy_decompress(&jpeg_); }  // the rows below the crop are not needed
   Decoder(const Decoder &) = delete;
 
-  // Begins; says how many pixels the crop has and where in them it begins. False where it can't.
+  // Starts decoding; sets the number of pixels of the crop and its place in them. Returns false on failure.
   bool Start(const uint8_t *data, size_t size, int scale, const int *crop, Source *source, float *box) {
     if (setjmp(errors_.leave)) return false;
     jpeg_create_decompress(&jpeg_);
@@ -88,7 +88,7 @@ class Decoder {
     jpeg_start_decompress(&jpeg_);
     const int width = jpeg_.output_width, height = jpeg_.output_height;
     const Side across(crop[0], crop[2], scale, width), down(crop[1], crop[3], scale, height);
-    // Two columns more on each side, since the chroma of a border column is made without its neighbour.
+    // Two more columns on each side, as the chroma of a border column is computed without its neighbour.
     JDIMENSION left = std::max(0, across.first - 2);
     JDIMENSION columns = std::min(width, across.last + 2) - left;
     jpeg_crop_scanline(&jpeg_, &left, &columns);
@@ -102,7 +102,7 @@ class Decoder {
     return true;
   }
 
-  // Reads the next `count` rows into memory of FOUR; null where it can't.
+  // Reads the next `count` rows into memory of FOUR; returns null on failure.
   const uint8_t *Read(int count, uint8_t *pixels) {
     if (setjmp(errors_.leave)) return nullptr;
     for (int y = 0; y < count; y++) {
@@ -118,8 +118,8 @@ class Decoder {
   size_t offset_ = 0;  // bytes from the start of a row to the crop
 };
 
-// This thread's memory for four rows; what it holds does not matter. No row begins at a multiple of four bytes: those
-// at multiples of 16 or 32 libjpeg-turbo writes past the caches, although they are read at once.
+// Returns this thread's uninitialised memory for four rows. No row begins at a multiple of four bytes: libjpeg-turbo
+// writes rows at multiples of 16 or 32 around the caches, although they are read at once.
 uint8_t *FourRows(size_t stride) {
   constexpr int ASKEW = 2;
   thread_local std::vector<uint8_t> rows;
@@ -142,7 +142,7 @@ EXPORT int tinynets_crop_jpeg(const uint8_t *data, size_t size, int scale, const
   return !ResizeToTensor(source, box, side, mirrored, factors, out);
 }
 
-// The same of (height, width, 3) bytes, rows `stride` bytes apart.
+// The same for (height, width, 3) bytes with rows `stride` bytes apart.
 EXPORT void tinynets_crop_pixels(const uint8_t *pixels, size_t stride, const int *crop, int side, int mirrored,
                                  const float *factors, float *out) {
   const int width = crop[2] - crop[0], height = crop[3] - crop[1];
@@ -161,7 +161,7 @@ EXPORT void tinynets_crop_pixels(const uint8_t *pixels, size_t stride, const int
   ResizeToTensor({width, height, size_t{4} * width, rows}, box, side, mirrored, factors, out);
 }
 
-// A known result, run once on every new build: one colour stays itself.
+// A check with a known result, run once on every new build: an image of one colour stays the same.
 EXPORT int tinynets_check() {
   constexpr int SIDE = 9;
   std::vector<uint8_t> grey(20 * 20 * 3, 77);

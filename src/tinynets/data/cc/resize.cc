@@ -12,7 +12,7 @@
 namespace tinynets {
 namespace {
 
-// Pillow's fixed point: 32 bits, of which 8 for the pixel and 2 to spare.
+// Pillow's fixed point: 32 bits, of which 8 for the pixel and 2 spare ones.
 constexpr int PRECISION = 32 - 8 - 2;
 constexpr int32_t HALF = 1 << (PRECISION - 1);
 constexpr double SUPPORT = 2.0;
@@ -27,14 +27,14 @@ double Bicubic(double x) {
   return 0.0;
 }
 
-// The weights of two taps in halves of 16 bits, the first tap's at the bottom: the lower halves as signed numbers, the
-// upper ones one more where the lower is negative.
+// The weights of two taps in halves of 16 bits, with the first tap's in the low bits: the lower halves as signed
+// numbers, the upper ones larger by one if the lower one is negative.
 struct Pair {
   int32_t low, high;
 };
 
-// For each output pixel the input pixels it is made of, and their weights. A pair is of the taps k and k + apart; there
-// are whole groups of `apart` pairs, with weights of 0 at the end. Output pixels are filled up to whole FOURs.
+// For each output pixel its input pixels and their weights. A pair has the taps k and k + apart; there are whole groups
+// of `apart` pairs, padded with weights of 0. Output pixels are padded to whole FOURs.
 struct Taps {
   struct Span {
     int first, pairs;
@@ -90,8 +90,8 @@ using Bytes = __m128i;
 constexpr size_t GROUP = sizeof(Bytes);
 constexpr int ROWS = GROUP / 16;  // that a register holds four pixels of
 
-// One instruction multiplies sixteen bits by sixteen and adds two neighbours. The sums of either half of the weights
-// may wrap, what they add up to does not.
+// One instruction multiplies sixteen bits by sixteen and adds two neighbours. The sums with each half of the weights
+// may wrap around, their total does not.
 struct Sums {
   Bytes low = V(set1_epi32)(HALF), high = WHOLE(setzero)();
 
@@ -204,7 +204,7 @@ void ResizeColumns(const uint8_t *in, size_t stride, const Pair *pairs, int coun
 }  // namespace
 
 bool ResizeToTensor(const Source &source, const float *box, int side, bool mirrored, const float *factors, float *out) {
-  // Horizontally first, as Pillow does; a row more than there are may be read, with a weight of 0.
+  // Horizontally first, as in Pillow; one row past the last may be read, with a weight of 0.
   const Taps across(source.width, box[0], box[2], side, 2, mirrored);
   const Taps down(source.height, box[1], box[3], side, 1, false);
   const size_t stride = RoundUp(size_t{4} * side, GROUP);

@@ -25,7 +25,7 @@ struct Silu {
     return s * (1.f + u * (1.f - s));
   }
 };
-struct Relu {  // a NaN stays one, and shows
+struct Relu {  // NaN propagates
   template <class V>
   static V value(V u) {
     return u < 0.f ? V{} : u;

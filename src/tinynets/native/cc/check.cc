@@ -1,4 +1,4 @@
-// A short computation with a known result, run once on every new build: does this processor run what was compiled?
+// A short computation with a known result, run once on every new build to check that this processor can run it.
 #include "activation.h"
 #include "matmul.h"
 
@@ -14,7 +14,7 @@ extern "C" __attribute__((visibility("default"))) int tinynets_check() {
   for (int n = 0; n < N; n++) {
     float sum = 0;
     for (int k = 0; k < K; k++) sum += a[k] * b[k * N + n];
-    if (sum != c[n]) return 1;  // whole numbers: exact in any order
+    if (sum != c[n]) return 1;  // integers: exact in any order
   }
   const Full half = Sigmoid::value(Full{});
   return half[0] > 0.499999f && half[0] < 0.500001f ? 0 : 1;

@@ -1,17 +1,17 @@
 // Convolution, batch norm and activation as one operator, on channels-last maps: dense kernels of any size and stride,
 // of which the pointwise (1x1) ones are most of these networks.
 //
-// A convolution is a matrix product: row r of A holds the patch that output pixel r sees, in the order (ky, kx,
-// channel), and the weights, brought to that order, are B. A 1x1 kernel's patches are the rows of x themselves; larger
-// ones are copied, a block of rows at a time. The block, its product and its statistics stay in the cache:
+// A convolution is a matrix product: row r of A holds the patch of output pixel r, in the order (ky, kx, channel), and
+// the weights in that order are B. The patches of a 1x1 kernel are the rows of x; larger ones are copied, one block of
+// rows at a time. The block, its product and its statistics stay in the cache:
 //
-//   forward    z = A B, statistics of the block; when all are in, y = act(norm(z)) (+ residual)
-//   backward   S1 and S2 (norm.h); then a block at a time dz, dA = dz B^T and dB += A^T dz
+//   forward    z = A B, statistics of the block; after all blocks, y = act(norm(z)) (+ residual)
+//   backward   S1 and S2 (norm.h); then block by block dz, dA = dz B^T and dB += A^T dz
 //
-// so that dz never lies in memory. A gate g (images, channels), squeeze-and-excitation's, scales the rows of A as they
-// are read: A = x g, so dx = dA g and dg = sum over the image of dA x.
+// so that dz is never stored as a whole. A gate g (images, channels) of squeeze-and-excitation scales the rows of A as
+// they are read: A = x g, so dx = dA g and dg = sum over the image of dA x.
 //
-// The operators named "defer norm" leave the norm of z to what reads it (norm.h).
+// The operators named "defer norm" leave the norm of z to the operator that reads it (norm.h).
 #include "matmul.h"
 #include "norm.h"
 #include "operator.h"
@@ -24,7 +24,7 @@ struct Convolution {
   int height, width, in, kernel, stride, out_height, out_width, out;
   int64_t pixels;  // of an output map
   int depth;       // of a patch
-  int row;         // floats from patch to patch: copied ones are filled up to whole vectors
+  int row;         // floats from patch to patch: copied ones are padded to whole vectors
 
   Convolution(const int64_t *x, const int64_t *w, int stride)
       : images(x[0]),
@@ -66,7 +66,7 @@ struct Convolution {
   }
 };
 
-// Rows of A taken together: whole images, or a stretch of one, by their sizes alone.
+// Rows of A computed together: whole images, or a part of one; depends on sizes only.
 struct Blocks {
   int64_t images, pixels, together, length, per_image;
   Blocks(const Convolution &c) : images(c.images), pixels(c.pixels) {
@@ -97,7 +97,7 @@ void by_image(const Blocks &blocks, int64_t first, int64_t rows, F &&f) {
   }
 }
 
-// Short runs; from eight floats on by eights, the last of which may overlap the one before.
+// Copies short runs; eight floats or more in groups of eight, of which the last may overlap the one before.
 inline void copy(float *to, const float *from, int count) {
   using V = Vector<8>::type;
   int i = 0;
@@ -107,7 +107,7 @@ inline void copy(float *to, const float *from, int count) {
   for (; i < count; i++) to[i] = from[i];
 }
 
-// `rows` rows of A from pixel `first`: where they lie already, or made in the thread's scratch.
+// Returns `rows` rows of A from pixel `first`: in x itself, or made in the thread's scratch.
 const float *patches(const Convolution &c, const Blocks &blocks, const float *x, const float *gate, int64_t first,
                      int64_t rows) {
   if (c.pointwise() && !gate) return x + first * c.in;
@@ -149,7 +149,7 @@ const float *packed(const Panels &panels, const float *b, int k, int64_t k_strid
   return to;
 }
 
-// z = A B, and the statistics of each block of it.
+// Computes z = A B, and the statistics of each block of it.
 const float *products(const Convolution &c, const Blocks &blocks, const float *x, const float *gate,
                       const float *weight, float *z) {
   const Panels panels(c.out);
@@ -181,7 +181,7 @@ void forward(const Call &call) {
             call.out(14));
 }
 
-// The same without the norm, which the next layer does as it reads.
+// The same without the norm, which the next layer computes when it reads z.
 // inputs: x, weight, running mean, running variance, options
 // outputs: z, kept (2, out), new running mean, new running variance
 void defer_norm_forward(const Call &call) {
@@ -224,8 +224,8 @@ void inference(const Call &call) {
   if (sums) average(c.images, blocks.per_image, c.pixels, sums, c.out, pooled);
 }
 
-// The weight gradient is summed in some chunks of consecutive blocks, then over the chunks: enough to share out, but no
-// more than memory allows, and the same whatever the number of threads.
+// The weight gradient is summed within chunks of consecutive blocks, then over the chunks. Their number is large enough
+// for the threads, small enough for memory, and independent of the number of threads.
 int64_t chunk_count(const Convolution &c, const Blocks &blocks) {
   const int64_t weights = static_cast<int64_t>(c.out) * c.row;
   const int64_t allowed = std::max<int64_t>(2, (int64_t{1} << 20) / weights);
@@ -287,7 +287,7 @@ void gradients(const Convolution &c, const Backward &norm, const float *x, const
     });
 }
 
-// The gradient of x where patches overlap; a network's first convolution does without.
+// The gradient of x if patches overlap; a network's first convolution does not need it.
 void overlapping(const Convolution &c, const Backward &norm, const float *weight, float *dx) {
   const Panels panels(c.depth);
   const float *b = packed(panels, patch_order(c, weight), c.out, c.depth, 1);

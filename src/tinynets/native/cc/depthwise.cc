@@ -1,20 +1,20 @@
 // Depthwise convolution, batch norm and activation as one operator, on channels-last maps; odd kernels, any stride.
 //
-// Along one axis, output o sees inputs o * stride + t - reach through the taps t = 0 .. kernel - 1, as far as they lie
-// in the map. Outputs in a row with the same taps form a run (the inner ones, and one or two at each border), and
-// within a run both input and output advance evenly:
+// Along one axis, output o reads inputs o * stride + t - reach for the taps t = 0 .. kernel - 1 that lie in the map.
+// Consecutive outputs with the same taps form a run (the inner ones, and one or two at each border), and within a run
+// both input and output advance evenly:
 //
 //   out[start + j * step] = sum_i w[tap + i * tap_step] in[from + j * hop + i * walk],   0 <= j < size, 0 <= i < taps
 //
-// The input gradient has the same form with input and output exchanged: input i collects dz[(i + reach - t) / stride]
-// over the taps t for which that is whole, so neighbours `stride` apart form the runs and the taps advance by `stride`.
-// Both axes being of that form, one loop serves both directions, with lanes of channels as the vectors.
+// The input gradient has the same form with input and output exchanged: input i sums dz[(i + reach - t) / stride] over
+// the taps t for which that is an integer, so neighbours `stride` apart form the runs and the taps advance by `stride`.
+// As both directions have this form, one loop computes both, with channels as the lanes of vectors.
 //
-// Everything runs row by row through an image, so that rows are still in the cache when they are used again. An input
-// may come before its own norm (norm.h): then its rows are finished in a small window as they are read, and the
-// gradient goes back through activation and scale as it is written.
+// Everything runs row by row through an image, so that rows are still in the cache when they are used again. The norm
+// of the input may be deferred (norm.h): then its rows are normalised in a small window as they are read, and the
+// gradient is taken back through activation and scale as it is written.
 //
-// The weight gradient is dw[t] = sum of dz[o] x[o * stride + t - reach] over the same runs, a register a tap.
+// The weight gradient is dw[t] = sum of dz[o] x[o * stride + t - reach] over the same runs, one register per tap.
 #include <vector>
 
 #include "norm.h"
@@ -27,7 +27,7 @@ struct Run {
   int start, size, from, tap, taps;
 };
 
-struct Axis {  // outputs of one axis and what each sees
+struct Axis {  // outputs of one axis and the inputs that each reads
   int step, hop, walk, tap_step;
   std::vector<Run> runs, single;  // the same, output by output in order
 
@@ -144,8 +144,8 @@ inline void pairs(int begin, int end, F &&f) {
   columns(c, end, [&](auto v, int i) { f(v, std::integral_constant<int, 1>{}, i); });
 }
 
-// One row of outputs, channels [begin, end), from the rows of `in` that `rows` tells of, the first of which `in` points
-// to; `in_row` floats lie from row to row. Weights as [ky][kx][channel].
+// Computes one row of outputs, channels [begin, end), from the rows of the run `rows`; `in` points to the first of
+// them, `in_row` floats are from row to row. Weights as [ky][kx][channel].
 inline void filter(const Depthwise &d, const Run &rows, const Axis &down, const Axis &across, const float *in,
                    int64_t in_row, int in_stride, float *out, int out_stride, const float *w, int begin, int end) {
   const float *first = w + static_cast<int64_t>(rows.tap) * d.kernel * d.channels;
@@ -178,7 +178,7 @@ inline void taps_gradient(const float *dz, int64_t dz_stride, const float *x, in
     }
 }
 
-// Adds to dw [kx][channel] of one ky what a row of dz and the row of x it saw there give.
+// Adds the products of a row of dz and the row of x that it reads at one ky to dw [kx][channel].
 inline void weight_gradient(const Depthwise &d, const Axis &across, const float *dz, int dz_stride, const float *x,
                             int x_stride, float *dw, int begin, int end) {
   const int64_t hop = static_cast<int64_t>(across.hop) * x_stride, walk = x_stride;
@@ -212,8 +212,8 @@ const float *by_tap(const Depthwise &d, const float *w) {
   return to;
 }
 
-// f(part, first channel, last) in parallel over parts, images for example. With few parts the channels are shared out
-// as well.
+// f(part, first channel, last) in parallel over parts, for example images. With few parts, channels are divided as
+// well.
 template <class F>
 void by_part(const Depthwise &d, int64_t parts, F &&f) {
   constexpr int LEAST = 2 * LANES;
@@ -227,13 +227,13 @@ void by_part(const Depthwise &d, int64_t parts, F &&f) {
   });
 }
 
-// The last rows of a map that is made row by row as they are asked for, in a buffer that stays in the cache.
+// The last rows of a map that is made row by row on demand, in a buffer that stays in the cache.
 class Window {
  public:
   Window(Purpose purpose, int64_t row, int keep)
       : row_(row), keep_(keep), capacity_(keep + 8), buffer_(scratch(purpose, static_cast<size_t>(row) * capacity_)) {}
 
-  // make(row number, its place) for the rows up to `last` that are not there yet
+  // calls make(row number, its place) for the missing rows up to `last`
   template <class F>
   void upto(int last, F &&make) {
     for (; end_ <= last; end_++) {
@@ -253,7 +253,7 @@ class Window {
   int base_ = 0, end_ = 0;
 };
 
-// The input: finished, or to be finished with its own norm and activation as its rows are read.
+// The input: finished, or with a deferred norm and activation that are applied as its rows are read.
 struct Input {
   const Depthwise &d;
   const float *x;
@@ -272,14 +272,14 @@ struct Input {
     return x + (n * d.height + number) * d.width * static_cast<int64_t>(d.channels);
   }
 
-  // A finished row to y, `stride` floats a pixel.
+  // Writes a finished row to y, `stride` floats per pixel.
   void finish(int64_t n, int number, int begin, int end, float *y, int stride) const {
     with_activation(activation, [&](auto a) {
       apply<decltype(a)>(row(n, number), d.channels, nullptr, y, stride, d.width, begin, end, k, nullptr);
     });
   }
 
-  // And its slope.
+  // Writes its slope as well.
   void finish(int64_t n, int number, int begin, int end, float *y, float *slope, int stride) const {
     const float *z = row(n, number);
     with_activation(activation, [&](auto a) {
@@ -295,7 +295,7 @@ struct Input {
     });
   }
 
-  // From a row's dy: dz, the statistics held fixed; adds d = dy act' and d (z - mean) to the sums.
+  // Computes dz with fixed statistics from a row's dy; adds d = dy act' and d (z - mean) to the sums.
   void back(int64_t n, int number, const float *dy, const float *slope, int stride, float *dz, int begin, int end,
             float *sum, float *off) const {
     const float *z = row(n, number);
@@ -310,7 +310,7 @@ struct Input {
       });
   }
 
-  // The images' sums, (images, 2, channels), to the gradients of mean and inverse deviation (2, channels), gamma and
+  // Turns the images' sums, (images, 2, channels), into the gradients of mean and inverse std (2, channels), gamma and
   // beta.
   void gather_sums(const float *sums, float *dkept, float *dgamma, float *dbeta, const float *gamma) const {
     channel_groups(d.channels, [&](int begin, int end) {
@@ -329,7 +329,7 @@ struct Input {
   }
 };
 
-// One image's outputs row by row, channels [begin, end): done(row number, row) after each.
+// Computes one image's outputs row by row, channels [begin, end); calls done(row number, row) after each.
 template <class F>
 void convolve(const Depthwise &d, const Input &input, const Axis &down, const Axis &across, int64_t n, const float *w,
               float *out, int begin, int end, F &&done) {
@@ -351,8 +351,8 @@ void convolve(const Depthwise &d, const Input &input, const Axis &down, const Ax
   }
 }
 
-// inputs: x, its kept (2, channels), its gamma and beta (all three only for an input before its norm), weight, gamma,
-// beta, running mean, running variance, options
+// inputs: x, its kept (2, channels), its gamma and beta (all three only if its norm is deferred), weight, gamma, beta,
+// running mean, running variance, options
 //
 // outputs: y, z, kept (2, channels), new running mean, new running variance, pooled (images, channels)
 void forward(const Call &call) {
@@ -364,7 +364,7 @@ void forward(const Call &call) {
   const Input input(d, options, call.in(0), call.in(1), call.in(2), call.in(3));
   const Axis down = Axis::forward(d.height, d.out_height, d.kernel, d.stride);
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
-  // statistics by bands of rows, by the map's size alone
+  // statistics by bands of rows, which depend on the map's size only
   const int band = std::max(1, STRETCH / d.out_width), bands = (d.out_height + band - 1) / band;
   const auto band_rows = [&](int64_t i) { return std::min<int64_t>(band, d.out_height - i % bands * band); };
   float *parts = scratch(PARTS, static_cast<size_t>(d.images) * bands * 2 * channels);
@@ -410,8 +410,8 @@ void inference(const Call &call) {
 
 // inputs: dy, gradient of pooled, x, its kept, gamma and beta, weight, gamma, beta, z, kept, options
 //
-// outputs: gradient of x (before its norm: the statistics held fixed), of its kept, gamma and beta, of the weight, of
-// gamma and of beta
+// outputs: gradient of x (if its norm is deferred: with fixed statistics), of its kept, gamma and beta, of the weight,
+// of gamma and of beta
 void backward(const Call &call) {
   const Options options(call.in(11));
   const Depthwise d(call.shape(2), call.shape(6), options.stride);
@@ -426,8 +426,7 @@ void backward(const Call &call) {
   const Axis across = Axis::forward(d.width, d.out_width, d.kernel, d.stride);
   const Axis up = Axis::backward(d.height, d.out_height, d.kernel, d.stride);
   const Axis along = Axis::backward(d.width, d.out_width, d.kernel, d.stride);
-  const int64_t chunks =
-      std::min<int64_t>(d.images, 16);  // by the shape alone: the same sums for any number of threads
+  const int64_t chunks = std::min<int64_t>(d.images, 16);  // by the shape only: the same sums for any number of threads
   float *sums = scratch(PARTS, static_cast<size_t>(chunks) * taps * channels);
   float *input_sums = input.finished() ? nullptr : scratch(SUMS, static_cast<size_t>(d.images) * 2 * channels);
   by_part(d, chunks, [&](int64_t chunk, int begin, int end) {
@@ -441,7 +440,7 @@ void backward(const Call &call) {
       Window window(BLOCK, out_row, d.kernel);  // rows of dz
       float *sum = input_sums ? zeros(2 * static_cast<size_t>(own)) - begin : nullptr, *off = sum ? sum + own : nullptr;
       for (int y = 0; y < d.height; y++) {
-        const Run &rows = up.single[y];  // the outputs that saw this row, from the last one backwards
+        const Run &rows = up.single[y];  // the outputs that read this row, from the last one backwards
         if (rows.taps)
           window.upto(rows.from, [&](int number, float *row) {
             norm.block(n * d.pixels + static_cast<int64_t>(number) * d.out_width, d.out_width, begin, end, row - begin,

@@ -5,9 +5,9 @@
 //
 // with f the sigmoid or the hard one, p, v and the gate (images, channels), u and a (images, reduced),
 //
-// and their gradients: dv = dgate f'(v), dW2 = dv^T a, da = dv W2, du = da act'(u), dW1 = du^T p, dp = du W1. The
-// means come from the convolution before (`pooled`), and the one after applies the gate (convolution.cc), so no map is
-// read here.
+// and their gradients: dv = dgate f'(v), dW2 = dv^T a, da = dv W2, du = da act'(u), dW1 = du^T p, dp = du W1. The means
+// come from the convolution before (`pooled`), and the convolution after it applies the gate (convolution.cc), so no
+// map is read here.
 #include "activation.h"
 #include "matmul.h"
 #include "norm.h"

@@ -1,5 +1,5 @@
-// Between the framework's maps (images, channels, height, width) and the channels-last ones of the kernels, and the
-// mean over a map's pixels.
+// Conversion between the framework's maps (images, channels, height, width) and the kernels' channels-last ones, and
+// the mean over a map's pixels.
 #include <algorithm>
 
 #include "norm.h"
@@ -8,7 +8,7 @@
 namespace tinynets {
 namespace {
 
-// to[image][j][i] = from[image][i][j], i < rows, j < columns, by pieces that stay in the cache.
+// to[image][j][i] = from[image][i][j], i < rows, j < columns, in blocks that stay in the cache.
 void transpose(const float *from, float *to, int64_t images, int64_t rows, int64_t columns) {
   const int64_t side = rows < 8 ? 1024 : 32, strips = (columns + side - 1) / side;
   parallel(images * strips, [&](int64_t task) {

@@ -4,8 +4,8 @@
 //   matmul        C[r, n]  = sum_k A[r, k] B[k, n]         forward and input gradient
 //   outer         G[m, n] += sum_r D[r, m] X[r, n]         weight gradient
 //
-// Both hold a tile of the result in registers, ROWS x (WIDTH vectors), and run along the sum: a step loads WIDTH
-// vectors and spreads ROWS scalars for ROWS * WIDTH multiply-adds.
+// Both hold a tile of the result in registers, ROWS x (WIDTH vectors), and loop over the sum: a step loads WIDTH
+// vectors and broadcasts ROWS scalars for ROWS * WIDTH multiply-adds.
 #pragma once
 #include <algorithm>
 
@@ -19,7 +19,7 @@ constexpr int ROWS = 8, WIDTH = 3;
 constexpr int ROWS = 6, WIDTH = 2;
 #endif
 
-// How N columns are cut into panels of at most WIDTH vectors, as even as possible, the last vector filled up with
+// The division of N columns into panels of at most WIDTH vectors, as even as possible; the last vector is padded with
 // zeros.
 struct Panels {
   int columns, vectors, count;

@@ -1,17 +1,17 @@
-// Batch norm and the activation after it, on channels-last maps z (images, pixels, channels), the way every convolution
-// here uses them.
+// Batch norm and the activation after it, on channels-last maps z (images, pixels, channels), for all convolutions
+// here.
 //
 // Training. With the mean m and the variance v of a channel over all M = images * pixels values:
 //   h = (z - m) / sqrt(v + epsilon),  u = gamma h + beta,  y = act(u)
 // Gradient. With d = dy act'(u), S1 = sum d, S2 = sum d h over the channel:
 //   dbeta = S1,  dgamma = S2,  dz = gamma / sqrt(v + epsilon) (d - S1 / M - h S2 / M)
-// (Ioffe and Szegedy, ICML 2015, section 3). u is computed anew from z, so that z and y are all that is kept.
+// (Ioffe and Szegedy, ICML 2015, section 3). u is recomputed from z, so that only z and y are kept.
 //
-// The norm of z may be deferred to the next layer, which is given z, (mean, 1 / std), gamma and beta, and makes y as it
-// reads: one pass over the largest maps is saved in each direction.
+// The norm of z may be deferred to the next layer, which gets z, (mean, 1 / std), gamma and beta, and computes y as it
+// reads z: this saves one pass over the largest maps in each direction.
 //
-// Sums run over short stretches in float and over the stretches in double; their borders depend on the shapes alone, so
-// results are the same bits whatever the number of threads.
+// Sums over short stretches are in float, sums over the stretches in double. Their borders depend on the shapes only,
+// so results are the same bits for any number of threads.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -23,12 +23,12 @@
 
 namespace tinynets {
 
-// What Python sends with every call, in this order (src/tinynets/native/operators.py, Options).
+// The options of every call from Python, in this order (src/tinynets/native/operators.py, Options).
 struct Options {
   int stride, activation;
   float epsilon, momentum;
   bool gated, residual, pooled;
-  int input_activation;  // of an input whose norm is deferred; -1: it is finished
+  int input_activation;  // of an input with a deferred norm; -1: the norm is done
   bool frozen;           // the running statistics are used, as in evaluation
   int gate;              // of squeeze-and-excitation: gate.cc
   explicit Options(const float *p)
@@ -44,7 +44,7 @@ struct Options {
         gate(static_cast<int>(p[9])) {}
 };
 
-constexpr int STRETCH = 128;  // values, or a few times as many, that are summed in float before double
+constexpr int STRETCH = 128;  // values (or a few times that) summed in float before double
 
 // The images cut into stretches of pixels: the tasks of the elementwise passes.
 struct Stretches {
@@ -61,7 +61,7 @@ struct Stretches {
 };
 
 // Mean and sum of squared deviations of each channel in [begin, end) over `rows` rows of z, rows <= a few STRETCHes.
-// The squares are taken about the first row, so that a large mean costs no digits.
+// The squares are computed relative to the first row, so that a large mean does not cost precision.
 inline void statistics(const float *z, int64_t rows, int64_t stride, int begin, int end, float *mean, float *squares) {
   columns(begin, end, [&](auto v, int c) {
     using V = decltype(v);
@@ -100,7 +100,7 @@ struct Coefficients {
     scale[c] = gamma * inverse[c];
     shift[c] = beta - mean[c] * scale[c];
   }
-  // From `kept`, (mean, inverse) of every channel.
+  // Sets them from `kept`, (mean, inverse) of every channel.
   void set_all(int channels, const float *kept, const float *gamma, const float *beta) const {
     for (int c = 0; c < channels; c++) {
       mean[c] = kept[c];
@@ -119,9 +119,9 @@ void channel_groups(int channels, F &&f) {
   });
 }
 
-// Statistics of parts, [part][mean | squares][channel] with `size(part)` values each, to `kept`, the mean and the
-// inverse deviation of each channel (Chan, Golub and LeVeque 1983), and the running statistics: momentum weighs the old
-// ones, the new variance is the unbiased one. Frozen, the running statistics are those kept.
+// Combines the statistics of parts, [part][mean | squares][channel] with `size(part)` values each, into `kept`, the
+// mean and the inverse std of each channel (Chan, Golub and LeVeque 1983), and updates the running statistics: momentum
+// is the weight of the old ones, the new variance is unbiased. Frozen: `kept` has the running statistics.
 template <class Size>
 void gather(const float *parts, int64_t count, Size &&size, int channels, const Options &options, const float *old_mean,
             const float *old_variance, float *kept, float *new_mean, float *new_variance) {
@@ -175,8 +175,8 @@ inline void from_running(int channels, float epsilon, const float *gamma, const 
   }
 }
 
-// y = act(z * scale + shift) (+ residual) on a block of rows; adds the rows' sum to `sum` where it is given. z and y
-// may be the same.
+// y = act(z * scale + shift) (+ residual) on a block of rows; adds the rows' sum to `sum` if given. z and y may be the
+// same.
 template <class A>
 void apply(const float *z, int64_t z_stride, const float *residual, float *y, int64_t y_stride, int64_t rows, int begin,
            int end, const Coefficients &k, float *sum) {
@@ -190,7 +190,7 @@ void apply(const float *z, int64_t z_stride, const float *residual, float *y, in
     });
 }
 
-// Sums of an image's parts, [image][part][channel], to means over its pixels, (images, channels).
+// Turns sums of an image's parts, [image][part][channel], into means over its pixels, (images, channels).
 inline void average(int64_t images, int64_t per_image, int64_t pixels, const float *parts, int channels,
                     float *pooled) {
   parallel(images, [&](int64_t n) {
@@ -202,8 +202,7 @@ inline void average(int64_t images, int64_t per_image, int64_t pixels, const flo
   });
 }
 
-// The elementwise pass of the forward operators in training: z -> y, and its mean over each image where it is asked
-// for.
+// The elementwise pass of the forward operators in training: z -> y, and its mean over each image if asked for.
 inline void normalise(const Stretches &cut, int channels, const Options &options, const float *z, const float *residual,
                       const Coefficients &k, float *y, float *pooled) {
   float *parts = options.pooled ? scratch(SUMS, cut.count() * static_cast<size_t>(channels)) : nullptr;
@@ -219,8 +218,8 @@ inline void normalise(const Stretches &cut, int channels, const Options &options
   if (parts) average(cut.images, cut.per_image, cut.pixels, parts, channels, pooled);
 }
 
-// The gradient through activation and norm. Made from what the forward operator kept; `sums` then fills in S1 and S2,
-// after which `block` gives dz for any block of rows:  dz = d * scale + (z - mean) * lean + level.
+// The gradient through activation and norm, from the values that the forward operator kept. `sums` computes S1 and S2,
+// then `block` computes dz for any block of rows:  dz = d * scale + (z - mean) * lean + level.
 class Backward {
  public:
   const Coefficients k;
@@ -239,9 +238,9 @@ class Backward {
     k.set_all(channels, kept, gamma, beta);
   }
 
-  // For a result whose norm is deferred: what comes back are the gradients of z, the statistics held fixed,
-  // and of the statistics themselves, `dkept` (2, channels) for mean and inverse deviation i. As dm/dz = 1/M and di/dz
-  // = -i^3 (z - m) / M:  dz = d + dm / M - di i^3 (z - m) / M.
+  // For a result with a deferred norm: the inputs are the gradients of z with fixed statistics, and of the statistics
+  // themselves, `dkept` (2, channels) for mean and inverse std i. As dm/dz = 1/M and di/dz = -i^3 (z - m) / M:
+  // dz = d + dm / M - di i^3 (z - m) / M.
   Backward(const Stretches &cut, int channels, const float *d, const float *dkept, const float *z, const float *kept)
       : k(channels),
         cut_(cut),
@@ -262,7 +261,7 @@ class Backward {
     }
   }
 
-  // dgamma and dbeta, and what `block` needs.
+  // Computes dgamma, dbeta and the coefficients for `block`.
   void sums(float *dgamma, float *dbeta) {
     const int channels = channels_;
     float *parts = scratch(SUMS, static_cast<size_t>(cut_.count()) * 2 * channels);
@@ -295,7 +294,7 @@ class Backward {
     from_sums(dgamma, dbeta);
   }
 
-  // What `block` needs, from dgamma and dbeta. Frozen statistics pass nothing on.
+  // Computes the coefficients for `block` from dgamma and dbeta. Frozen statistics have no gradient.
   void from_sums(const float *dgamma, const float *dbeta) const {
     const double share = frozen_ ? 0.0 : 1.0 / (static_cast<double>(cut_.images) * cut_.pixels);
     for (int c = 0; c < channels_; c++) {
@@ -304,8 +303,8 @@ class Backward {
     }
   }
 
-  // dz of `rows` pixels from `first` (counted over all images, all of one image) for the channels [begin, end), to
-  // out[row * stride + channel].
+  // Writes dz of `rows` pixels from `first` (counted over all images; all are of one image) for the channels
+  // [begin, end) to out[row * stride + channel].
   void block(int64_t first, int64_t rows, int begin, int end, float *out, int64_t stride) const {
     with_activation(activation_, [&](auto a) {
       each<decltype(a)>(first, rows, first / cut_.pixels, begin, end, [&](auto d, auto off, int64_t r, int c) {

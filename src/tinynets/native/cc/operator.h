@@ -1,5 +1,5 @@
-// How MindSpore calls an operator (ops.Custom, func_type "aot"): pointers and shapes of all inputs, then of all
-// outputs.
+// The arguments of an operator called by MindSpore (ops.Custom, func_type "aot"): pointers and shapes of all inputs,
+// then of all outputs.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -24,8 +24,8 @@ struct Call {
 
 }  // namespace tinynets
 
-// extern "C" under `name`, seen from outside; a function of a Call. What it throws, for want of memory, becomes a line
-// and a return value that the framework makes an error of.
+// Exports a function of a Call as extern "C" `name`. An exception, for lack of memory, becomes a line and a return
+// value from which the framework makes an error.
 #define TINYNETS_OPERATOR(name, function)                                                                          \
   extern "C" __attribute__((visibility("default"))) int name(int count, void **data, int *ranks, int64_t **shapes, \
                                                              const char **, void *, void *) {                      \

@@ -1,9 +1,9 @@
-// One operator for the update of all parameters, in place, element by element: no intermediate tensor and one launch
-// instead of some for each parameter. An element's rounding does not depend on how the work is split. Formulas:
+// One operator for the in-place update of all parameters, element by element: no intermediate tensors, and one launch
+// instead of several per parameter. An element's rounding does not depend on how the work is divided. Formulas:
 // src/tinynets/training/optim.py and ema.py.
 //
-// inputs: the step's rates, the optimizer's constants, weight decay of each parameter, then in turn the parameters,
-// each of the optimizer's states, and the gradients; output: one number that stands for "done"
+// inputs: the step's rates, the optimizer's constants, weight decay of each parameter, then the parameters, each of the
+// optimizer's states, and the gradients; output: one number without meaning
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -16,13 +16,13 @@ namespace {
 
 constexpr int64_t PIECE = 16384;  // elements of a task
 
-// f(tensor, first element, last) over all elements of tensors [0, count), input `start` being the first.
+// f(tensor, first element, last) over all elements of `count` tensors, of which input `start` is the first.
 template <class F>
 void pieces(const Call &call, int start, int count, F &&f) {
   std::vector<int64_t> ends(count);
   for (int64_t i = 0, sum = 0; i < count; i++)
     ends[i] = sum += (call.size(start + static_cast<int>(i)) + PIECE - 1) / PIECE;
-  constexpr int64_t TOGETHER = 4;  // pieces handed out at once: most tensors are small
+  constexpr int64_t TOGETHER = 4;  // pieces per task: most tensors are small
   const int64_t all = count ? ends.back() : 0;
   parallel((all + TOGETHER - 1) / TOGETHER, [&](int64_t task) {
     for (int64_t p = task * TOGETHER; p < std::min(all, (task + 1) * TOGETHER); p++) {

@@ -1,5 +1,4 @@
-// Memory between the tensors: one growing buffer a thread and purpose, kept, because fresh pages cost more than many a
-// kernel.
+// Temporary memory: one growing buffer per thread and purpose, which is kept, as new pages cost more than many kernels.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -26,7 +25,7 @@ enum Purpose {
 
 constexpr size_t LINE = 16;  // floats
 
-// At least n floats of undefined content, the calling thread's own until it asks for the same purpose again.
+// Returns at least n uninitialised floats, which belong to the calling thread until its next call with this purpose.
 inline float *scratch(Purpose purpose, size_t n) {
   struct Buffer {
     std::unique_ptr<float[]> data;
@@ -37,7 +36,7 @@ inline float *scratch(Purpose purpose, size_t n) {
   Buffer &buffer = buffers[purpose];
   if (buffer.size < n) {
     buffer.data.reset();
-    buffer.size = 0;  // should there be no memory
+    buffer.size = 0;  // in case the allocation fails
     buffer.data.reset(new float[n + 2 * LINE]);
     buffer.aligned = buffer.data.get() + LINE - reinterpret_cast<uintptr_t>(buffer.data.get()) / sizeof(float) % LINE;
     buffer.size = n;
@@ -45,8 +44,7 @@ inline float *scratch(Purpose purpose, size_t n) {
   return buffer.aligned;
 }
 
-// n sums of the thread's own, from zero: what is added to all the time must not share a cache line with another
-// thread's.
+// Returns n zeros for the thread's own sums, which must not share a cache line with another thread's.
 inline float *zeros(size_t n) {
   float *sums = scratch(ADDING, n);
   std::fill(sums, sums + n, 0.f);

@@ -13,8 +13,8 @@
 namespace tinynets {
 namespace {
 
-// A thread that waits looks this long before it sleeps: being woken takes longer than many an operator. It yields its
-// processor at every look.
+// A waiting thread polls this long before it sleeps, as waking it takes longer than many operators. It yields its
+// processor between polls.
 constexpr auto LINGER = std::chrono::microseconds(100);
 
 template <class Ready>
@@ -73,7 +73,7 @@ class Crew {
     std::exception_ptr failure;
     {
       std::lock_guard<std::mutex> lock(state_);
-      places_ = 0;  // no helper may join any more; wait for those at work
+      places_ = 0;  // no helper may join any more; wait for the working ones
     }
     const auto all_done = [this] { return working_.load() == 0; };
     if (!look(all_done)) {
@@ -97,7 +97,7 @@ class Crew {
       try {
         std::thread([this] { help(); }).detach();
       } catch (const std::exception &) {
-        return;  // the system gives no more threads: fewer helpers
+        return;  // no more threads available: fewer helpers
       }
       hired_++;
     }
@@ -106,7 +106,7 @@ class Crew {
   void work(const std::function<void(int64_t)> &task, int64_t tasks) {
     try {
       for (int64_t i; (i = next_.fetch_add(1)) < tasks;) task(i);
-    } catch (...) {  // no memory: the caller is told when all have stopped
+    } catch (...) {  // no memory: the caller gets the exception when all have stopped
       next_.store(tasks);
       std::lock_guard<std::mutex> lock(state_);
       failure_ = std::current_exception();

@@ -1,8 +1,8 @@
-// Vectors of floats by the compiler's vector types, and what the kernels need on them.
+// Vectors of floats by the compiler's vector types, and the functions on them that the kernels need.
 //
-// LANES is the width the file is compiled for: 16 with AVX-512, 8 with AVX2, else 4 (SSE2, NEON, and plain code where
-// there is neither). Tensors are channels-last, so lanes are channels; a channel count that is no multiple of LANES is
-// finished with narrower vectors (see `columns`), never by reading past the end.
+// LANES is the width the file is compiled for: 16 with AVX-512, 8 with AVX2, else 4 (SSE2, NEON, or plain code).
+// Tensors are channels-last, so lanes are channels. If the number of channels is not a multiple of LANES, the rest is
+// computed with narrower vectors (see `columns`), never by reading past the end.
 #pragma once
 #if defined(__AVX__)
 #include <immintrin.h>
@@ -50,8 +50,8 @@ inline V spread(float x) {
   return V{} + x;
 }
 
-// The first n lanes only; channels are multiples of eight, so half a vector is frequent and a size the compiler knows
-// is quick.
+// Stores the first n lanes only. Channels are multiples of eight, so half a vector is frequent, and a size known to the
+// compiler is fast.
 inline void store_part(float *p, Full v, int n) {
   if (n == LANES) return store(p, v);
   float all[LANES];
@@ -63,7 +63,7 @@ inline void store_part(float *p, Full v, int n) {
   }
 }
 
-// f(vector type, first channel) over the channels [begin, end): whole vectors, then ever narrower ones.
+// f(vector type, first channel) over the channels [begin, end): whole vectors, then narrower ones.
 template <int N = LANES, class F>
 inline void columns(int begin, int end, F &&f) {
   int c = begin;
@@ -73,7 +73,7 @@ inline void columns(int begin, int end, F &&f) {
   }
 }
 
-// Lane by lane; of a NaN in b the NaN.
+// Lane by lane; a NaN in b propagates.
 template <class V>
 inline V larger(V a, V b) {
 #if defined(__AVX512F__)
@@ -90,7 +90,7 @@ inline V smaller(V a, V b) {
 }
 
 // e^x to 2e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial for e^r (minimax of degree 6 as in Cephes), 2^n
-// by the exponent's bits. n is rounded by adding 1.5 * 2^23. Clamped to +-87, where sigmoids have long settled.
+// by the exponent's bits. n is rounded by adding 1.5 * 2^23. x is clamped to +-87, where sigmoids are constant.
 template <class V>
 inline V exponential(V x) {
   x = larger(spread<V>(-87.f), x);
@@ -109,8 +109,8 @@ inline V exponential(V x) {
   return (V)((Whole<V>)p + exponent);
 }
 
-// 1/x for 1 <= x < 2^126, to 2e-7: a guess from the exponent's bits, then three Newton steps. Wide divisions take
-// longer.
+// 1/x for 1 <= x < 2^126, to 2e-7: an estimate from the exponent's bits, then three Newton steps, which is faster than
+// wide divisions.
 template <class V>
 inline V reciprocal(V x) {
   V y = (V)(0x7EF311C7 - (Whole<V>)x);
