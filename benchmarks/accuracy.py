@@ -1,4 +1,4 @@
-"""What a finished run scored, as records: `python benchmarks/accuracy.py --checkpoint runs/x/best.ckpt --records FILE`.
+"""Records of a finished run's scores: `python benchmarks/accuracy.py --checkpoint runs/x/best.ckpt --records FILE`.
 
 The scores after each epoch (its metrics.jsonl), those of every exported file and of the C++ program
 (compare_exports.py), and with --quantize those before and after eight bits (quantize.py) by both methods.
@@ -15,14 +15,14 @@ import turns
 
 
 def epochs(checkpoint: pathlib.Path) -> list:
-    """[(epoch, scores)] of the run that a checkpoint is of."""
+    """Return [(epoch, scores)] of a checkpoint's run."""
     lines = (checkpoint.parent / 'metrics.jsonl').read_text().splitlines()
     return [(str(r['epoch']), {key: r[key] for key in ('top1', 'top5', 'loss', 'count')})
             for r in map(json.loads, lines) if r['kind'] == 'eval']
 
 
 def compared(model, checkpoint: pathlib.Path, data, dataset) -> list:
-    """[(file, its row)] of compare_exports.py."""
+    """Return [(file, its row)] of compare_exports.py."""
     from tinynets.deploy.compare import compare
     rows = compare(str(checkpoint), dataset, data.batch_size, data.workers,
                    say=lambda line: print(line, file=sys.stderr))
@@ -30,7 +30,7 @@ def compared(model, checkpoint: pathlib.Path, data, dataset) -> list:
 
 
 def quantized(model, checkpoint: pathlib.Path, data, dataset) -> list:
-    """[(file, bytes, milliseconds and scores)] of the exported ONNX file, and of it in eight bits."""
+    """Return [(file, bytes, milliseconds and scores)] of the exported ONNX file and its eight-bit versions."""
     from tinynets.data.classification import balanced_order
     from tinynets.deploy.quantize import METHODS, quantize
     source = next(path for path in (checkpoint.parent / 'export').glob('*.onnx') if 'int8' not in path.name)

@@ -1,8 +1,8 @@
 """Training-step time under oneDNN's instruction sets, alternated: `python benchmarks/cpu_instruction_set.py`.
 
 oneDNN picks its widest instruction set, and with AVX-512 its depthwise convolutions are slow in these networks. Each
-setting runs in a process of its own, since oneDNN reads it once; the processes take turns, one step each, so that a
-machine whose speed drifts treats all alike. Prints medians, images/s and the ratio to the default.
+setting runs in a separate process, as oneDNN reads it once. The processes take turns, one step each, so that a drift of
+the machine's speed affects all equally. Prints medians, images/s and the ratio to the default.
 """
 import argparse
 import importlib.metadata

@@ -1,8 +1,8 @@
-// The C++ program's network under benchmarks/edge_latency.py, in the protocol of edge_worker.py, so that all engines
-// are timed alike: `tinynet_calls MODEL KERNELS FOLDER [files]`. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS:
-// every copy makes up to CALLS calls, fewer where SECONDS are over, but at least two. The answer is a line of JSON with
-// the wall time of each call, that of all of them together, and the first image's logits (with `files`: the calls'
-// parts).
+// The C++ program's network for benchmarks/edge_latency.py, with the protocol of edge_worker.py, so that all engines
+// are timed in the same way: `tinynet_calls MODEL KERNELS FOLDER [files]`. A line of stdin is
+// BATCH,THREADS,COPIES,CALLS,SECONDS: every copy makes up to CALLS calls, fewer after SECONDS, but at least two. The
+// answer is a line of JSON with the wall time of each call, their total, and the first image's logits (with `files`:
+// the calls' parts).
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,7 +32,7 @@ using namespace tinynets;
 using Clock = std::chrono::steady_clock;
 
 constexpr double RAMP = 0.1, REST = 0.03;  // seconds; as in edge_worker.py
-constexpr int LEAST = 2;                   // calls of a copy, however long they take
+constexpr int LEAST = 2;                   // calls per copy, however long they take
 
 double Since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
 
@@ -118,7 +118,7 @@ class Engine {
     return call;
   }
 
-  // The calls of every copy, side by side.
+  // The calls of every copy, in parallel.
   std::vector<Call> Measure(int count, double seconds) {
     std::vector<std::vector<Call>> each(copies_.size());
     const auto work = [&](size_t i) {
@@ -147,7 +147,7 @@ class Engine {
 }  // namespace
 
 int main(int argc, char **argv) {
-  FILE *const answers = fdopen(dup(STDOUT_FILENO), "w");  // what MindSpore Lite prints goes to stderr
+  FILE *const answers = fdopen(dup(STDOUT_FILENO), "w");  // MindSpore Lite's output goes to stderr
   if (argc < 4 || answers == nullptr || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return 2;
   const auto answer = [&](const nlohmann::json &line) {
     std::fprintf(answers, "%s\n", line.dump().c_str());

@@ -1,17 +1,17 @@
-"""The C++ program of ascend310_infer/ beside other engines on a CPU: `python benchmarks/edge_latency.py`.
+"""The C++ program of ascend310_infer/ compared with other engines on a CPU: `python benchmarks/edge_latency.py`.
 
 Networks with the same random weights: the package's, exported by export.py, in the C++ program's network
-(edge_calls.cc), timm's own ONNX in ONNX Runtime and OpenVINO (in float32, and as it comes on processors with bfloat16),
-and timm's network in PyTorch, eager and compiled, channels-last. Each engine lives in a process of its own. They take
-turns on each layout (batch, threads of a copy, copies side by side), some calls each after a warm-up, so that a machine
-whose speed drifts treats all alike; their logits of the first image must agree.
+(edge_calls.cc), timm's own ONNX in ONNX Runtime and OpenVINO (in float32, and by default on processors with bfloat16),
+and timm's network in PyTorch, eager and compiled, channels-last. Each engine runs in a separate process. They take
+turns on each layout (batch, threads per copy, parallel copies), some calls each after a warm-up, so that a drift of the
+machine's speed affects all equally. Their logits of the first image must agree.
 
-All are timed alike: a call is the wall time around the engine's call on inputs in memory, images/s are the images of
-all copies over the wall time from the first call to the end of the last. The package's call is made from C++ and the
-peers' from Python, so what a peer's call costs of a network that computes nothing is measured as well, and both ratios
-are given. That cost holds what the engine does for any call, so it is the most that Python can add.
+All are timed in the same way: a call is the wall time around the engine's call on inputs in memory, images/s are the
+images of all copies over the wall time from the first call to the end of the last. The package's call is made from C++
+and the peers' from Python, so a peer's call of a network that computes nothing is measured as well, and both ratios are
+given. That call includes the engine's own overhead, so it is the most that Python can add.
 
-Then the whole way from JPEG files to logits, with the decoding and resizing of Pillow, OpenCV and torchvision before
+Then the time from JPEG files to logits is measured, with decoding and resizing by Pillow, OpenCV and torchvision before
 ONNX Runtime, on views of photographs (photographs.py).
 
 Peers come from .venv-benchmark, made on first use, or --torch-python. Needs scripts/get_mindspore_lite.sh,
@@ -48,7 +48,7 @@ BENCHMARK = 'edge_latency'
 
 
 def program(name: str) -> str:
-    """The path of a built C++ program. Raises ValueError where it is not built."""
+    """Return the path of a built C++ program. Raises ValueError if it is not built."""
     path = pathlib.Path(os.environ.get('BUILD', turns.ROOT / 'ascend310_infer' / 'build')) / name
     if not path.is_file():
         raise ValueError(f'{path}: not built; bash scripts/get_mindspore_lite.sh, then bash ascend310_infer/build.sh')
@@ -56,14 +56,14 @@ def program(name: str) -> str:
 
 
 def run(command: list) -> None:
-    """Run a preparing command. Raises ValueError with the end of what it said if it fails."""
+    """Run a preparing command. Raises ValueError with the end of its output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f'{pathlib.Path(command[0]).name}: {" ".join(done.stderr.split())[-300:]}')
 
 
 def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
-    """Files of a network with random weights, and inputs, unless they are there; what the workers must know of it."""
+    """Make missing files of a network with random weights, and inputs; return what the workers need to know of it."""
     done = folder / 'prepared.json'
     if done.is_file():
         return json.loads(done.read_text())
@@ -103,11 +103,11 @@ def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
 
 
 def layouts(row: str, cores: int) -> list:
-    """(batch, threads, copies) that a row of the results is measured on."""
+    """Return the layouts (batch, threads, copies) of a row."""
     if row.endswith('files'):
         return [(1, 1, 1), (1, 1, cores)]
     both = [layout for batch in BATCHES for layout in ((batch, 1, 1), (batch, cores, 1), (batch, 1, cores))]
-    return [*both, (4, 1, cores)]  # what a copy works on fits in its cache
+    return [*both, (4, 1, cores)]  # a copy's data fits into its cache
 
 
 def start(name: str, row: str, prepared: dict, folder: pathlib.Path, args: argparse.Namespace) -> turns.Worker:
@@ -121,7 +121,7 @@ def start(name: str, row: str, prepared: dict, folder: pathlib.Path, args: argpa
 
 
 def measure_row(row: str, args: argparse.Namespace) -> dict:
-    """{'layouts': {layout: {engine: its rounds, or why it 'failed'}}, 'call': {engine: its rounds}, ...}."""
+    """Return {'layouts': {layout: {engine: its rounds, or why it 'failed'}}, 'call': {engine: its rounds}, ...}."""
     network, workers = row.split(',')[0], {}
     files = row.endswith('files')
     names = DECODERS if files else [*args.engines, *(CALLS[e] for e in args.engines if e in CALLS)]
@@ -147,9 +147,9 @@ def measure_row(row: str, args: argparse.Namespace) -> dict:
 
 
 def measure_layout(layout: tuple, workers: dict, shares: list, args: argparse.Namespace) -> dict:
-    """The engines' turns on one layout: {engine: {'ms': median of each round, 'images_per_s': of each round, ...}}.
+    """Return {engine: {'ms': median of each round, 'images_per_s': of each round, ...}} of one layout.
 
-    Adds what others used of the processors to `shares`.
+    Adds the shares of the processors used by other processes to `shares`.
     """
     line = ','.join(map(str, (*layout, -(-args.calls // layout[2]), args.seconds)))
     failed, logits = {}, {}
@@ -178,7 +178,7 @@ def measure_layout(layout: tuple, workers: dict, shares: list, args: argparse.Na
 
 
 def compare(name: str, logits, ours) -> None:
-    """Raise ValueError unless an engine's logits are ours."""
+    """Raise ValueError unless an engine's logits agree with this package's."""
     if logits is None or ours is None:
         return
     difference = max(abs(a - b) for a, b in zip(logits, ours)) / max(map(abs, ours))
@@ -187,7 +187,7 @@ def compare(name: str, logits, ours) -> None:
 
 
 def peak() -> float:
-    """GFLOP/s of a thread that does nothing but multiply and add float32 vectors in registers (peak.cc)."""
+    """Return the GFLOP/s of a thread that only multiplies and adds float32 vectors in registers (peak.cc)."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, 'peak')
         source = turns.ROOT / 'benchmarks' / 'peak.cc'
@@ -196,7 +196,7 @@ def peak() -> float:
 
 
 def setting(args: argparse.Namespace) -> dict:
-    """What the numbers depend on."""
+    """Return the settings that the numbers depend on."""
     peers = turns.versions(args.torch_python, *(pin.split('=')[0].split('<')[0] for pin in PINS))
     sdk = next(iter(pathlib.Path(os.environ.get('MINDSPORE_LITE_HOME', turns.ROOT / 'data' / 'mindspore-lite')).glob(
         'version.info')), None)
@@ -206,7 +206,7 @@ def setting(args: argparse.Namespace) -> dict:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Measure the rows that are not on file, and print the tables."""
+    """Measure the rows without records, and print the tables."""
     args.torch_python = args.torch_python or turns.environment(PINS)
     build = pathlib.Path(program('lite_convert')).parent
     run(['cmake', '--build', build, '--target', 'tinynet_calls'])

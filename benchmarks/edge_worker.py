@@ -1,12 +1,11 @@
-"""One peer of edge_latency.py, in a process of its own: `edge_worker.py ENGINE NETWORK FOLDER PX CROP`.
+"""One peer of edge_latency.py, in a separate process: `edge_worker.py ENGINE NETWORK FOLDER PX CROP`.
 
-FOLDER holds what the parent prepared: `NETWORK.npz` (weights under timm's names), `images/` and, for a batch of N,
-`inputs-N.f32`. `edge_worker.py export NETWORK FOLDER` writes timm's own ONNX of the network there, which the engines
-read, and one of the same inputs and outputs that computes nothing, for the engines whose name ends in `_call`: what
-their call from Python costs. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS: every copy makes up to CALLS calls,
-fewer where SECONDS are over, but at least two. The answer has the wall time of every call of every copy, after a
-warm-up, in milliseconds, and the seconds they took together. edge_calls.cc does the same with the C++ program's
-network.
+FOLDER has the files that the parent prepared: `NETWORK.npz` (weights under timm's names), `images/` and, for a batch of
+N, `inputs-N.f32`. `edge_worker.py export NETWORK FOLDER` writes timm's own ONNX of the network there for the engines,
+and one with the same inputs and outputs that computes nothing, for the engines whose name ends in `_call`, which
+measure the cost of a call from Python. A line of stdin is BATCH,THREADS,COPIES,CALLS,SECONDS: every copy makes up to
+CALLS calls, fewer after SECONDS, but at least two. The answer has the wall time of every call of every copy, after a
+warm-up, in milliseconds, and their total seconds. edge_calls.cc does the same with the C++ program's network.
 """
 import os
 import pathlib
@@ -18,14 +17,14 @@ import time
 import numpy as np
 import turns
 
-RAMP = 0.1  # seconds of calls that are not timed: a processor that idled is slow for its first 20 to 30 ms
-LEAST = 2  # calls of a copy, however long they take
-REST = 0.03  # PyTorch's OpenMP threads spin for some 6 ms after a call, which must not fall into the next one's turn
+RAMP = 0.1  # seconds of calls that are not timed: an idle processor is slow for its first 20 to 30 ms
+LEAST = 2  # calls per copy, however long they take
+REST = 0.03  # PyTorch's OpenMP threads spin for about 6 ms after a call, which must not disturb the next engine
 IMAGENET_MEAN, IMAGENET_DEVIATION = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 
 
 def timm_network(network: str, folder: pathlib.Path):
-    """timm's network with the weights that the parent drew, for inference."""
+    """Return timm's network with the parent's weights, for inference."""
     import timm
     import torch
     arrays = np.load(folder / f'{network}.npz')
@@ -38,7 +37,7 @@ def timm_network(network: str, folder: pathlib.Path):
 
 
 def export(network: str, folder: pathlib.Path) -> None:
-    """Write timm's own ONNX file of the network, with a free batch, and one that computes nothing."""
+    """Write timm's own ONNX file of the network, with a variable batch, and one that computes nothing."""
     import onnx
     import torch
     from onnx import TensorProto, helper
@@ -59,11 +58,11 @@ def export(network: str, folder: pathlib.Path) -> None:
 
 
 def onnxruntime_copies(network, folder, inputs, threads, copies, file='timm'):
-    """A session a copy, each with threads of its own."""
+    """Return one session per copy, each with its own threads."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    if copies > 1:  # threads that wait by spinning would take the other copies' processors
+    if copies > 1:  # spinning threads would use the other copies' processors
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     sessions = [onnxruntime.InferenceSession(str(folder / f'{network}.{file}.onnx'), options,
                                              providers=['CPUExecutionProvider']) for _ in range(copies)]
@@ -71,7 +70,7 @@ def onnxruntime_copies(network, folder, inputs, threads, copies, file='timm'):
 
 
 def openvino_copies(network, folder, inputs, threads, copies, precision='f32', file='timm'):
-    """A stream and a request a copy of one compiled model, OpenVINO's way to run several at once."""
+    """Return one stream and request per copy of a compiled model, OpenVINO's way to run several at once."""
     import openvino
     model = openvino.Core().read_model(folder / f'{network}.{file}.onnx')
     model.reshape(list(inputs.shape))
@@ -88,7 +87,7 @@ def openvino_copies(network, folder, inputs, threads, copies, precision='f32', f
 
 
 def torch_copies(network, folder, inputs, threads, copies, compiled=False):
-    """The network in channels-last layout, and a thread of Python a copy."""
+    """Return the network in channels-last layout, with one Python thread per copy."""
     import torch
     torch.set_num_threads(threads)
     images = torch.from_numpy(inputs).to(memory_format=torch.channels_last)
@@ -115,7 +114,7 @@ ENGINES = {
 
 
 def pillow_decode(path, px, crop):
-    """As the evaluation: antialiased bicubic of the short side, the middle, normalised; two times, of its halves."""
+    """Decode and resize as in the evaluation: antialiased bicubic, central crop, normalised; with both times."""
     from PIL import Image
     begun = time.perf_counter()
     image = Image.open(path).convert('RGB')
@@ -131,7 +130,7 @@ def pillow_decode(path, px, crop):
 
 
 def opencv_decode(path, px, crop):
-    """Plain bicubic, which is not antialiased: other pixels than the evaluation's."""
+    """Decode and resize by plain bicubic, which is not antialiased: the pixels differ from the evaluation's."""
     import cv2
     begun = time.perf_counter()
     image = cv2.imread(path, cv2.IMREAD_COLOR)
@@ -148,7 +147,7 @@ def opencv_decode(path, px, crop):
 
 
 def torchvision_decode(path, px, crop):
-    """torchvision's own decoder and antialiased bicubic of tensors."""
+    """Decode by torchvision's own decoder and resize tensors by antialiased bicubic."""
     import torch
     from torchvision.io import ImageReadMode, decode_image, read_file
     from torchvision.transforms.v2 import functional as F
@@ -166,7 +165,7 @@ DECODERS = {'pillow': pillow_decode, 'opencv': opencv_decode, 'torchvision': tor
 
 
 def whole_copies(decoder, network, folder, threads, copies, px, crop):
-    """From the image file to logits: a decoder, then ONNX Runtime; each call the milliseconds of its three parts."""
+    """Return calls from image file to logits, by a decoder and ONNX Runtime, with the milliseconds of three parts."""
     files = sorted(str(path) for path in (folder / 'images').iterdir())
     inputs = np.zeros((1, 3, px, px), np.float32)
     copied = [inputs.copy() for _ in range(copies)]
@@ -191,7 +190,7 @@ def whole_copies(decoder, network, folder, threads, copies, px, crop):
 
 
 def measure(calls: list, count: int, limit: float) -> tuple:
-    """Up to `count` calls of every copy side by side: ([(milliseconds, what it gave) per call], seconds of all)."""
+    """Make up to `count` calls of every copy in parallel; return ([(milliseconds, result) per call], total seconds)."""
     done = []
 
     def work(call):
@@ -222,7 +221,7 @@ def worker(engine: str, network: str, folder: pathlib.Path, px: int, crop: float
             limit = float(line.split(',')[4])
             layout = batch, threads, copies
             if layout not in made:
-                made.clear()  # one at a time: they would share the processors' caches and threads
+                made.clear()  # only one exists at a time, as they would share the processors' caches and threads
                 if whole:
                     made[layout] = whole_copies(DECODERS[engine], network, folder, threads, copies, px, crop)
                 else:

@@ -1,8 +1,8 @@
-"""One variant of input_pipeline.py, in a process of its own: `input_worker.py VARIANT FOLDER BATCH`.
+"""One variant of input_pipeline.py, in a separate process: `input_worker.py VARIANT FOLDER BATCH`.
 
-Every line on stdin, PX,WORKERS, is answered with the seconds of one pass over the folder's images, shuffled: read,
-decoded, a random crop at px x px by antialiased bicubic, flip, float32, normalised, in batches. Nothing is prepared
-between turns. In the first pass at a PX,WORKERS the variant also starts its workers, which later ones find running.
+Every line on stdin, PX,WORKERS, is answered with the seconds of one pass over the folder's shuffled images: reading,
+decoding, a random crop at px x px by antialiased bicubic, flip, float32, normalisation, batches. Nothing is prepared
+between turns. The first pass of a PX,WORKERS also starts the variant's workers, which run until the last one.
 """
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ AREA, ASPECT, FLIP = (0.08, 1.0), (3 / 4, 4 / 3), 0.5
 
 
 def ours(variant: str, folder: str, batch: int, px: int, workers: int):
-    """Return a function that gives the batches of one pass by this package."""
+    """Return a function that yields the batches of one pass by this package."""
     from tinynets.data import native
     from tinynets.data.classification import ImageFolder
     from tinynets.data.pipeline import TrainStream
@@ -38,7 +38,7 @@ def ours(variant: str, folder: str, batch: int, px: int, workers: int):
 
 
 def torchvision(variant: str, folder: str, batch: int, px: int, workers: int):
-    """The same by torchvision's datasets and transforms and PyTorch's loader."""
+    """Return the same with torchvision's datasets and transforms and PyTorch's loader."""
     import torch
     from torchvision import datasets, io, transforms
     from torchvision.transforms import v2
@@ -59,7 +59,7 @@ def torchvision(variant: str, folder: str, batch: int, px: int, workers: int):
 
 
 def timm(variant: str, folder: str, batch: int, px: int, workers: int):
-    """The same by timm's loader as its training script makes it for a CPU, without its other augmentations."""
+    """Return the same with timm's loader, as its training script makes it for a CPU, without other augmentations."""
     import torch
     from timm.data import ImageDataset, create_loader
     loader = create_loader(ImageDataset(folder), (3, px, px), batch, is_training=True, use_prefetcher=False, scale=AREA,
@@ -69,7 +69,7 @@ def timm(variant: str, folder: str, batch: int, px: int, workers: int):
 
 
 def one_pass(batches, batch: int, px: int, check: bool) -> dict:
-    """Seconds and images; with `check`, which takes time, also mean and std of all pixels: are they normalised?"""
+    """Return the seconds and images of a pass; with `check`, which takes time, also mean and std of all pixels."""
     begun, count, moments = time.perf_counter(), 0, []
     for images, _ in batches():
         if tuple(images.shape) != (batch, 3, px, px) or not str(images.dtype).endswith('float32'):
@@ -85,7 +85,7 @@ def one_pass(batches, batch: int, px: int, check: bool) -> dict:
 
 
 def cpu_seconds() -> float:
-    """What this process, its children and those that ended used of the processors."""
+    """Return the CPU seconds of this process and its children, including ended ones."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     total = sum(u.ru_utime + u.ru_stime for u in used)
     for child in multiprocessing.active_children():

@@ -1,5 +1,5 @@
-// What a thread of this processor can do at most: GFLOP/s of multiplications and additions of float32 vectors in
-// registers, the best of some tries. Compile with -O3 -march=native.
+// The peak of a thread of this processor: GFLOP/s of multiplications and additions of float32 vectors in registers, the
+// best of several tries. Compile with -O3 -march=native.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -13,14 +13,14 @@ int main() {
   for (int attempt = 0; attempt < 30; attempt++) {
     tinynets::Full sum[SUMS] = {}, scale = {};
     scale += 0.5f;
-    for (int i = 0; i < SUMS; i++) sum[i] += static_cast<float>(i);  // or they are all the same
+    for (int i = 0; i < SUMS; i++) sum[i] += static_cast<float>(i);  // so that they differ
     const auto begun = std::chrono::steady_clock::now();
     for (int step = 0; step < STEPS; step++) {
 #pragma GCC unroll 16
       for (int i = 0; i < SUMS; i++) sum[i] = sum[i] * scale + scale;
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    for (const tinynets::Full &one : sum) used = used + one[0];  // or the compiler leaves the work out
+    for (const tinynets::Full &one : sum) used = used + one[0];  // otherwise the compiler removes the work
     best = std::max(best, 2.0 * SUMS * STEPS * FLOATS / seconds / 1e9);
   }
   std::printf("%.1f\n", best);

@@ -1,8 +1,8 @@
 """The images of the benchmarks: views of real photographs, which scripts/get_photographs.sh fetches.
 
 A view is a window of a photograph, 4:3, at least twice as large as the image and at most all that fits, reduced to
-500 x 375 (ImageNet's usual size) by antialiased bicubic and saved as JPEG. Photographs take turns; place and size of a
-window are drawn with a fixed seed, so that the same photographs give the same files. No two files are alike.
+500 x 375 (ImageNet's usual size) by antialiased bicubic and saved as JPEG. The photographs are used in turn; place and
+size of a window are drawn with a fixed seed, so that the same photographs give the same files. No two files are equal.
 """
 import os
 import pathlib
@@ -14,7 +14,7 @@ FOLDER = 'data/photographs'
 
 
 def originals(folder: str | None = None) -> list:
-    """The photographs' paths, sorted. Raises FileNotFoundError where there are none."""
+    """Return the photographs' sorted paths. Raises FileNotFoundError if there are none."""
     folder = pathlib.Path(folder or os.environ.get('PHOTOGRAPHS', turns.ROOT / FOLDER))
     found = sorted(folder.glob('*.jpg'))
     if not found:
@@ -23,7 +23,7 @@ def originals(folder: str | None = None) -> list:
 
 
 def views(folder: pathlib.Path, count: int, photographs: str | None = None) -> int:
-    """Write `count` views, 0000.jpg and on, into a folder that is made; return their mean size in bytes."""
+    """Write `count` views, 0000.jpg, 0001.jpg, ..., to a new folder; return their mean size in bytes."""
     import numpy as np
     from PIL import Image
     folder.mkdir(parents=True)

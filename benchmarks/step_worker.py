@@ -1,6 +1,6 @@
-"""One variant of training_step.py, in a process of its own: `step_worker.py VARIANT MODE MODEL,PX,BATCH THREADS`.
+"""One variant of training_step.py, in a separate process: `step_worker.py VARIANT MODE MODEL,PX,BATCH THREADS`.
 
-A training step is the same work everywhere: forward, cross entropy with label smoothing, backward, RMSProp with
+A training step is the same work in every variant: forward, cross entropy with label smoothing, backward, RMSProp with
 momentum, weight average, reading the loss. In evaluation mode it is the forward pass and reading the logits.
 """
 import pathlib
@@ -13,17 +13,17 @@ import turns
 CLASSES, DROPOUT, SMOOTHING, RATE, MOMENTUM, RMS_DECAY, EPSILON, WEIGHT_DECAY, AVERAGE = (
     10, 0.2, 0.1, 1e-3, 0.9, 0.9, 1e-3, 1e-5, 0.999)
 WARM_UP = 3
-# PyTorch's OpenMP threads spin for some 6 ms after a step (CPU time by os.times()), which must not fall into the next
-# variant's. OMP_WAIT_POLICY=passive stops that, but makes the step itself 2.5 times as long (tinynet_e at 64 px, batch
-# 8, two cores: 97 instead of 38 ms). So every worker rests after a step before it answers.
+# PyTorch's OpenMP threads spin for about 6 ms after a step (CPU time by os.times()), which must not disturb the next
+# variant. OMP_WAIT_POLICY=passive stops that, but makes the step 2.5 times as long (tinynet_e at 64 px, batch 8, two
+# cores: 97 instead of 38 ms). So every worker rests after a step before it answers.
 REST = 0.03
-# Training runs step after step; a processor that idled while others had their turn is slow for its first 20 to 30 ms.
-# So a turn begins with steps that are not timed, for this long, unless a step takes much longer than that anyway.
+# Training runs steps without pauses, but a processor that was idle is slow for its first 20 to 30 ms. So a turn begins
+# with this many seconds of steps that are not timed, unless a step takes much longer.
 RAMP = 0.1
 
 
 def ours(variant: str, mode: str, model: str, images, labels, threads: int):
-    """Return (step, count of parameters) of this package; step() gives the loss, or the logits in evaluation."""
+    """Return (step, count of parameters) of this package; step() returns the loss, or the logits in evaluation."""
     from mindspore import Tensor, nn
 
     from tinynets.model import create_model
@@ -34,7 +34,7 @@ def ours(variant: str, mode: str, model: str, images, labels, threads: int):
     from tinynets.training.step import TrainStep
     configure('CPU', threads=threads, kernels='auto' if variant == 'ours' else 'stock')
     if variant == 'ours':
-        build.library()  # raises where the stock operators would serve instead
+        build.library()  # raises if the stock operators would be used instead
     net = create_model(model, num_classes=CLASSES, dropout=DROPOUT)
     count = sum(p.size for p in net.trainable_params())
     images, labels = Tensor(images), Tensor(labels)
@@ -48,7 +48,7 @@ def ours(variant: str, mode: str, model: str, images, labels, threads: int):
 
 
 def pytorch(variant: str, mode: str, model: str, images, labels, threads: int):
-    """Return (step, count of parameters) of timm's network; step() gives the loss, or the logits in evaluation."""
+    """Return (step, count of parameters) of timm's network; step() returns the loss, or the logits in evaluation."""
     import timm
     import torch
     from torch.nn.functional import cross_entropy
@@ -80,7 +80,7 @@ def pytorch(variant: str, mode: str, model: str, images, labels, threads: int):
 
 
 def worker(variant: str, mode: str, row: str, threads: int) -> None:
-    """Print a line of JSON on the variant; answer every line on stdin with a step's seconds, their end with MiB."""
+    """Print a line of JSON on the variant; answer every line on stdin with a step's seconds, and their end with MiB."""
     with turns.answering() as answer:
         import numpy as np
         model, resolution, batch = row.split(',')

@@ -1,7 +1,7 @@
-"""The studies' tables, from what is beside them: `python benchmarks/study_tables.py` fills docs/studies/*.md.
+"""The studies' tables, made from the files next to them: `python benchmarks/study_tables.py` fills docs/studies/*.md.
 
-A rules study's rules.seeds.csv has a row for each training, formula.json the fitted curves, records.csv the networks.
-tests/test_records.py holds the pages against these functions.
+A study's rules.seeds.csv has one row per training, formula.json the fitted curves, records.csv the networks.
+tests/test_records.py compares the pages with these functions.
 """
 import csv
 import pathlib
@@ -23,7 +23,7 @@ def read(path) -> list:
 
 
 def scored(rows: list) -> dict:
-    """{(budget, rule): {'row': of the network, 'top1': {seed: top-1}}} of a rules study's trainings without a flag."""
+    """Return {(budget, rule): {'row': of the network, 'top1': {seed: top-1}}} of a study's trainings without a flag."""
     found = {}
     for row in rows:
         for label in row['label'].split(', '):
@@ -40,12 +40,12 @@ def budgets(found: dict) -> list:
 
 
 def spread(values) -> str:
-    """'84.24 ± 0.97': mean and sample standard deviation."""
+    """Return mean and sample std as '84.24 ± 0.97'."""
     return f'{statistics.fmean(values):.2f} ± {statistics.stdev(values):.2f}'
 
 
 def rules(rows: list) -> str:
-    """Every rule's network at every budget, its cost, its mean score and each seed's."""
+    """Return a table of every rule's network at every budget, with its cost, its mean score and each seed's."""
     found, lines = scored(rows), []
     for budget in budgets(found):
         best = max(statistics.fmean(one['top1'].values()) for (b, _), one in found.items() if b == budget)
@@ -62,7 +62,7 @@ def rules(rows: list) -> str:
 
 
 def differences(rows: list) -> str:
-    """How many points the tiny formula is ahead of each rule at each budget, in the mean and in each seed."""
+    """Return a table of the points that the tiny formula is ahead of each rule, in the mean and in each seed."""
     found, lines = scored(rows), []
     for budget in budgets(found):
         ours = found[budget, 'tiny']['top1']
@@ -77,7 +77,7 @@ def differences(rows: list) -> str:
 
 
 def curves(formulas: dict) -> str:
-    """r(c) and d(c) of {title: formula}; of the first with its 95 % band."""
+    """Return a table of r(c) and d(c) of {title: formula}, with the 95 % band of the first one."""
     def cell(prediction, letter, band):
         text = f'{getattr(prediction, letter):.2f}'
         return text + ' ({:.2f} to {:.2f})'.format(*getattr(prediction, f'{letter}_interval')) if band else text
@@ -88,7 +88,7 @@ def curves(formulas: dict) -> str:
 
 
 def front(rows: list, base_cost: int) -> str:
-    """The networks that none both cheaper and better beats."""
+    """Return a table of the networks on the front: no other is both cheaper and better."""
     rows = sorted((row for row in rows if not row['flag']), key=lambda row: (int(row['macs']), -float(row['top1'])))
     lines, best = [], -1.0
     for row in rows:

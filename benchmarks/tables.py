@@ -1,9 +1,9 @@
 """Markdown tables of the benchmarks' records: `python benchmarks/tables.py docs/lab/*.jsonl [--pages docs/edge.md]`.
 
-A record is a line of JSON: benchmark, date, revision of the code, setting (machine, versions, options), row, and what
-each repetition found. Times are medians of the repetitions, ratios medians of the repetitions' ratios: in one
-repetition all variants had their turn, so a machine whose speed drifts treats all alike. tests/test_records.py holds
-every table under docs/ against these functions.
+A record is a line of JSON: benchmark, date, revision of the code, setting (machine, versions, options), row, and the
+results of each repetition. Times are medians of the repetitions, ratios medians of the repetitions' ratios: all
+variants run in each repetition, so a drift of the machine's speed affects all equally. tests/test_records.py compares
+every table under docs/ with these functions.
 """
 import argparse
 import json
@@ -12,10 +12,10 @@ import re
 import statistics
 import textwrap
 
-QUIET = 0.05  # the share of the processors that others may use without a remark
+QUIET = 0.05  # the share of the processors that other processes may use without a remark
 OURS = 'ours'
 PROGRAMS = ('ours', 'ours_avx2', 'ours_library')  # edge_latency.py: the C++ program, on its kernels and others
-PACKAGE = ('ours', 'ours_pillow', 'ours_whole', 'ours_stock')  # the other benchmarks: this package and its other ways
+PACKAGE = ('ours', 'ours_pillow', 'ours_whole', 'ours_stock')  # other benchmarks: this package and its slower variants
 NAMES = {'ours': 'this package', 'ours_avx2': 'by AVX2', 'ours_library': "by MindSpore Lite's kernels",
          'ours_pillow': 'this package, nothing compiled', 'ours_whole': 'this package, whole images',
          'ours_stock': 'this package, stock operators', 'onnxruntime': 'ONNX Runtime', 'openvino': 'OpenVINO',
@@ -31,7 +31,7 @@ REDUCED = ('openvino_bf16',)  # precision: not among the peers in float32
 
 
 def read(*paths) -> list:
-    """The records of files, in their order; of a row measured again in the same way the last."""
+    """Return the records of files in order; of a row measured again with the same setting, only the last."""
     found = {}
     for path in paths:
         for line in pathlib.Path(path).read_text().splitlines():
@@ -42,7 +42,7 @@ def read(*paths) -> list:
 
 
 def of(records: list, benchmark: str, **setting) -> list:
-    """The records of a benchmark, and with these options."""
+    """Return the records of a benchmark with these options."""
     return [r for r in records if r['benchmark'] == benchmark
             and all(r['setting'].get(key) == value for key, value in setting.items())]
 
@@ -53,12 +53,12 @@ def table(head: list, rows: list) -> str:
 
 
 def name(variant: str) -> str:
-    """What a variant is called in a table."""
+    """Return a variant's name in tables."""
     return NAMES.get(variant, variant)
 
 
 def ratio(over: list, under: list, less: float = 0.0) -> float:
-    """The median of the repetitions' ratios; `less` is taken from each below."""
+    """Return the median of the repetitions' ratios; `less` is subtracted from each denominator."""
     return statistics.median(a / (b - less) for a, b in zip(over, under))
 
 
@@ -68,7 +68,7 @@ def span(values) -> str:
 
 
 def machine(records: list) -> str:
-    """Where and when the records were made, and by which revision and versions."""
+    """Return a sentence on the machine, date, revision and versions of the records."""
     places = {}
     for record in records:
         setting = record['setting']
@@ -81,26 +81,26 @@ def machine(records: list) -> str:
 
 
 def others(records: list) -> str:
-    """The largest share of the processors that other processes had."""
+    """Return the largest share of the processors used by other processes."""
     return f"{100 * max(record['others'] for record in records):.0f} %"
 
 
 # edge_latency.py
 
 def edge_engines(records: list) -> list:
-    """The engines that the records have, in their order."""
+    """Return the engines in the records, in order."""
     return list(dict.fromkeys(e for r in records for layout in r['layouts'].values() for e in layout))
 
 
 def edge_peer(engines: dict, key: str) -> str | None:
-    """The fastest engine of others in float32, by 'ms' or 'images_per_s'."""
+    """Return the fastest other engine in float32, by 'ms' or 'images_per_s'."""
     good = {e: statistics.median(found[key]) for e, found in engines.items()
             if e not in PROGRAMS and e not in REDUCED and 'failed' not in found}
     return (max if key == 'images_per_s' else min)(good, key=good.get, default=None)
 
 
 def edge_ratios(record: dict, layout: str = '1,1,1') -> tuple:
-    """The package's time over the fastest peer's, and over that less what the peer's call from Python costs."""
+    """Return the ratio of the package's time to the fastest peer's, with and without the peer's Python call."""
     engines = record['layouts'][layout]
     peer = edge_peer(engines, 'ms')
     call = statistics.median(record['call'][f'{peer}_call']['ms'])
@@ -108,7 +108,7 @@ def edge_ratios(record: dict, layout: str = '1,1,1') -> tuple:
 
 
 def edge_latency(records: list, layouts=None) -> str:
-    """Milliseconds per call of every engine, one copy of the network."""
+    """Return a table of the milliseconds per call of every engine, with one copy of the network."""
     records = [r for r in records if not r['row'].endswith('files')]
     engines = edge_engines(records)
     rows = []
@@ -127,7 +127,7 @@ def edge_latency(records: list, layouts=None) -> str:
 
 
 def edge_best(record: dict, engine: str) -> tuple:
-    """(images/s, layout, images/s of each repetition) of the layout on which an engine takes most images."""
+    """Return (images/s, layout, images/s of each repetition) of an engine's fastest layout."""
     rates = {layout: found[engine]['images_per_s'] for layout, found in record['layouts'].items()
              if 'images_per_s' in found.get(engine, {})}
     layout = max(rates, key=lambda at: statistics.median(rates[at]))
@@ -135,14 +135,14 @@ def edge_best(record: dict, engine: str) -> tuple:
 
 
 def edge_throughput_ratio(record: dict) -> tuple:
-    """(how many times the images/s of the best peer in float32 the package takes, the peer)."""
+    """Return (ratio of the package's images/s to those of the best peer in float32, the peer)."""
     engines = [e for e in edge_engines([record]) if e not in PROGRAMS and e not in REDUCED]
     peer = max(engines, key=lambda e: edge_best(record, e)[0])
     return ratio(edge_best(record, OURS)[2], edge_best(record, peer)[2]), peer
 
 
 def edge_throughput(records: list) -> str:
-    """The whole machine: each engine's best layout, batch · threads · copies."""
+    """Return a table of the whole machine's images/s on each engine's best layout, batch · threads · copies."""
     records = [r for r in records if not r['row'].endswith('files')]
     engines, rows = edge_engines(records), []
     for record in records:
@@ -154,7 +154,7 @@ def edge_throughput(records: list) -> str:
 
 
 def edge_calls(records: list) -> str:
-    """What a peer's call from Python costs: of a network of the same inputs and outputs that computes nothing."""
+    """Return a table of a peer's call from Python, of a network that computes nothing."""
     records = [r for r in records if not r['row'].endswith('files')]
     peers = list(dict.fromkeys(peer for r in records for peer in r['call']))
     return table(['network', *(f"{name(peer.removesuffix('_call'))}, ms per call" for peer in peers)],
@@ -165,7 +165,7 @@ FAMILY = ('tinynet_a', 'tinynet_b', 'tinynet_c', 'tinynet_d', 'tinynet_e', 'effi
 
 
 def edge_spans(records: list) -> dict:
-    """The ratios of TinyNets and EfficientNet-B0 as '0.71 to 0.85', and those of other networks by name."""
+    """Return the ratios of TinyNets and EfficientNet-B0 as '0.71 to 0.85', and those of other networks by name."""
     rows = {r['row']: r for r in records}
     family = [rows[row] for row in FAMILY if row in rows]
     bf16 = [ratio(r['layouts']['1,1,1'][OURS]['ms'], r['layouts']['1,1,1']['openvino_bf16']['ms']) for r in family]
@@ -177,7 +177,7 @@ def edge_spans(records: list) -> dict:
 
 
 def edge_words(records: list) -> str:
-    """The same in sentences."""
+    """Return the ratios of `edge_spans` in sentences."""
     found = edge_spans(records)
     rest = ', '.join(f'`{row}` {value}' for row, value in found.items() if row in {r['row'] for r in records})
     return textwrap.fill(
@@ -190,7 +190,7 @@ def edge_words(records: list) -> str:
 
 
 def edge_files_spans(records: list) -> dict:
-    """How many times as fast as with each decoder the package is, file to logits, on one thread and by all cores."""
+    """Return the package's speed relative to each decoder, file to logits, on one thread and on all cores."""
     found = {}
     for record in records:
         one, many = record['layouts'].values()
@@ -202,7 +202,7 @@ def edge_files_spans(records: list) -> dict:
 
 
 def edge_files(records: list) -> str:
-    """From image files to logits: the parts on one thread, and images/s of the whole machine."""
+    """Return a table from image files to logits: the parts on one thread, and images/s of the whole machine."""
     rows = []
     for record in (r for r in records if r['row'].endswith('files')):
         one, many = record['layouts'].values()
@@ -231,22 +231,22 @@ def input_rates(record: dict) -> dict:
 
 
 def fastest(rates: dict) -> str | None:
-    """The variant of others with the highest median."""
+    """Return the fastest variant that is not this package's, by the median."""
     return max((v for v in rates if v not in PACKAGE), key=lambda v: statistics.median(rates[v]), default=None)
 
 
 def times_as_fast(rates: dict, variant: str | None) -> float:
-    """How many times as fast as a variant the package is."""
+    """Return the package's speed relative to a variant's."""
     return ratio(rates[OURS], rates[variant])
 
 
 def speeds(records: list, rates_of) -> str:
-    """How many times as fast as the fastest of others the package is, over all records: '1.56 to 2.66'."""
+    """Return the package's speed relative to the fastest other variant, over all records: '1.56 to 2.66'."""
     return span([times_as_fast(rates, fastest(rates)) for rates in map(rates_of, records)])
 
 
 def summary(records: list, rates_of, head: str) -> str:
-    """The package and the fastest variant of others, a row of the table for each record."""
+    """Return a table of the package and the fastest other variant, one row per record."""
     rows = []
     for record in records:
         rates = rates_of(record)
@@ -259,7 +259,7 @@ def summary(records: list, rates_of, head: str) -> str:
 
 
 def variants(records: list, rates_of, head: str) -> str:
-    """Every variant of every record."""
+    """Return a table of every variant of every record."""
     rows = []
     for record in records:
         rates = rates_of(record)
@@ -275,7 +275,7 @@ def variants(records: list, rates_of, head: str) -> str:
 
 
 def instruction_sets(records: list) -> str:
-    """cpu_instruction_set.py: a step's time under each of oneDNN's instruction sets."""
+    """Return a table of a step's time with each of oneDNN's instruction sets (cpu_instruction_set.py)."""
     rows = []
     for record in records:
         first = next(iter(record['variants']))
@@ -304,14 +304,14 @@ def eight_bits(records: list) -> str:
 
 
 def epochs(records: list) -> str:
-    """The scores after each epoch of a training."""
+    """Return a table of the scores after each epoch of a training."""
     return table(['epoch', 'top-1, %', 'top-5, %', 'loss'],
                  [[r['row'], f"{r['top1']:.2f}", f"{r['top5']:.2f}", f"{r['loss']:.4f}"] for r in records])
 
 
 STEP = 'network, px, batch'
-QUOTED = ('one_image', 'words')  # by other pages than docs/lab's
-CONTENTS = (  # name in a page, heading, the records it is made of, and how
+QUOTED = ('one_image', 'words')  # pieces for other pages than docs/lab/README.md
+CONTENTS = (  # name in a page, heading, its records, and {table: function}
     ('edge_networks', 'At the edge: the network alone',
      lambda rs: [r for r in of(rs, 'edge_latency') if not r['row'].endswith('files')],
      {'latency': edge_latency, 'one_image': lambda these: edge_latency(these, ('1,1,1', '1,2,1')),
@@ -336,7 +336,7 @@ CONTENTS = (  # name in a page, heading, the records it is made of, and how
 
 
 def pieces(records: list) -> dict:
-    """{'training summary': Markdown, 'training machine': where and when, ...} of everything that the records have."""
+    """Return {'training summary': Markdown, 'training machine': where and when, ...} of all records."""
     found = {}
     for key, _, choose, made in CONTENTS:
         these = choose(records)
@@ -349,7 +349,7 @@ def pieces(records: list) -> dict:
 
 
 def sections(records: list) -> dict:
-    """{heading: text} of everything that the records have: where it was measured, then the tables."""
+    """Return {heading: text} of all records: where they were measured, then the tables."""
     found = pieces(records)
     return {heading: '\n\n'.join(found[f'{key} {name}'] for name in ('machine', *made) if name not in QUOTED)
             for key, heading, _, made in CONTENTS if f'{key} machine' in found}
@@ -359,7 +359,7 @@ PLACE = re.compile(r'(<!-- records: ([\w ]+) -->\n).*?(<!-- end -->)', re.DOTALL
 
 
 def filled(text: str, found: dict) -> str:
-    """A page, what is between `<!-- records: NAME -->` and `<!-- end -->` made anew. KeyError for an unknown NAME."""
+    """Return a page with new text between `<!-- records: NAME -->` and `<!-- end -->`. KeyError for an unknown NAME."""
     return PLACE.sub(lambda place: f'{place[1]}{found[place[2]]}\n{place[3]}', text)
 
 

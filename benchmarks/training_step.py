@@ -1,12 +1,12 @@
 """A training step of this package and of PyTorch with timm on a CPU: `python benchmarks/training_step.py`.
 
-Each variant runs in a process of its own; the processes take turns, one timed step each, so that a machine whose speed
-drifts treats all alike; step_worker.py says what a step is. PyTorch comes from .venv-benchmark, made on first use,
-where an index of its CPU wheels in PIP_EXTRA_INDEX_URL spares the CUDA libraries. Progress goes to stderr, Markdown
+Each variant runs in a separate process; the processes take turns, one timed step each, so that a drift of the machine's
+speed affects all equally; step_worker.py defines a step. PyTorch comes from .venv-benchmark, made on first use; with an
+index of its CPU wheels in PIP_EXTRA_INDEX_URL, the CUDA libraries are not downloaded. Progress goes to stderr, Markdown
 tables to stdout. Linux only.
 
-The machine must be idle otherwise: PyTorch's spinning threads lose many times more to another busy process than this
-package's. What others used of the processors is measured and printed with each row.
+The machine must be idle otherwise: another busy process slows PyTorch's spinning threads far more than this package's.
+The share of the processors used by other processes is measured and printed with each row.
 """
 import argparse
 import contextlib
@@ -44,7 +44,7 @@ def worker(variant: str, row: str, args: argparse.Namespace) -> turns.Worker:
 
 
 def setting(args: argparse.Namespace) -> dict:
-    """What the numbers depend on besides the row: mode, machine, versions, threads."""
+    """Return the settings that the numbers depend on besides the row: mode, machine, versions, threads."""
     ours = set(args.variants) & set(OURS)
     return {'mode': args.mode, **turns.machine(), 'threads': args.threads, 'repeat': args.repeat,
             'seconds': args.seconds, 'variants': args.variants,
@@ -53,7 +53,7 @@ def setting(args: argparse.Namespace) -> dict:
 
 
 def measure(row: str, args: argparse.Namespace) -> dict:
-    """Return 'variants', {name: 'seconds' and 'MiB', or why it 'failed'}, and what 'others' used of the processors."""
+    """Return 'variants', {name: 'seconds' and 'MiB', or why it 'failed'}, and the processors' share of 'others'."""
     workers, found = {}, {}
     try:
         for variant in args.variants:
@@ -88,7 +88,7 @@ def measure(row: str, args: argparse.Namespace) -> dict:
 
 @contextlib.contextmanager
 def failure_noted(found: dict, variant: str):
-    """Turn Failed into the variant's finding."""
+    """Record Failed as the variant's result."""
     try:
         yield
     except turns.Failed as reason:
@@ -96,7 +96,7 @@ def failure_noted(found: dict, variant: str):
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure the rows that are not on file, and print the tables."""
+    """Measure the rows without records, and print the tables."""
     for row in args.rows:
         check_row(row)
     if set(args.variants) - set(OURS):

@@ -1,4 +1,4 @@
-"""What the side-by-side measurements share: processes that take turns, PyTorch's environment, the machine in words."""
+"""Parts shared by the benchmarks: processes that take turns, PyTorch's environment, a description of the machine."""
 import contextlib
 import datetime
 import json
@@ -11,15 +11,15 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-QUIET = 0.05  # the share of the processors that others may use without a remark
+QUIET = 0.05  # the share of the processors that other processes may use without a remark
 
 
 class Failed(Exception):
-    """A variant can't be measured; the message says why."""
+    """A variant cannot be measured; the message says why."""
 
 
 class Worker:
-    """A variant's process, that answers every line with one of JSON; `ask` and `end` raise Failed with its reason."""
+    """A variant's process, which answers every line with a line of JSON; `ask` and `end` may raise Failed."""
 
     def __init__(self, command: list, env: dict | None = None):
         self.log, self.used = tempfile.TemporaryFile('w+'), 0.0
@@ -41,13 +41,13 @@ class Worker:
         return answer
 
     def ask(self, line: str = 'step'):
-        """The answer to a line; by default the seconds of one step."""
-        with contextlib.suppress(BrokenPipeError):  # _answer says why
+        """Return the answer to a line; by default the seconds of one step."""
+        with contextlib.suppress(BrokenPipeError):  # _answer reports the reason
             self.process.stdin.write(line + '\n')
         return self._answer()
 
     def cpu_seconds(self) -> float:
-        """What the process used of the processors so far, or when last asked while it lived."""
+        """Return the CPU seconds of the process so far, or at the last call before it ended."""
         with contextlib.suppress(OSError):
             fields = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
             self.used = (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
@@ -60,27 +60,27 @@ class Worker:
         return self._answer()
 
     def kill(self) -> None:
-        """End the process whatever it does."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
 
 
 @contextlib.contextmanager
 def answering():
-    """Inside a worker: the stream for its answers; what libraries print goes to stderr, and a failure is an answer."""
+    """Yield a worker's stream for answers; other output goes to stderr, and an exception becomes an answer."""
     answers = os.fdopen(os.dup(1), 'w', buffering=1)
     os.dup2(2, 1)
-    with contextlib.suppress(OSError):  # where memory runs out, this process is the one to be ended
+    with contextlib.suppress(OSError):  # if memory runs out, this process is ended first
         pathlib.Path('/proc/self/oom_score_adj').write_text('1000')
     try:
         yield lambda answer: print(json.dumps(answer), file=answers)
-    except Exception as error:  # every failure of a variant is a row of the table
+    except Exception as error:  # every failure of a variant becomes a row of the table
         text = ' '.join(f'{type(error).__name__}: {error}'.split())
         print(json.dumps({'failed': text[:200]}), file=answers)
 
 
 def environment(pins: list) -> str:
-    """Return the interpreter of .venv-benchmark, which is made, or completed, where it lacks some of `pins`."""
+    """Return the interpreter of .venv-benchmark, which is made or completed if it lacks some of `pins`."""
     folder = ROOT / '.venv-benchmark'
     python, marker = folder / 'bin' / 'python', folder / 'installed'
     installed = marker.read_text().split() if marker.is_file() else []
@@ -97,7 +97,7 @@ def environment(pins: list) -> str:
 
 
 def versions(python: str, *packages: str) -> dict:
-    """Versions of packages in another interpreter. Raises ValueError where one is missing."""
+    """Return the versions of packages in another interpreter. Raises ValueError if one is missing."""
     code = f'import json; from importlib.metadata import version as v; print(json.dumps([v(n) for n in {packages}]))'
     done = subprocess.run([python, '-c', code], capture_output=True, text=True)
     if done.returncode:
@@ -106,7 +106,7 @@ def versions(python: str, *packages: str) -> dict:
 
 
 def machine() -> dict:
-    """The processor, its vector instructions, Python and the compiler, in words."""
+    """Return a description of the processor, its vector instructions, Python and the compiler."""
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
     cpuinfo = {key.strip(): value.strip() for key, _, value in (line.partition(':') for line in lines)}
     flags = cpuinfo.get('flags', cpuinfo.get('Features', '')).split()
@@ -123,25 +123,25 @@ def machine() -> dict:
 
 
 class Others:
-    """The share of the processors that other processes used while the workers were at it."""
+    """The share of the processors that other processes used while the workers ran."""
 
     def __init__(self, ours):
         self.ours, self.begun, self.start = ours, time.monotonic(), _machine_seconds() - ours()
 
     def share(self) -> float:
-        """Since the beginning; `ours` gives the CPU seconds of our own processes so far."""
+        """Return the share since the beginning; `ours` returns the CPU seconds of the measured processes so far."""
         used = max(0.0, _machine_seconds() - self.ours() - self.start)
         return used / max(time.monotonic() - self.begun, 1e-9) / os.cpu_count()
 
 
 def _machine_seconds() -> float:
-    """What all processes used of the processors since the start of the machine, and what its host withheld."""
+    """Return the CPU seconds of all processes since the start of the machine, and those withheld by its host."""
     user, nice, system, _, _, irq, softirq, steal = map(int, pathlib.Path('/proc/stat').read_text().split()[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
 
 
 def records(path: str | None, benchmark: str, setting: dict) -> list:
-    """The records of a file of JSON lines, if there is one, of this benchmark in this setting."""
+    """Return the records of this benchmark and setting in a file of JSON lines, if it exists."""
     if not path or not os.path.exists(path):
         return []
     try:
@@ -152,7 +152,7 @@ def records(path: str | None, benchmark: str, setting: dict) -> list:
 
 
 def record(path: str | None, benchmark: str, setting: dict, row: str, found: dict) -> dict:
-    """Return what was found in a row with its date, revision of the code, machine and versions; add it to a file."""
+    """Return a row's results with date, revision of the code, machine and versions, and append them to a file."""
     made = {'benchmark': benchmark, 'date': datetime.date.today().isoformat(), 'revision': revision(),
             'setting': setting, 'row': row, **rounded(found)}
     if path:
@@ -162,7 +162,7 @@ def record(path: str | None, benchmark: str, setting: dict, row: str, found: dic
 
 
 def rounded(value):
-    """The value with every float in it at five digits, which is more than a repetition repeats."""
+    """Return the value with every float in it rounded to five digits, which is more than the noise allows."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -171,7 +171,7 @@ def rounded(value):
 
 
 def revision() -> str:
-    """The commit that is measured, with a + where files differ from it."""
+    """Return the measured commit, with a + if files differ from it."""
     def git(*command):
         return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True).stdout.strip()
     changed = git('status', '--porcelain', '--untracked-files=no')
@@ -179,11 +179,11 @@ def revision() -> str:
 
 
 def undisturbed(rounds: int, ours, one_round, extra: int = 1, patience: float = 2.0) -> tuple:
-    """`rounds` results of one_round() in which others used little of the processors, and the largest share they used.
+    """Return `rounds` results of one_round() with little other use of the processors, and the largest such share.
 
-    A disturbed round is made again once the processors are idle, or after `patience` seconds of waiting altogether, up
-    to `extra` times as many rounds; then the least disturbed ones are taken. `ours` gives the CPU seconds of the
-    measured processes so far, which rest between rounds.
+    A disturbed round is repeated once the processors are idle, or after a total of `patience` seconds of waiting, for
+    at most `extra` times `rounds` more rounds; then the least disturbed ones are taken. `ours` returns the CPU seconds
+    of the measured processes so far, which rest between rounds.
     """
     found, end = [], time.monotonic() + patience
     while sum(share <= QUIET for share, _ in found) < rounds and len(found) < rounds * (1 + extra):
@@ -197,20 +197,20 @@ def undisturbed(rounds: int, ours, one_round, extra: int = 1, patience: float = 
 
 
 def idle(seconds: float = 1.0) -> bool:
-    """Whether the processors are idle for so long."""
+    """Whether the processors are idle for some seconds."""
     others = Others(lambda: 0.0)
     time.sleep(seconds)
     return others.share() <= QUIET
 
 
 class Progress:
-    """Lines on stderr that say which row of how many is measured, and how long the rest may take."""
+    """Prints progress to stderr: the current row, the number of rows, and the estimated time left."""
 
     def __init__(self, total: int):
         self.total, self.done, self.begun = total, 0, time.monotonic()
 
     def next(self, row: str) -> None:
-        """Say that a row begins."""
+        """Print that a row begins."""
         rest = (time.monotonic() - self.begun) / self.done * (self.total - self.done) if self.done else None
         minutes = 'unknown' if rest is None else round(rest / 60)
         print(f'{self.done} of {self.total} rows done, minutes left: {minutes}; now {row}', file=sys.stderr, flush=True)

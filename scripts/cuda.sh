@@ -1,6 +1,6 @@
-# Sourced in place of env.sh for GPUs: .venv, and CUDA 11 where MindSpore finds it. CUDA_HOME may name its toolkit, with
-# cuDNN 8; otherwise NVIDIA's wheels are installed and made a folder that MindSpore takes for one, as it asks bin/nvcc
-# for the version. For one GPU: source scripts/cuda.sh, then python train.py, eval.py, ... as ever.
+# Sourced instead of env.sh for GPUs: sets up .venv, and CUDA 11 for MindSpore. CUDA_HOME may name a toolkit with cuDNN
+# 8; otherwise NVIDIA's wheels are installed and linked into a folder that MindSpore accepts as one, as it only asks
+# bin/nvcc for the version. For one GPU: source scripts/cuda.sh, then python train.py, eval.py, ... as usual.
 cuda11() { [ -n "${CUDA_HOME:-}" ] && "$CUDA_HOME/bin/nvcc" --version 2>/dev/null | grep -q 'release 11\.'; }
 cuda11 && needed=requirements.txt || needed=requirements-gpu.txt
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh" $needed || return

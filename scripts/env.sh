@@ -1,5 +1,5 @@
-# Sourced by the other scripts with a requirements file: makes .venv in the repository, installs into it what changed,
-# puts it first in PATH and sets ROOT. PYTHON names the interpreter to make it from.
+# Sourced by the other scripts with a requirements file: makes .venv in the repository, installs changed requirements,
+# puts it first in PATH and sets ROOT. PYTHON names the interpreter for it.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv="$ROOT/.venv"
 supported='import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))'

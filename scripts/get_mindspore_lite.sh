@@ -7,7 +7,7 @@ target=$(realpath -m "${1:-$root/data/mindspore-lite}")
 [ ! -e "$target" ] || { echo "MindSpore Lite: $target is there already"; exit 0; }
 fail() { echo "error: $1; give its wheel: WHEEL=file.whl, or an SDK: MINDSPORE_LITE_HOME" >&2; exit 2; }
 mkdir -p "$(dirname "$target")"
-work=$target.$$-$RANDOM  # beside the target: it appears whole or not at all
+work=$target.$$-$RANDOM  # next to the target, which is then moved into place atomically
 trap 'rm -rf "$work"' EXIT
 mkdir "$work"
 python=$root/.venv/bin/python; [ -x "$python" ] || python=${PYTHON:-python3}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetch the 13 photographs that the benchmarks use (Debian's lomiri-wallpapers-16.04, 16 MB; CC BY 4.0, CC BY-SA 4.0 and
-# CC0, the file "copyright" beside them says which) into data/photographs or a folder, without root.
+# CC0, see the file "copyright" next to them) into data/photographs or a folder, without root.
 # Usage: bash scripts/get_photographs.sh [FOLDER]; with a .deb fetched elsewhere: DEB=file.deb bash scripts/...
 set -euo pipefail
 target=$(realpath -m "${1:-$(dirname "${BASH_SOURCE[0]}")/../data/photographs}")

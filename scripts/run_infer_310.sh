@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Classify images in C++: bash scripts/run_infer_310.sh MODEL IMAGES [cpu|ascend|DEVICE_ID] [options of tinynet_infer]
-# MODEL is export.py's .mindir or .onnx; where this MindSpore Lite does not read it, the .onnx beside it is converted
-# for the device. A number is the device id of an Ascend.
+# MODEL is export.py's .mindir or .onnx; if this MindSpore Lite cannot read it, the .onnx next to it is converted for
+# the device. A number is the device id of an Ascend.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n 2,4p "$0" | cut -c3- >&2; exit 2; }
 model=$1 images=$2 device=cpu onnx=${1%.*}.onnx; shift 2
 fail() { echo "error: $1" >&2; exit 2; }
-convert() (  # into a folder that is there whole or not at all
+convert() (  # into a folder that is moved into place atomically
     part=$(mktemp -d "$1.XXXXXX") && trap 'rm -rf "$part"' EXIT
     "$build/lite_convert" "$onnx" "$part/model.mindir" ${goal[@]+"${goal[@]}"} >&2 &&
         { mv -T "$part" "$1" 2>/dev/null || [ -d "$1" ]; })
-sdk() {  # what tells one from another: size and time of its libraries
+sdk() {  # identifies the SDK by size and time of its libraries
     ldd "$build/lite_convert" | sed -n 's/.*mindspore.* => \(.*\) (.*/\1/p' | xargs -rd '\n' stat -Lc '%s %Y' || true
 } 2>/dev/null
 cann() { echo "${ASCEND_HOME_PATH:-}"; cat "${ASCEND_HOME_PATH:-/none}"/version* || true; } 2>/dev/null
@@ -24,7 +24,7 @@ options=" $* "
 value() { if [[ $options =~ .*" $1 "($3)" " ]]; then echo "${BASH_REMATCH[1]}"; else echo "$2"; fi; }  # or $2
 device=$(value --device "$device" '[^ ]+') id=$(value --device-id 0 '[0-9]+') batch=$(value --batch 1 '[0-9]+')
 goal=() check=(--device "$device" --device-id "$id")
-if [ "$device" = ascend ]; then  # a model takes the batches that it was converted for, and is converted for the device
+if [ "$device" = ascend ]; then  # a model accepts the batches it was converted for, on the device it was converted for
     goal=(ascend "$batch" 1 4 8 16)
     [ "$batch" = 1 ] || check+=(--batch "$batch")
 fi
