@@ -59,6 +59,7 @@ def export(network: str, folder: pathlib.Path) -> None:
 
 def onnxruntime_copies(network, folder, inputs, threads, copies, file='timm'):
     """Return one session per copy, each with its own threads."""
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')  # its wheels report use otherwise
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
