@@ -84,6 +84,14 @@ def test_predict_counts_the_images_that_stay_dark(checkpoint, command, tmp_path)
     assert lines[0].startswith('2 of 3 images with 16-bit samples') and lines[0].endswith(f'{tmp_path}/0.png')
 
 
+def test_predict_ends_with_1_where_an_image_was_left_out(checkpoint, command, tmp_path):
+    Image.new('L', (16, 16), 3).save(tmp_path / 'good.png')
+    (tmp_path / 'broken.png').write_bytes((tmp_path / 'good.png').read_bytes()[:40])
+    code, out, err = command('predict.py', '--model', checkpoint, '--images', tmp_path, '--device', 'CPU')
+    assert code == 1 and [line.partition(': ')[0] for line in out.splitlines()] == [str(tmp_path / 'good.png')]
+    assert f'left out: {tmp_path / "broken.png"}' in err
+
+
 def test_summary_prints_each_number_under_its_name(command):
     code, out, _ = command('summary.py', '--model', 'tinynet_d', '--num-classes', 7)
     found = dict(line.split()[:2] for line in out.splitlines())

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.conftest import ROOT
+from tinynets import stopping
 
 COMMAND = '''
 import ctypes, os, subprocess, sys, tempfile, time
@@ -102,6 +103,18 @@ def test_work_with_nothing_to_save_ends_at_once(work, number, tmp_path):
         while os.path.exists(f'/proc/{child}') and 'Z' not in open(f'/proc/{child}/stat').read().split()[2]:
             assert time.monotonic() < until
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize('number, insists', [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGHUP, False),
+                                             (signal.SIGUSR1, False)])
+def test_only_who_asks_again_does_not_want_to_wait(number, insists):
+    """A terminal that closes and a batch system send their signals more than once, to let the work be saved."""
+    stop = stopping.Stop()
+    assert not stop.insists(number)
+    stop.note()
+    assert not stop.insists(number)  # the same request, twice
+    stop.requested_at -= stopping.TWICE
+    assert stop.insists(number) == insists
 
 
 SAVES = '''

@@ -4,6 +4,7 @@ import itertools
 import pytest
 
 from tinynets.arch import expand, measure, scale
+from tinynets.formula import sampling
 from tinynets.formula.budget import base_network
 from tinynets.formula.sampling import Space, blocks, draw
 
@@ -59,6 +60,14 @@ def test_a_space_without_networks_is_an_error():
         take(1, Space(budget=(5.0, 6.0)))
     with pytest.raises(ValueError, match='two increasing numbers'):
         Space(r=(1.0, 0.5))
+
+
+def test_only_rejections_in_a_row_end_a_draw(monkeypatch):
+    """A long study rejects more draws in all than end it."""
+    monkeypatch.setattr(sampling, 'MAX_REJECTIONS', 25)
+    assert len(take(150)) == 150
+    with pytest.raises(ValueError, match='0 networks found, and no other in 25 draws'):
+        take(1, Space(budget=(5.0, 6.0)))
 
 
 def test_the_smallest_resolution_is_drawn_and_none_below():
