@@ -1,6 +1,8 @@
 """Shared fixtures. MindSpore is imported only by the tests that need it."""
+import fcntl
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = 'tinynet_e@w=0.1,d=0.1,resolution=16'  # seven blocks: compiles in seconds
+LIGHT = 'resnet50@w=0.02,d=0.1,resolution=16'  # four: for tests to which the network does not matter
 # 4 x 22 steps
 TRAINED = ('train.epochs=4', 'data.batch_size=64', 'optim.learning_rate=0.01', 'data.crop_area=[0.8, 1]')
 
@@ -54,14 +57,34 @@ def small_config():
 
 
 @pytest.fixture(scope='session')
-def trained(tmp_path_factory, small_config):
+def once(tmp_path_factory):
+    """once(name, make): the folder that `make(folder)` fills, by the first test process for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        base = base.parent
+
+    def get(name, make):
+        folder, whole = base / name, base / f'{name}.whole'
+        with open(base / f'{name}.lock', 'w') as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+    return get
+
+
+@pytest.fixture(scope='session')
+def trained(once, tmp_path_factory, small_config):
     """The run folder of a small network, trained until it knows four digits in five and differs from image to image."""
-    from tinynets.runtime import configure
-    configure('CPU')
-    from tinynets.training.loop import train
-    path = tmp_path_factory.mktemp('trained') / 'run'
-    train(small_config(*TRAINED), 'CPU', str(path), say=lambda line: None)
-    return path
+    def make(folder):
+        from tinynets.runtime import configure
+        configure('CPU')
+        from tinynets.training.loop import train
+        train(small_config(*TRAINED), 'CPU', str(folder / 'run'), say=lambda line: None)
+    return shutil.copytree(once('trained', make) / 'run', tmp_path_factory.mktemp('trained') / 'run')  # tests lock it
 
 
 @pytest.fixture

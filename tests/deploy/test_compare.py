@@ -6,17 +6,24 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.deploy.test_edge import needs_sdk
+from tests.deploy.test_edge import build, needs_sdk  # noqa: F401 (a fixture)
 from tinynets.deploy.compare import share_of_largest
 from tinynets.deploy.export import export
 
 
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('exported') / 'run'
+    folder.mkdir()
+    shutil.copy(trained / 'best.ckpt', folder / 'best.ckpt')
+    export(str(folder / 'best.ckpt'), ['MINDIR', 'ONNX'], str(folder / 'export'))
+    return folder
+
+
 @pytest.fixture
-def run(trained, tmp_path):
+def run(exported, tmp_path):
     """A run with its exported files."""
-    shutil.copy(trained / 'best.ckpt', tmp_path / 'best.ckpt')
-    export(str(tmp_path / 'best.ckpt'), ['MINDIR', 'ONNX'], str(tmp_path / 'export'))
-    return tmp_path
+    return shutil.copytree(exported, tmp_path / 'run')
 
 
 def test_every_file_says_what_the_checkpoint_says(run, entry):
@@ -57,8 +64,9 @@ def test_differences_are_shares_of_the_largest_logit(logits, reference, share):
 
 
 @needs_sdk
-def test_the_program_is_asked(run, entry):
-    done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', '--json', run / 'rows.json')
+def test_the_program_is_asked(run, entry, build):  # noqa: F811
+    done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt', '--json', run / 'rows.json',
+                 env={**os.environ, 'BUILD': str(build)})
     row = next(r for r in json.loads((run / 'rows.json').read_text()) if r['engine'].startswith('C++'))
     assert done.returncode == 0 and row['agree'] == 360 and row['difference'] < 1e-4
 
@@ -71,7 +79,7 @@ def test_a_program_that_is_not_there_is_said(run, entry):
 
 
 @needs_sdk
-def test_predictions_by_the_program_are_those_of_mindspore(run, entry, tmp_path):
+def test_predictions_by_the_program_are_those_of_mindspore(run, entry, build, tmp_path):  # noqa: F811
     from PIL import Image
 
     from tinynets.data.embedded import digits
@@ -81,7 +89,8 @@ def test_predictions_by_the_program_are_those_of_mindspore(run, entry, tmp_path)
         Image.fromarray(pixels).save(folder / f'{i}.png')
     (folder / 'broken.png').write_bytes(b'no image')
     model = next((run / 'export').glob('*.mindir'))
-    answers = [entry('predict.py', '--model', model, '--images', folder, '--topk', '3', '--backend', backend)
+    answers = [entry('predict.py', '--model', model, '--images', folder, '--topk', '3', '--backend', backend,
+                     env={**os.environ, 'BUILD': str(build)})
                for backend in ('mindspore', 'lite')]
     assert [done.returncode for done in answers] == [1, 1]  # the broken one
     assert answers[0].stdout == answers[1].stdout and answers[0].stdout.count('\n') == 9
