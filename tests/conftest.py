@@ -57,6 +57,12 @@ def small_config():
 
 
 @pytest.fixture(scope='session')
+def light_config(small_config):
+    """As small_config, of a network that compiles sooner: for tests to which the network does not matter."""
+    return lambda *overrides: small_config(f'model.name={LIGHT}', *overrides)
+
+
+@pytest.fixture(scope='session')
 def once(tmp_path_factory):
     """once(name, make): the folder that `make(folder)` fills, by the first test process for all of them."""
     base = tmp_path_factory.getbasetemp()

@@ -153,6 +153,8 @@ def cut(path, size):
 
 SPOILT = {
     'a file cut short': (lambda p: cut(p / 'images.mindrecord1', 1000), 'images.mindrecord1: holds 1,000 bytes of '),
+    'a file that goes on': (lambda p: cut(p / 'images.mindrecord1', (p / 'images.mindrecord1').stat().st_size + 1),
+                            'images.mindrecord1: holds '),
     'a file missing': (lambda p: os.remove(p / 'images.mindrecord2'),
                        'images.mindrecord2: missing from the packed set'),
     'an index cut short': (lambda p: cut(p / 'images.mindrecord0.db', 5000),

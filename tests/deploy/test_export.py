@@ -155,7 +155,7 @@ def test_mismatch_writes_nothing_and_leaves_what_was(exported, trained, monkeypa
     assert before == {name: open(os.path.join(folder, name), 'rb').read() for name in os.listdir(folder)}
 
 
-@pytest.mark.parametrize('share, passes', [(0.7e-4, True), (1.3e-4, False)])
+@pytest.mark.parametrize('share, passes', [(0.7e-4, True), (1.3e-4, False), (np.nan, False)])
 def test_a_ten_thousandth_of_the_largest_logit_may_differ(share, passes, exported, trained, tmp_path, monkeypatch):
     shift = share * exported['ONNX'].largest_logit
 

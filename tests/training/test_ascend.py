@@ -60,12 +60,12 @@ def first_ascend(monkeypatch):
     configure('CPU')
 
 
-def test_the_first_ascend_runs_every_step_that_is_counted(first_ascend, small_config, tmp_path):
-    config = small_config('train.epochs=2', 'data.batch_size=128')
+def test_the_first_ascend_runs_every_step_that_is_counted(first_ascend, light_config, tmp_path):
+    config = light_config('train.epochs=2', 'data.batch_size=128')
     loop.train(config, 'CPU', str(tmp_path / 'sunk'), say=lambda line: None)
     sunk = checkpoint.load(str(tmp_path / 'sunk' / 'last.ckpt'))
     assert sunk.meta['step'] == sunk.arrays['global_step'].item() == 22
-    config = small_config('train.epochs=2', 'data.batch_size=128', 'train.sink=false')
+    config = light_config('train.epochs=2', 'data.batch_size=128', 'train.sink=false')
     loop.train(config, 'CPU', str(tmp_path / 'plain'), say=lambda line: None)
     plain = checkpoint.load(str(tmp_path / 'plain' / 'last.ckpt'))
     assert set(plain.arrays) == set(sunk.arrays)
@@ -73,17 +73,17 @@ def test_the_first_ascend_runs_every_step_that_is_counted(first_ascend, small_co
         np.testing.assert_array_equal(sunk.arrays[name], array, err_msg=name)
 
 
-def test_steps_that_the_device_leaves_out_end_the_run(first_ascend, small_config, tmp_path, monkeypatch):
+def test_steps_that_the_device_leaves_out_end_the_run(first_ascend, light_config, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, 'compile_level', lambda asked, device: '')  # as it was: no level named
     with pytest.raises(ValueError, match='the device ran 1 steps of 11; train.sink=false') as caught:
-        loop.train(small_config('train.epochs=2', 'data.batch_size=128'), 'CPU', str(tmp_path / 'run'),
+        loop.train(light_config('train.epochs=2', 'data.batch_size=128'), 'CPU', str(tmp_path / 'run'),
                    say=lambda line: None)
     assert '\n' not in str(caught.value) and not (tmp_path / 'run' / 'last.ckpt').exists()
 
 
-def test_steps_without_an_update_are_steps(first_ascend, small_config, tmp_path):
+def test_steps_without_an_update_are_steps(first_ascend, light_config, tmp_path):
     """A loss scale that overflows skips updates, so the optimizer's step is no count of what the device ran."""
-    config = small_config('train.epochs=1', 'data.batch_size=128', 'train.loss_scale=1e38')
+    config = light_config('train.epochs=1', 'data.batch_size=128', 'train.loss_scale=1e38')
     loop.train(config, 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     saved = checkpoint.load(str(tmp_path / 'run' / 'last.ckpt'))
     assert saved.meta['step'] == 11 and 0 < saved.arrays['global_step'].item() < 11
@@ -190,9 +190,9 @@ def test_an_average_as_one_vector_is_the_average(fused):
 
 
 @pytest.mark.parametrize('first', [False, True], ids=['from a CPU', 'to a CPU'])
-def test_a_run_resumes_on_the_other_device(first, fused, small_config, tmp_path):
+def test_a_run_resumes_on_the_other_device(first, fused, light_config, tmp_path):
     """As if it had stayed, up to the roots of small_parameters; the files are the same."""
-    config = small_config('optim.name=rmsprop', 'runtime.kernels=stock', 'train.epochs=2')
+    config = light_config('optim.name=rmsprop', 'runtime.kernels=stock', 'train.epochs=2')
     arrays = {}
     for name, then in (('stayed', first), ('moved', not first)):
         fused(first)

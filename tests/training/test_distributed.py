@@ -94,8 +94,8 @@ def quiet(text):
 
 
 @pytest.fixture(scope='module')
-def recipe(small_config, tmp_path_factory):
-    config = small_config('train.epochs=6', 'data.batch_size=128', 'model.dropout=0.3', 'model.drop_path=0.3')
+def recipe(light_config, tmp_path_factory):
+    config = light_config('train.epochs=6', 'data.batch_size=128', 'model.dropout=0.3', 'model.drop_path=0.3')
     path = tmp_path_factory.mktemp('recipe') / 'recipe.yaml'
     path.write_text(to_yaml(config))
     return path

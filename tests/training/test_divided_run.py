@@ -28,12 +28,12 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def run(pictures, small_config, tmp_path_factory):
+def run(pictures, light_config, tmp_path_factory):
     """A run of two epochs of five, stopped between them."""
     from tinynets.runtime import configure
     configure('CPU')
     from tinynets.training import loop
-    config = small_config('data.name=image_folder', f'data.dir={pictures}', 'data.batch_size=16', 'train.epochs=5')
+    config = light_config('data.name=image_folder', f'data.dir={pictures}', 'data.batch_size=16', 'train.epochs=5')
     trained = tmp_path_factory.mktemp('runs') / 'run'
     with pytest.MonkeyPatch.context() as patch:
         record = loop.RunFolder.record
@@ -168,7 +168,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
         scored(path / 'last.ckpt', pictures)
 
 
-def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, small_config, tmp_path, capsys):
+def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, light_config, tmp_path, capsys):
     from tinynets.tasks.classification.task import kept_parts
     path, config, pictures = copied
     own = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=str(path / 'best.ckpt')))

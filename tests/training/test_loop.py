@@ -103,9 +103,9 @@ def test_run_folder_holds_what_it_says(trained):
     assert (trained / 'curve.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_divergence_stops_with_the_last_good_checkpoint(small_config, tmp_path):
+def test_divergence_stops_with_the_last_good_checkpoint(light_config, tmp_path):
     configure('CPU')
-    config = small_config('optim.name=sgd', 'optim.learning_rate=1e30', 'optim.warmup_epochs=1', 'train.epochs=4',
+    config = light_config('optim.name=sgd', 'optim.learning_rate=1e30', 'optim.warmup_epochs=1', 'train.epochs=4',
                           'train.save_minutes=1e-9', 'train.ema_decay=0')
     with pytest.raises(ValueError, match='not finite|the loss is (nan|inf)') as caught:
         train(config, 'CPU', str(tmp_path / 'run'), say=lambda line: None)
@@ -121,7 +121,7 @@ def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
         train(small_config(), 'CPU', str(tmp_path / 'none'), resume=True, say=lambda line: None)
 
 
-def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
+def test_sinking_runs_the_same_steps(light_config, tmp_path, monkeypatch):
     """The device queue is played by a function that feeds the step from the data set; no Ascend is needed for that."""
     configure('CPU')
     from tinynets.training import build, feed
@@ -132,7 +132,7 @@ def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
         sizes.append(sink_size)
         return lambda: [step(*next(batches)) for _ in range(sink_size)][-1]
 
-    config = small_config('train.epochs=2', 'data.batch_size=128')
+    config = light_config('train.epochs=2', 'data.batch_size=128')
     train(config, 'CPU', str(tmp_path / 'plain'), say=lambda line: None)
     monkeypatch.setattr(build, 'sinks_data', lambda device: True)
     monkeypatch.setattr(feed.ms, 'data_sink', data_sink)
@@ -143,7 +143,7 @@ def test_sinking_runs_the_same_steps(small_config, tmp_path, monkeypatch):
         np.testing.assert_array_equal(sunk.arrays[name], array, err_msg=name)
 
 
-def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(small_config, tmp_path):
+def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(light_config, tmp_path):
     """The epoch is saved before it is scored; what could not be scored then is scored when the run goes on."""
     configure('CPU')
     for split in ('train', 'val'):
@@ -154,7 +154,7 @@ def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(small_con
     broken = tmp_path / 'val' / 'red' / '0.png'
     good = broken.read_bytes()
     broken.write_bytes(good[:40])
-    config = small_config('data.name=image_folder', f'data.dir={tmp_path}', 'data.check=false', 'data.batch_size=4',
+    config = light_config('data.name=image_folder', f'data.dir={tmp_path}', 'data.check=false', 'data.batch_size=4',
                           'train.epochs=1')
     run = tmp_path / 'run'
     with pytest.raises(ValueError, match='0.png'):
@@ -165,18 +165,18 @@ def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(small_con
     assert outcome.best['epoch'] == 1 and outcome.best['count'] == 8
 
 
-def test_a_run_goes_on_only_as_it_was_started(tmp_path, small_config):
+def test_a_run_goes_on_only_as_it_was_started(tmp_path, light_config):
     configure('CPU')
-    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    train(light_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.002 and is 0.1'),
                           ('data.batch_size=100', 'data.batch_size was 256'),
                           ('model.resolution=20', 'model.resolution was None and is 20')):
         with pytest.raises(ValueError, match=words):
-            train(small_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
+            train(light_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
     (tmp_path / 'run' / 'last.ckpt').unlink()
     score = checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best']
     lines = []
-    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
+    train(light_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
     assert any('from best.ckpt' in line for line in lines)
     assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 20
     assert checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best'] == score

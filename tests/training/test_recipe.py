@@ -1,6 +1,7 @@
 """Micro-batches, loss scale, soft targets and distillation: the step against NumPy, and a run with all of them."""
 import json
 import shutil
+from types import SimpleNamespace
 
 import mindspore as ms
 import numpy as np
@@ -16,6 +17,7 @@ from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
 from tinynets.tasks import restore
 from tinynets.tasks.classification.task import Classification
+from tinynets.training.build import _check_batch
 from tinynets.training.distill import Distillation, answering, load_teacher
 from tinynets.training.diverged import diverged_text
 from tinynets.training.ema import WeightAverage
@@ -169,6 +171,21 @@ def test_the_learning_rate_follows_the_batch(batch, parts, reference, want, smal
     assert built.stream.batch_size == batch * parts and built.steps_per_epoch == 1437 // (batch * parts)
 
 
+@pytest.mark.parametrize('batch, parts, side, words', [
+    (1, 1, 1, 'one value per channel'), (4, 4, 1, 'one value per channel'), (4, 2, 1, ''), (2, 2, 2, ''), (1, 1, 2, ''),
+    (6, 4, 2, 'does not divide into 4 parts'), (8, 4, 1, '')])
+def test_a_part_must_leave_batch_norm_two_values(batch, parts, side, words):
+    """A channel's mean and variance are over the images of a part and the pixels of the last map."""
+    network = SimpleNamespace(plan=SimpleNamespace(resolution=16, classifier=SimpleNamespace(in_size=side)))
+    stream = SimpleNamespace(batch_size=batch, dataset=range(9))
+    config = Config(train=TrainConfig(accumulate=parts))
+    if words:
+        with pytest.raises(ValueError, match=words):
+            _check_batch(config, network, stream)
+    else:
+        _check_batch(config, network, stream)
+
+
 @pytest.mark.parametrize('runtime, compiled, words', [
     (RuntimeConfig(amp='O2'), True, 'runtime.amp=O2: the compiled CPU operators compute in float32; set'),
     (RuntimeConfig(amp='auto', amp_type='bfloat16'), False, 'runtime.amp_type=bfloat16: the CPU has no operators')])
@@ -259,10 +276,10 @@ EVERYTHING = (
     'train.loss_scale=1e38', 'train.loss_scale_window=3', 'train.save_minutes=1e-9')
 
 
-def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, tmp_path, monkeypatch):
+def test_resumed_equals_uninterrupted_with_everything_on(trained, light_config, tmp_path, monkeypatch):
     """The scale starts so high that the first steps overflow, so skipped steps lie before the stop, good ones after."""
     configure('CPU')
-    config = small_config(*EVERYTHING, f'train.teacher={trained / "best.ckpt"}')
+    config = light_config(*EVERYTHING, f'train.teacher={trained / "best.ckpt"}')
     whole, resumed, save = tmp_path / 'whole', tmp_path / 'resumed', State.save
 
     def keep(state, path):
@@ -296,13 +313,13 @@ def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, 
 
 
 @pytest.mark.parametrize('level', ['O2', 'O3', 'auto'])
-def test_a_run_in_float16(level, small_config, tmp_path, monkeypatch, stock_kernels):
+def test_a_run_in_float16(level, light_config, tmp_path, monkeypatch, stock_kernels):
     """The loss scale by its rule, steps left out among them; everything saved is float32; going on changes no bit."""
     configure('CPU', kernels='stock')
     window = 4
     options = ('train.epochs=2', 'train.save_minutes=1e-9', 'model.dropout=0.3', 'optim.clip_norm=1',
                f'train.loss_scale_window={window}', 'runtime.kernels=stock')
-    config, whole, resumed = small_config(*options, f'runtime.amp={level}'), tmp_path / 'whole', tmp_path / 'resumed'
+    config, whole, resumed = light_config(*options, f'runtime.amp={level}'), tmp_path / 'whole', tmp_path / 'resumed'
     save, states = State.save, {}
 
     def keep(state, path):
@@ -339,7 +356,7 @@ def test_a_run_in_float16(level, small_config, tmp_path, monkeypatch, stock_kern
         integer = name.endswith('counter') or name in ('global_step', 'loss_scale.good_steps')
         assert array.dtype == (np.int32 if integer else np.float32) and np.isfinite(array).all(), name
     network = restore.restore_network(got)[0].set_train(False)  # in float32, as eval.py and export.py build it
-    trainer = Trainer(small_config(*options), 'CPU', say=lambda line: None)
+    trainer = Trainer(light_config(*options), 'CPU', say=lambda line: None)
     evaluated = trainer.parts.eval_network
     load_arrays(evaluated, checkpoint.network_arrays(want.arrays, evaluated, 'ema'))
     images = Tensor(np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32))

@@ -27,7 +27,7 @@ def result(right, count=3):
 
 
 @pytest.fixture
-def played(small_config, tmp_path, monkeypatch):
+def played(light_config, tmp_path, monkeypatch):
     """played(scores, override, ...) -> (outcome, records) of a run of five steps per epoch whose step s has the loss
     1 / s and takes two seconds, whose evaluations take a hundred."""
     def play(scores, *overrides):
@@ -46,7 +46,7 @@ def played(small_config, tmp_path, monkeypatch):
             monkeypatch.setattr(module, 'time', types.SimpleNamespace(monotonic=clock))
         monkeypatch.setattr(loop, 'losses', losses)
         monkeypatch.setattr(loop.Trainer, 'evaluate', evaluate)
-        outcome = loop.train(small_config(*overrides), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+        outcome = loop.train(light_config(*overrides), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
         return outcome, RunFolder.open(str(tmp_path / 'run')).records()
     return play
 

@@ -19,7 +19,7 @@ from tinynets.training.loop import train
 from tinynets.training.run import RunFolder
 
 
-def test_pictures_cards_and_events_that_fail_are_a_line_each(small_config, tmp_path, monkeypatch, capsys):
+def test_pictures_cards_and_events_that_fail_are_a_line_each(light_config, tmp_path, monkeypatch, capsys):
     """Folders lie where the picture and the card are to be, a file where the events are."""
     configure('CPU')
     monkeypatch.setattr(output, '_warned', set())
@@ -27,7 +27,7 @@ def test_pictures_cards_and_events_that_fail_are_a_line_each(small_config, tmp_p
     for name in ('curve.png', 'best.md'):
         (run / name / 'inside').mkdir(parents=True)
     (run / 'events').write_text('')
-    outcome = train(small_config('train.epochs=2'), 'CPU', str(run), say=lambda line: None)
+    outcome = train(light_config('train.epochs=2'), 'CPU', str(run), say=lambda line: None)
     lines = capsys.readouterr().err.splitlines()
     assert outcome.last['epoch'] == 2 and checkpoint.load(str(run / 'best.ckpt')).meta['step'] in (5, 10)
     assert sorted(line.split()[1].rsplit('/', 1)[1] for line in lines if line.startswith('warning')) == [
@@ -106,23 +106,23 @@ def scored(monkeypatch, counts, total):
 
 @pytest.mark.parametrize('total, counts, best', [
     (3, [1, 1, 1, 1], 1), (3_000_000, [1_000_000, 1_000_001, 1_000_001, 7], 2)])
-def test_the_best_is_the_first_of_equals_and_one_image_more_is_better(total, counts, best, small_config, tmp_path,
+def test_the_best_is_the_first_of_equals_and_one_image_more_is_better(total, counts, best, light_config, tmp_path,
                                                                       monkeypatch):
     """3 of 9 is more than its rounded share of 33.3333 %, which made every epoch the best."""
     configure('CPU')
     scored(monkeypatch, counts, total)
     run = tmp_path / 'run'
-    outcome = train(small_config('train.epochs=4'), 'CPU', str(run), say=lambda line: None)
+    outcome = train(light_config('train.epochs=4'), 'CPU', str(run), say=lambda line: None)
     assert outcome.best['epoch'] == best and checkpoint.load(str(run / 'best.ckpt')).meta['step'] == 5 * best
 
 
-def test_a_run_of_an_earlier_release_keeps_its_best(small_config, tmp_path, monkeypatch):
+def test_a_run_of_an_earlier_release_keeps_its_best(light_config, tmp_path, monkeypatch):
     """Its checkpoint holds the rounded share alone."""
     configure('CPU')
     scored(monkeypatch, [1, 1, 1, 2], 3)
     summary, run = Result.summary, tmp_path / 'run'
     monkeypatch.setattr(Result, 'summary', lambda self: {k: v for k, v in summary(self).items() if k != 'correct'})
-    config = small_config('train.epochs=4')
+    config = light_config('train.epochs=4')
     monkeypatch.setattr(loop.RunFolder, 'draw', lambda self, title: (_ for _ in ()).throw(loop.Interrupted('stop')))
     with pytest.raises(loop.Interrupted):
         train(config, 'CPU', str(run), say=lambda line: None)
@@ -182,8 +182,8 @@ def test_the_home_folder_is_known_or_said_to_be_missing(monkeypatch):
     assert user_path('/a/~') == '/a/~'
 
 
-def test_starts_in_the_same_second_have_a_folder_each(small_config, tmp_path):
-    config, name = small_config(), str(tmp_path / 'run')
+def test_starts_in_the_same_second_have_a_folder_each(light_config, tmp_path):
+    config, name = light_config(), str(tmp_path / 'run')
     runs = [RunFolder.new(name, numbered=True) for _ in range(3)]
     for run in runs:
         run.start(config, numbered=True)

@@ -43,7 +43,7 @@ def test_too_much_is_said_once():
     assert all(word in lines[0] for word in ('data.workers', 'scripts/pack_dataset.py', 'data.cache_mb'))
 
 
-def test_a_slow_input_is_in_the_records_and_in_the_log(tmp_path, small_config, monkeypatch):
+def test_a_slow_input_is_in_the_records_and_in_the_log(tmp_path, light_config, monkeypatch):
     from tinynets.data.pipeline import TrainStream
     from tinynets.runtime import configure
     from tinynets.training import loop
@@ -58,7 +58,7 @@ def test_a_slow_input_is_in_the_records_and_in_the_log(tmp_path, small_config, m
     monkeypatch.setattr(TrainStream, 'batches', slow)
     monkeypatch.setattr(loop, 'Waiting', lambda: Waiting(clock))
     lines = []
-    loop.train(small_config(), 'CPU', str(tmp_path / 'run'), say=lines.append)
+    loop.train(light_config(), 'CPU', str(tmp_path / 'run'), say=lines.append)
     records = [json.loads(line) for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
     waits = [r['wait'] for r in records if r['kind'] == 'train']
     assert waits == [0.8, 1.0]  # of five batches an epoch, at nothing but waiting

@@ -48,10 +48,10 @@ def test_patience(epoch, patience, over):
     assert not patience_over({}, epoch, patience)
 
 
-def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(small_config, tmp_path, monkeypatch):
+def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(light_config, tmp_path, monkeypatch):
     configure('CPU')
     monkeypatch.setattr(patience, 'SETTLED', 1)
-    config = small_config('train.epochs=9', 'train.patience=2', 'optim.learning_rate=1e-12', 'optim.schedule=constant',
+    config = light_config('train.epochs=9', 'train.patience=2', 'optim.learning_rate=1e-12', 'optim.schedule=constant',
                           'optim.warmup_start=1e-12', 'train.ema_decay=0', 'data.batch_size=1024')
     lines = []
     outcome = train(config, 'CPU', str(tmp_path / 'run'), say=lines.append)
@@ -74,11 +74,11 @@ def random_labels(tmp_path):
     return tmp_path / 'noise'
 
 
-def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, small_config, tmp_path, monkeypatch):
+def test_a_run_at_chance_stops_and_says_what_to_look_at(random_labels, light_config, tmp_path, monkeypatch):
     configure('CPU')
     monkeypatch.setattr(watch, 'SETTLED', 2)
     run = tmp_path / 'run'
-    config = small_config('data.name=image_folder', f'data.dir={random_labels}', 'data.batch_size=48', 'train.epochs=9',
+    config = light_config('data.name=image_folder', f'data.dir={random_labels}', 'data.batch_size=48', 'train.epochs=9',
                           'train.chance_epochs=2', 'optim.learning_rate=1e-9', 'optim.warmup_start=0')
     with pytest.raises(watch.AtChance, match='after 2 epochs') as caught:
         train(config, 'CPU', str(run), say=lambda line: None)
@@ -169,6 +169,15 @@ def test_the_card_names_no_folder_of_the_machine(trained, small_config):
     card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), config, score, OneClass, 1, 1, {})
     assert 'somebody' not in card and '"dir": "flowers"' in card and '"pretrained": "tinynet_e.ckpt"' in card
     assert config.data.dir == '/home/somebody/flowers'
+
+
+@pytest.mark.parametrize('count, more', [(19, False), (20, False), (21, True)])
+def test_the_card_says_that_there_are_more_classes_only_where_there_are(count, more, trained, small_config, monkeypatch):
+    monkeypatch.setattr(OneClass, 'outputs', lambda: ('classes', [f'c{i}' for i in range(count)]))
+    score = {'count': 1, 'top1': 1.0, 'top5': 1.0, 'loss': 1.0, 'epoch': 1, 'step': 1}
+    card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), small_config(), score, OneClass, 1, 1, {})
+    names = ', '.join(f'c{i}' for i in range(min(count, 20)))
+    assert f'| classes | {count}: {names}{", ..." if more else ""} |' in card
 
 
 def test_runs_together(trained, tmp_path, entry):
