@@ -61,6 +61,25 @@ def test_eval_prints_and_writes_what_is_counted(checkpoint, command, tmp_path):
     assert (written['weights'], written['data'], written['count']) == ('ema', 'digits', 360)
 
 
+@pytest.mark.parametrize('trained_strictly', [False, True])
+def test_eval_is_as_strict_as_the_training_was(trained_strictly, checkpoint, command, tmp_path):
+    from tinynets.model import checkpoint as files
+    for name in '01':
+        (tmp_path / 'data' / 'val' / name).mkdir(parents=True)
+        Image.new('L', (16, 16), 3).save(tmp_path / 'data' / 'val' / name / 'good.png')
+    good = (tmp_path / 'data' / 'val' / '0' / 'good.png').read_bytes()
+    (tmp_path / 'data' / 'val' / '0' / 'broken.png').write_bytes(good[:40])
+    saved = files.load(str(checkpoint))
+    data = {**saved.meta['config']['data'], 'strict': trained_strictly}
+    files.save(str(tmp_path / 'x.ckpt'), saved.arrays, {**saved.meta, 'config': {**saved.meta['config'], 'data': data}})
+    arguments = ['eval.py', '--checkpoint', tmp_path / 'x.ckpt', '--data', 'image_folder', '--data-dir',
+                 tmp_path / 'data', '--device', 'CPU']
+    code, out, err = command(*arguments)
+    assert (code, '2 images' in out) == ((2, False) if trained_strictly else (0, True)) and 'broken.png' in err
+    code, out, err = command(*arguments, '--strict')
+    assert code == 2 and not out and 'broken.png' in err
+
+
 def test_predict_prints_percent_of_the_softmax(checkpoint, command, tmp_path):
     pixels, _ = digits()
     for i in range(5):

@@ -36,6 +36,8 @@ def test_the_likeliest_classes_come_first_with_their_probabilities():
     assert [name for name, _ in found.classes] == ['bee', 'cow', 'dog']
     assert [p for _, p in found.classes] == pytest.approx([0.4, 0.3, 0.2])
     assert (found.name, found.right, found.caption) == ('x.png', None, 'bee (40 %)')
+    every, = classify(model(np.log([1, 4, 3, 2])), [sample()], topk=4)
+    assert [name for name, _ in every.classes] == ['bee', 'cow', 'dog', 'ant']
     for topk in (0, 5):
         with pytest.raises(ValueError, match=f'topk={topk}: must be 1 to 4'):
             next(classify(model(), [sample()], topk))

@@ -207,6 +207,13 @@ def test_more_budget_never_gives_less_network():
     assert all(a.cost <= b.cost for a, b in zip(found, found[1:]))
 
 
+@pytest.mark.parametrize('amount, text', [
+    (999, '999'), (1000, '1K'), (1e6, '1M'), (1e9, '1G'), (999_900, '999.9K'), (52_000_000, '52M'), (1.2345e9, '1.234G'),
+    (0.5, '0.5')])
+def test_amounts_for_people_have_the_largest_prefix_that_fits(amount, text):
+    assert amount_text(amount) == text
+
+
 def test_amounts():
     assert [parse_amount(t) for t in ('100M', '2.5m', '300K', '1.2G', '52000000', '.5M')] == [
         1e8, 2.5e6, 3e5, 1.2e9, 5.2e7, 5e5]
