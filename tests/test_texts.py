@@ -19,6 +19,7 @@ from tinynets.formula.tiny import PUBLISHED, Formula
 from tinynets.launch import table_devices
 from tinynets.model.pretrained import read_description
 from tinynets.parsing import read_json
+from tinynets.text import shorten, shown
 from tinynets.training.run import RunFolder
 
 BASE = resolve('efficientnet_b0')
@@ -131,3 +132,24 @@ def test_the_launcher_reads_a_rank_table_without_the_packages_on_its_path(root, 
                            'configs/tinynet_e_digits.yaml', '2'],
                           capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'is UTF-16; save it as UTF-8' in done.stderr
+
+
+@pytest.mark.parametrize('length, limit', [(0, 100), (99, 100), (100, 100), (101, 100), (5000, 100), (7, 7), (8, 7)])
+def test_a_text_is_cut_only_where_it_does_not_fit(length, limit):
+    text = ''.join(chr(97 + i % 26) for i in range(length))
+    cut = shorten(text, limit)
+    if length <= limit:
+        assert cut == text
+    else:
+        begin, end = cut.split('...')
+        assert len(cut) == limit and text.startswith(begin) and text.endswith(end) and len(begin) > len(end) > 0
+
+
+def test_values_of_any_size_are_shown_in_a_line():
+    assert shown([1, 'a', None]) == "[1, 'a', None]" and shown(10 ** 99) == str(10 ** 99)
+    assert shown(10 ** 5000) == 'a number of 16,610 bits'  # which Python refuses to write out
+    nested = []
+    for _ in range(1000):
+        nested = [nested] * 9
+    for value in (nested, 'x' * 10 ** 6, dict.fromkeys(range(10 ** 5)), [list(range(100))] * 100):
+        assert len(shown(value)) <= 100

@@ -190,6 +190,16 @@ def test_a_fit_that_found_no_noise_says_that_its_band_is_none():
     assert many.formula.r.kernel.noise > 0.05 and many.formula.d.kernel.noise > 0.05 and many.remarks() == []
 
 
+@pytest.mark.parametrize('count', [3, 4, 5])
+def test_four_networks_are_enough(count):
+    records = [Record(f'{i}', 0.5 + i / 10, 0.4 + i / 10, 1.0, 70 + i, {'macs': 2e7 * (i + 1)}) for i in range(count)]
+    if count < 4:
+        with pytest.raises(ValueError, match='3 networks on the front of 3: at least 4 are needed'):
+            fit_records(records, B0, base_cost=1e8)
+    else:
+        assert len(fit_records(records, B0, base_cost=1e8).front) == count
+
+
 def test_more_than_the_front_and_other_objectives():
     records = measured(60, noise=1)
     front = fit_records(records, B0, base_cost=1e8, keep=0.3)

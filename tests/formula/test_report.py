@@ -187,13 +187,13 @@ def test_the_bands_of_measured_networks_that_scatter_are_wide(fit, drawn, tmp_pa
 
 def test_the_front_is_drawn_with_its_deviations(fit, drawn, tmp_path):
     plots.front(fit, path=str(tmp_path / 'f.png'))
-    axis = drawn[0].axes[0]
+    axis, front = drawn[0].axes[0], sorted(fit.front, key=lambda r: r.costs['macs'])
     rest = [r for r in fit.records if r not in fit.front]
     assert points(axis.collections[0]) == [(r.costs['macs'], r.top1) for r in rest]
     line, _, (bars,) = axis.containers[0]
-    assert list(zip(*line.get_data())) == [(r.costs['macs'], r.top1) for r in sorted(fit.front, key=lambda r: r.costs['macs'])]
+    assert list(zip(*line.get_data())) == [(r.costs['macs'], r.top1) for r in front]
     assert [tuple(segment[:, 1]) for segment in bars.get_segments()] == [
-        (pytest.approx(r.top1 - (r.deviation or 0)), pytest.approx(r.top1 + (r.deviation or 0))) for r in sorted(fit.front, key=lambda r: r.costs['macs'])]
+        (pytest.approx(r.top1 - (r.deviation or 0)), pytest.approx(r.top1 + (r.deviation or 0))) for r in front]
     assert axis.get_legend().get_texts()[0].get_text() == 'measured, 14 networks'
 
 

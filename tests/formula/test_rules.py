@@ -208,8 +208,8 @@ def test_more_budget_never_gives_less_network():
 
 
 @pytest.mark.parametrize('amount, text', [
-    (999, '999'), (1000, '1K'), (1e6, '1M'), (1e9, '1G'), (999_900, '999.9K'), (52_000_000, '52M'), (1.2345e9, '1.234G'),
-    (0.5, '0.5')])
+    (999, '999'), (1000, '1K'), (1e6, '1M'), (1e9, '1G'), (999_900, '999.9K'), (52_000_000, '52M'),
+    (1.2345e9, '1.234G'), (0.5, '0.5')])
 def test_amounts_for_people_have_the_largest_prefix_that_fits(amount, text):
     assert amount_text(amount) == text
 

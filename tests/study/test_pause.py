@@ -1,6 +1,7 @@
 """A study that lacks space, memory or processes pauses: a line, an exit code, and every trial left as it was."""
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -94,6 +95,18 @@ def test_processes_that_end_before_they_have_a_trial_are_not_hired_for_ever(stor
     with pytest.raises(Paused, match='a process that was to take a trial ended 5 times'):
         pool('import sys; sys.exit(1)').run()
     assert [t['status'] for t in store.trials()] == ['pending'] * 2
+
+
+def test_only_processes_without_a_trial_in_a_row_pause_a_study(store, pool, monkeypatch):
+    """Over days some die for other reasons; between them a trial was taken."""
+    found, process = iter((['nothing'] * (MOST_DEATHS - 1) + ['again']) * 3 + ['nothing'] * MOST_DEATHS), (
+        types.SimpleNamespace(pid=-1, returncode=1))
+    monkeypatch.setattr(store, 'died', lambda pid, killed: next(found))
+    study = pool('')
+    for _ in range(4 * MOST_DEATHS - 1):
+        study._ended_badly(process)
+    with pytest.raises(Paused):
+        study._ended_badly(process)
 
 
 def test_a_record_that_cannot_be_written_is_a_pause(store):

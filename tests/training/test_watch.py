@@ -172,7 +172,7 @@ def test_the_card_names_no_folder_of_the_machine(trained, small_config):
 
 
 @pytest.mark.parametrize('count, more', [(19, False), (20, False), (21, True)])
-def test_the_card_says_that_there_are_more_classes_only_where_there_are(count, more, trained, small_config, monkeypatch):
+def test_the_card_says_where_there_are_more_classes(count, more, trained, small_config, monkeypatch):
     monkeypatch.setattr(OneClass, 'outputs', lambda: ('classes', [f'c{i}' for i in range(count)]))
     score = {'count': 1, 'top1': 1.0, 'top5': 1.0, 'loss': 1.0, 'epoch': 1, 'step': 1}
     card = model_card(str(trained / 'best.ckpt'), expand(resolve(SMALL)), small_config(), score, OneClass, 1, 1, {})
