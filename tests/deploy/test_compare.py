@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.deploy.test_edge import build, needs_sdk  # noqa: F401 (a fixture)
-from tinynets.deploy.compare import share_of_largest
+from tinynets.deploy.compare import compare, share_of_largest
 from tinynets.deploy.export import export
 
 
@@ -104,3 +104,15 @@ def test_predictions_by_the_program_are_those_of_mindspore(run, entry, build, tm
 def test_backends_take_their_own_files(entry, arguments, words):
     done = entry('predict.py', *arguments)
     assert done.returncode == 2 and words in done.stderr and done.stderr.count('\n') == 1
+
+
+@pytest.mark.parametrize('other, left_out', [({}, False), ({'class_names': list('abcdefghij')}, True),
+                                             ({'network': {'name': 'tinynet_e', 'num_classes': 10}}, True)])
+def test_files_of_other_classes_or_networks_are_left_out(other, left_out, run):
+    from tinynets.data.classification import load_dataset
+    path = next((run / 'export').glob('*.onnx.json'))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **other}))
+    dataset, lines = load_dataset('digits', 'val'), []
+    rows = compare(str(run / 'best.ckpt'), dataset, 360, 1, program=False, say=lines.append)
+    assert [row.engine for row in rows] == ['MindSpore', 'MindSpore'] + ['ONNX Runtime'] * (not left_out)
+    assert [line.startswith(f'left out: {str(path)[:-5]} is another network') for line in lines] == [True] * left_out
