@@ -306,6 +306,17 @@ def test_data_are_sunk_where_a_device_has_a_queue():
     assert [sinks_data(device) for device in ('Ascend', 'GPU', 'CPU')] == [True, True, False]
 
 
+@pytest.mark.parametrize('own, used', [(None, {'GLOG_v': '3', 'ONEDNN_MAX_CPU_ISA': 'AVX2'}),
+                                       ('1', {'GLOG_v': '1', 'ONEDNN_MAX_CPU_ISA': '1'})])
+def test_what_the_user_sets_for_the_libraries_stays(own, used, monkeypatch):
+    for name in used:
+        monkeypatch.delenv(name, raising=False)
+        if own is not None:
+            monkeypatch.setenv(name, own)
+    runtime.configure('CPU')
+    assert {name: os.environ[name] for name in used} == used
+
+
 @pytest.mark.parametrize('call', [
     "from tinynets.deploy.predict import onnx_function; onnx_function('absent.onnx')",
     'from tinynets.doctor import _onnxruntime; _onnxruntime()',
