@@ -40,6 +40,14 @@ def test_a_tiff_says_how_many_bits_its_samples_use(options, shift, tmp_path):
     assert grey(tmp_path / 'x.tif') == (RAMP >> shift).tolist()
 
 
+@pytest.mark.parametrize('bits', [7, 8, 9, 15])
+def test_a_tiff_whose_largest_value_fills_few_bits(bits, tmp_path):
+    """Samples of 8 bits are the pixels; what says fewer than a pixel has is not believed."""
+    samples = np.minimum(RAMP, 2 ** min(bits, 12) - 1)
+    tiff(tmp_path / 'x.tif', samples, largest=2 ** bits - 1)
+    assert grey(tmp_path / 'x.tif') == (samples >> (8 if bits < 8 else bits - 8)).tolist()
+
+
 @pytest.mark.parametrize('largest', [1023, 4095, 65535])
 def test_a_pgm_is_scaled_by_its_largest_value(largest, tmp_path):
     samples = (RAMP.astype(int) * largest // 4095)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tinynets.config import Config, to_dict
 from tinynets.data import presets
-from tinynets.deploy.predict import Predictor
+from tinynets.deploy.predict import Predictor, _val_digest
 
 CLASSES = ('cat', 'dog')
 
@@ -79,3 +79,9 @@ def test_of_a_part_held_out_it_is_said_where_the_training_images_are_others(fold
     assert 'not the images that the training divided; if some of them are in val/' in capsys.readouterr().err
     shutil.rmtree(folder / 'train')
     assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11  # and the line is said once
+
+
+def test_a_run_keeps_the_names_of_both_parts_and_a_model_those_of_validation():
+    """What earlier releases wrote has no such names, and nothing is said of it."""
+    assert _val_digest({'names': '0123-4567'}) == '4567'
+    assert [_val_digest(meta) for meta in ({'names': '0123'}, {'names': '0123-'}, {'names': 7}, {})] == [None] * 4

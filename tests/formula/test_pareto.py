@@ -29,8 +29,10 @@ def test_a_selection_takes_whole_fronts_and_tells_what_it_cuts(seed):
     points = rng.integers(0, 9, (30, int(rng.integers(2, 4)))).astype(float) * 1e6
     fronts = brute_force(points)
     assert list(pareto.select(points).indices) == fronts[0]
-    for count in (1, 4, 11, 29, 30, 50):
+    sizes = np.cumsum([len(front) for front in fronts]).tolist()
+    for count in (1, 4, 11, 29, 30, 50, *sizes):
         kept = pareto.select(points, count, seed)
+        assert kept.fronts == 1 + sum(size < min(count, 30) for size in sizes)  # no more than it needs
         assert len(set(kept.indices)) == len(kept.indices) == min(count, 30)
         inside = [i for front in fronts[:kept.fronts - 1] for i in front]
         assert set(inside) <= set(kept.indices) <= {i for front in fronts[:kept.fronts] for i in front}
