@@ -276,10 +276,10 @@ EVERYTHING = (
     'train.loss_scale=1e38', 'train.loss_scale_window=3', 'train.save_minutes=1e-9')
 
 
-def test_resumed_equals_uninterrupted_with_everything_on(trained, light_config, tmp_path, monkeypatch):
+def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, tmp_path, monkeypatch):
     """The scale starts so high that the first steps overflow, so skipped steps lie before the stop, good ones after."""
     configure('CPU')
-    config = light_config(*EVERYTHING, f'train.teacher={trained / "best.ckpt"}')
+    config = small_config(*EVERYTHING, f'train.teacher={trained / "best.ckpt"}')
     whole, resumed, save = tmp_path / 'whole', tmp_path / 'resumed', State.save
 
     def keep(state, path):
