@@ -16,7 +16,7 @@ TRAINED = ('train.epochs=4', 'data.batch_size=64', 'optim.learning_rate=0.01', '
 
 os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')  # as src/tinynets/runtime.py
 os.environ.setdefault('GLOG_v', '3')
-os.environ['PYTHONPATH'] = str(ROOT / 'src')  # of the processes that tests start by `python -c`
+os.environ['PYTHONPATH'] = str(ROOT / 'src')  # for processes started by `python -c`
 
 
 @pytest.fixture(scope='session')
@@ -36,7 +36,7 @@ def stock_kernels():
 
 @pytest.fixture(scope='session')
 def entry():
-    """Run one of the command lines: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output."""
+    """Run a command: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output."""
     def run(script, *arguments, **options):
         return subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], capture_output=True,
                               text=True, timeout=300, **options)
@@ -58,7 +58,7 @@ def small_config():
 
 @pytest.fixture(scope='session')
 def light_config(small_config):
-    """As small_config, of a network that compiles sooner: for tests to which the network does not matter."""
+    """As small_config, with a network that compiles faster, for tests that do not depend on the network."""
     return lambda *overrides: small_config(f'model.name={LIGHT}', *overrides)
 
 
@@ -84,7 +84,7 @@ def once(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def trained(once, tmp_path_factory, small_config):
-    """The run folder of a small network, trained until it knows four digits in five and differs from image to image."""
+    """The run folder of a small network, trained until it classifies about 80 % of the digits correctly."""
     def make(folder):
         from tinynets.runtime import configure
         configure('CPU')
@@ -95,7 +95,7 @@ def trained(once, tmp_path_factory, small_config):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The figures that are saved, in turn."""
+    """The list of saved figures, in order."""
     from matplotlib.figure import Figure
     figures, save = [], Figure.savefig
 

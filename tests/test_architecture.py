@@ -2,7 +2,7 @@
 import ast
 import sys
 
-LAYERS = (  # from above to below; what stands in one row does not import each other
+LAYERS = (  # from top to bottom; parts in one row do not import each other
     ('early', 'text', 'commands', 'shipped'),
     ('files', 'cache', 'arguments'),
     ('parsing', 'output', 'stopping', 'settings'),
@@ -30,7 +30,7 @@ def part_of(package, path):
 
 
 def imported(package, tree):
-    """The parts that a module imports, wherever in it."""
+    """Yield the parts that a module imports, anywhere in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, 'relative imports hide where a name comes from'
@@ -56,7 +56,7 @@ def test_every_part_imports_only_those_above_it(root):
 
 
 def test_parts_without_the_framework_do_not_import_it(root):
-    """arch needs the standard library alone, formula no MindSpore; nobody else than kernels, model and below trains."""
+    """arch needs only the standard library, formula no MindSpore, and some parts no training code."""
     heavy = {'arch': {'mindspore', 'numpy'}, 'formula': {'mindspore'}, 'config': {'mindspore', 'numpy'}}
     package = root / 'src' / 'tinynets'
     for part, forbidden in heavy.items():

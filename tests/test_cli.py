@@ -1,4 +1,4 @@
-"""The command lines as subprocesses: what they print, what they write, how they refuse."""
+"""The commands as subprocesses: their output, their files and their errors."""
 import json
 import shutil
 
@@ -74,7 +74,7 @@ def test_evaluation_knows_its_network(entry, trained, tmp_path):
 
 
 def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
-    """Two colours as classes, a broken and an odd image among them; trained, evaluated, exported, predicted."""
+    """Two colours as classes, with a broken and an unusual image; trained, evaluated, exported, predicted."""
     for split, count in (('train', 12), ('val', 4)):
         for name, colour in (('red one', (200, 30, 30)), ('blue', (30, 30, 200))):
             folder = tmp_path / 'data' / split / name

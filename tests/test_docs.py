@@ -1,4 +1,4 @@
-"""What the pages under docs/ say against the code and the files it is said of."""
+"""Statements of the pages under docs/, compared with the code and the files that they describe."""
 import csv
 import pathlib
 import re
@@ -18,7 +18,7 @@ from tinynets.study.config import load_study
 
 
 class Labelled:
-    """A data set of Fashion-MNIST's size, of which only the labels matter."""
+    """A data set of Fashion-MNIST's size, with labels only."""
     class_names = tuple('0123456789')
 
     def __init__(self, count):
@@ -114,7 +114,7 @@ LABELS = {'tiny, refitted': 'tiny', 'inverse giant': 'giant', 'resolution alone'
 
 
 def table(text):
-    """(budget, rule, network, MACs, top-1) of a table with a line for each budget and rule."""
+    """Yield (budget, rule, network, MACs, top-1) of a table with one line per budget and rule."""
     yield from (row[:5] for row in cells(text) if len(row) == 6 and row[1] in LABELS)
 
 

@@ -1,4 +1,4 @@
-"""What the doctor finds on machines that have something or lack it, each verdict with its remedy."""
+"""The doctor's findings and remedies on machines that have or lack something."""
 import errno
 import os
 import pathlib
@@ -32,7 +32,7 @@ def test_a_device_is_looked_for_where_its_driver_is(look, device, driver, monkey
     (65536, 'yes', '268 MB free in /dev/shm'), (65535, 'no', '268 MB free'), (10, 'no', '0 MB free'),
     (1 << 22, 'yes', '17,180 MB free')])
 def test_shared_memory_is_enough_from_256_mib_on(blocks, works, found, monkeypatch):
-    """Free for this user: of blocks that are free for all and more for root only the first count."""
+    """The free space is that for this user: blocks reserved for root do not count."""
     about = SimpleNamespace(f_bavail=blocks, f_bfree=1 << 30, f_blocks=1 << 30, f_frsize=4096, f_bsize=1)
     monkeypatch.setattr(doctor.os, 'statvfs', {'/dev/shm': about}.__getitem__)
     row = doctor._shared_memory()
@@ -94,7 +94,7 @@ def test_fashion_mnist_is_of_no_concern_until_it_is_fetched(tmp_path, monkeypatc
     missing = Finding('Fashion-MNIST', '-', 'not fetched (the digits need no data)',
                       'bash scripts/get_fashion_mnist.sh')
     assert doctor._fashion_mnist() == missing
-    monkeypatch.setattr(doctor, 'CLONE', None)  # which has no such script
+    monkeypatch.setattr(doctor, 'CLONE', None)  # an installed package has no such script
     assert doctor._fashion_mnist() == Finding('Fashion-MNIST', '-', missing.found)
     (tmp_path / 'b').mkdir()
     assert doctor._fashion_mnist() == Finding('Fashion-MNIST', 'yes', str(tmp_path / 'b'))

@@ -1,4 +1,4 @@
-"""What the command lines print and write, in this process, against what the files hold."""
+"""The commands' output, run in this process, compared with the content of the files."""
 import json
 import os
 import re
@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """command('eval.py', option, ...) -> (exit code, what it printed, what it said on standard error)."""
+    """command('eval.py', option, ...) -> (exit code, standard output, standard error)."""
     def run(script, *arguments):
         capsys.readouterr()
         monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
@@ -37,7 +37,7 @@ def digits():
 
 
 def predictions(path, images):
-    """Shares of the classes by the definition, from the logits."""
+    """Return the softmax of logits by its definition."""
     from tinynets.deploy.predict import load_predictor
     model = load_predictor(str(path))
     logits = np.concatenate([model.predict(model.transform(image)[None]) for image in images]).astype(np.float64)
@@ -208,7 +208,7 @@ def test_the_quickstart_resumes_a_run_of_its_own_configuration_only(change, comm
 
 
 def test_the_quickstarts_summary_is_of_the_files_that_it_made(trained, tmp_path, monkeypatch, small_config):
-    """Training is that of the fixture; everything after it is done."""
+    """Training is replaced by the fixture's run; everything after it is computed."""
     from tinynets import quickstart as module
     from tinynets.deploy.predict import load_predictor
     from tinynets.runtime import configure
@@ -264,7 +264,7 @@ def test_a_network_for_a_grey_recipe_is_counted_with_one_channel(command, tmp_pa
     assert code == 0 and found['macs'] == measure(expand(spec)).macs
     assert f'{found["macs"]:,} multiply-adds' in (tmp_path / 'made.yaml').read_text()
     formula = Formula.load()
-    assert formula.in_channels == 3  # of a file that does not say
+    assert formula.in_channels == 3  # the default of a file without it
     formula.in_channels = 1
     formula.save(tmp_path / 'f.json')
     found = json.loads(command(*design, '--formula', tmp_path / 'f.json')[1])
@@ -282,7 +282,7 @@ def test_a_saved_design_says_what_it_costs_in_the_budgets_unit(command, tmp_path
 
 
 def test_a_formula_is_fitted_to_the_cost_and_seed_that_are_asked_for(command, tmp_path):
-    """Eight networks whose parameters and multiply-adds have other orders."""
+    """Eight networks that are ordered differently by parameters and by multiply-adds."""
     from tinynets.arch import expand, measure, scale
     from tinynets.formula.budget import base_network
     base, rows = base_network('efficientnet_b0', 64, 10), ['r,d,w,top1']

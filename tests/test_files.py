@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writing of files."""
 import errno
 import fcntl
 import os
@@ -60,7 +60,7 @@ def test_a_lock_is_refused_only_where_another_holds_it(tmp_path, monkeypatch):
     (tmp_path / 'a').write_text('')
     with open(tmp_path / 'a') as first, open(tmp_path / 'a') as second:
         assert lock(first) and not lock(second)
-    for number in (errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP):  # file systems that do not lock
+    for number in (errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP):  # file systems without locks
         without_locks(monkeypatch, number)
         with open(tmp_path / 'a') as file:
             assert lock(file)

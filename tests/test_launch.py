@@ -1,4 +1,4 @@
-"""What the launcher gives each process of a job: its place, its device, its share of the processors."""
+"""The launcher's environment of each process: its number, its device, its processors."""
 import io
 import os
 import signal
@@ -20,7 +20,7 @@ class Process:
 
 @pytest.fixture
 def job(monkeypatch, tmp_path):
-    """A job of some workers on this machine of eight processors, none of them started."""
+    """A job of some workers on a machine with eight processors, none of them started."""
     monkeypatch.setattr(launch.subprocess, 'Popen', Process)
     monkeypatch.setattr(launch.os, 'sched_getaffinity', lambda process: set(range(8)))
 
@@ -53,7 +53,7 @@ def test_ranks_of_the_second_machine_follow_those_of_the_first(job):
 
 
 def test_jobs_of_the_same_second_have_runs_of_their_own(monkeypatch, tmp_path):
-    """Also where another job takes the name between its choice and the making of the folder."""
+    """Also if another job takes the name between its choice and the creation of the folder."""
     runs = []
 
     class Started:
@@ -87,7 +87,7 @@ def test_jobs_of_the_same_second_have_runs_of_their_own(monkeypatch, tmp_path):
 
 
 class Worker:
-    """A process that ends with a code at a time, or when it is sent a signal that it answers."""
+    """A process that ends with a code at a given time, or on a signal that it handles."""
 
     def __init__(self, clock, ends=None, code=0, answers=()):
         self.clock, self.ends, self.code, self.answers, self.sent, self.pid = clock, ends, code, answers, [], 0
@@ -110,7 +110,7 @@ class Worker:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The launcher's clock, which its own sleeping moves."""
+    """A clock for the launcher that only its own sleeping advances."""
     now = [100.0]
     monkeypatch.setattr(launch.time, 'monotonic', lambda: now[0])
     monkeypatch.setattr(launch.time, 'sleep', lambda seconds: now.__setitem__(0, now[0] + seconds))
@@ -131,7 +131,7 @@ def waiting(job, clock, monkeypatch, *workers, first=0, scheduler=None, nodes=1)
     (2, 0, 0), (2, 3, 5), (130, 0, 60), (1, 0, 0), (-9, 0, 0), (139, 3, 0)])
 def test_after_a_failure_the_others_have_a_while_to_end_by_themselves(code, first, patience, job, clock, monkeypatch,
                                                                             tmp_path):
-    """Five seconds where it was a user's mistake that the first worker has not told, a minute where they save."""
+    """Five seconds after a user's mistake that the first worker has not printed, a minute while workers save."""
     failed, other = Worker(clock, clock() + 7, code), Worker(clock)
     (tmp_path / f'worker_{first}.log').write_text('error: x\n')
     found, took, _ = waiting(job, clock, monkeypatch, failed, other, first=first)
@@ -206,7 +206,7 @@ def test_ports_are_those_that_there_are(port, taken, monkeypatch):
 
 
 def test_the_port_where_none_is_given(monkeypatch):
-    """Of several machines the one that all know; of one any that is free."""
+    """The known port on several machines, any free port on a single one."""
     asked = []
     monkeypatch.setattr(launch, '_check_place', lambda *place: asked.append(place))
     launch.prepare({'NNODES': '2', 'NODE_RANK': '0', 'MASTER_ADDR': '10.0.0.1'}, 2)

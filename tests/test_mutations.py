@@ -1,4 +1,4 @@
-"""Readers of others' files over mutated ones: each reads them or raises ValueError or OSError with one short line."""
+"""Readers of untrusted files on mutated ones: each reads them or raises ValueError or OSError with one short line."""
 import json
 import os
 import shutil
@@ -27,7 +27,7 @@ SPLICES = [b'[' * 400, b'{"a":' * 300, b'&a [*a]', b'1e400', b'NaN', b'-1', b'"'
 
 
 def mutated(data, rng):
-    """A file with bytes changed, parts cut out, doubled or moved, or something foreign put in."""
+    """Return a file with bytes changed, parts removed, repeated or moved, or foreign bytes inserted."""
     data = bytearray(data)
     for _ in range(rng.integers(1, 4)):
         begin, end = sorted(int(place) for place in rng.integers(0, len(data) + 1, 2))
@@ -52,7 +52,7 @@ def mutated(data, rng):
 
 
 def whole_files(folder):
-    """{kind: (file, what reads it)}"""
+    """Return {kind: (file, reader)}."""
     network = create_model(SMALL, num_classes=3)
     meta = {'step': 4, 'epoch': 1.0, 'best': {}, 'score': {}, 'network': {'name': SMALL, 'num_classes': 3},
             'class_names': ['a', 'b', 'c'], 'config': {}, 'preprocessing': {

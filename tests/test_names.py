@@ -1,4 +1,4 @@
-"""Names as people and systems write them: accents in two forms, bytes that are no text, breaks, commas."""
+"""Unusual names: accents in two forms, bytes that are not text, line breaks, commas."""
 import json
 import os
 import unicodedata
@@ -48,7 +48,7 @@ def test_a_class_that_no_checkpoint_can_hold_is_named_at_the_start(name, reason,
 
 def test_a_name_is_the_same_in_a_terminal_of_ascii():
     assert class_name('f', os.fsdecode('é'.encode())) == 'é'
-    ascii_view = 'é'.encode().decode('ascii', 'surrogateescape')  # what Python hands over under LC_ALL=C
+    ascii_view = 'é'.encode().decode('ascii', 'surrogateescape')  # Python's form of it under LC_ALL=C
     assert ascii_view.encode('utf-8', 'surrogateescape').decode() == class_name('f', ascii_view) == 'é'
 
 
@@ -71,7 +71,7 @@ def test_two_classes_that_look_the_same_are_refused(tmp_path):
     for name, known in (('cafè', [NFC, NFD]), ('ﬁ', ['fi']), ('Ａ', ['A', 'B']), ('cafe\u0301s', [NFC])):
         with pytest.raises(UnknownClass, match='is not one of the'):
             known_names('f', [name], known, pytest.fail)
-    three = 'ệ', 'e\u0323\u0302', 'e\u0302\u0323'  # one letter in three spellings: which of two is meant, nobody knows
+    three = 'ệ', 'e\u0323\u0302', 'e\u0302\u0323'  # one letter in three forms: ambiguous between two
     with pytest.raises(UnknownClass, match='is not one of the 2 known'):
         known_names('f', [three[2]], three[:2], pytest.fail)
     assert known_names('f', [three[2]], three[:1], lambda line: None) == {three[2]: three[0]}

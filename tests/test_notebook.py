@@ -1,4 +1,4 @@
-"""The notebook in docs/: its cells run from top to bottom and give what they say."""
+"""The notebook in docs/: its cells run in order and give the results in its text."""
 import json
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import sys
 def test_the_notebook_goes_from_a_budget_to_predictions(root, tmp_path):
     notebook = json.loads((root / 'docs' / 'from_budget_to_predictions.ipynb').read_text())
     cells = [''.join(cell['source']) for cell in notebook['cells'] if cell['cell_type'] == 'code']
-    assert not any(cell.get('outputs') for cell in notebook['cells'])  # of whoever saved it last
+    assert not any(cell.get('outputs') for cell in notebook['cells'])  # saved without outputs
     cells.append('''
 import json
 cost = network.cost

@@ -1,4 +1,4 @@
-"""Output whose reader goes away, side products that fail, and what a machine lacks in the words of an error."""
+"""Output whose reader goes away, by-products that fail, and errors by lack of resources."""
 import errno
 import os
 import re
@@ -13,7 +13,7 @@ from tinynets.output import Guarded, absent, describe, lacking, side_product
 
 
 class Broken:
-    """A stream that fails with an error while it has one."""
+    """A stream that fails while `number` is an error."""
 
     def __init__(self, number):
         self.number, self.text = number, ''
@@ -67,7 +67,7 @@ def test_only_of_a_log_is_it_said_that_output_is_lost(options, said, monkeypatch
 
 
 def command(text, *options):
-    """A shell line in the project's folder: exit code of its first command, its stderr."""
+    """Run a shell line in the project's folder; return the exit code of its first command and its stderr."""
     done = subprocess.run(['bash', '-c', f'{sys.executable} {text}; echo "${{PIPESTATUS[0]}}" >&2', *options], cwd=ROOT,
                           capture_output=True, text=True, timeout=120)
     *lines, code = done.stderr.splitlines()
@@ -126,7 +126,7 @@ def test_a_side_product_that_fails_is_one_warning_for_each(capsys, monkeypatch):
 
 
 def raised(*errors):
-    """The last of some errors, each raised while the one before was handled."""
+    """Return the last of some errors, each raised while the previous one was handled."""
     found = None
     for error in errors:
         try:
@@ -183,7 +183,7 @@ def test_descriptions_are_one_line():
     ('compare_exports.py', '--checkpoint x.ckpt'), ('convert_weights.py', '--from x.pth'), ('design.py', '--macs 50M'),
     ('search.py', '--config x.yaml')])
 def test_without_the_packages_a_command_names_the_remedy(script, options):
-    """Every entry starts with the standard library alone, as where the environment was not activated."""
+    """Every entry starts with only the standard library, as in an environment that was not activated."""
     run = (f'import sys, runpy; sys.path.insert(0, {str(ROOT)!r}); sys.argv = {[script, *options.split()]!r}; '
            f"runpy.run_path({str(ROOT / script)!r}, run_name='__main__')")
     done = subprocess.run([sys.executable, '-S', '-I', '-c', run], capture_output=True, text=True)

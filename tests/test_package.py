@@ -20,7 +20,7 @@ def project(root):
 
 
 def requirements(path):
-    """The lines of a requirements file without remarks, spaces and other files."""
+    """Return the lines of a requirements file without comments, spaces and references to other files."""
     lines = (line.partition('#')[0].strip() for line in path.read_text().splitlines())
     return [line for line in lines if line and not line.startswith('-r')]
 
@@ -152,7 +152,7 @@ def test_the_type_checker_finds_nothing(root):
 
 
 def test_the_c_plus_plus_is_formatted(root):
-    """As .clang-format says; ascend310_infer/lite, which declares what MindSpore Lite has, is left alone."""
+    """By .clang-format, except ascend310_infer/lite, which declares parts of MindSpore Lite."""
     program = pytest.importorskip('clang_format').get_executable('clang-format')
     tracked = subprocess.run(['git', '-C', root, 'ls-files', '*.cc', '*.h', '*.inc'], capture_output=True, text=True)
     files = tracked.stdout.split() or pytest.skip('no git')

@@ -1,4 +1,4 @@
-"""JSON and YAML of others' files: what is read, and what is refused in a short line, little time and little memory."""
+"""Untrusted JSON and YAML: what is read, and what is refused in a short line, little time and little memory."""
 import json
 import time
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Every key's default and range: what is just inside is taken, what is just outside is refused by the key's name."""
+"""Every key's default and range: values just inside are accepted, values just outside are refused."""
 import re
 
 import pytest
@@ -85,7 +85,7 @@ def test_help_names_every_choice_that_is_checked_elsewhere():
 
 
 def test_what_a_resumed_run_may_change():
-    """None of these keys changes what the weights become, except when to stop."""
+    """None of these keys changes the weights' values, except by an earlier or later stop."""
     assert changeable() == {
         'data.dir', 'data.workers', 'data.check', 'data.strict', 'train.save_minutes', 'train.sink', 'train.patience',
         'train.chance_epochs', 'train.teacher', 'runtime.device', 'runtime.device_id', 'runtime.mode',
@@ -93,7 +93,7 @@ def test_what_a_resumed_run_may_change():
 
 
 def test_the_defaults_are_the_published_recipe_and_imagenets_preprocessing():
-    """The authors' release and the paper; what they do not have is off."""
+    """By the authors' release and the paper; everything else is off."""
     config = to_dict(load_config())
     wanted = {
         'data': {'batch_size': 128, 'crop_ratio': 0.875, 'mean': [0.485, 0.456, 0.406],

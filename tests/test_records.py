@@ -1,4 +1,4 @@
-"""The benchmarks' records: tables made by hand, every table under docs/ made again, sentences that quote them."""
+"""The benchmarks' records: tables checked by hand, every table under docs/ remade, sentences that quote them."""
 import json
 import os
 import re
@@ -14,7 +14,7 @@ PAGES = ('docs/lab/README.md', 'docs/lab/edge.md', 'docs/lab/performance.md', 'd
 
 @pytest.fixture(scope='module')
 def benchmarks(root):
-    """The modules tables, turns and photographs of benchmarks/."""
+    """The modules of benchmarks/ by name."""
     sys.path.insert(0, str(root / 'benchmarks'))
     try:
         import photographs

@@ -25,7 +25,7 @@ def nothing_said_before():
 
 
 def earlier(tree):
-    """The sections with the names of earlier releases."""
+    """Return the sections with the names of earlier releases."""
     names = {new: old.partition('.')[2] for old, new in NAMES.items()}
     return {section: {names.get(f'{section}.{key}', key): value for key, value in keys.items()}
             for section, keys in tree.items()}
@@ -93,7 +93,7 @@ def test_old_names_elsewhere_are_the_mistakes_they_were(text, tmp_path):
 
 
 def of_an_earlier_release(trained, folder):
-    """A copy of a run folder as an earlier release wrote it."""
+    """Make a copy of a run folder with an earlier release's names; return its config.yaml."""
     shutil.copytree(trained, folder)
     path = folder / 'config.yaml'
     path.write_text(yaml.safe_dump(earlier(yaml.safe_load(path.read_text()))))

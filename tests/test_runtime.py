@@ -1,4 +1,4 @@
-"""What reaches the terminal of a text that others may have written, which processes meet, and what devices are told."""
+"""Printing untrusted texts, workers that meet, and the settings of devices."""
 import os
 import pathlib
 import subprocess
@@ -80,7 +80,7 @@ def _only(environment, monkeypatch):
 
 
 def test_an_ascend_is_given_several_dispatching_threads(monkeypatch):
-    """MindSpore derives them from processors and runtime.threads; one cannot run the condition of a loss scale."""
+    """MindSpore's default depends on processors and threads; with one thread, a loss scale's condition fails."""
     import mindspore as ms
     told = []
     monkeypatch.setattr(runtime, '_lacks', lambda ms, device, number: '')
@@ -109,7 +109,7 @@ cuda_driver.cc:292 device_count
 
 
 class Ms:
-    """MindSpore as far as the search for a device sees it: GPUs by their number, or what counting them raises."""
+    """A stand-in for MindSpore in the search for a device: a number of GPUs, or the error of counting them."""
     __version__ = '2.10.0'
 
     def __init__(self, gpus, loaded=('GPU',)):
@@ -182,7 +182,7 @@ def test_mindspore_2_0_finds_its_gpu(result, said, monkeypatch):
 
 
 def _cuda_sh(folder, home):
-    """What scripts/cuda.sh leaves in the environment, with a .venv in `folder` instead of an installation.
+    """Return the environment after scripts/cuda.sh, with a .venv in `folder` instead of an installation.
 
     No CUDA_HOME, and yet a /bin/nvcc of CUDA 11, is what Debian's nvidia-cuda-toolkit leaves.
     """
@@ -211,7 +211,7 @@ def _toolkit(folder, version):
 
 def test_nvidias_wheels_become_a_cuda_home(tmp_path):
     made = f'{tmp_path}/.venv/cuda'
-    nvcc = 'Cuda compilation tools, release 11.8, V11.8.89'  # MindSpore reads it up to the comma
+    nvcc = 'Cuda compilation tools, release 11.8, V11.8.89'  # MindSpore parses it up to the comma
     expected = ['needs requirements-gpu.txt', made, f'{made}/lib64:/mine', nvcc, 'libcudnn.so.8']
     assert _cuda_sh(tmp_path, '') == _cuda_sh(tmp_path, _toolkit(tmp_path / '12', '12.4')) == expected
     assert os.path.exists(f'{made}/lib64/libcudnn.so.8')
@@ -343,7 +343,7 @@ print('onnxruntime' in sys.modules, os.environ['ORT_DISABLE_TELEMETRY'])"""
 @pytest.mark.parametrize('error', ['MemoryError()', "ImportError('lib.so: failed to map segment from shared object')",
                                    'RuntimeError("can\'t start new thread")', "OSError(28, 'No space left on device')"])
 def test_where_the_machine_lacks_something_nothing_follows_the_line(error):
-    """At the interpreter's end a framework that was loaded by half would abort."""
+    """A partly loaded framework would abort at the interpreter's exit."""
     code = f"""import atexit, os
 from tinynets.runtime import run_entry
 atexit.register(os.abort)

@@ -1,4 +1,4 @@
-"""Signals at any time: at once where nothing is to be saved, between two steps where something is; exit code 130."""
+"""Signals at any time: stopping at once if nothing must be saved, else between two steps; exit code 130."""
 import os
 import signal
 import subprocess
@@ -29,12 +29,12 @@ run_entry(main)
 
 
 def hears_all():
-    """The tests themselves may have been started by nohup, which lets its children ignore SIGHUP."""
+    """SIGHUP is not ignored, even if the tests were started by nohup."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def started(body, folder, *, before='', **options):
-    """A command that runs `body`, once it says that it is ready."""
+    """Start a command that runs `body`; return when it is ready."""
     folder.mkdir(exist_ok=True)
     (folder / 'tmp').mkdir()
     code = COMMAND.format(body='\n    '.join(body.strip().splitlines()))
@@ -132,7 +132,7 @@ with stopping.Stop('early', deferring=False) as stop:
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1], ids=lambda n: n.name)
 def test_work_with_something_to_save_saves_and_one_request_may_come_twice(number, tmp_path):
-    """`timeout` signals a process and then its group, a terminal that closes hangs up twice."""
+    """`timeout` signals a process and then its group; a closing terminal sends SIGHUP twice."""
     process = started(SAVES.format(early='pass', saving=0.5), tmp_path)
     process.send_signal(number)
     time.sleep(0.1)
@@ -195,7 +195,7 @@ def test_the_launcher_passes_a_request_on_once_and_kills_for_who_insists():
     from tinynets.launch import Job
 
     class Worker:
-        """A process that keeps what it is sent."""
+        """A process that records the signals it gets."""
         def __init__(self):
             self.sent = []
 
@@ -269,7 +269,7 @@ def test_so_do_the_processes_of_studies_and_of_jobs(command, tmp_path):
 
 
 def says_nothing(folder, module, *command):
-    """A module of that name is found before Python's own, and interrupts the process that imports it."""
+    """A module of that name shadows Python's own, and interrupts the process that imports it."""
     (folder / f'{module}.py').write_text('import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)')
     paths = os.pathsep.join([str(folder), str(ROOT / 'src')])
     done = subprocess.run([sys.executable, *command], env={**os.environ, 'PYTHONPATH': paths}, cwd=ROOT,

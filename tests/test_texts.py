@@ -50,7 +50,7 @@ def described(path):
     return read_description(str(path.parent / 'model.safetensors'))
 
 
-# what is read -> (file name, its text, reader)
+# kind -> (file name, its text, reader)
 READERS = {
     'class names': ('names.txt', 'c00\nc01\nlast\n', lambda path: read_class_names(str(path))),
     'configuration': ('c.yaml', 'model:\n  name: tinynet_a\ntrain:\n  epochs: 3\n',

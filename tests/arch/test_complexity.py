@@ -39,8 +39,8 @@ TINY = NetSpec(
 # Counted by hand: 9 px -> 5 px in the stem -> 3 px in stage 1. name, kind, macs, weights, channels out, output, live.
 BY_HAND = [
     ('stem.conv', 'conv', 216 * 25, 216, 8, 200, 3 * 81 + 200),
-    ('stages.0.0.depthwise.conv', 'depthwise', 72 * 25, 72, 8, 200, 200 + 200),  # its input is the shortcut
-    ('stages.0.0.se.reduce', 'conv', 16, 16, 2, 2, 8 + 2 + 200 + 200),  # the map to gate and the shortcut wait
+    ('stages.0.0.depthwise.conv', 'depthwise', 72 * 25, 72, 8, 200, 200 + 200),  # its input is also the shortcut
+    ('stages.0.0.se.reduce', 'conv', 16, 16, 2, 2, 8 + 2 + 200 + 200),  # with the map to gate and the shortcut
     ('stages.0.0.se.expand', 'conv', 16, 16, 8, 8, 2 + 8 + 200 + 200),
     ('stages.0.0.project.conv', 'conv', 64 * 25, 64, 8, 200, 200 + 200 + 200),
     ('stages.1.0.expand.conv', 'conv', 128 * 25, 128, 16, 400, 200 + 400),
@@ -54,7 +54,7 @@ BY_HAND = [
     ('stages.1.1.se.expand', 'conv', 128, 128, 32, 32, 4 + 32 + 288 + 144),
     ('stages.1.1.project.conv', 'conv', 512 * 9, 512, 16, 144, 288 + 144 + 144),
     ('head.conv', 'conv', 384 * 9, 384, 24, 216, 144 + 216),
-    ('classifier', 'dense', 120, 120, 5, 5, 216 + 24),  # the pool: a map in, a value a channel out
+    ('classifier', 'dense', 120, 120, 5, 5, 216 + 24),  # the pool: from a map to one value per channel
 ]
 TINY_MACS = 38_248  # 5400 + 3432 + 9168 + 16672 + 3456 + 120, block after block
 ACTIVATIONS = 2293  # 200 + 410 + 706 + 756 + 216 + 5

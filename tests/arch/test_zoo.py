@@ -1,4 +1,4 @@
-"""Names and what they stand for: variants, multipliers after the @, and mistakes in either."""
+"""Names of networks: variants, multipliers after the @, and mistakes in either."""
 import subprocess
 import sys
 

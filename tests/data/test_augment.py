@@ -1,4 +1,4 @@
-"""RandAugment's operations against Pillow and arithmetic, its draws; the area and content of what is erased."""
+"""RandAugment's operations compared with Pillow and arithmetic, its draws; erased rectangles' area and content."""
 import math
 
 import numpy as np
@@ -63,7 +63,7 @@ def test_translations_and_shears_move_pixels_and_fill():
 
 @pytest.mark.parametrize('name', OPERATIONS)
 def test_severity_grows_with_the_magnitude(name):
-    """At no strength the image is itself, but for the operations that have none, and posterize with its 4 bits."""
+    """At strength 0 the image is unchanged, except by operations without strength, and posterize with 4 bits."""
     weak, strong = (np.abs(np.asarray(apply(name, s), float) - np.asarray(IMAGE)).mean() for s in (0.0, 1.0))
     assert np.asarray(apply(name, -1.0)).shape == (20, 40, 3)
     if name in ('autocontrast', 'equalize', 'invert'):
@@ -127,7 +127,7 @@ def test_erasing_fills_with_noise_a_value_and_as_often_as_asked():
     assert sum((r != 9).any() for r in results) == pytest.approx(100, abs=30)
     assert noise.mean() == pytest.approx(0, abs=0.02) and noise.std() == pytest.approx(1, abs=0.02)
     assert results[0].dtype == np.float32
-    assert (RandomErasing(1.0, (1.0, 1.0))(np.ones((3, 8, 8), np.float32), rng) == 1).all()  # nothing that size fits
+    assert (RandomErasing(1.0, (1.0, 1.0))(np.ones((3, 8, 8), np.float32), rng) == 1).all()  # no such rectangle fits
 
 
 def test_the_preset_changes_after_the_flip_and_erases_after_the_normalisation():

@@ -1,4 +1,4 @@
-"""Data sets: the splits of the embedded one, IDX files whole and broken, folders of images with everything in them."""
+"""Data sets: the splits of the embedded one, valid and damaged IDX files, folders with all kinds of files."""
 import gzip
 import re
 import struct

@@ -1,4 +1,4 @@
-"""Crops decoded in part: the compiled ones and Pillow's agree to the bit, and show what the whole image shows."""
+"""Partly decoded crops: compiled ones equal Pillow's to the bit, and agree with the whole image."""
 import dataclasses
 import io
 import re
@@ -20,7 +20,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def jpeg(pixels, **options):
-    """The bytes of a JPEG."""
+    """Return the bytes of a JPEG."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, 'JPEG', **{'quality': 90, **options})
     return file.getvalue()
@@ -36,7 +36,7 @@ def photograph(width, height, seed=0):
 
 @pytest.fixture
 def by_pillow(monkeypatch):
-    """Compute something as where nothing can be compiled."""
+    """Compute something without compiled code."""
     def run(what):
         with monkeypatch.context() as patch:
             patch.setattr(native, 'library', lambda: None)
@@ -46,7 +46,7 @@ def by_pillow(monkeypatch):
 
 @pytest.fixture(scope='module')
 def compiled():
-    """Skip where there is nothing to compare."""
+    """Skip if there is nothing to compare."""
     if native.library() is None:
         pytest.skip('no C++ compiler, or no headers of libjpeg-turbo')
 
@@ -116,7 +116,7 @@ def test_compiled_crops_of_pixels_equal_pillow_to_the_bit(compiled):
 
 
 def test_only_plain_jpeg_headers_are_read_without_pillow():
-    """What they say is what Pillow says; of all others, and of broken ones, nothing is said."""
+    """Sizes of plain JPEGs equal Pillow's; all others, including damaged ones, give None."""
     def size(**options):
         return images._plain_size(jpeg(photograph(37, 21), **options))
     for options in ({}, {'progressive': True}, {'subsampling': 0}, {'restart_marker_rows': 1}, {'comment': b'\xff\xda'},
@@ -146,7 +146,7 @@ def test_the_scale_never_leaves_less_than_is_asked_for(side, scale):
 
 @pytest.mark.parametrize('factor', [1, 2.3, 4, 9])
 def test_a_crop_shows_what_the_whole_decode_shows(factor, by_pillow):
-    """Mean difference below two levels of 255, and far more where the box is shifted by two pixels of the crop."""
+    """The mean difference is below two levels of 255, and far larger if the box is shifted by two pixels."""
     side = 40
     data = jpeg(photograph(500, 375))
     whole, image = images.decode('x', data), images.open_image('x', data)
@@ -168,7 +168,7 @@ def test_a_crop_shows_what_the_whole_decode_shows(factor, by_pillow):
 @pytest.mark.parametrize('mirrored', [0.0, 1.0])
 @pytest.mark.parametrize('how', ['compiled', 'pillow'])
 def test_the_quadrants_of_a_large_image(how, mirrored, by_pillow, request):
-    """Crops that straddle the middle at a known place: the borders of the colours are where they belong."""
+    """Crops across the middle at a known place: the borders of the colours are at the right pixels."""
     colours = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]], np.uint8)
     data = jpeg(colours.repeat(400, 0).repeat(400, 1), subsampling=0, quality=100)
     transform = TrainTransform(32, (0, 0, 0), (1, 1, 1), area=(0.25, 0.25), aspect=(1, 1), flip=mirrored)
@@ -190,7 +190,7 @@ def test_the_quadrants_of_a_large_image(how, mirrored, by_pillow, request):
 
 @pytest.mark.parametrize('kind', ['grey', 'cmyk', 'turned', 'png', 'rgb jpeg'])
 def test_other_images_are_right_as_well(kind, tmp_path):
-    """What the compiled decoder does not take, Pillow does: equal to the whole decode where no scale is used."""
+    """Images that the compiled decoder refuses are decoded by Pillow: equal to the whole image without scaling."""
     pixels, path = photograph(90, 60), tmp_path / 'x.jpg'
     exif = Image.Exif()
     exif[0x0112] = 6

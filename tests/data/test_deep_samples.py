@@ -1,4 +1,4 @@
-"""Samples of 12 and 16 bits, and what an image check remembers when it is stopped."""
+"""Samples of 12 and 16 bits, and the results kept by a stopped image check."""
 import struct
 
 import numpy as np
@@ -13,7 +13,7 @@ RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8) * 65  # up to 4,095
 
 
 def tiff(path, samples, bits=16, largest=None):
-    """A grey TIFF of 12 or 16 bits a sample, little endian, perhaps with a MaxSampleValue."""
+    """Return a grey TIFF of 12 or 16 bits per sample, little endian, perhaps with a MaxSampleValue."""
     height, width = samples.shape
     if bits == 12:
         pairs = samples.reshape(-1, 2).astype(int)
@@ -33,7 +33,7 @@ def grey(path):
 
 @pytest.mark.parametrize('options, shift', [
     ({'bits': 12}, 4), ({}, 8), ({'largest': 4095}, 4), ({'largest': 16383}, 6), ({'largest': 65535}, 8),
-    ({'largest': 4000}, 8), ({'largest': 1023}, 8)],  # no power of two less one; smaller than the samples
+    ({'largest': 4000}, 8), ({'largest': 1023}, 8)],  # not a power of two minus one; smaller than the samples
     ids=['12 bits', '16 bits', 'largest 4095', 'largest 16383', 'largest 65535', 'largest 4000', 'largest too small'])
 def test_a_tiff_says_how_many_bits_its_samples_use(options, shift, tmp_path):
     tiff(tmp_path / 'x.tif', RAMP, **options)
@@ -110,7 +110,7 @@ class Stopped(BaseException):
 
 
 def count(paths, stop_after=None):
-    """How many files a check decodes; it may be stopped after some."""
+    """Return the number of files that a check decodes; it may be stopped after some."""
     calls = []
 
     def progress(done, total):

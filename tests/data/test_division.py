@@ -1,4 +1,4 @@
-"""A set without validation images is divided by names: nothing that happens to one image moves another."""
+"""A set without validation images is divided by names: changes of one image never move another."""
 import dataclasses
 import os
 import random
@@ -98,7 +98,7 @@ def test_a_rare_class_is_left_to_training():
 
 
 def test_of_a_class_of_one_image_it_is_left_to_training_though_its_share_rounds_to_one():
-    """0.8 of each class is held, by rounding 1 of 1; c0 gives one more in its place, where it has enough."""
+    """0.8 of each class is held out, which rounds to 1 of 1; c0 gives one more instead if it has enough."""
     tree = {'c0': [f'c0/{i}' for i in range(9)], 'c1': ['c1/only']}
     assert shares(8, [9, 1], [9, 1]) == [7, 1]
     found = parts(divide(*flat(tree), 2, 8, None), tree)
@@ -109,7 +109,7 @@ def test_of_a_class_of_one_image_it_is_left_to_training_though_its_share_rounds_
 
 
 def test_the_same_place_on_every_machine():
-    """Numbers computed apart, by b2sum: printf cat/1.jpg | b2sum -l 48."""
+    """Numbers computed independently: printf cat/1.jpg | b2sum -l 48."""
     assert [f'{place:012x}' for place in places_of(['cat/1.jpg', 'cat/ä.jpg'])] == ['f885d4c8bc69', '289977c2f062']
     decomposed = unicodedata.normalize('NFD', 'cat/ä.jpg')
     assert decomposed != 'cat/ä.jpg' and places_of([decomposed]) == places_of(['cat/ä.jpg'])

@@ -1,4 +1,4 @@
-"""Every kind of image file becomes the right RGB pixels or an error that names it; good files are remembered."""
+"""Every kind of image file becomes the right RGB pixels or an error that names it; results are cached."""
 import os
 import struct
 import zlib
@@ -120,7 +120,7 @@ def test_a_jpeg_of_a_turned_camera(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = np.zeros((16, 48, 3), np.uint8)
-    stored[:, :16] = (255, 0, 0)  # the left of what the sensor saw is the top of the scene
+    stored[:, :16] = (255, 0, 0)  # the left of the sensor is the top of the scene
     Image.fromarray(stored).save(tmp_path / 'x.jpg', exif=exif, quality=95, subsampling=0)
     image = decode(tmp_path / 'x.jpg')
     assert image.size == (16, 48)
@@ -185,7 +185,7 @@ def test_an_image_too_large_is_an_image_error(tmp_path, monkeypatch):
 
 @pytest.fixture
 def album(tmp_path):
-    """Three good images and two bad ones, and how many of them a check decodes."""
+    """Three good images and two bad ones, and a counter of decoded files."""
     paths = [tmp_path / f'{i}.png' for i in range(3)]
     for path in paths:
         Image.fromarray(COLOUR).save(path)
@@ -194,7 +194,7 @@ def album(tmp_path):
 
 
 def check(paths, **options):
-    """(names found bad, files decoded)."""
+    """Return (names found bad, number of decoded files)."""
     calls = []
     bad = examine(paths, progress=lambda done, total: calls.append((done, total)), **options).bad
     assert calls == [(i + 1, len(calls)) for i in range(len(calls))]
@@ -205,7 +205,7 @@ BAD_NAMES = ['text file.jpg', 'truncated jpeg file.jpg']
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
-    """Else a training would begin without the images in it."""
+    """Otherwise a training would start without the images in it."""
     for name in ('open', 'closed'):
         (tmp_path / name).mkdir()
         Image.new('RGB', (4, 4)).save(tmp_path / name / '0.png')

@@ -1,4 +1,4 @@
-"""Which folders are splits, which are classes, what is ambiguous; and what is left out without being an image."""
+"""Which folders are splits or classes, which layouts are ambiguous, and which files are left out."""
 import itertools
 import os
 import re
@@ -142,7 +142,7 @@ def test_a_packed_folder_may_have_no_val(tmp_path):
 
 
 def test_of_a_folder_that_is_not_there_the_kind_of_the_data_set_decides(tmp_path):
-    """The error that names the folder comes where its images are read."""
+    """The error that names the folder is raised when its images are read."""
     for folder in (None, '', str(tmp_path / 'none')):
         assert not has_validation('image_folder', folder)
         assert has_validation('mindrecord', folder) and has_validation('fashion_mnist', folder)
@@ -171,7 +171,7 @@ def test_every_ending_that_pillow_reads_is_taken_and_the_others_are_counted(make
 
 @pytest.fixture
 def few_folders(monkeypatch):
-    """A walk that is caught in a circle of links fails at its hundredth folder and does not hang."""
+    """A search in a cycle of links fails at its hundredth folder instead of hanging."""
     count, scandir = itertools.count(), os.scandir
 
     def limited(path):
@@ -198,7 +198,7 @@ def test_links_to_folders_are_followed_once_and_never_in_circles(make, tmp_path,
 
 
 def test_the_program_looks_at_the_same_endings(root):
-    """What it cannot decode it must report, not pass over."""
+    """The program must report images that it cannot decode, not ignore them."""
     from tinynets.data.images import endings
     source = (root / 'ascend310_infer' / 'src' / 'folder.cc').read_text().split('SUFFIXES = {')[1].split('}')[0]
     assert endings() <= set(re.findall(r'"(\.\w+)"', source))

@@ -1,4 +1,4 @@
-"""Mixup and cutmix against the definitions; the stream with them is still a function of the step."""
+"""Mixup and cutmix compared with their definitions; the stream with them is still a function of the step."""
 import types
 
 import numpy as np
@@ -82,7 +82,7 @@ def test_an_uncut_box_has_the_area_of_lambda():
 
 
 def test_switch_and_probability():
-    """Which of the three happened shows in the images: untouched, all one number, or two."""
+    """The images show which of the three happened: unchanged, a single number, or two numbers."""
     counts = {'plain': 0, 'mixup': 0, 'cutmix': 0}
     for step in range(1000):
         images, shares = Mixing(5, 0, 1.0, 1.0, switch=0.25, probability=0.8)(numbered(), LABELS, step)

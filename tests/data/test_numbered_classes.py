@@ -1,4 +1,4 @@
-"""Numbered class folders: their order in training, and which of them a class without a name is."""
+"""Numbered class folders: their order in training, and their match with classes without names."""
 import itertools
 
 import numpy as np
@@ -99,7 +99,7 @@ def test_a_new_training_has_numbered_folders_in_the_order_of_their_numbers(numbe
 
 
 def levels(images):
-    """A network that knows the grey levels: class n for 20 n."""
+    """A network that classifies grey levels: class n for 20 n."""
     grey = np.round((images.mean(axis=(1, 2, 3)) * 0.225 + 0.449) * 255 / 20)
     return -np.abs(np.arange(12) - grey[:, None]).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""A packed set holds what the folder holds, byte for byte; what is not whole is no packed set."""
+"""A packed set has the folder's content byte for byte; incomplete sets are refused."""
 import io
 import json
 import os
@@ -31,7 +31,7 @@ def pack(root):
 
 @pytest.fixture(scope='module')
 def sets(tmp_path_factory, pack):
-    """(the folder of folders, the packed one, what packing said)."""
+    """(folder of class folders, packed folder, output of packing)."""
     base = tmp_path_factory.mktemp('sets')
     for name, content in FILES.items():
         path = base / 'set' / name
@@ -48,7 +48,7 @@ def sets(tmp_path_factory, pack):
 
 @pytest.fixture
 def copied(sets, tmp_path):
-    """A packed set to spoil."""
+    """A copy of a packed set, to be damaged."""
     shutil.copytree(sets[1], tmp_path / 'packed')
     return tmp_path / 'packed'
 
@@ -136,7 +136,7 @@ def test_images_of_every_size_are_packed(shards, size, tmp_path):
         files[f'{"ab"[i % 2]}/{i}.png'] = path.read_bytes()
     count, total = pack(str(tmp_path / 'set'), str(tmp_path / 'packed' / 'val'), shards, size, report=lambda line: None)
     packed = packed_set(tmp_path / 'packed', 'val')
-    assert count == len(packed) == 6 and total < 30e6 * shards  # no pages for a set that is a hundred times as large
+    assert count == len(packed) == 6 and total < 30e6 * shards  # pages are not sized for a set a hundred times as large
     for index in range(6):
         name = os.path.relpath(packed.name(index), tmp_path / 'packed' / 'val')
         assert packed.labels[index] == 'ab'.index(name[0])
@@ -208,7 +208,7 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
 
 
 def test_two_packings_at_a_time_do_no_harm_to_each_other(sets, tmp_path):
-    """The second begins and ends while the first writes; the first then leaves it as it is."""
+    """The second starts and ends while the first writes; the first then leaves the result as it is."""
     from tinynets.data import packing
     target, seen = tmp_path / 'out' / 'train', []
 
@@ -315,7 +315,7 @@ def change(path, statement, *values):
 
 @pytest.mark.parametrize('what', ['label', 'name', 'class'])
 def test_a_label_a_name_or_a_class_that_changed_is_seen(what, copied):
-    """Each file is still a sound one, and the images decode."""
+    """Each file is still valid, and the images decode."""
     index = next((copied / 'train').glob('*.db'))
     if what == 'label':
         change(index, 'UPDATE INDEXES SET label_0 = (label_0 + 1) % 3 WHERE rowid = 1')

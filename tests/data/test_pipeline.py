@@ -1,4 +1,4 @@
-"""The training stream is a function of the step; evaluation gives every image once."""
+"""The training stream is a function of the step; evaluation yields every image once."""
 import threading
 import time
 

@@ -1,4 +1,4 @@
-"""Evaluation pixels against torchvision's and arithmetic; the random crop's geometry and distribution."""
+"""Evaluation pixels compared with torchvision's and arithmetic; the random crop's geometry and distribution."""
 import json
 import math
 
@@ -35,7 +35,7 @@ def test_evaluation_pixels_equal_torchvision(width, height, resolution, golden):
 def test_evaluation_has_one_size(size, resolution, crop_ratio):
     tensor = EvalTransform(resolution, crop_ratio, MEAN, DEVIATION)(Image.new('RGB', size, (255, 0, 51)))
     assert tensor.shape == (3, resolution, resolution) and tensor.dtype == np.float32 and tensor.flags.c_contiguous
-    want = (np.array([1, 0, 0.2]) - MEAN) / DEVIATION  # no border comes in
+    want = (np.array([1, 0, 0.2]) - MEAN) / DEVIATION  # without a border
     assert np.abs(tensor - want[:, None, None]).max() < 1e-6
 
 
@@ -172,7 +172,7 @@ def test_the_crop_is_what_the_box_says():
 
 @pytest.mark.parametrize('size', [(1, 60_000), (60_000, 2), (3, 27)])
 def test_a_thin_image_gives_its_middle(size):
-    """Noise but for a blue middle three times as long as wide; resized whole the first would take a gigabyte."""
+    """Noise except for a blue middle three times as long as wide; resizing the whole would need a gigabyte."""
     short, long = min(size), max(size)
     pixels = np.random.default_rng(0).integers(0, 256, (long, short, 3), dtype=np.uint8)
     pixels[long // 2 - 3 * short // 2 - 1:long // 2 + 3 * short // 2 + 1] = (10, 20, 200)

@@ -1,4 +1,4 @@
-"""Configuration keys that hold text may be off, on, yes or no; keys that hold a truth value may be so too."""
+"""Keys of text may be off, on, yes or no as text; keys of true or false accept these words as well."""
 import os
 
 import pytest

@@ -129,7 +129,7 @@ def segment(marker, data):
 
 
 def place(rng, data):
-    """A place in a file: anywhere, or near its start or its end."""
+    """Return a place in a file: anywhere, or near its start or its end."""
     kind = rng.integers(3)
     span = len(data) if kind == 0 else min(len(data), 64 if kind == 1 else 16)
     at = int(rng.integers(span))
@@ -137,7 +137,7 @@ def place(rng, data):
 
 
 def bytes_damaged(data, rng):
-    """One damage to bytes of any meaning."""
+    """Return bytes with one random damage."""
     if not data:
         return rng.bytes(3)
     at, size = place(rng, data), int(rng.integers(1, 12))
@@ -163,7 +163,7 @@ def bytes_damaged(data, rng):
 
 
 def png_damaged(data, rng):
-    """A PNG whose chunks are changed and given their checksums again."""
+    """Return a PNG with changed chunks and correct checksums."""
     found = chunks(data)
     at, other = (int(place) for place in rng.integers(0, len(found), 2))
     kind = rng.integers(8)
@@ -178,7 +178,7 @@ def png_damaged(data, rng):
     elif kind == 6:
         found[at][0] = [b'IHDR', b'PLTE', b'IDAT', b'IEND', b'tRNS', b'tEXt', b'zTXt', b'iTXt', b'eXIf', b'iCCP',
                         b'acTL', b'fcTL', b'fdAT', b'gAMA', b'pHYs', b'abCd', b'ABCD', b'DDAT'][rng.integers(18)]
-    else:  # other pixels than were meant
+    else:  # other pixels
         packed = b''.join(part for name, part in found if name == b'IDAT')
         try:
             pixels = zlib.decompress(packed)
@@ -202,7 +202,7 @@ def segments(data):
 
 
 def jpeg_damaged(data, rng):
-    """A JPEG whose segments are changed, or markers in its scans."""
+    """Return a JPEG with changed segments, or markers in its scans."""
     found, rest = segments(data)
     if not found:
         return bytes_damaged(data, rng)
@@ -239,7 +239,7 @@ def damaged(seed, count):
                 for _ in range(int(rng.choice([0, 1, 1, 1, 1, 2, 3]))):
                     try:
                         data = bytes_damaged(data, rng) if rng.random() < 0.5 else change(data, rng)
-                    except (struct.error, IndexError, ValueError):  # damaged too much to be taken apart
+                    except (struct.error, IndexError, ValueError):  # damaged too much to be parsed
                         data = bytes_damaged(data, rng)
                 files[f'{len(files):05}-{i}.{ending}'] = data
     return dict(list(files.items())[:count])

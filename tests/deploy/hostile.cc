@@ -1,4 +1,4 @@
-// What reads files of others, over many of them: hostile KIND FILE... prints "ok" or the reason for each. A crash, a
+// The readers of untrusted files on many files: hostile KIND FILE... prints "ok" or the reason for each. A crash, a
 // sanitizer's report and an exception of another kind are what tests/deploy/test_hostile.py looks for.
 #include <algorithm>
 #include <cstdio>
@@ -50,7 +50,7 @@ void TryLabels(const std::string &file) { Labels(file, CLASSES).Of("folder/" + f
 
 void TryList(const std::string &file) { FindImages(file); }
 
-// A word a line.
+// One word per line.
 void TryArguments(const std::string &file) {
   std::ifstream lines(file);
   std::vector<std::string> words = {"tinynet_infer"};
@@ -60,7 +60,7 @@ void TryArguments(const std::string &file) {
   ParseArguments(static_cast<int>(argv.size()), argv.data());
 }
 
-// Logits as raw floats, what a network may give: the report must stand NaN and infinity.
+// Logits as raw floats of any value: the report must handle NaN and infinity.
 void TryReport(const std::string &file) {
   std::ifstream stream(file, std::ios::binary);
   Outcome outcome;
@@ -83,7 +83,7 @@ const std::map<std::string, std::function<void(const std::string &)>> KINDS = {
 }  // namespace
 
 int main(int argc, char **argv) {
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // the last line is that of the last file that did no harm
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // the last line is of the last harmless file
   for (int i = 2; i < argc; i++) {
     try {
       KINDS.at(argv[1])(argv[i]);

@@ -42,7 +42,7 @@ int main(int, char **argv) {
     finish.activation = static_cast<Activation>(n[7]);
     if (n[8] >= 0) finish = {finish.activation, residual.data(), static_cast<Activation>(n[8]), nullptr};
     if (n[9]) finish.total = totals.data();
-    // In three shares, as three threads would.
+    // In three shares, like three threads.
     std::vector<float> all(totals.size());
     for (size_t part = 0; part < 3; part++) {
       const Share share = {part, 3};

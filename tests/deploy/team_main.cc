@@ -1,5 +1,5 @@
-// A team's three threads do a work whose last part fails, then one that succeeds, twice; what came of each, as float32:
-// -1 for a failure that the caller was told of, else how many parts were done.
+// A team's three threads do a work whose last part fails, then one that succeeds, twice; the result of each, as
+// float32: -1 for a failure that the caller got, else the number of parts done.
 #include <atomic>
 #include <cstdio>
 #include <stdexcept>

@@ -11,7 +11,7 @@ from tinynets.arguments import check_distributed, check_named
 
 
 def asked_of(folder):
-    """A program in place of the inference program that writes what it is asked; every model is refused on an Ascend."""
+    """A stand-in for the inference program that writes its arguments; it refuses every model on an Ascend."""
     program(folder / 'build' / 'tinynet_infer', f'echo "$*" >> "{folder}/asked"',
             '[ "$1" != --check ] || [[ "$*" != *"--device ascend"* ]] || { echo "error: does not load" >&2; exit 2; }')
     program(folder / 'build' / 'lite_convert', f'echo "$*" >> "{folder}/converted"', 'echo "${@:3}" > "$2"')
@@ -35,7 +35,7 @@ def test_devices_in_the_model_zoos_order(words, device, options, wrapper, tmp_pa
 
 
 def test_an_ascends_model_is_converted_for_it(wrapper, tmp_path):  # noqa: F811
-    """And for the batch, which a compiled model cannot change; the CPU's stays the CPU's."""
+    """Also for the batch, which a compiled model cannot change; the CPU's conversion is kept."""
     command, environment = wrapper
     asked_of(tmp_path)
     program(tmp_path / 'build' / 'tinynet_infer', '[ "$1" != --check ] || { echo "error: does not load" >&2; exit 2; }',
@@ -128,7 +128,7 @@ def test_one_gpu(script, arguments, wanted, tmp_path):
 
 
 def attributes(path):
-    """A converted file's attributes of whole numbers, and the shape it takes."""
+    """Return a converted file's integer attributes and its input shape."""
     from mindspore.train.mind_ir_pb2 import ModelProto
     model = ModelProto()
     model.ParseFromString(path.read_bytes())
@@ -145,7 +145,7 @@ def onnx(trained, tmp_path_factory):
 
 @needs_sdk
 def test_a_model_for_an_ascend_is_not_optimised_for_a_cpu(build, onnx, tmp_path):  # noqa: F811
-    """MindSpore Lite refuses on an Ascend what is marked so; with 0 it compiles the file when it loads it."""
+    """MindSpore Lite refuses a file with that mark on an Ascend; with 0 it compiles the file when it loads it."""
     environment = {name: value for name, value in os.environ.items() if name != 'ASCEND_HOME_PATH'}
     for name, words, optimised, batch in (('cpu', [], 1, 1), ('named', ['cpu'], 1, 1), ('ascend', ['ascend'], 0, 1),
                                           ('four', ['ascend', 4, 1, 4], 0, 4)):
@@ -163,7 +163,7 @@ def test_a_model_for_an_ascend_is_not_optimised_for_a_cpu(build, onnx, tmp_path)
 
 @needs_sdk
 def test_with_cann_the_model_is_compiled_for_all_batches(build, onnx, tmp_path):  # noqa: F811
-    """What the library's converter is told, by another one in its place; and its refusal where there is no CANN."""
+    """The options of the library's converter, recorded by a stand-in; and its error without CANN."""
     source = (ROOT / 'ascend310_infer/src/lite_convert.cc').read_text()
     declared = source[source.index('namespace mindspore {'):source.index('#endif')]
     (tmp_path / 'converter.cc').write_text('#include <iostream>\n#include <map>\n#include <memory>\n#include <string>\n'

@@ -14,7 +14,7 @@ NAMES = ('ant', 'bee', 'cow', 'dog')
 
 
 def model(*rows):
-    """A model that gives its images these logits in turn."""
+    """A model that returns these logits for its images in turn."""
     left = iter(rows)
     return Predictor(lambda images: np.array([next(left) for _ in images], np.float32), {'name': 'fixed'}, NAMES,
                      PREPROCESSING, {}, 'raw')
@@ -44,7 +44,7 @@ def test_the_likeliest_classes_come_first_with_their_probabilities():
 
 
 def test_captions_name_the_truth_of_what_is_wrong():
-    """What is right goes by the class's place: data sets may have other names than the model."""
+    """Correctness is decided by the class's index: data sets may have other names than the model."""
     right, wrong = classify(model(np.log([1, 1, 1, 97]), np.log([70, 10, 10, 10])), [sample(3), sample(3)])
     assert (right.right, right.caption) == (True, 'dog (97 %)')
     assert (wrong.right, wrong.caption) == (False, 'ant (70 %)\n(is folder dog)')
@@ -74,7 +74,7 @@ def test_files_are_found_and_bad_ones_named(tmp_path):
 
 
 class Shuffled:
-    """The digits with other labels, so that each place of the ranking has some."""
+    """The digits with other labels, so that each rank occurs."""
 
     def __init__(self, count=40):
         self.digits = load_dataset('digits', 'val')

@@ -1,4 +1,4 @@
-"""One table of all files of a network: equal ones, and one that is not what it should be."""
+"""One table of all files of a network: equal ones, and one that differs."""
 import json
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Published weights in and out: every bit, what travels along, and the command line from a .pth to a score."""
+"""Published weights in and out: every bit, the metadata, and the commands from a .pth to a score."""
 import json
 import os
 import shutil
@@ -64,7 +64,7 @@ def test_config_json_is_timms(tmp_path):
 
 
 def test_a_folder_of_the_hub_says_everything_itself(tmp_path, state):
-    """timm's ra4 recipe has another mean and crop; label_names may be a list, or what is of no use here."""
+    """timm's ra4 recipe has another mean and crop; label_names may be a list, or unusable."""
     described = {'architecture': SMALL, 'num_classes': CLASSES, 'label_names': ['n1', 'n2', 'n3', 'n4', 'n5'],
                  'crop_pct': 0.7, 'mean': [0.1, 0.1, 0.1],  # the older form, which the newer one replaces
                  'pretrained_cfg': {'input_size': [3, 24, 24], 'crop_pct': 0.9, 'interpolation': 'bilinear',

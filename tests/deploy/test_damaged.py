@@ -1,4 +1,4 @@
-"""Damaged PNG and JPEG files: C++ takes those that Python takes, as the same pixels, and so do the compiled crops."""
+"""Damaged PNG and JPEG files: C++ and the compiled crops accept those that Python accepts, with the same pixels."""
 import itertools
 import struct
 import warnings
@@ -17,7 +17,7 @@ PRESET = {**MANIFEST['preprocessing'], 'resolution': 20, 'crop_ratio': 0.8}
 
 
 def disagreements(program, files, folder):
-    """Of files, {name: bytes}, what the sides differ in, one line each, and how many Python takes."""
+    """Return the differences for files {name: bytes}, one line each, and the number that Python accepts."""
     for name, data in files.items():
         (folder / name).write_bytes(data)
     done = run(program, write_manifest(folder / 'manifest.json', **PRESET), folder / 'out.f32',
@@ -52,7 +52,7 @@ def test_damaged_files_are_taken_and_refused_alike(seed, build, tmp_path):  # no
 
 
 def rare_files():
-    """What encoders write rarely and chance hardly makes: {name: bytes}."""
+    """Return files that encoders rarely write and random damage hardly produces: {name: bytes}."""
     rng, files = np.random.default_rng(0), {}
     jpeg = encoded(picture(40, 30), 'JPEG')
     names = itertools.product(range(4), range(4), (b'', b'8BIM\4\4', b'8BIM\4\4\1', b'8BIM\4'))

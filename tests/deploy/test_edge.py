@@ -1,6 +1,6 @@
-"""The C++ programs against Python: pixels and logits, what becomes of bad images, models, manifests and options.
+"""The C++ programs compared with Python: pixels and logits, bad images, models, manifests and options.
 
-The images' part is built by what the machine has; the networks' part needs MindSpore Lite, in MINDSPORE_LITE_HOME or
+The images' part needs only a compiler; the networks' part needs MindSpore Lite, in MINDSPORE_LITE_HOME or
 where scripts/get_mindspore_lite.sh puts it.
 """
 import copy
@@ -41,18 +41,18 @@ MANIFEST = {
 
 
 def json_reader():
-    """CMake's argument that says where MindSpore's package has it."""
+    """CMake's argument with the header's place in MindSpore's package."""
     return f"-DJSON_INCLUDE={importlib.util.find_spec('mindspore').submodule_search_locations[0]}/include/third_party"
 
 
 def skip_where_unbuildable(made):
-    """Skips where a build had not the tools or libraries it needs."""
+    """Skip if a build lacked the tools or libraries it needs."""
     if any(word in made.stderr for word in ('no cmake', 'CMAKE_CXX_COMPILER', 'CMAKE_MAKE_PROGRAM', 'Could NOT find')):
         pytest.skip(made.stderr.splitlines()[-1])
 
 
 def build_programs(folder, sdk):
-    """Build the edge programs into a folder: all of them where there is an SDK."""
+    """Build the edge programs into a folder: all of them if there is an SDK."""
     environment = {**os.environ, 'BUILD': str(folder), 'MINDSPORE_LITE_HOME': str(sdk) if os.path.isdir(sdk) else ''}
     made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', json_reader()], env=environment,
                           capture_output=True, text=True)
@@ -72,7 +72,7 @@ def run(*command, **options):
 
 
 def is_error(done, *words):
-    """One line, exit code 2, and every word in it."""
+    """Assert that a command failed with one line, exit code 2, and these words."""
     assert done.returncode == 2 and done.stdout == '', (done.returncode, done.stdout, done.stderr)
     assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1, done.stderr
     assert all(word in done.stderr for word in words), done.stderr
@@ -86,7 +86,7 @@ def write_manifest(path, **preprocessing):
 
 
 def tensors(build, manifest, files, folder):
-    """The program's tensors of the files, and what it printed."""
+    """Return the program's tensors of the files, and its output."""
     output = folder / f'{len(list(folder.iterdir()))}.f32'
     done = run(build / 'tinynet_preprocess', manifest, output, *files)
     side = json.loads(manifest.read_text())['preprocessing']['resolution']
@@ -103,7 +103,7 @@ def same_as_python(build, files, folder, **preprocessing):
 
 
 def photograph(width, height, seed=0):
-    """Waves, edges and noise, so that every tap of the filter counts."""
+    """Waves, edges and noise, so that every tap of the filter matters."""
     y, x = np.mgrid[:height, :width]
     waves = np.stack([127 + 120 * np.sin(x / 7 + y / 11), 127 + 120 * np.cos(x / 5 - y / 13),
                       (3 * x + 5 * y) % 256], -1)
@@ -183,7 +183,7 @@ def test_every_kind_of_png_gives_pythons_pixels(build, tmp_path):
 
 
 def test_orientations_in_texts_of_a_png_are_pillows(build, tmp_path):
-    """ImageMagick's text of a profile and XMP, packed or not, before or after the pixels, several, and what wins."""
+    """Orientations in ImageMagick's text and XMP, compressed or not, before or after the pixels, and precedence."""
     folder, picture = tmp_path / 'images', photograph(67, 45)
     folder.mkdir()
 
@@ -383,7 +383,7 @@ def test_logits_are_pythons(options, build, deployed, python_logits, tmp_path):
     order = np.argsort(-python_logits, axis=1, kind='stable')
     assert report['accuracy'] == {'labelled': 50, 'top1': pytest.approx(100 * (order[:, 0] == wanted).mean()),
                                   'top5': pytest.approx(100 * (order[:, :5] == wanted[:, None]).any(1).mean())}
-    assert report['accuracy']['top1'] > 50  # a network that tells digits apart
+    assert report['accuracy']['top1'] > 50  # a network that has learnt
     shares = np.exp(python_logits[0].astype(np.float64))
     assert [c['name'] for c in report['results'][0]['classes']] == [str(i) for i in order[0, :3]]
     assert report['results'][0]['classes'][0]['probability'] == pytest.approx(shares.max() / shares.sum(), rel=1e-3)
@@ -480,7 +480,7 @@ def infer(build, photographs, tmp_path):
 
 
 def own_kernels():
-    """Those that this processor and this SDK can use, the best first."""
+    """Return the kernels that this processor and this SDK support, the best first."""
     flags = flags_of_processor() if os.path.isfile(f'{SDK}/version.py') else set()
     needs = {'avx512': {'avx512f'}, 'avx2': {'avx2', 'fma'}}
     return [name for name in needs if needs[name] <= flags]

@@ -1,4 +1,4 @@
-"""Folding, exported files against the checkpoint, manifests, refusals; nothing half-written."""
+"""Folding, exported files compared with the checkpoint, manifests, errors; no incomplete files."""
 import hashlib
 import json
 import os
@@ -38,7 +38,7 @@ OTHERS = ['ghostnet@d=0.2,w=0.3,resolution=32', 'mobilenetv3_small@d=0.2,w=0.35,
 
 
 def unlike_the_start(name):
-    """A network whose norms do something, and a generator."""
+    """A network with norms that are not the identity, and a generator."""
     net, rng = create_model(name, num_classes=5, dropout=0.3, drop_path=0.2), np.random.default_rng(0)
     load_arrays(net, {p.name: p.asnumpy() if p.dtype == ms.int32 else
                       (np.abs(rng.normal(1, 0.3, p.shape)) if p.ndim == 1 else p.asnumpy())
@@ -48,7 +48,7 @@ def unlike_the_start(name):
 
 @pytest.mark.parametrize('name', OTHERS)
 def test_other_families_fold_and_go_through_onnx(name, tmp_path):
-    """And without the hard swish operator, which MindSpore Lite 2.0.0's converter refuses."""
+    """Also without the hard swish operator, which MindSpore Lite 2.0.0's converter refuses."""
     import onnx
     net, rng = unlike_the_start(name)
     images = rng.normal(0, 1, (3, 3, 32, 32)).astype(np.float32)
@@ -74,7 +74,7 @@ def test_folding_keeps_the_function():
 
 
 def test_folding_knows_the_norms_epsilon():
-    """A channel that hardly varies: its variance is of the size of the epsilon, 1e-5, which the output then shows."""
+    """A channel that hardly varies: its variance is about the epsilon, 1e-5, which then affects the output."""
     net, rng = unlike_the_start(SMALL)
     net.stem.norm.moving_variance.set_data(Tensor(np.full(net.stem.norm.moving_variance.shape, 1e-5, np.float32)))
     images = rng.normal(0, 1, (3, 3, 16, 16)).astype(np.float32)
@@ -95,7 +95,7 @@ def test_exported_logits_are_the_checkpoints(kind, exported, trained):
     model = load_predictor(exported[kind].path)
     got = model.predict(images)
     assert got.shape == (5, 10) and np.abs(got - want).max() < 1e-4 * np.abs(want).max()
-    np.testing.assert_allclose(model.predict(images[3:4])[0], got[3], rtol=1e-4, atol=1e-6)  # the batch is free
+    np.testing.assert_allclose(model.predict(images[3:4])[0], got[3], rtol=1e-4, atol=1e-6)  # the batch is variable
     assert exported[kind].max_difference < 1e-4 * np.abs(want).max() * 2
 
 
@@ -173,7 +173,7 @@ def test_a_ten_thousandth_of_the_largest_logit_may_differ(share, passes, exporte
 
 
 def test_the_format_of_manifests_is_one_and_another_is_refused(exported, tmp_path):
-    """What is written today is what programs of earlier releases, and the C++ one, read."""
+    """The format is that which programs of earlier releases, and the C++ one, read."""
     for ending in ('', '.json'):
         (tmp_path / f'x.onnx{ending}').write_bytes(open(exported['ONNX'].path + ending, 'rb').read())
     tree = json.loads((tmp_path / 'x.onnx.json').read_text())
@@ -185,7 +185,7 @@ def test_the_format_of_manifests_is_one_and_another_is_refused(exported, tmp_pat
 
 
 def test_the_largest_logit_and_difference_are_those_of_the_file(exported, trained):
-    """On the images that export draws: four of standard normal numbers, seed 0."""
+    """On the images of export: four with standard normal numbers, seed 0."""
     network, _ = restore.restore_network(checkpoint.load(str(trained / 'best.ckpt')))
     images = np.random.default_rng(0).normal(0, 1, (4, 3, 16, 16)).astype(np.float32)
     want = network(Tensor(images)).asnumpy()
@@ -259,7 +259,7 @@ def coarse_convolutions(monkeypatch):
 
 
 def test_files_are_compared_where_float32_is_whole(coarse_convolutions, trained, tmp_path):
-    """On an Ascend a convolution of float32 differs in the fourth digit, which says nothing of a file."""
+    """On an Ascend a convolution of float32 differs in the fourth digit, which is no error of a file."""
     made = export(str(trained / 'best.ckpt'), ['ONNX', 'AIR', 'MINDIR'], str(tmp_path))
     assert [item.format for item in made] == ['ONNX', 'AIR', 'MINDIR']
     assert all(item.max_difference < 1e-4 * item.largest_logit and os.path.exists(item.path) for item in made)
@@ -270,7 +270,7 @@ def test_files_are_compared_where_float32_is_whole(coarse_convolutions, trained,
 
 
 def test_the_quickstart_scores_the_checkpoint_where_it_scores_the_file(trained, small_config, tmp_path):
-    """A score of another device is no measure: its rounding may turn an image."""
+    """A score of another device is not comparable: its rounding may change an image's class."""
     from tinynets.quickstart import deploy
     best = str(trained / 'best.ckpt')
     result, made = deploy(small_config(), str(tmp_path), best, None)

@@ -115,7 +115,7 @@ def hostile_pngs():
 
 
 def exifs():
-    """TIFF structures around an orientation of 6, whole and broken."""
+    """TIFF structures with an orientation of 6, valid and damaged."""
     def tiff(offset=8, entries=1, kind=3, count=1, following=0, tag=0x0112, order='<'):
         mark = b'II*\0' if order == '<' else b'MM\0*'
         return mark + struct.pack(order + 'IHHHIHHI', offset, entries, tag, kind, count, 6, 0, following)
@@ -217,7 +217,7 @@ def test_images(hostile):
              'zeros.png': bytes(4096), 'png.jpg': png(header(), PIXELS, END),
              'random.jpg': b'\xff\xd8\xff' + rng.bytes(4096), 'random.png': png(rng.bytes(4096))}
     said = hostile('image', files)
-    for name, data in files.items():  # taken where Python takes it
+    for name, data in files.items():  # accepted if Python accepts it
         try:
             images.decode(name, data)
         except images.ImageError as error:
@@ -276,7 +276,7 @@ def test_manifests(hostile):
 
 
 def test_a_manifest_in_between_two_models_describes_either(hostile):
-    """src/tinynets/deploy/manifest.py leaves such a one where it is stopped between its moves."""
+    """src/tinynets/deploy/manifest.py leaves such a manifest if it is killed between its moves."""
     def about(model, **changes):
         return {**MANIFEST, 'file': 'net', 'sha256': hashlib.sha256(model).hexdigest(), **changes}
     bad = {'preprocessing': {**MANIFEST['preprocessing'], 'crop_ratio': 0}}

@@ -1,4 +1,4 @@
-"""The edge program's kernels against NumPy: convolutions' borders, strides, remainders of tiles.
+"""The edge program's kernels compared with NumPy: convolutions' borders, strides, remainders of tiles.
 
 Networks, whose operators are fused and share buffers, are tested against their operators one by one.
 """
@@ -16,8 +16,8 @@ COMPILE = 'c++', '-std=c++17', '-O1', '-Wall', '-Wextra', '-Werror', '-pthread'
 
 @pytest.fixture(scope='module')
 def program(tmp_path_factory):
-    """A function from a source's name to a function from the cases in bytes that it reads to its float32s."""
-    # The sanitizer sees what is read or written beyond a map, masked lanes aside.
+    """Return a function: source name -> function of a program's input bytes that returns its float32 output."""
+    # The sanitizer detects access beyond a map, except in masked lanes.
     return compiled(tmp_path_factory.mktemp('kernels'), '-fsanitize=address')
 
 
@@ -170,7 +170,7 @@ def largest(x, kernel, stride):
 
 
 class Graph:
-    """A network that is made operator by operator, with what each makes of some images."""
+    """A network that is built operator by operator, with the result of each on some images."""
 
     def __init__(self, rng, shape, images=3):
         self.rng = rng
@@ -207,7 +207,7 @@ class Graph:
         return len(self.values) - 1
 
     def hard_swish(self, x):
-        """As exporters write it."""
+        """Add hard swish in the operators of exporters."""
         return self.add(AFFINE, self.add(MULTIPLY, x, self.add(AFFINE, x, shift=3, activation=RELU6)), scale=1 / 6)
 
     def like(self, shape):
@@ -220,7 +220,7 @@ class Graph:
         return b''.join([np.array(numbers, np.int32).tobytes(), *self.sent, x.tobytes()])
 
     def compare(self, answer):
-        """The program's answer to this network alone."""
+        """Return the program's output for this network."""
         wanted, (operators, *logits) = self.values[-1].ravel(), answer
         assert operators == len(self.sent)
         near = 1e-5 * np.abs(wanted).max()
@@ -228,7 +228,7 @@ class Graph:
 
 
 def random_graph(rng, operators):
-    """Mostly chains, whose operators may be fused; then everything that nothing reads goes into the logits."""
+    """Mostly chains, whose operators may be fused; unread maps are then added to the logits."""
     graph = Graph(rng, (16, 16, 16))
     while len(graph.sent) < operators:
         last = len(graph.values) - 1
@@ -337,7 +337,7 @@ ALIKE = [({'shift': 2}, {}, 0), ({'scale': 2}, {}, 0), ({'activation': RELU}, {}
 
 @pytest.mark.parametrize('clip, divide, factor', ALIKE)
 def test_functions_like_hard_swish_are_not_taken_for_it(clip, divide, factor, run_network):
-    """With another constant or activation, or a factor that is not what was clipped."""
+    """With another constant or activation, or a factor other than the clipped value."""
     graph = Graph(np.random.default_rng(0), (5, 5, 20))
     graph.values[0] *= 3  # beyond where it is clipped
     if factor:
@@ -384,7 +384,7 @@ def test_networks_that_cannot_run_as_they_stand_are_refused(run_network):
 
 
 def keeps_nans(graph, answer):
-    """Whether a network's answer is NaN where NumPy's is, and nowhere else."""
+    """Whether a network's output is NaN exactly where NumPy's is."""
     wanted = np.isnan(graph.values[-1])
     assert wanted.any() and not wanted.all()
     for made in answer[1:].reshape(2, *wanted.shape):
@@ -413,7 +413,7 @@ def test_operators_without_an_activation_hide_no_nan(kind, run_network):
 
 @pytest.mark.parametrize('kernel', [2, 3])
 def test_a_nan_anywhere_in_a_window_is_its_maximum(kernel, run_network):
-    """One window an image, with the NaN at each of its places in turn, in one channel of 20."""
+    """One window per image, with the NaN at each of its places in turn, in one channel of 20."""
     graph = Graph(np.random.default_rng(0), (kernel, kernel, 20), kernel ** 2)
     for place in range(kernel ** 2):
         graph.values[0][place, place // kernel, place % kernel, place] = np.nan
@@ -426,7 +426,7 @@ def test_what_a_thread_throws_reaches_the_caller(program):
 
 
 def test_threads_of_a_team_share_no_scratch_memory(tmp_path):
-    """Every step that needs scratch memory, on a map that is worth several threads, watched by ThreadSanitizer."""
+    """Every step with scratch memory, on a map large enough for several threads, under ThreadSanitizer."""
     source, tried = tmp_path / 'x.cc', tmp_path / 'x'
     source.write_text('int main() {}')
     subprocess.run(['c++', '-fsanitize=thread', source, '-o', tried], stderr=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""A model that was trained on a folder with val/ is never scored on what is left when that is gone."""
+"""A model that was trained on a folder with val/ is never scored on the other images if val/ is gone."""
 import dataclasses
 import shutil
 

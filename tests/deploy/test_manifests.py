@@ -100,7 +100,7 @@ def test_both_readers_say_the_same_of_every_change(preset, program, tmp_path):
     assert refused > 1000
 
 
-# what a person would say of each, without the readers: (key of preprocessing, value, allowed)
+# decided independently of the readers: (key of preprocessing, value, allowed)
 KNOWN = [('mean', None, False), ('mean', [1e308] * 3, False), ('mean', [-10, 0, 10], True),
          ('mean', [0, 0, 10.01], False), ('mean', [0.5, 0.5], False), ('mean', 0.5, False),
          ('mean', ['0.5'] * 3, False), ('mean', [True, 0, 0], False), ('deviation', [1e308, 1, 1], False),

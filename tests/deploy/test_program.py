@@ -1,4 +1,4 @@
-"""The C++ program as Python asks it, by a script in its place that says what it was given."""
+"""Python's calls of the C++ program, replaced by a script that writes its arguments."""
 import os
 
 import pytest

@@ -1,4 +1,4 @@
-"""A model file and its manifest are replaced as one, whenever the process is killed; what it leaves is cleaned up."""
+"""A model file and its manifest are replaced together, even if the process is killed; its files are cleaned up."""
 import errno
 import json
 import os
@@ -26,7 +26,7 @@ def publishing(tmp_path, content, **changes):
 
 
 def pair(tmp_path):
-    """(content of the model, `weights` of what describes it), or None where there is no whole pair."""
+    """Return (content of the model, `weights` of its manifest), or None if there is no valid pair."""
     path = tmp_path / 'out' / 'net.onnx'
     try:
         return path.read_bytes(), read_manifest(str(path))['weights']
@@ -85,7 +85,7 @@ def test_killed_at_every_call_the_old_or_the_new_pair_is_whole(tmp_path, before,
 
 
 def test_a_manifest_in_between_describes_either_file(tmp_path):
-    """As it is when the process was stopped before and after the model's move."""
+    """The states before and after the model's move, if the process is killed there."""
     (tmp_path / 'out').mkdir()
     publishing(tmp_path, OLD)
     path = tmp_path / 'out' / 'net.onnx'

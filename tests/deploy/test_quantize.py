@@ -1,4 +1,4 @@
-"""Eight bits: the written graph, its score and manifest, and what is refused."""
+"""Eight bits: the written graph, its score and manifest, and errors."""
 import json
 import os
 import tempfile
@@ -83,7 +83,7 @@ def test_fewer_images_than_asked_for_calibrate_all(exported, entry, tmp_path):
 
 
 class Answers:
-    """The digits whose true classes are what a model says."""
+    """The digits with a model's answers as true classes."""
 
     def __init__(self, predictor):
         from tinynets.data.classification import load_dataset

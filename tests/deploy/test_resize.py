@@ -1,4 +1,4 @@
-"""The C++ resizing against Pillow, byte for byte: with this machine's vector instructions, without, and an ARM's."""
+"""The C++ resizing compared with Pillow, byte for byte: with this machine's vectors, without, and with an ARM's."""
 import shutil
 import subprocess
 

@@ -1,4 +1,4 @@
-"""What is written of a small network: ONNX that older tools read, timm's folder whole or not at all."""
+"""Files of a small network: ONNX that older tools read, and timm's folder, complete or not written."""
 import os
 
 import numpy as np

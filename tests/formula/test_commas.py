@@ -1,4 +1,4 @@
-"""Tables of spreadsheets that write a decimal comma: the numbers are those of the table with points, or refused."""
+"""Tables with decimal commas: the numbers equal those of the table with points, or the table is refused."""
 import pytest
 
 from tinynets.formula.budget import base_network, parse_amount
@@ -56,7 +56,7 @@ def test_a_comma_that_may_divide_thousands_is_no_guess(tmp_path):
 
 
 def test_unquoted_commas_that_shift_the_cells_are_named(tmp_path):
-    """Read by the header it would be a network of r = 1, d = 2 and w = 1 with 1 %."""
+    """By the header it would be a network with r = 1, d = 2, w = 1 and 1 % top-1."""
     found = table(tmp_path, 'name,r,d,w,top1\na,1,2,1,1,1,3,70,1\nb,1,1,1,60,,\n')
     assert [r.name for r in found.records] == ['b'] and 'has 9 cells and the header 5' in found.problems[0][1]
 

@@ -1,4 +1,4 @@
-"""Costs as objects: the rows there are, and a fourth that everything reads without knowing it."""
+"""Costs as objects: the existing rows, and a fourth that works everywhere without other changes."""
 import csv
 import sqlite3
 
@@ -27,7 +27,7 @@ def fourth(monkeypatch):
 
 
 def written(spec):
-    """The same counted here: of every layer the product of its output's sides."""
+    """The same counted here: the sum over all layers of the output's size."""
     from math import prod
 
     from tinynets.arch import layer_costs

@@ -11,7 +11,7 @@ KERNEL = Kernel(0.2, 1.1, 0.05)
 
 
 def covariance(a, b, kernel=KERNEL):
-    """k(a, b) number by number, from the formula in the module's text."""
+    """Return k(a, b) number by number, by the formula in the module's docstring."""
     return np.array([[1 + p * q + kernel.amplitude ** 2 * np.exp(-(p - q) ** 2 / (2 * kernel.length ** 2)) for q in b]
                      for p in a])
 

@@ -14,7 +14,7 @@ BASE = BASES['efficientnet_b0']
 
 
 def changed(place, value):
-    """The published formula as text, with another value at a place such as points.0.r."""
+    """Return the published formula as text, with another value at a place such as points.0.r."""
     tree = json.loads(json.dumps(WHOLE))
     *keys, last = [int(key) if key.isdigit() else key for key in place.split('.')]
     holder = tree

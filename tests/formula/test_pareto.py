@@ -1,4 +1,4 @@
-"""Sorting against brute force, ties and duplicates included; what a selection keeps and what it says it left out."""
+"""Sorting compared with brute force, including ties and duplicates; what a selection keeps and leaves out."""
 import numpy as np
 import pytest
 
@@ -6,7 +6,7 @@ from tinynets.formula import pareto
 
 
 def brute_force(points):
-    """Fronts by definition: what nothing left dominates, again and again."""
+    """Return the fronts by definition: repeatedly, the points that no remaining one dominates."""
     left, fronts = set(range(len(points))), []
     while left:
         front = {i for i in left if not any(all(points[j] <= points[i]) and any(points[j] < points[i]) for j in left)}

@@ -91,7 +91,7 @@ def test_percent_and_shares_are_told_apart(tmp_path):
     path = write(tmp_path / 'a.csv', 'r,d,w,error\n.5,.5,.5,0.52%\n.6,.5,.5,0.4\n')
     scores = [r.top1 for r in read(path, B0).records]
     assert scores == [pytest.approx(99.48), pytest.approx(99.6)]
-    rows = ''.join(f'0.5,0.5,{w / 100},0.6\n' for w in range(40, 60)) + '0.5,0.5,0.7,65\n'  # a slip among shares
+    rows = ''.join(f'0.5,0.5,{w / 100},0.6\n' for w in range(40, 60)) + '0.5,0.5,0.7,65\n'  # one percent among shares
     table = read(write(tmp_path / 'b.csv', 'r,d,w,acc\n' + rows), B0)
     assert {r.top1 for r in table.records} == {60.0} and dict(table.problems)[22].startswith('top1 (acc) is 65')
 
@@ -118,7 +118,7 @@ def test_scores_are_shares_where_nine_in_ten_are_at_most_one(tmp_path, kind, sma
     rows = ''.join(f'.5,.5,{0.5 + i / 100},{score}\n' for i, score in enumerate(scores))
     path = write(tmp_path / 'r.csv', f'r,d,w,{kind}\n{rows}')
     table = read(path, B0)
-    kept = [s * (100 if shares else 1) for s in scores if s <= 1 or not shares]  # a share above 1 is no score
+    kept = [s * (100 if shares else 1) for s in scores if s <= 1 or not shares]  # a share above 1 is not a score
     assert [r.top1 for r in table.records] == pytest.approx(kept if kind == 'top1' else [100 - s for s in kept])
     assert len(table.problems) == 10 - len(kept) and bool(table.remarks) == shares
 
@@ -150,7 +150,7 @@ def test_networks_without_a_number_to_select_by_are_named(tmp_path):
 
 
 def measured(count, seed=0, noise=0.0):
-    """Networks of a made-up world where accuracy is best on known curves r(c), d(c)."""
+    """Return made-up networks whose accuracy is best on known curves r(c), d(c)."""
     rng = np.random.default_rng(seed)
     records = []
     for i in range(count):
@@ -178,7 +178,7 @@ def test_a_fit_finds_the_curves_that_the_front_was_made_from():
 
 
 def test_a_fit_that_found_no_noise_says_that_its_band_is_none():
-    """Five measured networks whose depth goes up and down: the likelihood is best without noise, bands are thin."""
+    """Five networks whose depth alternates: the likelihood is best without noise, and bands are narrow."""
     points = [(0.6667, 0.792, 0.1105), (0.9792, 0.578, 0.1631), (1.0208, 0.744, 0.2724), (0.9375, 0.673, 0.4307),
               (1.1667, 0.247, 0.7636)]
     few = fit_records([Record(f'{c}', r, d, 1.0, 80 + c, {'macs': c * 1e8}) for r, d, c in points], B0, base_cost=1e8)

@@ -1,4 +1,4 @@
-"""What a fit and a design show: the report's tables and the pictures, read back, against the records they are of."""
+"""The report's tables and the pictures, read back and compared with their records."""
 import html.parser
 import io
 
@@ -21,7 +21,7 @@ WHOLE = MACS.of(B0)
 
 @pytest.fixture(scope='module')
 def fit():
-    """Fourteen networks of which the even ones are better than the odd ones beside them; each number is its own."""
+    """Fourteen networks of which the even ones are better than the next odd ones; all numbers differ."""
     records = []
     for i, c in enumerate(np.geomspace(0.05, 0.95, 14)):
         r, d, w = 0.95 * c ** 0.2, 1.1 * c ** 0.3, 0.9 * c ** 0.1
@@ -33,7 +33,7 @@ def fit():
 
 
 class Tables(html.parser.HTMLParser):
-    """{caption: rows}, a row (marked, texts)."""
+    """Return {caption: rows} with rows (marked, texts)."""
 
     def __init__(self, page):
         super().__init__()
@@ -63,7 +63,7 @@ def page(fit, base=B0, **options):
 
 
 def test_the_front_is_the_networks_that_nothing_beats(fit):
-    """By comparing each with each: as cheap and better, or cheaper and as good."""
+    """Return the front by comparing all pairs: as cheap and better, or cheaper and as good."""
     def beaten(one):
         return any(o.costs['macs'] <= one.costs['macs'] and o.top1 >= one.top1 and o is not one for o in fit.records)
     assert [r.name for r in fit.front] == [r.name for r in fit.records if not beaten(r)] and len(fit.front) == 7
@@ -134,7 +134,7 @@ def points(collection):
 
 
 def band(collection):
-    """{x: (low, high)} of what fill_between filled."""
+    """Return {x: (low, high)} of a band drawn by fill_between."""
     found = {}
     for x, y in collection.get_paths()[0].vertices:
         found.setdefault(float(x), []).append(float(y))

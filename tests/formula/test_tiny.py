@@ -1,4 +1,4 @@
-"""What the formula says of its own certainty: bands, deviations and where it extrapolates."""
+"""The formula's uncertainty: bands, standard deviations and extrapolation."""
 import json
 
 import numpy as np

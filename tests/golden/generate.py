@@ -4,7 +4,7 @@ Not part of the tests, which read the .npz it writes and need no PyTorch. Logits
 network at its own resolution, the other families' at 64 pixels. Gradients: tinynet_e, four images, cross entropy; of
 the other families some tensors of each kind of block, in training mode, ResNet-50's in evaluation mode: with the
 statistics of four images its gradients differ by two percent in float32, in PyTorch too. All in float64. Prints each
-network's parameters and multiply-adds at 224 pixels, counted by hooks, which stand in tests/arch/test_complexity.py.
+network's parameters and multiply-adds at 224 pixels, counted by hooks, for tests/arch/test_complexity.py.
 """
 import os
 import sys

@@ -1,11 +1,11 @@
-"""The deterministic NumPy rule that fills weights and inputs in both frameworks; names are those of timm."""
+"""A deterministic NumPy rule for weights and inputs in both frameworks, by timm's names."""
 import zlib
 
 import numpy as np
 
 
 def weight(name: str, shape: tuple) -> np.ndarray:
-    """Array for a parameter or statistic, float32, from its timm name and shape alone."""
+    """Return the float32 array of a parameter or statistic by its timm name and shape."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith('running_var'):
         values = rng.uniform(0.5, 1.5, shape)

@@ -1,4 +1,4 @@
-"""Files of torch.save put together by hand, opcode by opcode: honest ones and hostile ones."""
+"""Files of torch.save made by hand, opcode by opcode: valid ones and hostile ones."""
 import io
 import struct
 import zipfile
@@ -14,7 +14,7 @@ HEAD, END = b'\x80\x02', b'.'
 
 
 def state_of(model, classes):
-    """A state dictionary of a network under timm's names, by the rule, with the counters of its batch norms."""
+    """Return a network's state dictionary with timm's names, filled by rule.py, with batch norms' counters."""
     net = create_model(model, num_classes=classes)
     names = torch_names(net)
     state = {names[p.name]: rule.weight(names[p.name], p.shape) for p in net.get_parameters()}

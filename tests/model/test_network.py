@@ -102,7 +102,7 @@ def test_unknown_feature_stride(strides):
 
 @pytest.mark.parametrize('library', ['auto', 'stock'])
 def test_moving_statistics_take_a_tenth_of_each_batch(library):
-    """As PyTorch's momentum of 0.1, with the variance of a sample."""
+    """The same as PyTorch's momentum of 0.1, with the unbiased variance."""
     ms.set_context(mode=ms.GRAPH_MODE)
     native.choose(library)
     net = create_model(SMALL, num_classes=5).set_train()
@@ -118,7 +118,7 @@ def test_moving_statistics_take_a_tenth_of_each_batch(library):
 
 
 def reference_uniform(start, calls, count):
-    """The hash of layers.Uniform in unsigned arithmetic."""
+    """Return the hash of layers.Uniform in unsigned arithmetic."""
     draws = []
     for call in range(1, calls + 1):
         x = (np.arange(count) + (start + call) * 2654435769) % 2**32
@@ -202,7 +202,7 @@ def test_ghostnet_starts_with_pytorchs_own_rule_as_its_authors_left_it():
 
 @pytest.mark.parametrize('name, most', [('ghostnet', 0.1), ('mobilenetv3_small', 0.01), ('tinynet_e', 0.01)])
 def test_fresh_networks_give_small_logits_in_evaluation(name, most):
-    """While batch norm's statistics are fresh, so that the first evaluation's loss is a number one can read."""
+    """With the initial statistics of batch norm, so that the first evaluation's loss has a normal size."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     images = Tensor(np.random.default_rng(0).normal(0, 1, (2, 3, 64, 64)).astype(np.float32))
     logits = create_model(name, num_classes=10).set_train(False)(images).asnumpy()

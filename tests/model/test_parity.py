@@ -53,7 +53,7 @@ def test_logits_of_the_other_families_equal_the_authors(name, golden):
     ('mobilenetv3_small_050', 'auto', ms.GRAPH_MODE), ('mobilenetv3_small_050', 'stock', ms.PYNATIVE_MODE),
     ('resnet50', 'stock', ms.PYNATIVE_MODE)])
 def test_gradients_of_the_other_families_equal_the_authors(name, kind, mode, golden):
-    """On the compiled kernels where the network has them, and on the framework's operators.
+    """On the compiled kernels if the network uses them, and on the framework's operators.
 
     ResNet-50's first layers see values that fall on either side of a ReLU's kink in float32: thousandths of the
     gradient.
@@ -94,7 +94,7 @@ def test_gradients_and_statistics_equal_the_authors(norm, mode, golden):
         got, want = gradient.asnumpy().astype(np.float64).ravel(), golden[f'gradient/{norm}/{name}']
         got = np.concatenate([[np.linalg.norm(got)], rule.signs(name, got.size) @ got])
         if norm == 'train' and want[0] < 1e-12 * largest:
-            # a shift that the next batch norm takes away again: zero in exact arithmetic, rounding noise in float32
+            # a shift that the next batch norm removes: zero in exact arithmetic, rounding noise in float32
             assert np.abs(got).max() < 1e-6 * largest, name
         else:
             assert np.abs(got - want).max() <= 1e-3 * want[0], name

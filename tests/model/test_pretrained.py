@@ -1,4 +1,4 @@
-"""Weights from files: what is loaded, what is left, what is refused; the same from every kind of file."""
+"""Weights from files: what is loaded, ignored and refused, equally from every kind of file."""
 import json
 import struct
 
@@ -47,7 +47,7 @@ def test_every_kind_of_file_holds_the_same(tmp_path, state, kind):
 
 
 def test_what_thop_counted_is_left_out(tmp_path, state):
-    """thop.profile leaves its numbers in every module, the whole network too, so in the state dictionary."""
+    """thop.profile adds its numbers to every module, and thus to the state dictionary."""
     path = str(tmp_path / 'x.pth')
     counts = {name: np.array([9.0])
               for name in ('total_ops', 'total_params', 'conv_stem.total_ops', 'bn1.total_params')}

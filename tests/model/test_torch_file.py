@@ -1,4 +1,4 @@
-"""Files of torch.save: real ones read right, hostile and damaged ones refused, and nothing in them run."""
+"""Files of torch.save: valid ones are read, hostile and damaged ones refused, and no code in them is run."""
 import os
 import pickle
 import struct
@@ -71,7 +71,7 @@ def test_byte_orders(tmp_path, order):
 
 
 class Runs:
-    """Unpickled by Python, it makes a file."""
+    """An object that makes a file when Python unpickles it."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -166,7 +166,7 @@ def test_claims_take_no_memory(tmp_path):
         with pytest.raises(TorchFileError):
             read(path)
     archives.write(path, mapping({'a': GOOD + b'r\xff\xff\xff\xff', 'b': b'j\xff\xff\xff\xff'}), {'0': FOUR})
-    arrays = read(path)  # number 2^32 - 1 of the memo is set and read, the others need no room
+    arrays = read(path)  # number 2^32 - 1 of the memo is used, without memory for the others
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     np.testing.assert_array_equal(arrays['a'], arrays['b'])
@@ -185,7 +185,7 @@ def test_limits(tmp_path, monkeypatch):
 
 
 def overlapping(path):
-    """The archive's entries a hundred times in its directory, all the same bytes of the file."""
+    """Return an archive whose directory lists its entries a hundred times, with the same bytes of the file."""
     data = path.read_bytes()
     start, end = data.index(b'PK\x01\x02'), data.index(b'PK\x05\x06')
     count = 100 * struct.unpack_from('<H', data, end + 10)[0]
@@ -194,7 +194,7 @@ def overlapping(path):
 
 
 def encrypted(data):
-    """The flag of encryption set in every entry of the directory and before its bytes."""
+    """Return an archive with the encryption flag set in every entry."""
     for signature, place in ((b'PK\x01\x02', 8), (b'PK\x03\x04', 6)):
         at = data.find(signature)
         while at >= 0:
@@ -252,7 +252,7 @@ def test_hostile_files_of_old(tmp_path):
 
 
 def test_a_deep_key_in_a_file_of_old(tmp_path):
-    """To hash such a tuple overflows C's stack, which ends the process."""
+    """Hashing such a tuple overflows C's stack, which ends the process."""
     data = archives.legacy(mapping({'a': GOOD}), ['0'], [(4, FOUR)])
     keys = b'](' + text('0') + b'e'
     assert data.count(keys) == 1
@@ -264,7 +264,7 @@ def test_a_deep_key_in_a_file_of_old(tmp_path):
 
 @pytest.mark.parametrize('part', ['file', 'file of old', 'pickle'])
 def test_damage_anywhere_is_an_error_of_ours_or_none(root, tmp_path, part):
-    """Random bytes changed, in a file, and in a pickle whose archive is sound."""
+    """Random bytes are changed in a file, and in a pickle of a valid archive."""
     path, rng, refused = tmp_path / 'x.pth', np.random.default_rng(0), 0
     whole = (root / 'tests' / 'golden' / ('torch_legacy.pth' if part == 'file of old' else 'torch.pth')).read_bytes()
     with zipfile.ZipFile(root / 'tests' / 'golden' / 'torch.pth') as archive:

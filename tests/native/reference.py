@@ -16,8 +16,8 @@ SLOPES = {  # activation -> (value, slope)
 
 
 KINKS = {'relu': (0,), 'relu6': (0, 6), 'hswish': (-3, 3), 'hsigmoid': (-3, 3)}  # where the slope jumps
-EPS = 2.0 ** -24  # what one rounding to float32 costs, relative
-ROUNDINGS = 8  # of them a term passes through, roughly: product, sum, statistics, norm, activation
+EPS = 2.0 ** -24  # relative error of one rounding to float32
+ROUNDINGS = 8  # of a term, roughly: product, sum, statistics, norm, activation
 
 
 def clear_of_kinks(u, beta, act, margin):
@@ -102,8 +102,8 @@ class ConvNormAct:
         terms = convolve(np.abs(self.seen), np.abs(w), stride, depthwise).max((0, 1, 2))
         handed_on = convolve(np.zeros_like(x) + x_error, np.abs(w), stride, depthwise).max((0, 1, 2))
         self.z_error = ROUNDINGS * EPS * terms + handed_on
-        # The norm divides by the deviation, and a rounding of z with it: with two values that happen to be close, or a
-        # single one (variance 0, 1 / sqrt(epsilon) = 316), little of z's accuracy is left, and that is nobody's fault.
+        # The norm divides by the std, and a rounding of z with it: with two values that happen to be close, or a
+        # single one (variance 0, 1 / sqrt(epsilon) = 316), little of z's accuracy is left in any implementation.
         self.h_error = ROUNDINGS * EPS + self.inverse * self.z_error
         self.y_error = 1.2 * np.abs(gamma) * self.h_error  # 1.2: the steepest activation's slope, rounded up
         self.beta = clear_of_kinks(gamma * self.h, beta, act, np.clip(2 * self.y_error, 2e-5, 0.05))  # use this one

@@ -1,5 +1,5 @@
 // Calls every operator on many shapes, with buffers of exactly the tensors' sizes, for the compiler's sanitizers to
-// watch (test_sanitizers.py). Numbers are not looked at but for being there: outputs start as nan, and what an operator
+// watch (test_sanitizers.py). Only the presence of numbers is checked: outputs start as NaN, and what an operator
 // promises to write must be finite after. Prints the names of the operators that it called; exits with 1 for a number
 // that is missing.
 #include <cmath>
@@ -35,7 +35,7 @@ std::set<std::string> called;
 
 struct Tensor {
   Shape shape;
-  std::unique_ptr<float[]> data;  // of its own, so that one float too far is seen
+  std::unique_ptr<float[]> data;  // separate, so that access beyond it is detected
   size_t size = 1;
   explicit Tensor(Shape s) : shape(std::move(s)) {
     for (int64_t d : shape) size *= static_cast<size_t>(d);
@@ -60,7 +60,7 @@ Tensor drawn(Shape shape) {
   return t;
 }
 
-// Outputs of the shapes `out`; those of `unwritten` the operator need not write.
+// Outputs of the shapes `out`; the operator may leave those in `unwritten`.
 std::vector<Tensor> run(const char *name, Operator f, std::initializer_list<const Tensor *> in, std::vector<Shape> out,
                         const std::set<size_t> &unwritten = {}) {
   std::vector<Tensor> made;
@@ -127,7 +127,7 @@ void convolution(const Shape &shape, int64_t out, int kernel, int stride, int ac
       {shape});
 }
 
-// A convolution that hands its sums on to a depthwise one, and that depthwise one with a finished input.
+// A convolution with a deferred norm before a depthwise one, and that depthwise one with a finished input.
 void chain(const Shape &shape, int64_t c, int kernel, int stride, int deep, int deep_stride, int act, bool pooled) {
   const bool pointwise = kernel == 1 && stride == 1;
   const int64_t n = shape[0];

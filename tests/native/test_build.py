@@ -15,7 +15,7 @@ from tinynets import native
 from tinynets.native import build
 
 ACTIVE = "from tinynets import native; print(native.active())"
-# What a user does: one step of training, whatever operators serve.
+# A user's program: one step of training, with any operators.
 TRAIN = f"""
 import numpy as np, mindspore as ms
 from mindspore import nn
@@ -99,7 +99,7 @@ def test_compiler_of_the_environment_is_not_there(tmp_path):
 
 
 def impossible(tmp_path):
-    """A folder that nobody can make, root neither: its parent is a file."""
+    """A folder that nobody can make, not even root: its parent is a file."""
     (tmp_path / 'file').write_text('')
     return str(tmp_path / 'file' / 'folder')
 
@@ -131,7 +131,7 @@ def test_temporary_folder_serves_where_home_cannot(tmp_path):
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root can give a folder away')
 def test_folder_of_another_user_is_not_trusted(tmp_path, monkeypatch):
-    """Who owns the folder can put any code there under the library's name, which all can compute."""
+    """The owner of a folder can put any code there under the library's name, which anyone can compute."""
     folder = tmp_path / 'others'
     folder.mkdir()
     (folder / build.name('baseline')).write_bytes(b'code of another user')
@@ -194,7 +194,7 @@ def test_compiler_that_fails(tmp_path):
 
 
 def test_a_compilers_temporary_files_lie_in_the_folder_that_is_removed(tmp_path):
-    """Where TMPDIR is full the kernels are compiled all the same, and nothing of a killed compiler stays."""
+    """With a full TMPDIR the kernels are compiled as well, and nothing of a killed compiler remains."""
     fake = tmp_path / 'compiler'
     fake.write_text(f'#!/bin/sh\nif [ "$1" != --version ]; then echo "$TMPDIR" >> {tmp_path}/seen; fi\nexit 1\n')
     fake.chmod(0o755)
@@ -239,7 +239,7 @@ def quick(monkeypatch, tmp_path):
 
 
 def test_vectors_that_do_not_run(quick, monkeypatch):
-    """A virtual machine may announce what it can't run: the next narrower vectors serve."""
+    """A virtual machine may announce instructions that it cannot run: the next narrower vectors are used."""
     def check(path):
         if 'avx512' in path.read_text():
             raise build._Failed('illegal instruction')

@@ -1,4 +1,4 @@
-"""The cache of compiled libraries: nothing that another user could put there is loaded, and what happens is said."""
+"""The cache of compiled libraries: no library that another user could have put there is loaded, with a message."""
 import os
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-"""Networks on the compiled kernels against the same on the framework's operators: nothing but speed differs."""
+"""Networks on the compiled kernels compared with the framework's operators: only the speed differs."""
 import dataclasses
 import functools
 
@@ -24,7 +24,7 @@ from tinynets.training.step import TrainStep
 
 RESULT, GRADIENT = 1e-5, 1e-4  # of the largest value of a tensor
 CLASSES, BATCH = 5, 6
-PIXELS = 48  # 2 x 2 at stride 32: 24 values a channel. The norm of a few values may divide by a deviation near zero.
+PIXELS = 48  # 2 x 2 at stride 32: 24 values per channel. The norm of a few values may divide by an std near zero.
 
 PLAIN = NetSpec(
     name='plain', base_resolution=PIXELS, num_classes=CLASSES, activation='hswish',
@@ -73,7 +73,7 @@ def fresh_network(kind, name):
 
 
 def build_network(kind, name):
-    """With norms that are not those of the start, where beta is 0 and so is the mean of what follows."""
+    """With norms that are not the initial ones, whose beta is 0, as is then the mean of the next layer."""
     net, rng = fresh_network(kind, name), np.random.default_rng(7)
     for p in net.get_parameters():
         if 'norm.' in p.name:
@@ -270,7 +270,7 @@ def test_any_size_and_batch():
 
 @pytest.mark.parametrize('kernel, groups', [(1, 1), (3, 1), (3, 12)])
 def test_a_gate_scales_the_input_of_any_layer(kernel, groups):
-    """Only projections gate as they read; the others are given the product."""
+    """Only projections apply the gate as they read; other convolutions get the product."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
     rng = np.random.default_rng(0)
     layer = Layer('conv', 'it', (0,), 12, 12, 7, 7, kernel, groups=groups, act='silu', norm=True)

@@ -1,4 +1,4 @@
-"""Which networks the compiled operators serve, and which layers run as one operator."""
+"""Which networks the compiled operators run, and which layers run as one operator."""
 import dataclasses
 
 import pytest
@@ -13,7 +13,7 @@ GHOST = BlockPlan('block', 'ghost', 16, 24, 8, 4, kernel=5, stride=2, expanded_c
 
 
 def named(block, **options):
-    """Steps as the names of the layers that they cover and of the maps that they read."""
+    """Return steps as the names of their layers and of the maps that they read."""
     layers = block_layers(block)
     names = ['input'] + [layer.name or 'conv' for layer in layers]
     return [(' '.join(names[i + 1] for i in step.layers), [None if r is None else names[r] for r in step.reads],

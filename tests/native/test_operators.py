@@ -1,4 +1,4 @@
-"""The compiled operators against float64 NumPy (reference.py): any shape, any number of threads, in threads and forks.
+"""The compiled operators compared with float64 NumPy (reference.py): shapes, numbers of threads, threads and forks.
 
 Tolerances: 1e-5 of the largest value for results, 1e-4 for gradients; where a value is nearly zero because large terms
 cancel, what rounding those terms may do (ConvNormAct.y_error and gradient_errors).
@@ -75,7 +75,7 @@ def check_statistics(reference, out, mean, variance):
     """z, kept, new running mean and variance."""
     close(out[0], reference.z, RESULT, reference.z_error, 'z')
     close(out[1][0], reference.mean, RESULT, reference.z_error, 'mean')
-    # d (v + e)^-1/2 = -(v + e)^-3/2 dv / 2 with dv = 2 deviation dz + dz^2
+    # d (v + e)^-1/2 = -(v + e)^-3/2 dv / 2 with dv = 2 std dz + dz^2
     spread = 2 * np.sqrt(reference.variance) * reference.z_error + reference.z_error ** 2
     close(out[1][1], reference.inverse, RESULT, reference.inverse ** 3 * spread / 2, 'inverse deviation')
     new_mean, new_variance = reference.running(mean, variance)
@@ -284,7 +284,7 @@ def check_gate(library, draw, n, c, reduced, act, gate):
 @pytest.mark.parametrize('images', [17, 40, 150, 300])
 @pytest.mark.parametrize('count', [1, 3])
 def test_many_images(library, images, count):
-    """More images than the weight gradient has chunks (16), a task rows (16), and a sum in float (128)."""
+    """More images than chunks of the weight gradient (16), rows of a task (16), and values of a float sum (128)."""
     library.tinynets_set_threads(count)
     draw = Draw(images)
     check_convolution(library, draw, draw(images, 1, 2, 9), draw(11, 9, 1, 1), 'silu', 1, np.abs(draw(images, 9)), None,
@@ -356,10 +356,10 @@ def test_optimizers(library, sizes, count, seed):
 
 @pytest.mark.parametrize('mean', [0.0, 1000.0, -30000.0])
 def test_large_mean(library, mean):
-    """Statistics of a channel with deviation 1 around a large mean: the variance to 1e-5, at 30,000 deviations to 2e-4.
+    """Statistics of a channel with std 1 around a large mean: the variance to 1e-5, at 30,000 stds to 2e-4.
 
     The values are given, so their rounding costs nothing: an identity weight passes them on. Means of blocks are kept
-    in float32, 2^-24 |mean| off, and differ by a tenth of a deviation: the variance loses a tenth of that. The result
+    in float32, 2^-24 |mean| off, and differ by a tenth of an std: the variance loses a tenth of that. The result
     u = z scale + shift can't be better than the rounding of numbers as large as the mean.
     """
     tolerance = max(RESULT, 0.1 * EPS * abs(mean))
@@ -384,7 +384,7 @@ def test_large_mean(library, mean):
 
 
 def test_not_a_number_is_not_hidden(library):
-    """A nan in the input reaches the statistics and the result."""
+    """A NaN in the input propagates to the statistics and the result."""
     x = Draw(0)(2, 5, 5, 9)
     x[1, 2, 3, 4] = np.nan
     vector, maps = np.ones(9), [x.shape, x.shape, (2, 9), (9,), (9,), (2, 9)]
@@ -493,7 +493,7 @@ def differing(a, b):
 
 
 def test_everything_is_everything(library):
-    """The three tests below miss no operator of the library."""
+    """The three tests below cover every operator of the library."""
     sources = '\n'.join(path.read_text() for path in build.SOURCES.glob('*.cc'))
     defined = set(re.findall(r'^TINYNETS_OPERATOR\((\w+)', sources, re.M))
     assert defined == {name.split()[1] for name in everything(library)}
@@ -509,7 +509,7 @@ def test_same_bits_for_any_threads(library):
 
 
 def test_same_bits_from_several_threads_at_once(library):
-    """ctypes lets go of Python's lock during a call, so operators overlap."""
+    """ctypes releases Python's lock during a call, so operators overlap."""
     library.tinynets_set_threads(3)
     seeds_ = (1, 2, 3, 1)
     alone = {seed: everything(library, seed) for seed in set(seeds_)}

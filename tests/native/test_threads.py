@@ -1,4 +1,4 @@
-"""How many threads the kernels take: the environment's, the processors', a container's quota; and their errors."""
+"""The kernels' number of threads: by the environment, the processors, a container's quota; and their errors."""
 import pathlib
 import subprocess
 
@@ -36,7 +36,7 @@ def test_threads_are_the_environments_or_the_processors_or_the_quota(machine, pr
 
 
 def test_what_a_task_throws_reaches_the_caller(tmp_path):
-    """As for want of memory; the threads work on afterwards."""
+    """As for lack of memory; the threads work afterwards."""
     try:
         compiler = build.compiler()
     except build.Unavailable as reason:

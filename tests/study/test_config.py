@@ -1,4 +1,4 @@
-"""A study's configuration: what it refuses, which networks it stands for, what may change later."""
+"""A study's configuration: its errors, its networks, and the keys that may change later."""
 import dataclasses
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What a trial's process records of its training: the last score, and when it is flagged."""
+"""A trial's record of its training: the last score, and its flags."""
 import subprocess
 import sys
 
@@ -10,7 +10,7 @@ CONFIG = ROOT / 'configs' / 'study' / 'digits.yaml'
 CHANCE = 40.0  # percent; a twentieth of the way from there to 100 is 43
 SEEDS = range(6)
 
-# A trial whose training is a table: the best and the last score of each seed.
+# A trial whose training is replaced by a table: the best and the last score of each seed.
 TRIALS = '''
 import sys, types
 from tinynets.runtime import configure

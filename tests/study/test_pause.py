@@ -15,7 +15,7 @@ FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'i
 ROW = {'name': 'a', 'label': 'drawn', 'seed': 0, 'r': 0.5, 'd': 0.6, 'w': 0.7, 'resolution': 16, 'macs': 1000,
        'params': 10, 'peak_memory': 7}
 
-# A trial whose training, after a checkpoint, meets an error.
+# A trial whose training fails after a checkpoint.
 TRIAL = '''
 import os, sys
 from tinynets.study import trial
@@ -39,7 +39,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def pool(store, monkeypatch):
-    """A pool whose processes run a given program in place of a trial."""
+    """A pool whose processes run a given program instead of a trial."""
     def make(code):
         monkeypatch.setattr(Pool, '_hire', lambda self, slot: subprocess.Popen(
             [sys.executable, '-c', code, str(store.folder)], cwd=ROOT, start_new_session=True))

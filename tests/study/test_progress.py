@@ -1,4 +1,4 @@
-"""What a study says it costs, how far it is and what is left: arithmetic on its trials, by hand."""
+"""A study's estimated cost, progress and remaining time, computed by hand from its trials."""
 import pathlib
 import re
 import time
@@ -82,7 +82,7 @@ def test_trials_to_come_take_what_the_finished_ones_say_but_no_less_than_half_th
 
 
 def test_networks_of_nearly_one_cost_say_little_of_others():
-    """Between a constant and a share of the multiply-adds, whatever line their times would make."""
+    """Between a constant and a time in proportion to the multiply-adds, for any times."""
     for times in ((195, 128, 89), (89, 128, 195), (100, 300, 100)):
         alike = [trial(i, (5.1 + 0.1 * i) * 1e6, 'done', float(times[i])) for i in range(3)]
         mean = sum(times) / 3
@@ -117,7 +117,7 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
     with store.taken() as taken:
         store.fail(taken['id'], 'a full disk', retries=0)
     with store.taken():
-        pass  # its process is gone: it runs for nobody and waits
+        pass  # its process is gone, so it waits
     found, text = status(str(tmp_path / 's'))
     assert [(t['id'], t['top1']) for t in found['best']] == [(2, 90.0), (6, 80.0), (4, 70.0), (5, 60.0), (1, 50.0)]
     assert (found['done'], found['failed'], found['flagged'], found['trials']) == (7, 1, 1, 9)
@@ -201,7 +201,7 @@ def test_checkpoints_that_killed_processes_left_go_also_where_another_removes_th
     glob = pathlib.Path.glob
     monkeypatch.setattr(pathlib.Path, 'glob', lambda path, pattern: [*glob(path, pattern), path / 'run' / 'gone.ckpt'])
     said = []
-    monkeypatch.setattr(Store, 'start', lambda *_: set())  # which would try the failed one again
+    monkeypatch.setattr(Store, 'start', lambda *_: set())  # it would try the failed trial again
     found = run(planned, str(tmp_path), said.append)
     assert (found['done'], found['failed'], found['pending']) == (3, 1, 0) and said[1] == '0 of 4 trials are left of it'
     left_over = [(store.trial_folder(number) / 'run' / 'last.ckpt').exists() for number in range(1, 5)]

@@ -36,7 +36,7 @@ def start(root, config, folder, *more):
 
 
 def running(folder):
-    """Process numbers of the trials at work."""
+    """Return the process ids of the running trials."""
     try:
         return [t['pid'] for t in Store(str(folder)).trials() if t['status'] == 'running']
     except (FileNotFoundError, ValueError):
@@ -52,20 +52,20 @@ def wait_for(condition, seconds=120):
 
 def test_a_study_killed_again_and_again_has_each_trial_once(entry, root, config, tmp_path):
     folder, trials = tmp_path / 'study', ('--set', 'study.trials=3')
-    pool = start(root, config, folder, *trials)  # once with its trials,
+    pool = start(root, config, folder, *trials)  # killed with its trials,
     wait_for(lambda: len(running(folder)) == 2)
     victims = running(folder)
     os.kill(pool.pid, signal.SIGKILL)
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
     pool.wait()
-    pool = start(root, config, folder, *trials)  # once alone: they notice and stop
+    pool = start(root, config, folder, *trials)  # killed alone: the trials notice and stop
     wait_for(lambda: len(set(running(folder)) - set(victims)) == 2)
     left = running(folder)
     os.kill(pool.pid, signal.SIGKILL)
     pool.wait()
     wait_for(lambda: not any(os.path.exists(f'/proc/{pid}') for pid in left))
-    pool, other = start(root, config, folder, *trials), start(root, config, folder, *trials)  # two side by side
+    pool, other = start(root, config, folder, *trials), start(root, config, folder, *trials)  # two at once
     said = pool.communicate(timeout=200)[0]
     other.communicate(timeout=200)
     assert pool.returncode == other.returncode == 0 and re.search(r'3 trials done \(\d flagged\), 0 failed', said), said

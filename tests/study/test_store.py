@@ -1,4 +1,4 @@
-"""The record store: each trial once whatever happens, studies that grow, numbers of the export."""
+"""The record store: each trial runs once, studies grow, and the export's numbers are right."""
 import csv
 import json
 import multiprocessing
@@ -112,7 +112,7 @@ def test_a_trial_that_keeps_dying_fails_at_last(store):
             assert trial['id'] == 1, i
         made.died(os.getpid())
     assert made.trials()[0]['status'] == 'failed' and 'ended 5 times' in made.trials()[0]['reason']
-    made.died(os.getpid())  # of no trial any more
+    made.died(os.getpid())  # without a trial
     assert made.trials()[0]['deaths'] == MOST_DEATHS
     made = store('a')  # the study started again gives it new tries
     for _ in range(2 * MOST_DEATHS):
@@ -192,7 +192,7 @@ FREE = {'study.workers', 'study.retries', 'study.timeout_minutes', 'study.keep_c
 
 @pytest.mark.parametrize('key', sorted(flat(StudyConfig())))
 def test_a_study_resumes_only_with_what_it_measures_unchanged(key):
-    """What says how and where it runs may change, trials, networks and seeds may grow; nothing else may change."""
+    """Only keys on how and where it runs may change; trials, networks and seeds may grow."""
     then = flat(StudyConfig())
     if key in ('study.trials', 'study.seeds', 'study.networks'):
         less, more = (([], ['tinynet_e']) if key == 'study.networks' else (3, 4))

@@ -1,4 +1,4 @@
-"""A trial's process: stopped before it trains, out of time, told of folders; what a late or repeated word changes."""
+"""A trial's process: stopped before it trains, timed out, relative folders; late and repeated records."""
 import signal
 
 import pytest
@@ -84,7 +84,7 @@ def test_more_retries_give_failed_trials_another_try(store):
 
 
 def test_r_of_a_named_network_is_of_the_studys_base():
-    """Its pixels are what is trained; r says what share of the base's they are."""
+    """The network is trained at its resolution; r is that relative to the base's."""
     network = 'efficientnet_b0@resolution=24,d=0.5'
     row = plan(load_study(str(CONFIG), ['study.trials=0', f'study.networks=["{network}"]'])).rows()[0]
     assert (row['resolution'], row['r'], row['d']) == (24, 24 / 32, 0.5)

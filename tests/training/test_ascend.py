@@ -1,4 +1,4 @@
-"""What an Ascend runs, as far as a machine without one shows it: data_sink, fused updates, a step's kernels.
+"""Parts for an Ascend that can be tested without one: data_sink, fused updates, a step's kernels.
 
 The device is the CPU with the flags of another."""
 import collections
@@ -23,7 +23,7 @@ from tinynets.training.step import TrainStep
 
 @pytest.fixture
 def fused(stock_kernels, monkeypatch):
-    """A function: let optimizers and averages that are built from now on take the fused operators, or not."""
+    """A function that turns fused operators on or off for optimizers and averages built from now on."""
     configure('CPU', kernels='stock')
 
     def choose(fuses):
@@ -33,7 +33,7 @@ def fused(stock_kernels, monkeypatch):
 
 
 class Queue(nn.Cell):
-    """The device's data queue: the next batch at every call."""
+    """A stand-in for data sinking: the next batch in every call."""
 
     def __init__(self, dataset):
         super().__init__()
@@ -49,7 +49,7 @@ class Queue(nn.Cell):
 
 @pytest.fixture
 def first_ascend(monkeypatch):
-    """MindSpore's own data_sink on a CPU that it takes for an Ascend 910 of the first generation."""
+    """MindSpore's data_sink on a CPU with the flag of the first Ascend 910."""
     module = sys.modules['mindspore.train.data_sink']
     asked = ms.context.get_context
     monkeypatch.setattr(module, 'context', types.SimpleNamespace(
@@ -82,7 +82,7 @@ def test_steps_that_the_device_leaves_out_end_the_run(first_ascend, light_config
 
 
 def test_steps_without_an_update_are_steps(first_ascend, small_config, tmp_path):
-    """A loss scale that overflows skips updates, so the optimizer's step is no count of what the device ran."""
+    """An overflow skips updates, so the optimizer's step does not count the device's steps."""
     config = small_config('train.epochs=1', 'data.batch_size=128', 'train.loss_scale=1e38')
     loop.train(config, 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     saved = checkpoint.load(str(tmp_path / 'run' / 'last.ckpt'))
@@ -191,7 +191,7 @@ def test_an_average_as_one_vector_is_the_average(fused):
 
 @pytest.mark.parametrize('first', [False, True], ids=['from a CPU', 'to a CPU'])
 def test_a_run_resumes_on_the_other_device(first, fused, light_config, tmp_path):
-    """As if it had stayed, up to the roots of small_parameters; the files are the same."""
+    """The run ends as without the change of device, up to rounding of roots; the files are the same."""
     config = light_config('optim.name=rmsprop', 'runtime.kernels=stock', 'train.epochs=2')
     arrays = {}
     for name, then in (('stayed', first), ('moved', not first)):
@@ -218,7 +218,7 @@ MARKS = {'UpdateState', 'Load', 'MakeTuple', 'TupleGetItem', 'Depend', 'Constant
 
 
 def kernels_of(step, images, labels):
-    """How many of each operator the compiled graph of a step launches."""
+    """Return the number of launches per operator in the compiled graph of a step."""
     from mindspore.common.api import _cell_graph_executor
     from mindspore.train.mind_ir_pb2 import ModelProto
     step.compile(images, labels)
@@ -239,7 +239,7 @@ def test_a_step_launches_under_a_thousand_kernels(fused):
     step = TrainStep(network, nn.CrossEntropyLoss(), optimizer, WeightAverage(network, 0.99)).set_train(True)
     counts = kernels_of(step, Tensor(np.zeros((2, 3, 32, 32), np.float32)), Tensor(np.zeros(2, np.int32)))
     assert counts['ApplyRMSProp'] == len(network.trainable_params()) == 135
-    assert counts['Conv2D'] == 51  # the network is whole: 2 x 21 blocks and more
+    assert counts['Conv2D'] == 51  # all convolutions are counted
     assert counts['Sqrt'] == 0 and counts['AssignAdd'] < 10
     assert 600 < sum(counts.values()) < 1000
 

@@ -1,4 +1,4 @@
-"""Checkpoints: what they hold, atomic saving under failure, one clear error for every kind of damage."""
+"""Checkpoints: their content, atomic saving under failures, and one clear error for every kind of damage."""
 import errno
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Several workers against one: what they compute, and how a job ends. Each job is two processes and a scheduler."""
+"""Several workers compared with one, and how a job ends. Each job has two processes and a scheduler."""
 import contextlib
 import json
 import os
@@ -31,7 +31,7 @@ ENVIRONMENT = {**os.environ, 'DEVICE': 'CPU', 'OMP_NUM_THREADS': '1',
 
 
 class Job:
-    """A launched job in a session of its own; whatever happens, `with` leaves no process behind."""
+    """A launched job in its own session; `with` leaves no process behind."""
 
     def __init__(self, root, folder, *arguments, within=(), **environment):
         command = [*within, sys.executable, str(root / 'src' / 'tinynets' / 'launch.py'), *map(str, arguments)]
@@ -61,7 +61,7 @@ class Job:
             except OSError:
                 continue
             variables = dict(item.partition('=')[::2] for item in text)
-            if 'MS_ROLE' in variables:  # it runs, not forked just now
+            if 'MS_ROLE' in variables:  # it has started, and was not just forked
                 found[int(pid)] = variables['RANK_ID'] if variables['MS_ROLE'] == 'MS_WORKER' else 'scheduler'
         return found
 
@@ -89,7 +89,7 @@ class Job:
 
 
 def quiet(text):
-    """Nothing but progress, which is printed where a machine is slow."""
+    """Only progress, which is printed on slow machines, may be on standard error."""
     return not re.sub(r'(training|evaluating) \d+/\d+, .* left .*\n', '', text)
 
 
@@ -103,7 +103,7 @@ def recipe(light_config, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def together(recipe, tmp_path_factory):
-    """What two workers under msrun found: a dictionary a rank; and the folder."""
+    """The results of two workers under msrun, one dictionary per rank, and the folder."""
     folder = tmp_path_factory.mktemp('together')
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
@@ -210,7 +210,7 @@ def test_stopped_and_resumed_equals_uninterrupted(recipe, together, root, tmp_pa
 
 @pytest.fixture
 def two_machines():
-    """Two network namespaces that reach each other at 10.213.7.1 and .2: to MindSpore, machines. Their names."""
+    """The names of two network namespaces, connected at 10.213.7.1 and .2, which are machines for MindSpore."""
     names = [f'tinynets-{os.getpid()}-{number}' for number in (1, 2)]
     steps = [f'netns add {name}' for name in names]
     steps.append('-n {} link add to_other type veth peer name to_other netns {}'.format(*names))
@@ -231,7 +231,7 @@ def two_machines():
 
 
 def test_two_machines_train_what_one_does(recipe, together, two_machines, root, tmp_path):
-    """Each with an address and folders of its own; started in the other order, and no one but the first writes."""
+    """Each has its own address and folders; they start in reverse order, and only the first one writes."""
     folders = [tmp_path / name for name in two_machines]
     with contextlib.ExitStack() as stack:
         jobs = []
@@ -450,7 +450,7 @@ def test_the_schedulers_address_is_tried_first():
 
 
 def test_machines_that_do_not_meet_are_told_on_what_they_wait(tmp_path, capfd, monkeypatch):
-    """Once, by the launcher of each; where a worker has met the others it closes TINYNETS_MET, and nothing is said."""
+    """Once, by each machine's launcher; nothing is printed if the workers have met and closed TINYNETS_MET."""
     monkeypatch.setattr(launch, 'WAITING', 0.3)
     line = 'waiting for 2 workers to meet at first:8118; MASTER_ADDR'
     for script, told in (('time.sleep(1)', True), ('os.close(int(os.environ["TINYNETS_MET"])); time.sleep(1)', False)):
@@ -464,7 +464,7 @@ def test_machines_that_do_not_meet_are_told_on_what_they_wait(tmp_path, capfd, m
 
 
 def test_workers_with_other_data_are_refused(small_config, monkeypatch):
-    """A trainer tells the others its data and its configuration; where nothing differs, the same numbers."""
+    """Trainers compare their data and configuration by numbers, which are equal if nothing differs."""
     said = []
     monkeypatch.setattr(state.workers, 'check_same', lambda what, *numbers: said.append(numbers))
     configure('CPU')
@@ -484,7 +484,7 @@ def test_workers_with_other_data_are_refused(small_config, monkeypatch):
 
 @pytest.mark.parametrize('rank, place', [('0', 'log'), ('1', 'terminal')])
 def test_the_first_worker_speaks_to_the_terminal_whatever_its_number_was_to_be(rank, place, root, tmp_path):
-    """MindSpore 2.0 numbers workers as they arrive: the first may be one that was started to speak to a log."""
+    """MindSpore 2.0 numbers workers as they arrive: the first may be one that was started with a log."""
     with open(tmp_path / 'terminal', 'wb') as terminal, open(tmp_path / 'log', 'wb') as log:
         number = terminal.fileno()
         done = subprocess.run([sys.executable, '-c', 'import sys\nfrom tinynets import runtime\n'
@@ -522,7 +522,7 @@ def test_a_failure_says_how_to_go_on_where_something_is_saved(tmp_path, capfd):
 
 
 def test_a_log_is_added_to(tmp_path, capfd):
-    """Below a line that says when; what is passed on of a mistake is this job's, even where its worker names none."""
+    """After a line with the time; only an error of this job is repeated, even if its worker printed none."""
     logs, environment = tmp_path / 'logs', {**os.environ, 'NNODES': '1'}
     logs.mkdir()
     for number, said in ((1, 'error: 1'), (2, 'error: 2'), (3, f'error: see {logs / "worker_1.log"}')):

@@ -1,4 +1,4 @@
-"""A run on a folder without val/ keeps which images it trained on: in its checkpoints, exports and resumption."""
+"""A run on a folder without val/ keeps its training images in checkpoints, exports and resumption."""
 import dataclasses
 import shutil
 
@@ -50,7 +50,7 @@ def run(pictures, light_config, tmp_path_factory):
 
 @pytest.fixture
 def copied(run, pictures, tmp_path):
-    """(run folder, its configuration, its images), to be changed."""
+    """A copy of (run folder, its configuration, its images), to be changed."""
     shutil.copytree(run[0], tmp_path / 'run')
     shutil.copytree(pictures, tmp_path / 'pictures')
     config = dataclasses.replace(run[1], data=dataclasses.replace(run[1].data, dir=str(tmp_path / 'pictures')))
@@ -58,7 +58,7 @@ def copied(run, pictures, tmp_path):
 
 
 def as_of_an_earlier_release(path, **changes):
-    """Rewrite a checkpoint as one that says nothing of a division; numbered classes were in sorted order."""
+    """Rewrite a checkpoint without a division; numbered classes were in sorted order."""
     from tinynets.model import checkpoint
     saved = checkpoint.load(str(path))
     meta = {key: value for key, value in saved.meta.items() if key not in ('division', 'names', 'format', 'parameters')}

@@ -1,4 +1,4 @@
-"""Evaluation against counting by hand: every score, the matrix, and those of a trained run recomputed from its file."""
+"""Evaluation compared with counting by hand: every score, the matrix, and a trained run recomputed from its file."""
 import json
 import math
 
@@ -27,14 +27,14 @@ def as_tensor(number):
 
 
 def score(logits, labels, batch_size=4, **options):
-    """What `evaluate` says of a network that gives image i the row i of logits."""
+    """Return the result of `evaluate` for a network with row i of `logits` for image i."""
     logits = np.asarray(logits, np.float32)
     return evaluate(lambda images: logits[images[:, 0, 0, 0].astype(int)], Numbered(labels, logits.shape[1]), as_tensor,
                     batch_size, **options)
 
 
 def by_hand(logits, labels):
-    """(top-1 %, top-5 %, loss, matrix) image by image, with Python's own sorting and logarithms."""
+    """Return (top-1 %, top-5 %, loss, matrix), computed image by image with Python's sorting and logarithms."""
     first = fifth = 0
     loss, matrix = 0.0, [[0] * len(logits[0]) for _ in logits[0]]
     for row, label in zip(logits, labels):
@@ -69,7 +69,7 @@ def test_the_true_class_in_each_place_of_the_ranking():
 
 def test_the_loss_of_equal_logits_is_the_logarithm_of_the_classes():
     assert score(np.zeros((6, 8)), [0, 1, 2, 3, 4, 5]).loss == pytest.approx(math.log(8))
-    sure = score(1000 * np.eye(3), [0, 1, 0])  # exp(1000) is no float
+    sure = score(1000 * np.eye(3), [0, 1, 0])  # exp(1000) overflows
     assert sure.loss == pytest.approx(1000 / 3) and sure.top1 == pytest.approx(200 / 3)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints that lie: tensors whose content is not what dims and type say, and descriptions that are none."""
+"""Hostile checkpoints: tensors whose content does not match dims and type, and invalid descriptions."""
 import copy
 import json
 import os
@@ -151,7 +151,7 @@ def test_whole_descriptions_are_taken(tmp_path, whole):
     assert kind == 'raw'
     for parameter in network.get_parameters():
         np.testing.assert_array_equal(parameter.asnumpy(), whole[0][parameter.name])
-    assert set(ms.load_checkpoint(path)) == {*whole[0], 'meta'}  # the framework's own reader takes the file too
+    assert set(ms.load_checkpoint(path)) == {*whole[0], 'meta'}  # the framework's own reader reads the file too
 
 
 @pytest.mark.parametrize('umask', [0o022, 0o077, 0o027, 0o002])

@@ -1,4 +1,4 @@
-"""The run as a user sees it: stopping and going on, divergence, records, refusals."""
+"""The run as a user sees it: stopping and resuming, divergence, records, errors."""
 import fcntl
 import json
 import os
@@ -122,7 +122,7 @@ def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
 
 
 def test_sinking_runs_the_same_steps(light_config, tmp_path, monkeypatch):
-    """The device queue is played by a function that feeds the step from the data set; no Ascend is needed for that."""
+    """Data sinking is replaced by a function that feeds the step from the data set; this needs no Ascend."""
     configure('CPU')
     from tinynets.training import build, feed
     sizes = []
@@ -231,7 +231,7 @@ def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, traine
     assert f'arrays of weights from {weights}' in said[0]
     averaged, _ = restore.restore_network(checkpoint.load(str(weights)), 'ema')
     state = first.state.arrays()
-    for param in (p for p in averaged.get_parameters() if 'counter' not in p.name):  # chance is the new run's own
+    for param in (p for p in averaged.get_parameters() if 'counter' not in p.name):  # counters are the new run's
         np.testing.assert_array_equal(state[param.name], param.asnumpy())
         np.testing.assert_array_equal(state[f'ema.{param.name}'], param.asnumpy())
     first.state.save(path / 'last.ckpt')
@@ -242,7 +242,7 @@ def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, traine
     for name, array in state.items():
         np.testing.assert_array_equal(again[name], array, err_msg=name)
     (path / 'last.ckpt').unlink()
-    for resume, folder in ((True, path), (False, tmp_path / 'other')):  # with nothing to go on with, it starts anew
+    for resume, folder in ((True, path), (False, tmp_path / 'other')):  # without a checkpoint it starts anew
         with pytest.raises(FileNotFoundError, match='weights.ckpt'):
             train(config, 'CPU', str(folder), resume)
     assert not (tmp_path / 'other').exists()

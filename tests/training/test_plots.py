@@ -1,4 +1,4 @@
-"""What pictures and cards show, read back from the figures that are saved and the text that is written."""
+"""Pictures and cards, read back from the saved figures and the written text."""
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -21,7 +21,7 @@ RECORDS = [{'kind': 'train', 'step': 5, 'epoch': 0.5, 'loss': 2.0, 'learning_rat
 
 
 class Animals(Classification):
-    """Of a data set of three classes."""
+    """A task with a data set of three classes."""
 
     @staticmethod
     def outputs():
@@ -116,7 +116,7 @@ def test_predictions_are_green_where_right_and_red_where_wrong(drawn, tmp_path):
 
 
 def test_every_row_of_a_card_is_its_own_number(tmp_path):
-    """Numbers that are all different, so that none can be in another's place."""
+    """All numbers differ, so that none can be in another's place."""
     (tmp_path / 'best.ckpt').write_bytes(b'x' * 1234)
     config = load_config(None, ['train.epochs=9', 'train.ema_decay=0.5', 'model.name=tinynet_d',
                                 'data.name=fashion_mnist'])

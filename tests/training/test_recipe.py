@@ -1,4 +1,4 @@
-"""Micro-batches, loss scale, soft targets and distillation: the step against NumPy, and a run with all of them."""
+"""Micro-batches, loss scale, soft targets and distillation: the step compared with NumPy, and a run with all."""
 import json
 import shutil
 from types import SimpleNamespace
@@ -122,7 +122,7 @@ def test_an_overflow_halves_the_scale_and_leaves_everything_else(name, mode):
     for key, array in after.items():
         np.testing.assert_array_equal(array, before[key], err_msg=key)
     step.loss_scale.set_data(Tensor(512.0, ms.float32))
-    assert run(step, 100 * IMAGES) == loss  # goes on from where it was
+    assert run(step, 100 * IMAGES) == loss  # continues from where it was
     assert step.optimizer.global_step.asnumpy() == 2
 
 
@@ -228,7 +228,7 @@ def test_the_release_before_types_of_precision(monkeypatch):
 
 
 def test_float16_keeps_weights_and_norms_in_float32_and_has_a_loss_scale(stock_kernels):
-    """O2's logits are near those of float32, but not them; parameters keep their names and type."""
+    """O2's logits are close to those of float32 but not equal; parameters keep their names and type."""
     runtime = RuntimeConfig(amp='O2')
     assert loss_scaler(Config(runtime=runtime)).scale_value.asnumpy() == 65536
     for other in (RuntimeConfig(), RuntimeConfig(amp='O2', amp_type='bfloat16')):
@@ -335,7 +335,7 @@ def test_a_run_in_float16(level, light_config, tmp_path, monkeypatch, stock_kern
     for step, record in records.items():
         if record['updates'] == updates:
             scale, good = scale / 2, 0
-            for name, array in states[step].items():  # but for the scale and what the forward pass moves
+            for name, array in states[step].items():  # except the scale and what the forward pass changes
                 if step > 1 and not name.startswith('loss_scale') and not name.endswith(
                         ('moving_mean', 'moving_variance', 'counter')):
                     np.testing.assert_array_equal(array, states[step - 1][name], err_msg=name)

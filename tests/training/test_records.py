@@ -1,4 +1,4 @@
-"""What a run records of its steps: means, rates, speeds and scores, from steps and scores that the test chooses."""
+"""A run's records: means, rates, speeds and scores, of steps and scores chosen by the test."""
 import pathlib
 import types
 
@@ -14,7 +14,7 @@ from tinynets.training.run import RunFolder
 
 
 class Clock:
-    """A clock that only steps and evaluations move."""
+    """A clock that only steps and evaluations advance."""
     now = 1000.0
 
     def __call__(self):
@@ -65,7 +65,7 @@ def test_training_records_are_the_steps_since_the_last(played):
         steps = np.arange(r['step'] - 4, r['step'] + 1)
         assert r['loss'] == pytest.approx((1 / steps).mean(), abs=1e-6)
         assert r['learning_rate'] == pytest.approx(rate(r['step']))
-        assert r['images_per_s'] == 5 * 256 / 10  # whatever an evaluation before it took
+        assert r['images_per_s'] == 5 * 256 / 10  # independent of an evaluation before it
     assert outcome.seconds == pytest.approx(15 * 2 + 2 * 100)
 
 

@@ -1,4 +1,4 @@
-"""Schedules against the published recipe's numbers and closed forms."""
+"""Schedules compared with the published recipe's numbers and closed forms."""
 import math
 
 import pytest

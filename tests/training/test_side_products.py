@@ -1,4 +1,4 @@
-"""What a run makes besides its checkpoints may fail, equal scores are no progress, and paths are the user's."""
+"""By-products of a run may fail, equal scores are no progress, and paths are relative to the user's folder."""
 import json
 import os
 import subprocess
@@ -36,7 +36,7 @@ def test_pictures_cards_and_events_that_fail_are_a_line_each(light_config, tmp_p
 
 
 def test_events_end_at_the_first_that_cannot_be_written(tmp_path, monkeypatch, capsys):
-    """A full disk; the writer that waits for another thread would wait for ever."""
+    """A full disk; a writer that waits for another thread would hang."""
     from tensorboardX.event_file_writer import EventsWriter
 
     from tinynets.training.events import Events
@@ -65,7 +65,7 @@ print(os.environ.get('MPLBACKEND'), matplotlib.rcParams['text.usetex'])
 
 
 def test_pictures_are_the_same_whatever_the_environment_says(tmp_path):
-    """MPLBACKEND of a notebook, a matplotlibrc that wants LaTeX and other sizes, a home that cannot be written."""
+    """MPLBACKEND of a notebook, a matplotlibrc with LaTeX and other sizes, a home that is not writable."""
     (tmp_path / 'odd').mkdir()
     (tmp_path / 'odd' / 'matplotlibrc').write_text('text.usetex: True\nsavefig.dpi: 33\naxes.facecolor: red\n')
     pictures, said = [], []
@@ -84,7 +84,7 @@ def test_a_picture_that_was_asked_for_and_fails_is_an_error_after_the_table(trai
     (tmp_path / 'c.png').mkdir()
     (tmp_path / 'c.png' / 'inside').write_text('')
     done = entry('compare_runs.py', trained, '--out', tmp_path / 'sub' / '..' / 'd.png')
-    assert done.returncode == 2  # the folder of the picture is not there: said before the work
+    assert done.returncode == 2  # the picture's folder is missing: an error before the work
     code = ("import sys\nfrom tinynets import cli, pictures\n"
             "def fail(path): raise RuntimeError('any error')\npictures.replacing = fail\ncli.script('compare_runs')")
     done = subprocess.run([sys.executable, '-c', code, str(trained), '--out', str(tmp_path / 'd.png')], cwd=ROOT,
@@ -95,7 +95,7 @@ def test_a_picture_that_was_asked_for_and_fails_is_an_error_after_the_table(trai
 
 
 def scored(monkeypatch, counts, total):
-    """Evaluations whose numbers of right images are given, of a `total`."""
+    """Evaluations with given numbers of correct images of a `total`."""
     left = iter(counts)
 
     def evaluate(self):

@@ -1,4 +1,4 @@
-"""Optimizers, clipping and the weight average against float64 NumPy; the parameter groups."""
+"""Optimizers, clipping and the weight average compared with float64 NumPy; the parameter groups."""
 import mindspore as ms
 import numpy as np
 import pytest

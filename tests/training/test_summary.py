@@ -1,4 +1,4 @@
-"""Tables and lines on runs: each number where it belongs, times in words."""
+"""Tables and lines on runs: each number in its place, times as text."""
 import json
 
 import pytest
@@ -69,7 +69,7 @@ def test_lines_come_every_half_minute_and_none_before_the_first_step(monkeypatch
     now[0] += 90
     bar.update(0)
     assert capsys.readouterr().err == ''
-    bar(3, 12)  # a total that is known later: thirty seconds an image
+    bar(3, 12)  # a total that is known later: thirty seconds per image
     assert capsys.readouterr().err == 'checking images 3/12, 4 min 30 s left  \n'
     now[0] += 29.9
     bar(4, 12)

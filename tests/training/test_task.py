@@ -1,4 +1,4 @@
-"""A second task, of which the package knows nothing: the value of a digit as one number.
+"""A second task that the package does not know: the value of a digit as one number.
 
 It is trained, saved, resumed, evaluated and exported by the code that does so for classification.
 """
@@ -40,7 +40,7 @@ class Values:
 
 @dataclass
 class Errors:
-    """What an evaluation found: the mean absolute and the mean squared error."""
+    """The result of an evaluation: the mean absolute and the mean squared error."""
     mae: float
     loss: float
     count: int
@@ -153,7 +153,7 @@ def registered():
 
 @pytest.fixture(scope='module')
 def run(config, tmp_path_factory):
-    """(folder, lines said, outcome) of a whole run."""
+    """(folder, printed lines, outcome) of a whole run."""
     configure('CPU')
     folder, said = tmp_path_factory.mktemp('task') / 'run', []
     outcome = train(config, 'CPU', str(folder), say=said.append)

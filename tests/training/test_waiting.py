@@ -1,4 +1,4 @@
-"""The share of waiting is arithmetic on a clock; a slow input is said once."""
+"""The share of waiting is computed from a clock; a slow input is reported once."""
 import json
 
 import pytest
@@ -7,7 +7,7 @@ from tinynets.training.waiting import Waiting
 
 
 class Clock:
-    """A clock that only work moves."""
+    """A clock that only work advances."""
     now = 100.0
 
     def __call__(self):
@@ -61,5 +61,5 @@ def test_a_slow_input_is_in_the_records_and_in_the_log(tmp_path, light_config, m
     loop.train(light_config(), 'CPU', str(tmp_path / 'run'), say=lines.append)
     records = [json.loads(line) for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
     waits = [r['wait'] for r in records if r['kind'] == 'train']
-    assert waits == [0.8, 1.0]  # of five batches an epoch, at nothing but waiting
+    assert waits == [0.8, 1.0]  # of five batches per epoch, with only waiting
     assert sum('waiting for images' in line for line in lines) == 1

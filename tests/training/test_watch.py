@@ -1,4 +1,4 @@
-"""What a run says and does about itself: class balance, stopping early, chance; its events, card and comparison."""
+"""Class balance, early stopping, chance level; a run's events, card and comparison."""
 import hashlib
 import json
 import shutil
@@ -35,7 +35,7 @@ def test_chance_is_the_frequent_class_and_luck():
     watch.check_chance(90, labels, 10, 3)
     watch.check_chance(50, labels, 2, 3)
     watch.check_chance(50, labels, 10, 0)
-    watch.check_chance(50, labels, 33, 3, steps=99)  # three updates an epoch
+    watch.check_chance(50, labels, 33, 3, steps=99)  # three updates per epoch
     with pytest.raises(watch.AtChance, match='50.00 % after 3 epochs'):
         watch.check_chance(50, labels, 3, 3, steps=100)
 
@@ -64,7 +64,7 @@ def test_a_run_that_gets_no_better_ends_and_resumes_to_nothing(light_config, tmp
 
 @pytest.fixture
 def random_labels(tmp_path):
-    """Noise in two classes that nothing tells apart, in class folders without train/ and val/."""
+    """Noise in two indistinguishable classes, in class folders without train/ and val/."""
     rng = np.random.default_rng(0)
     for name, count in (('one', 30), ('two', 30)):
         (tmp_path / 'noise' / name).mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_events_are_the_records(trained, tmp_path, small_config):
     assert len(wanted) == 8 and all(found[key] == pytest.approx(value, rel=1e-6) for key, value in wanted.items())
     run = RunFolder.open(shutil.copytree(trained, tmp_path / 'run'))
     with run.locked():
-        run.keep_records(44)  # as a run that goes on from there
+        run.keep_records(44)  # like a run that resumes there
         run.record(kind='train', step=66, epoch=3, loss=7.0, learning_rate=0.1, images_per_s=1)
     steps = {step for _, step in events_of(run.path / 'events')}
     assert steps == {22, 44, 66} and events_of(run.path / 'events')['train/loss', 66] == 7

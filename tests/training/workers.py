@@ -1,4 +1,4 @@
-"""One of several workers, started by test_distributed.py: trains and evaluates, and writes what it got for the test.
+"""One of several workers, started by test_distributed.py: trains, evaluates and writes its results for the test.
 
 `python workers.py FOLDER CONFIG`: FOLDER/rank_<r>.npz holds each worker's numbers, FOLDER/run an uninterrupted run.
 """
@@ -16,7 +16,7 @@ from tinynets import runtime  # noqa: E402
 from tinynets.config import load_config  # noqa: E402
 from tinynets.model.layers import Dropout  # noqa: E402
 
-BATCH = 8  # images a worker
+BATCH = 8  # images per worker
 STEPS = 3
 
 
@@ -123,7 +123,7 @@ def main(folder, path):
     found['state'] = zlib.crc32(b''.join(state[name].tobytes() for name in sorted(state)))
 
     odd = presets.dataset(config.data, 'val')
-    odd.pixels, odd.labels = odd.pixels[:37], odd.labels[:37]  # no multiple of anything
+    odd.pixels, odd.labels = odd.pixels[:37], odd.labels[:37]  # not a multiple of the batch or the workers
 
     def score():
         result = evaluate(lambda x: trainers[0].parts.eval_network(Tensor(x)).asnumpy(), odd,
