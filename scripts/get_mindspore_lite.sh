@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=$(realpath -m "${1:-$root/data/mindspore-lite}")
-[ ! -e "$target" ] || { echo "MindSpore Lite: $target is there already"; exit 0; }
+[ ! -e "$target" ] || { echo "MindSpore Lite: $target exists already"; exit 0; }
 fail() { echo "error: $1; give its wheel: WHEEL=file.whl, or an SDK: MINDSPORE_LITE_HOME" >&2; exit 2; }
 mkdir -p "$(dirname "$target")"
 work=$target.$$-$RANDOM  # next to the target, which is then moved into place atomically

@@ -231,7 +231,7 @@ def test_an_ascend_without_cann_is_told_what_to_source(tmp_path, monkeypatch, ca
     start = 'device Ascend: not available with MindSpore 2.10.0 on this machine; '
     install = 'install CANN 8.2, 8.3, 8.5, 9.0 or 9.1, source its set_env.sh and pip install -r requirements-ascend.txt'
     for home, found, words in ((None, False, f'ASCEND_HOME_PATH is not set: {install} (docs/ascend.md), or use'),
-                               (tmp_path / 'a\nb', False, f'ASCEND_HOME_PATH={tmp_path}/a\\nb is no folder: install'),
+                               (tmp_path / 'a\nb', False, f'ASCEND_HOME_PATH={tmp_path}/a\\nb is not a folder: '),
                                (None, True, f'ASCEND_HOME_PATH is not set: source {cann}/set_env.sh and pip '),
                                (cann, True, f'CANN is in {cann}; is it 8.2, 8.3, 8.5, 9.0 or 9.1, does npu-smi info')):
         monkeypatch.delenv('ASCEND_HOME_PATH', raising=False)

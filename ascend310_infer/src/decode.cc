@@ -49,7 +49,7 @@ Image Decode(const std::string &path) {
     const auto file = ReadFile(path);
     if (StartsWith(file, "\xff\xd8\xff", 3)) return DecodeJpeg(file);
     if (StartsWith(file, "\x89PNG\r\n\x1a\n", 8)) return DecodePng(file);
-    throw ImageError("neither a JPEG nor a PNG, which are what this program reads");
+    throw ImageError("neither a JPEG nor a PNG; this program reads only these");
   } catch (const std::bad_alloc &) {
     throw ImageError("too large to decode");
   }

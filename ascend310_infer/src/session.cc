@@ -98,8 +98,8 @@ Session::Session(const Arguments &arguments, const Manifest &manifest, const Ses
       out_.clear();
       model_.reset();  // with its copy of the weights
     } else if (arguments.kernels != "best") {
-      throw UserError("--kernels " + arguments.kernels + ": this network, or this MindSpore Lite, is not among those " +
-                      "that they cover; try best");
+      throw UserError("--kernels " + arguments.kernels + ": not available for this network or this MindSpore Lite; " +
+                      "try best");
     }
   } else {
     Build(arguments, manifest, "");

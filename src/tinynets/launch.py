@@ -182,7 +182,7 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
                    if environment.get(name, '1') not in ('', '0', '1')), None)  # srun, mpirun: so many launchers
     if others and not environment.get('NNODES'):
         raise ValueError(f'{others}={environment[others]}: started several times; set NNODES, NODE_RANK, MASTER_ADDR '
-                         'where these are the machines of one job, NNODES=1 where each is a job of its own')
+                         'if these are the machines of one job, or NNODES=1 if each is a separate job')
     if not nodes.isdigit() or int(nodes) < 1:
         raise ValueError(f'NNODES={nodes}: must be the number of machines')
     if int(nodes) == 1:
@@ -252,7 +252,8 @@ def table_devices(path: str, count: int, nodes: int, node: int) -> Optional[List
     except OSError as error:
         what = f'cannot be read ({error.strerror})'
     except (KeyError, TypeError):
-        what = 'is no rank table: it needs "server_list" with "server_id" and "device", with "device_id" and "rank_id"'
+        what = ('is not a rank table: it needs "server_list" with "server_id" and "device", with "device_id" and '
+                '"rank_id"')
     except ValueError as error:
         what = str(error).removeprefix(f'{path}: ')
     raise ValueError(f'RANK_TABLE_FILE={path}: {what}; make it for this job, or unset it')
@@ -378,10 +379,10 @@ def _address(name: str, nodes: int) -> str:
     try:
         address = name if ':' in name else socket.gethostbyname(name)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one, as a..b
-        raise ValueError(f'MASTER_ADDR={name}: {getattr(error, "strerror", "no name of a machine")}; it must be the '
-                         'address or name of machine 0') from None
+        raise ValueError(f'MASTER_ADDR={name}: {getattr(error, "strerror", "not the name of a machine")}; it must be '
+                         'the address or name of machine 0') from None
     if nodes > 1 and address != name and address.startswith('127.'):
-        raise ValueError(f'MASTER_ADDR={name} is {address}, which other machines do not reach; give the address of '
+        raise ValueError(f'MASTER_ADDR={name} is {address}, which other machines cannot reach; give the address of '
                          'machine 0')
     return address
 
@@ -394,7 +395,7 @@ def _check_place(address: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier job's connections may linger
             probe.bind(place)
     except OSError as error:
-        raise ValueError(f'MASTER_ADDR={address}, MASTER_PORT={port}: no place to listen ({error.strerror}); '
+        raise ValueError(f'MASTER_ADDR={address}, MASTER_PORT={port}: cannot listen there ({error.strerror}); '
                          "it must be machine 0's own address and a free port, the same on all machines") from None
 
 

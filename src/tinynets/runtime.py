@@ -105,7 +105,7 @@ def check_launch(device: str) -> None:
     if missing:
         raise ValueError(f'MS_ROLE is set without {", ".join(missing)}; {how}')
     if _by_table() and not several:
-        raise ValueError('RANK_TABLE_FILE: MindSpore starts no workers by a rank table alone any more; start them by '
+        raise ValueError('RANK_TABLE_FILE: MindSpore no longer starts workers by a rank table alone; start them by '
                          'scripts/run_distribute_train.sh, or by msrun --rank_table_file (docs/distributed.md)')
     if device == 'CPU' and several and (_by_table() or 'MS_ROLE' not in environment):
         raise ValueError(f"{'a rank table' if _by_table() else 'mpirun'}: MindSpore's CPU workers meet by its "
@@ -283,7 +283,7 @@ def without_cann() -> str:
     if home and os.path.isdir(home):
         return (f'CANN is in {home}; is it {CANN_VERSIONS}, does npu-smi info list a device, and were '
                 'requirements-ascend.txt and its te and hccl wheels installed? See docs/ascend.md')
-    what = f'ASCEND_HOME_PATH={printable(home)} is no folder' if home else 'ASCEND_HOME_PATH is not set'
+    what = f'ASCEND_HOME_PATH={printable(home)} is not a folder' if home else 'ASCEND_HOME_PATH is not set'
     scripts = [os.path.expanduser(f'{folder}/set_env.sh') for folder in CANN_FOLDERS]
     found = next((script for script in scripts if os.path.isfile(script)), None)
     how = f'source {found}' if found else f'install CANN {CANN_VERSIONS}, source its set_env.sh'

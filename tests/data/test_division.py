@@ -194,7 +194,7 @@ def test_a_folder_keeps_the_division_of_its_run(changes, place, capsys):
 
 def test_a_set_that_is_not_changed_is_not_spoken_of(place, capsys):
     train, val = presets.splits(config(place))
-    assert 'is kept for it, by their names' in capsys.readouterr().err
+    assert 'is kept for validation, chosen by their names' in capsys.readouterr().err
     again = presets.dataset(presets.whole_set(config(place)), 'val', division=train.division)
     assert names(again) == names(val) and capsys.readouterr().err == ''
 
@@ -211,7 +211,7 @@ def test_no_image_of_the_validation_is_left(place):
     train, val = presets.splits(config(place))
     for name in val.names:
         (place / name).unlink()
-    with pytest.raises(ValueError, match='none of its 32 images is one for val; give a folder that holds them in val/'):
+    with pytest.raises(ValueError, match='none of its 32 images belongs to val; give a folder that has them in val/'):
         presets.dataset(config(place), 'val', division=train.division)
 
 
@@ -237,9 +237,9 @@ def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsy
     other = 'other images, by --data-dir and a folder that has val/$'
     for split in ('train', 'val'):
         for division, advice in ((earlier, f'Put back what was changed, or give {other}'),
-                                 (EarlierDivision('old.ckpt', None), f'known. Give {other}'),
+                                 (EarlierDivision('old.ckpt', None), f'determined. Give {other}'),
                                  (EarlierDivision('old.ONNX', None), f'Export its checkpoint again, or give {other}'),
-                                 (EarlierDivision('old.onnx', None, True), f'known. Give {other}')):
+                                 (EarlierDivision('old.onnx', None, True), f'determined. Give {other}')):
             with pytest.raises(ValueError, match=f'was trained by an earlier release on .* images.*{advice}'):
                 presets.dataset(config(place), split, division=division)
 

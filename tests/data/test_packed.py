@@ -109,7 +109,7 @@ def test_given_classes_fix_the_order(sets):
 def test_a_packed_set_is_not_packed_again(sets, pack):
     before = (sets[1] / 'train' / 'pack.json').stat().st_mtime_ns
     again = pack('--data-dir', sets[0], '--out', sets[1], '--split', 'train')
-    assert again.returncode == 0 and again.stdout == f'{sets[1]}/train: packed already; remove it to pack it anew\n'
+    assert again.returncode == 0 and again.stdout == f'{sets[1]}/train: packed already; remove it to pack it again\n'
     assert (sets[1] / 'train' / 'pack.json').stat().st_mtime_ns == before
 
 
@@ -203,7 +203,7 @@ def test_a_failure_leaves_nothing_and_leftovers_of_a_kill_do_no_harm(sets, tmp_p
     packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
     assert sorted(os.listdir(target)) == ['images.mindrecord', 'images.mindrecord.db', 'pack.json']
     assert os.listdir(tmp_path / 'out') == ['train'] and len(packed_set(tmp_path / 'out')) == 5
-    with pytest.raises(FileExistsError, match='out/train: is there already'):
+    with pytest.raises(FileExistsError, match='out/train: exists already'):
         packing.pack(str(sets[0] / 'train'), str(target))
 
 

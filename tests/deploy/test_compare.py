@@ -75,7 +75,7 @@ def test_a_program_that_is_not_there_is_said(run, entry):
     done = entry('compare_exports.py', '--checkpoint', run / 'best.ckpt',
                  env={**os.environ, 'BUILD': '/dev/null/build'})
     assert done.returncode == 0 and done.stdout.count('360 of 360') == 3
-    assert 'not asked: the C++ program (' in done.stderr
+    assert 'not compared: the C++ program (' in done.stderr
 
 
 @needs_sdk

@@ -58,7 +58,7 @@ def test_config_json_is_timms(tmp_path):
             'num_classes': 1000, 'pool_size': [4, 4], 'first_conv': 'conv_stem', 'classifier': 'classifier'}}
     assert sorted(os.listdir(tmp_path / 'hub')) == ['config.json', 'model.safetensors']
     os.remove(tmp_path / 'hub' / 'model.safetensors')
-    with pytest.raises(ValueError, match='config.json: is there already'):
+    with pytest.raises(ValueError, match='config.json: exists already'):
         to_safetensors(str(tmp_path / 'x.ckpt'), str(tmp_path / 'hub' / 'other.safetensors'))
     assert os.listdir(tmp_path / 'hub') == ['config.json']
 

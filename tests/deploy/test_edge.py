@@ -566,8 +566,8 @@ def test_networks_that_our_kernels_do_not_cover_run_on_the_librarys(lite_model, 
     for kernels in own_kernels():
         done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'images.txt', '--kernels', kernels)
         assert done.returncode == 2 and done.stdout == ''
-        assert done.stderr == (f'error: --kernels {kernels}: this network, or this MindSpore Lite, is not among those '
-                               'that they cover; try best\n')
+        assert done.stderr == (f'error: --kernels {kernels}: not available for this network or this MindSpore Lite; '
+                               'try best\n')
 
 
 @needs_sdk
@@ -779,7 +779,7 @@ def test_a_fetched_sdk_is_whole_or_not_there(tmp_path):
     done = run(*command, env={**os.environ, 'WHEEL': str(tmp_path / 'whole.whl')})
     assert done.returncode == 0 and [path.name for path in place.iterdir()] == ['sdk'], done.stderr
     assert (place / 'sdk/include/api/model.h').read_text() == 'text'
-    assert 'is there already' in run(*command).stdout
+    assert 'exists already' in run(*command).stdout
 
 
 def test_a_build_without_its_tools_says_what_to_install(tmp_path):

@@ -30,7 +30,7 @@ def test_results_have_the_names_that_were_given(code, asked):
 @pytest.mark.parametrize('code', [2, 3, 139])
 @pytest.mark.parametrize('said, line', [
     ('error: a.mindir: no such file', 'a.mindir: no such file'), ('first\nerror: last', 'last'),
-    ('', 'it says nothing')])
+    ('', 'no output')])
 def test_its_last_line_is_the_error(code, said, line, asked):
     with pytest.raises(OSError) as caught:
         asked(f'echo chatter\nprintf "%s" "{said}" >&2\nexit {code}')

@@ -238,9 +238,9 @@ def test_hostile_files_of_old(tmp_path):
     state = mapping({'a': GOOD})
     path.write_bytes(archives.legacy(state, ['0'], [(4, FOUR)]))
     np.testing.assert_array_equal(read(str(path))['a'], np.arange(4))
-    for file, words in ((archives.legacy(state, ['0'], [(4, FOUR[:-1])]), 'not the 4 numbers'),
-                        (archives.legacy(state, ['0'], [(-1, FOUR)]), 'not the 4 numbers'),
-                        (archives.legacy(state, ['0'], [(2**60, FOUR)]), 'not the 4 numbers'),
+    for file, words in ((archives.legacy(state, ['0'], [(4, FOUR[:-1])]), 'not have its 4 numbers'),
+                        (archives.legacy(state, ['0'], [(-1, FOUR)]), 'not have its 4 numbers'),
+                        (archives.legacy(state, ['0'], [(2**60, FOUR)]), 'not have its 4 numbers'),
                         (archives.legacy(state, ['0'], []), 'damaged'),
                         (archives.legacy(state, [], []), 'damaged'),
                         (archives.legacy(state, ['1'], [(4, FOUR)]), 'damaged'),

@@ -203,6 +203,6 @@ def test_checkpoints_that_killed_processes_left_go_also_where_another_removes_th
     said = []
     monkeypatch.setattr(Store, 'start', lambda *_: set())  # it would try the failed trial again
     found = run(planned, str(tmp_path), said.append)
-    assert (found['done'], found['failed'], found['pending']) == (3, 1, 0) and said[1] == '0 of 4 trials are left of it'
+    assert (found['done'], found['failed'], found['pending']) == (3, 1, 0) and said[1] == '0 of 4 trials are left'
     left_over = [(store.trial_folder(number) / 'run' / 'last.ckpt').exists() for number in range(1, 5)]
     assert left_over == [False, False, False, True]

@@ -232,5 +232,5 @@ def test_a_study_on_a_divided_folder_keeps_its_images_and_says_where_an_earlier_
     assert lines() == lines() == lines(forget=True) == []
     assert len(lines(begun=True, forget=True)) == 1 and lines() == []
     os.rename(tmp_path / 'set' / 'c0' / '0.png', tmp_path / 'set' / 'c0' / 'new.png')
-    with pytest.raises(ValueError, match='not what they were: some images were added, removed or renamed'):
+    with pytest.raises(ValueError, match='the data have changed: some images were added, removed or renamed'):
         lines()

@@ -368,8 +368,9 @@ def test_the_rank_tables_devices(tmp_path):
         path.write_text(json.dumps(table))
         assert table_devices(str(path), *job) == want
     twice = json.loads(json.dumps(one).replace('"rank_id": "3"', '"rank_id": "0"'))
-    for table, job, words in ((one, (8, 1, 0), 'has 4 devices, for NNODES=1 x 8 workers'), ([1], (4, 1, 0), 'no rank'),
-                              ({'server_list': [1]}, (4, 1, 0), 'is no rank table'), ('', (4, 1, 0), 'not valid JSON'),
+    for table, job, words in ((one, (8, 1, 0), 'has 4 devices, for NNODES=1 x 8 workers'),
+                              ([1], (4, 1, 0), 'not a rank table'), ('', (4, 1, 0), 'not valid JSON'),
+                              ({'server_list': [1]}, (4, 1, 0), 'not a rank table'),
                               (twice, (4, 1, 0), 'must be 0 to 3, each once'),
                               ({**one, 'status': 'initializing'}, (4, 1, 0), "status is 'initializing'"),
                               (two, (4, 1, 0), 'NODE_RANK=0 on several servers, 127.0.0.1, 192.0.2.1'),
@@ -439,9 +440,9 @@ def test_the_schedulers_address_is_tried_first():
             with pytest.raises(ValueError, match=f'MASTER_PORT={number}: .*{words}'):
                 prepare({'MASTER_ADDR': address, 'MASTER_PORT': number}, 2)
     assert prepare({'MASTER_ADDR': 'localhost', 'MASTER_PORT': port}, 2)[0]['MASTER_ADDR'] == '127.0.0.1'
-    with pytest.raises(ValueError, match='MASTER_ADDR=localhost is 127.0.0.1, which other machines do not reach'):
+    with pytest.raises(ValueError, match='MASTER_ADDR=localhost is 127.0.0.1, which other machines cannot reach'):
         prepare({'MASTER_ADDR': 'localhost', 'NNODES': '2', 'NODE_RANK': '1'}, 2)
-    with pytest.raises(ValueError, match='MASTER_ADDR=a..b: no name of a machine'):
+    with pytest.raises(ValueError, match='MASTER_ADDR=a..b: not the name of a machine'):
         prepare({'MASTER_ADDR': 'a..b'}, 2)
     two = {'MASTER_ADDR': '192.0.2.1', 'NNODES': '2', 'NODE_RANK': '1'}  # another machine's
     with pytest.raises(ValueError, match='MASTER_PORT=x: must be a number'):

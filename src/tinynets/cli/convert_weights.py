@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
     if not out.lower().endswith(f'.{to}'):
         raise ValueError(f'--out {out}: must end in .{to}')
     if not args.out and os.path.exists(out):
-        raise ValueError(f'{out}: is there already; --out says where to write, also to replace it')
+        raise ValueError(f'{out}: exists already; --out says where to write, also to replace it')
     if own and (args.model or args.classes):
         raise ValueError('--model and --classes are for weights that come in; a .ckpt says both itself')
     configure('CPU', kernels='stock')

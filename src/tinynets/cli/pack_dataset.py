@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     for split in splits:
         source, target = layout.split(split), os.path.join(args.out, split)
         if os.path.exists(os.path.join(target, 'pack.json')):
-            tell(f'{target}: packed already; remove it to pack it anew')
+            tell(f'{target}: packed already; remove it to pack it again')
             continue
         with Bar(f'packing {split}', 1) as bar:
             count, size = pack(source, target, args.shards, args.size, args.workers,

@@ -52,14 +52,14 @@ class PackedImages:
                 rows += self._rows(os.path.join(folder, name))
         if len(rows) != contents['count']:
             raise ValueError(f'{folder}: the index has {len(rows)} images, {CONTENTS} {contents["count"]}; '
-                             'pack it anew')
+                             'pack it again')
         rows.sort()  # by their place in the original folder
         if any(row[0] != place or not 0 <= row[1] < len(own) for place, row in enumerate(rows)):
-            raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} does not have; pack it anew')
+            raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} lacks; pack it again')
         self.digest = _digest(own, rows)
         if contents.get('digest', self.digest) != self.digest:  # earlier releases wrote none
             raise ValueError(f'{folder}: the index or {CONTENTS} is damaged: classes, labels or names are not those '
-                             'that were packed; copy it again, or pack the set anew')
+                             'that were packed; copy it again, or pack the set again')
         self.labels = np.array([self.class_names.index(known[own[row[1]]]) for row in rows], np.int32)
         self.names = [row[2] for row in rows]
         self._places = np.array([row[3:] for row in rows], np.int64)  # file, begin, length
@@ -70,7 +70,7 @@ class PackedImages:
             self._files.append(os.open(path, os.O_RDONLY))
             header_length = int.from_bytes(os.pread(self._files[-1], 8, 0), 'little')
             if header_length > os.fstat(self._files[-1]).st_size:
-                raise ValueError('its header is longer than it is')
+                raise ValueError('its header is longer than the file')
             header = json.loads(os.pread(self._files[-1], header_length, 8))
             first, page = int(header['header_size']), int(header['page_size'])
             index = sqlite3.connect(f'{pathlib.Path(path).absolute().as_uri()}.db?mode=ro&immutable=1', uri=True)
@@ -81,14 +81,14 @@ class PackedImages:
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError,
                 sqlite3.Error) as error:
             raise ValueError(f'{path}: not a MindRecord file of this package ({" ".join(str(error).split())}); '
-                             'pack the set anew') from None
+                             'pack the set again') from None
         size, rows = os.fstat(self._files[-1]).st_size, []
         for row in found:
             whole = len(row) == 6 and all(type(row[i]) is int for i in (0, 1, 3, 4, 5)) and type(row[2]) is str
             begin = first + page * row[3] + row[4] + _LENGTH if whole else -1
             length = row[5] - row[4] - _LENGTH if whole else -1
             if length < 0 or not 0 <= begin <= size - length:
-                raise ValueError(f'{path}: its index names bytes that it does not have; pack the set anew')
+                raise ValueError(f'{path}: its index refers to bytes that do not exist; pack the set again')
             rows.append((*row[:3], len(self._files) - 1, begin, length))
         return rows
 
@@ -145,20 +145,20 @@ def _contents(folder: str) -> dict:
         contents = read_json(path)
     except ValueError as error:
         raise ValueError(f'{path}: not the contents of a packed set ({str(error).removeprefix(f"{path}: ")}); pack it '
-                         'anew') from None
+                         'again') from None
     try:
         if not _sound(contents):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(f'{path}: not the contents of a packed set; pack it anew') from None
+        raise ValueError(f'{path}: not the contents of a packed set; pack it again') from None
     sizes = contents['files']
     for name, size in sizes.items():
         there = os.path.join(folder, name)
         if not os.path.isfile(there):
-            raise FileNotFoundError(f'{there}: missing from the packed set; copy it again, or pack the set anew')
+            raise FileNotFoundError(f'{there}: missing from the packed set; copy it again, or pack the set again')
         if os.path.getsize(there) != size:
             raise ValueError(f'{there}: holds {os.path.getsize(there):,} bytes of {size:,}; copy it again, or pack the '
-                             'set anew')
+                             'set again')
     return contents
 
 

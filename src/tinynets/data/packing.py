@@ -35,7 +35,7 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
     from mindspore.mindrecord import FileWriter
     check_text_path(target)
     if os.path.exists(target):
-        raise FileExistsError(f'{target}: is there already; remove it to pack it anew')
+        raise FileExistsError(f'{target}: exists already; remove it to pack it again')
     data = ImageFolder(source, check=False, report=report)
     with _becoming(target) as work, _said_by_mindspore(target):
         writer = FileWriter(os.path.join(work, 'images.mindrecord'), shards, overwrite=True)

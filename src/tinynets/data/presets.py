@@ -57,8 +57,8 @@ def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = No
     if divides(data) and division is None:
         division = _divide(data, whole)
         if division and not data.holdout:
-            say(f'{data.dir}: has no validation images of its own; of its {len(whole):,} images a share of each class '
-                f'(data.val_share={data.val_share:g}) is kept for it, by their names')
+            say(f'{data.dir}: has no validation images; a share of each class (data.val_share={data.val_share:g}) of '
+                f'its {len(whole):,} images is kept for validation, chosen by their names')
     val = _part(data, whole, 'val', division) if divides(data) else _load(data, 'val', whole.class_names, progress)
     return _part(data, whole, 'train', division), val
 
@@ -96,21 +96,20 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
         held = len(part) if split == 'val' else len(whole) - len(part)
         if data.images is None and division.train_images != len(whole) - held:
             then = 'a number of' if division.train_images is None else f'{division.train_images:,}'
-            raise ValueError(f'{division.source}: was trained by an earlier release on {then} images; where it '
-                             f'divided a folder, it did so by a rule in which all depend on all; {data.dir} would give '
-                             f'{len(whole) - held:,} now, so which it was trained on cannot be known. '
-                             f'{division.advice}')
+            raise ValueError(f'{division.source}: was trained by an earlier release on {then} images, by a division '
+                             f'that depends on all images of the folder; {data.dir} would now give '
+                             f'{len(whole) - held:,}, so its training images cannot be determined. {division.advice}')
         say(f'{division.source}: an earlier release divided the folder, by a rule that holds only if no image was '
             'replaced, added or removed since')
         return part
     if division is None:
         division = _divide(data, whole)
     elif division.changed(names_of(whole)):
-        say(f'{data.dir}: not the images that the training divided: {len(whole):,} now, {division.images:,} then. None '
-            'that it was trained on is validated on, unless it was renamed')
+        say(f'{data.dir}: not the images that the training divided: {len(whole):,} now, {division.images:,} then. No '
+            'training image is validated on, unless it was renamed')
     part = Subset(whole, division.indices(names_of(whole), whole.labels, split, data.images is None))
     if not len(part):
-        raise ValueError(f'{data.dir}: none of its {len(whole):,} images is one for {split}; give a folder that holds '
+        raise ValueError(f'{data.dir}: none of its {len(whole):,} images belongs to {split}; give a folder that has '
                          f'them in {split}/')
     if divides(data):
         part.division = division

@@ -71,7 +71,7 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
             try:
                 rows.append(_row(path, 'C++, MindSpore Lite', by_program(path, dataset), labels, reference))
             except OSError as reason:
-                say(f'not asked: the C++ program ({reason})')
+                say(f'not compared: the C++ program ({reason})')
     return rows
 
 

@@ -81,7 +81,7 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     network, kind = restore_network(saved, weights)
     beside = os.path.join(os.path.dirname(os.path.abspath(out)), 'config.json')
     if os.path.exists(beside) and not os.path.exists(out):
-        raise ValueError(f'{beside}: is there already and describes something else; choose another folder for --out')
+        raise ValueError(f'{beside}: exists already and describes something else; choose another folder for --out')
     params = {p.name: p for p in network.get_parameters()}
     arrays = {theirs: params[name].asnumpy() for theirs, name in weight_names(network, torch=True).items()}
     arrays.update({theirs.removesuffix('.running_mean') + COUNTERS: np.array(0, np.int64)

@@ -38,7 +38,7 @@ def run(model: str, files: Sequence[str], *options: str, device: str = 'cpu') ->
                               env={'CMAKE_INCLUDE_PATH': headers, **os.environ}, capture_output=True, encoding='utf-8',
                               errors='replace')
         if done.returncode not in (0, 1):
-            lines = done.stderr.strip().splitlines() or ['it says nothing']
+            lines = done.stderr.strip().splitlines() or ['no output']
             raise OSError(lines[-1].removeprefix('error: '))
         with open(out, encoding='utf-8') as file:
             answer = json.load(file)

@@ -119,7 +119,7 @@ class Formula:
         path = PUBLISHED if path is None else path
         if not os.path.isfile(path):
             raise FileNotFoundError(f'formula {path}: no such file; fit_formula.py makes one, and without --formula '
-                                    'the published one of EfficientNet-B0 serves')
+                                    'the published one of EfficientNet-B0 is used')
         try:
             tree = read_json(path)
             if not 3 <= len(tree['points']) <= MOST_POINTS:

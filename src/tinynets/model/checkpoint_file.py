@@ -61,8 +61,8 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
     broken = next((name for name, array in arrays.items()
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
     if broken:
-        raise NotFinite(f'{path}: not saved, {broken} holds numbers that are not finite: training diverged. The '
-                        'checkpoints that are there are good; a lower optim.learning_rate or optim.clip_norm=1 helps')
+        raise NotFinite(f'{path}: not saved, {broken} holds NaN or infinite numbers: training diverged. The '
+                        'existing checkpoints are good; a lower optim.learning_rate or optim.clip_norm=1 helps')
     text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
     try:
         with _quiet(), replacing(path) as temporary:
@@ -85,7 +85,7 @@ def load(path: str) -> Checkpoint:
     try:
         loaded = dict(_tensors(path))
     except (ValueError, DecodeError) as error:
-        raise CheckpointError(f'checkpoint {path}: cannot be read; it is damaged or no checkpoint '
+        raise CheckpointError(f'checkpoint {path}: cannot be read; it is damaged or not a checkpoint '
                               f'({shorten(" ".join(str(error).split()))})') from None
     try:
         meta = loaded.pop('meta', None)
@@ -143,7 +143,7 @@ def _records(path: str) -> Iterator[tuple]:
             check = zlib.crc32(data, zlib.crc32(head, check))
             record = Message.Value.FromString(data)
             if not record.HasField('tensor'):
-                raise ValueError(f'{shown(record.tag)} is no tensor')
+                raise ValueError(f'{shown(record.tag)} is not a tensor')
             if record.tag != last and record.tag in seen:
                 raise ValueError(f'{shown(record.tag)} is in it twice')
             last = record.tag

@@ -136,7 +136,7 @@ def _read_legacy(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
         count, = struct.unpack_from('<q', data, position)
         length = count * storages[key].dtype.itemsize
         if count != storages[key].count or position + 8 + length > len(data):
-            raise TorchFileError(f'damaged, storage {key!r} has not the {storages[key].count:,} numbers it should')
+            raise TorchFileError(f'damaged, storage {key!r} does not have its {storages[key].count:,} numbers')
         places[key] = slice(position + 8, position + 8 + length)
         position += 8 + length
     return content, lambda storage: memoryview(data)[places[storage.key]]
@@ -156,7 +156,7 @@ def _state(content: Any, weights: str) -> Dict[str, TensorView]:
         raise TorchFileError(f"weights '{weights}': must be auto, ema or raw")
     wanted = WRAPPERS['ema'] + WRAPPERS['raw'] if weights == 'auto' else WRAPPERS[weights]
     if not isinstance(content, dict):
-        raise TorchFileError(f'holds an object of type {_kind(content)}, no state dictionary; {RESAVE}')
+        raise TorchFileError(f'holds an object of type {_kind(content)}, not a state dictionary; {RESAVE}')
     key = next((key for key in wanted if content.get(key) is not None), None)
     if weights == 'ema' and key is None:
         raise TorchFileError(f'has no averaged weights ({", ".join(WRAPPERS["ema"])} in it); use --weights raw')

@@ -94,7 +94,7 @@ def _found(folder: pathlib.Path, file: str, *_) -> Optional[pathlib.Path]:
     cache.make(folder)
     refused = cache.open_to_others(path)
     if refused:
-        say_once(f'not loaded: {refused}; it is compiled anew')
+        say_once(f'not loaded: {refused}; it is compiled again')
         return None
     try:
         ctypes.CDLL(str(path))

@@ -112,7 +112,7 @@ def estimate(planned: Plan) -> str:
     return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
             f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
             f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a '
-            f'processor does {ASSUMED_MACS / 1e9:.0f} G per second; better known when some trials are timed')
+            f'processor does {ASSUMED_MACS / 1e9:.0f} G per second; a better estimate follows after some trials')
 
 
 def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
@@ -123,7 +123,7 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     trials, data = store.trials(), planned.config.data
     open_trials = sum(trial['status'] in ('pending', 'running') for trial in trials)
     if open_trials < len(trials):
-        say(f'{open_trials} of {len(trials)} trials are left of it')
+        say(f'{open_trials} of {len(trials)} trials are left')
     if 'names' in newer and planned.digest and (presets.divides(data) or data.images) and any(
             trial['started'] for trial in trials):
         say(f'{folder}: was begun by an earlier release, which divided {data.dir} by another rule: trials from now on '

@@ -101,7 +101,7 @@ class Store:
         for key in (key for key in now if then.get(key, now[key]) != now[key]):
             what = (f'{key} was {then[key]} and is {now[key]}' if key != 'names' else
                     'some images were added, removed or renamed. Put them back, or choose another --study folder')
-            raise ValueError(f'{self.folder}: the data are not what they were: {what}')
+            raise ValueError(f'{self.folder}: the data have changed: {what}')
 
     def _query(self, statement: str) -> List[sqlite3.Row]:
         if not self.path.is_file():
@@ -223,5 +223,5 @@ class Store:
 
 def _remedy(error: sqlite3.DatabaseError) -> str:
     if isinstance(error, sqlite3.OperationalError):
-        return 'can the folder be written, and is there room? Then start it again: nothing is lost'
+        return 'make sure that the folder is writable and has space, then start it again: nothing is lost'
     return 'is it a study? Choose another --study folder'

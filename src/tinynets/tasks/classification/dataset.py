@@ -57,8 +57,8 @@ def _check_moved(model, data: DataConfig, split: str, dataset) -> None:
         return
     names = presets.names_of(dataset)
     if model.division is None and model.val_digest and names is not None and model.val_digest != digest_of(names):
-        say(f'{data.dir}: not the validation images that the training was scored on: {len(dataset):,} now; images '
-            'that it was trained on may be among them')
+        say(f'{data.dir}: not the validation images that the training was scored on: {len(dataset):,} now; training '
+            'images may be among them')
     if not isinstance(model.division, Division) or names is None or not presets.has_validation(data.name, data.dir):
         return
     if model.config['data'].get('holdout'):  # it may have had val/ then
@@ -72,5 +72,5 @@ def _check_moved(model, data: DataConfig, split: str, dataset) -> None:
         return
     trained = len(model.division.indices(names, dataset.labels, 'train'))
     if trained:
-        say(f'{data.dir}: had no val/ when the model was trained on it; {trained:,} of the {len(dataset):,} images '
-            'in it now may be ones that it was trained on, by their names; if so, the score is too good')
+        say(f'{data.dir}: had no val/ when the model was trained on it; by their names, {trained:,} of the '
+            f'{len(dataset):,} images in it now may be training images; if so, the score is too good')
