@@ -8,8 +8,8 @@ from tinynets.model import create_model  # noqa: E402
 
 
 def create_network(name: str, *args, **kwargs):
-    """A network by its name, for example 'tinynet_a'; arguments are those of `tinynets.model.create_model`.
+    """Return a network by its name, for example 'tinynet_a'; arguments are those of `tinynets.model.create_model`.
 
-    Raises ValueError for a name that is none of `tinynets.model.list_models()`.
+    Raises ValueError for a name that is not in `tinynets.model.list_models()`.
     """
     return create_model(name, *args, **kwargs)

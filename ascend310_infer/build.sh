@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the edge programs into ascend310_infer/build, or BUILD: bash ascend310_infer/build.sh [CMake arguments]
-# With the SDK in MINDSPORE_LITE_HOME, or where scripts/get_mindspore_lite.sh puts it; without, only what needs none.
+# With the SDK in MINDSPORE_LITE_HOME, or of scripts/get_mindspore_lite.sh; otherwise only what does not need it.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=${BUILD:-$here/build}

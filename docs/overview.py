@@ -1,4 +1,4 @@
-"""Draws docs/images/overview.png, the picture of README.md: what a budget makes of resolution, depth and width.
+"""Draws docs/images/overview.png, the picture of README.md: resolution, depth and width for a budget.
 
     PYTHONPATH=src python docs/overview.py
 """
@@ -19,7 +19,7 @@ LEFT, NUMBERS, BARS, STEP, END = 0.3, 2.35, 4.9, 0.235, 11.3
 
 
 def overview() -> Figure:
-    """A figure of the way from a budget to the edge and, below, a row for each network, drawn from its plan."""
+    """Return a figure of the steps from a budget to the edge and, below, one row per network, drawn from its plan."""
     figure = Figure(figsize=(11.6, 6.6))
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set(xlim=(0, 11.6), ylim=(0, 6.6))
@@ -44,7 +44,7 @@ def overview() -> Figure:
 
 
 def draw_network(axis, name: str, y: float) -> None:
-    """A row: a square as large as the input, and the blocks of the stages as bars as high as their channels."""
+    """Draw a row: a square of the input's size, and the blocks of the stages as bars of their channels' height."""
     plan, variant = expand(resolve(name)), VARIANTS[name]
     side = plan.resolution / 224 * 0.72
     title = name.replace('efficientnet_b0', 'EfficientNet-B0').replace('tinynet_', 'TinyNet-')

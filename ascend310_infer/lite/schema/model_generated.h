@@ -1,4 +1,4 @@
-// Of MindSpore Lite's schema what include/api/kernel.h names. The Python package lacks the generated header.
+// The parts of MindSpore Lite's schema that include/api/kernel.h uses. The Python package lacks the generated header.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// MindSpore Lite's documented registry of kernels, which the Python package holds in its libraries but not in its
-// headers.
+// MindSpore Lite's documented registry of kernels, which the Python package has in its libraries, not its headers.
 #pragma once
 
 #include <functional>
