@@ -48,6 +48,15 @@ def record(benchmark, row, **found):
     return {'benchmark': benchmark, 'date': '2026-01-02', 'revision': 'abc', 'setting': SETTING, 'row': row, **found}
 
 
+def test_the_front_of_a_study_has_what_is_dearer_only_where_it_is_better(benchmarks):
+    rows = [{'flag': flag, 'macs': str(macs), 'top1': str(top1), 'resolution': str(px), 'd': '0.5', 'w': '1'}
+            for px, macs, top1, flag in ((1, 3_000_000, 70.0, ''), (2, 2_000_000, 70.0, ''), (3, 4_000_000, 69.0, ''),
+                                         (4, 4_000_000, 71.5, ''), (5, 1_000_000, 99.0, 'chance'),
+                                         (6, 2_000_000, 60.0, ''))]
+    assert cells(benchmarks['studies'].front(rows, 8_000_000)) == [
+        ['2 px, d 0.50, w 1.00', '2.00M', '0.250', '70.00'], ['4 px, d 0.50, w 1.00', '4.00M', '0.500', '71.50']]
+
+
 def engine(ms, images_per_s):
     return {'ms': ms, 'images_per_s': images_per_s}
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tinynets.arch import expand, measure, scale
+from tinynets.arch import COSTS, expand, measure, scale
 from tinynets.formula.budget import base_network
 from tinynets.formula.fitting import fit_records
 from tinynets.formula.records import Record, base_of, read
@@ -53,6 +53,16 @@ def test_errors_shares_flags_and_counted_costs(tmp_path):
     assert table.records[0].deviation == pytest.approx(1) and 'shares of 1' in table.remarks[0]
     assert [r.top1 for r in table.records] == [pytest.approx(60)] and 'flagged chance' in dict(table.problems)[3]
     assert table.records[0].costs['macs'] == measure(expand(scale(B0, resolution=112, d=0.5, w=0.5))).macs
+
+
+@pytest.mark.parametrize('title, cost', [
+    ('macs', 'macs'), ('flops', 'macs'), ('mult_adds', 'macs'), ('Multiply-Adds', 'macs'), ('madds', 'macs'),
+    ('params', 'params'), ('parameters', 'params'), ('num_params', 'params'), ('peak_memory', 'peak_memory')])
+def test_a_measured_cost_has_the_titles_that_people_use(title, cost, tmp_path):
+    record, = read(write(tmp_path / 'r.csv', f'r,d,w,top1,{title}\n1,1,1,77,123456789\n'), B0).records
+    assert record.costs[cost] == 123_456_789
+    assert {name: value for name, value in record.costs.items() if name != cost} == {
+        name: COSTS[name].of(B0) for name in COSTS if name != cost}
 
 
 @pytest.mark.parametrize('header, words', [('r,d,top1', 'no column w in its header'), ('', 'no column r or resolution'),

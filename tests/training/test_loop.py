@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from tinynets.config import to_yaml
 from tinynets.model import checkpoint
 from tinynets.runtime import configure
 from tinynets.tasks import restore
+from tinynets.training import loop
 from tinynets.training.loop import Trainer, train
 from tinynets.training.run import RunFolder
+from tinynets.training.state import State
 
 STOP_AT = 8  # steps; an epoch of the small configuration has five
 
@@ -112,6 +115,25 @@ def test_divergence_stops_with_the_last_good_checkpoint(light_config, tmp_path):
     assert 'last.ckpt' in str(caught.value) and '\n' not in str(caught.value)
     saved = checkpoint.load(str(tmp_path / 'run' / 'last.ckpt'))
     assert all(np.isfinite(a).all() for a in saved.arrays.values())
+
+
+def test_a_checkpoint_is_due_after_minutes_and_epochs(light_config, tmp_path, monkeypatch):
+    """A step takes 25 seconds by this clock, an epoch has five: more than a minute is over after three."""
+    configure('CPU')
+    clock, saved, save = [0.0], [], State.save
+
+    class Bar(loop.Bar):
+        def update(self, done, note=''):
+            clock[0] += 25 * (self.total == 10)  # not in an evaluation
+
+    def keep(state, path):
+        save(state, path)
+        saved.extend([state.step] * (path.name == 'last.ckpt'))
+    monkeypatch.setattr(loop, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(loop, 'Bar', Bar)
+    monkeypatch.setattr(State, 'save', keep)
+    train(light_config('train.save_minutes=1'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    assert saved == [3, 5, 5, 8, 10, 10]  # an epoch before and after its evaluation
 
 
 def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
