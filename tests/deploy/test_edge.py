@@ -405,7 +405,7 @@ def test_the_five_first_classes_are_the_top_five(build, deployed, python_logits,
 
 
 @needs_sdk
-@pytest.mark.parametrize('batch', [1, 8])
+@pytest.mark.parametrize('batch', [1, 7, 8])  # 50 images, eight times: with 7 the last call is not full
 def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path):
     folder, _, model = deployed
     began = time.monotonic()
@@ -415,7 +415,7 @@ def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / 'o.json').read_text())
     each = {stage: np.array(times['each']) for stage, times in report['ms_a_call'].items()}
-    assert {len(times) for times in each.values()} == {report['calls']} == {8 * 50 // batch}
+    assert {len(times) for times in each.values()} == {report['calls']} == {-(-8 * 50 // batch)}
     for stage, times in report['ms_a_call'].items():
         assert times['mean'] == pytest.approx(each[stage].mean())
         for name, share in (('p50', 50), ('p90', 90), ('p99', 99)):
@@ -428,6 +428,16 @@ def test_reported_times_are_those_of_the_calls(batch, build, deployed, tmp_path)
     assert each['total'].sum() / 1000 <= report['seconds'] <= elapsed
     assert report['images_per_s'] == pytest.approx(400 / report['seconds'])
     assert f'{report["images_per_s"]:.1f} images/s' in done.stdout
+
+
+@needs_sdk
+@pytest.mark.parametrize('count, shown', [(1, True), (20, True), (21, False)])
+def test_up_to_twenty_images_are_named_with_their_classes(count, shown, build, deployed, tmp_path):
+    folder, _, model = deployed
+    (tmp_path / 'l.txt').write_text(''.join(f'{folder}/images/{i:02}.png\n' for i in range(count)))
+    done = run(build / 'tinynet_infer', '--model', model, '--images', tmp_path / 'l.txt')
+    assert done.returncode == 0 and f'{count} images, 0 skipped' in done.stdout, done.stderr
+    assert sum('.png' in line for line in done.stdout.splitlines()) == count * shown, done.stdout
 
 
 def flags_of_processor():
