@@ -187,18 +187,18 @@ def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(light_con
     assert outcome.best['epoch'] == 1 and outcome.best['count'] == 8
 
 
-def test_a_run_goes_on_only_as_it_was_started(tmp_path, light_config):
+def test_a_run_goes_on_only_as_it_was_started(tmp_path, small_config):
     configure('CPU')
-    train(light_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.002 and is 0.1'),
                           ('data.batch_size=100', 'data.batch_size was 256'),
                           ('model.resolution=20', 'model.resolution was None and is 20')):
         with pytest.raises(ValueError, match=words):
-            train(light_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
+            train(small_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
     (tmp_path / 'run' / 'last.ckpt').unlink()
     score = checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best']
     lines = []
-    train(light_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
+    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
     assert any('from best.ckpt' in line for line in lines)
     assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 20
     assert checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best'] == score
