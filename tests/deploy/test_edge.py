@@ -653,6 +653,7 @@ def test_mistakes_are_one_line(build, deployed, tmp_path):
     refused([*usual, '--output', tmp_path / 'there.json'], 'exists', '--force')
     assert (tmp_path / 'there.json').read_text() == 'mine'
     refused([*usual, '--output', tmp_path / 'no' / 'there.json'], 'there.json')
+    refused(['--model', 'absent.mindir', '--images', folder, '--output', tmp_path, '--force'], 'is a folder')  # at once
     assert run(infer, *usual, '--output', tmp_path / 'there.json', '--force').returncode == 0
     assert json.loads((tmp_path / 'there.json').read_text())['images'] == 50
     is_error(run(build / 'lite_convert', made['ONNX'], model), 'exists already')
