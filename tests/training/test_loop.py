@@ -42,9 +42,9 @@ run_entry(lambda: loop.train(config, 'CPU', path) and None)
 
 
 @pytest.fixture(scope='module')
-def recipe(small_config, tmp_path_factory):
+def recipe(light_config, tmp_path_factory):
     """A configuration with every source of randomness and state, as a file."""
-    config = small_config('train.epochs=3', 'model.dropout=0.3', 'model.drop_path=0.3', 'data.flip=0.5',
+    config = light_config('train.epochs=3', 'model.dropout=0.3', 'model.drop_path=0.3', 'data.flip=0.5',
                           'optim.name=rmsprop', 'optim.learning_rate=0.01', 'train.save_minutes=1e-9')
     path = tmp_path_factory.mktemp('recipe') / 'recipe.yaml'
     path.write_text(to_yaml(config))

@@ -134,10 +134,10 @@ class DigitValue:
 
 @pytest.fixture(scope='module')
 def config():
-    from tests.conftest import SMALL
+    from tests.conftest import LIGHT
     from tinynets.config import load_config
     return load_config(None, [
-        f'model.name={SMALL}', 'model.task=digit_value', 'model.dropout=0', 'data.name=digits', 'data.batch_size=64',
+        f'model.name={LIGHT}', 'model.task=digit_value', 'model.dropout=0', 'data.name=digits', 'data.batch_size=64',
         'data.flip=0', 'data.crop_area=[0.9, 1]', 'train.epochs=10', 'optim.name=adamw', 'optim.learning_rate=0.01',
         'train.ema_decay=0.8', 'optim.warmup_epochs=1'])
 
