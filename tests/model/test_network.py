@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from tests.conftest import SMALL
+from tests.conftest import LIGHT, SMALL
 from tinynets import native
 from tinynets.arch import expand, layer_costs, measure, resolve
 from tinynets.arch.spec import conv_out_size
@@ -170,6 +170,22 @@ def test_drop_path_rates_grow_linearly_and_no_rate_means_no_parameter():
              if isinstance(cell, DropPath)}
     assert cells == {f'{b.name}.drop_path': b.drop_path for b in blocks if b.residual and b.drop_path}
     assert not any('counter' in p.name for p in create_model(SMALL).get_parameters())
+
+
+@pytest.mark.parametrize('kind', ['dropout', 'drop_path'])
+def test_what_is_dropped_depends_on_the_seed(kind):
+    """The seed goes down to every layer that draws: one with a stream of its own would drop the same in each run."""
+    def draws(seed):
+        network = create_model(LIGHT, num_classes=5, seed=seed, **{kind: 0.5})
+        layers = {name: cell for name, cell in network.cells_and_names() if isinstance(cell, Uniform)}
+        return {name: cell(64).asnumpy() for name, cell in layers.items()}
+    first, again, other = draws(1), draws(1), draws(2)
+    assert first.keys() == other.keys() and first
+    for name, numbers in first.items():
+        np.testing.assert_array_equal(numbers, again[name])
+        assert not np.array_equal(numbers, other[name]), name
+    different = {numbers.tobytes() for numbers in first.values()}
+    assert len(different) == len(first)  # each layer its own
 
 
 def test_initialisation_depends_on_the_seed_alone():
