@@ -10,7 +10,7 @@ from tinynets.formula.budget import base_network
 from tinynets.formula.records import read
 from tinynets.formula.sampling import Space, draw
 from tinynets.study.config import load_study
-from tinynets.study.export import columns, networks, write_csv
+from tinynets.study.export import columns, networks, write_tables
 from tinynets.study.run import plan
 from tinynets.study.show import networks_table, status
 from tinynets.study.store import Store
@@ -67,7 +67,7 @@ def test_a_fourth_cost_is_a_study_s(fourth, tmp_path):
     store.start({'study.cost': 'activations'}, planned.facts(), planned.rows(), None)
     for trial in store.trials():
         store.finish(trial['id'], 1.0, top1=90.0, top5=99.0, loss=0.5)
-    write_csv(str(tmp_path / 'r.csv'), networks(store)[0], columns())
+    write_tables((str(tmp_path / 'r.csv'), networks(store)[0], columns()))
     with open(tmp_path / 'r.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     limits = {'tiny:30K': 30_000, 'width:20K': 20_000}

@@ -10,7 +10,7 @@ from tinynets import native
 from tinynets.arch import expand, measure, resolve
 from tinynets.formula.records import base_of, read
 from tinynets.study.config import candidates, check_same, flat, load_study
-from tinynets.study.export import columns, draw_rules, networks, write_csv
+from tinynets.study.export import columns, draw_rules, networks, write_tables
 from tinynets.study.run import Pool, estimate, left, plan, run, seconds_of
 from tinynets.study.show import networks_table, status
 from tinynets.study.store import Store
@@ -160,7 +160,7 @@ def test_a_study_of_grey_images_counts_networks_of_one_channel(tmp_path):
         assert coloured.params - row['params'] == 9 * 2 * stem.out_channels
         assert coloured.macs - row['macs'] == 9 * 2 * stem.out_channels * stem.out_size ** 2
         assert row['peak_memory'] == grey.peak_memory and f' {row["macs"]:,} ' in line
-    write_csv(str(tmp_path / 'r.csv'), networks(store)[0], columns())
+    write_tables((str(tmp_path / 'r.csv'), networks(store)[0], columns()))
     base, known = base_of(str(tmp_path / 'r.csv'))
     assert known and (base.in_channels, base.num_classes) == (1, 10)
     [record] = read(str(tmp_path / 'r.csv'), base).records

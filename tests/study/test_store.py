@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tinynets.study.config import StudyConfig, StudySection, check_same, flat
-from tinynets.study.export import columns, networks, trainings, trainings_path, write_csv
+from tinynets.study.export import columns, networks, trainings, trainings_path, write_tables
 from tinynets.study.run import counts, seconds_of
 from tinynets.study.store import MOST_DEATHS, Store
 
@@ -156,7 +156,7 @@ def test_the_export_has_mean_and_deviation_by_hand(store, tmp_path):
     made.finish(7, 1.0, flag='diverged')
     found, unfinished = networks(made)
     assert unfinished == 6 and [row['name'] for row in found] == ['a', 'b', 'c']
-    write_csv(str(tmp_path / 'r.csv'), found, columns())
+    write_tables((str(tmp_path / 'r.csv'), found, columns()))
     a, b, c = csv.DictReader(open(tmp_path / 'r.csv'))
     assert (float(a['top1']), a['seeds'], a['flag'], float(a['seconds'])) == (73.0, '3', '', 2.0)
     assert float(a['top1_deviation']) == 13 ** 0.5  # (9 + 1 + 16) / 2
@@ -170,7 +170,7 @@ def test_the_export_has_every_training_with_its_seed(store, tmp_path):
         made.finish(number, float(number), top1=score, top5=90.5, loss=1.25)
     made.finish(2, 5.0, flag='diverged')
     assert trainings_path(str(tmp_path / 'a.b' / 'r.csv')) == str(tmp_path / 'a.b' / 'r.seeds.csv')
-    write_csv(str(tmp_path / 'r.seeds.csv'), trainings(made), columns(True))
+    write_tables((str(tmp_path / 'r.seeds.csv'), trainings(made), columns(True)))
     found = list(csv.DictReader(open(tmp_path / 'r.seeds.csv')))
     assert [(r['name'], r['seed'], r['top1'], r['top5'], r['loss'], r['flag'], r['seconds']) for r in found] == [
         ('a', '0', '70.1', '90.5', '1.25', '', '1.0'), ('a', '1', '', '', '', 'diverged', '5.0'),
@@ -234,3 +234,15 @@ def test_a_study_on_a_divided_folder_keeps_its_images_and_says_where_an_earlier_
     os.rename(tmp_path / 'set' / 'c0' / '0.png', tmp_path / 'set' / 'c0' / 'new.png')
     with pytest.raises(ValueError, match='the data have changed: some images were added, removed or renamed'):
         lines()
+
+
+def test_tables_that_belong_together_are_written_together(tmp_path):
+    """Where the second cannot take its place, the first stays as it was."""
+    first, second = tmp_path / 'r.csv', tmp_path / 'r.seeds.csv'
+    write_tables((str(first), [{'a': 1}], ['a']), (str(second), [{'b': 0.1}], ['b', 'c']))
+    assert (first.read_text(), second.read_text()) == ('a\n1\n', 'b,c\n0.1,\n')
+    second.unlink()
+    (second / 'inside').mkdir(parents=True)
+    with pytest.raises(OSError, match='r.seeds.csv'):
+        write_tables((str(first), [{'a': 2}], ['a']), (str(second), [{'b': 0.2}], ['b', 'c']))
+    assert first.read_text() == 'a\n1\n' and sorted(os.listdir(tmp_path)) == ['r.csv', 'r.seeds.csv']

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
         from tinynets.study.show import status
         print(json.dumps(status(folder)[0]) if args.json else status(folder)[1])
     elif args.command == 'export':
-        from tinynets.study.export import columns, draw_rules, networks, trainings, trainings_path, write_csv
+        from tinynets.study.export import columns, draw_rules, networks, trainings, trainings_path, write_tables
         from tinynets.study.store import Store
         check_parent(args.out, args.plot)
         store, seeds = Store(folder), trainings_path(args.out)
@@ -47,8 +47,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
         if not rows:
             raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
                              f'python search.py status --config {args.config} --study {folder} says why')
-        write_csv(args.out, rows, columns())
-        write_csv(seeds, trainings(store), columns(True))
+        write_tables((args.out, rows, columns()), (seeds, trainings(store), columns(True)))
         print(f'{len(rows)} networks in {args.out}, each training of them in {seeds}' +
               (f'; {unfinished} trials are not done' if unfinished else ''))
         if args.plot:

@@ -1,6 +1,7 @@
 """A study's results as tables: one row per network, and one row per training."""
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import statistics
@@ -65,13 +66,14 @@ def trainings_path(path: str) -> str:
     return f'{stem}.seeds{ending}'
 
 
-def write_csv(path: str, rows: List[dict], titles: Sequence[str]) -> None:
-    """Write the rows, completely or not at all; numbers read back equal."""
-    with replacing(path) as temporary:
-        with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            out = csv.DictWriter(file, titles, lineterminator='\n')
-            out.writeheader()
-            out.writerows({key: row.get(key, '') for key in titles} for row in rows)
+def write_tables(*tables: Tuple[str, List[dict], Sequence[str]]) -> None:
+    """Write tables of (path, rows, titles of columns), all of them or none; numbers read back equal."""
+    with contextlib.ExitStack() as moves:  # into place, all at the end
+        for path, rows, titles in tables:
+            with open(moves.enter_context(replacing(path)), 'w', encoding='utf-8', newline='') as file:
+                out = csv.DictWriter(file, titles, lineterminator='\n')
+                out.writeheader()
+                out.writerows({key: row.get(key, '') for key in titles} for row in rows)
 
 
 def draw_rules(path: str, rows: List[dict], cost: str) -> None:
