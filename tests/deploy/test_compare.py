@@ -1,4 +1,5 @@
 """One table of all files of a network: equal ones, and one that differs."""
+import dataclasses
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.deploy.test_edge import build, needs_sdk  # noqa: F401 (a fixture)
+from tinynets.deploy import compare as compare_module
 from tinynets.deploy.compare import compare, share_of_largest
 from tinynets.deploy.export import export
 
@@ -116,3 +118,22 @@ def test_files_of_other_classes_or_networks_are_left_out(other, left_out, run):
     rows = compare(str(run / 'best.ckpt'), dataset, 360, 1, program=False, say=lines.append)
     assert [row.engine for row in rows] == ['MindSpore', 'MindSpore'] + ['ONNX Runtime'] * (not left_out)
     assert [line.startswith(f'left out: {str(path)[:-5]} is another network') for line in lines] == [True] * left_out
+
+
+def test_every_row_is_compared_with_the_checkpoint(run, monkeypatch):
+    """A MINDIR that differs is seen to differ, the C++ program's answer from it too, by as much as it does."""
+    from tinynets.data.classification import load_dataset
+    dataset, load = load_dataset('digits', 'val'), compare_module.load_predictor
+
+    def shifted(path):
+        model = load(path)
+        share = 0.25 * path.endswith('.mindir')  # of every logit
+        return dataclasses.replace(model, predict=lambda images: (1 + share) * model.predict(images))
+    checkpoint = load(str(run / 'best.ckpt'))
+    logits = np.concatenate([checkpoint.predict(checkpoint.transform(dataset.image(i))[None]) for i in range(360)])
+    monkeypatch.setattr(compare_module, 'load_predictor', shifted)
+    monkeypatch.setattr(compare_module, 'by_program', lambda path, dataset: 0.5 * logits)
+    rows = compare(str(run / 'best.ckpt'), dataset, 360, 1)
+    assert [row.engine for row in rows] == ['MindSpore', 'MindSpore', 'C++, MindSpore Lite', 'ONNX Runtime']
+    assert [row.difference for row in rows] == pytest.approx([0, 0.25, 0.5, 0], abs=1e-4)
+    assert {row.agree for row in rows} == {360}

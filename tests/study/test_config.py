@@ -136,6 +136,14 @@ def test_taking_back_seeds_or_networks_is_refused(study):
             check_same(flat(study(more)), flat(study()), 'here')
 
 
+def test_networks_may_be_added_but_not_exchanged(study):
+    then = flat(study('study.networks=["tinynet_e", "tinynet_d"]'))
+    check_same(then, flat(study('study.networks=["tinynet_d", "tinynet_c", "tinynet_e"]')), 'here')
+    for other in ('["tinynet_e", "tinynet_c"]', '["tinynet_c", "tinynet_b", "tinynet_a"]'):
+        with pytest.raises(ValueError, match='study.networks'):
+            check_same(then, flat(study(f'study.networks={other}')), 'here')
+
+
 def test_flat_says_every_key(study):
     tree = to_dict(study())
     assert flat(study()) == {f'{s}.{k}': v for s, keys in tree.items() for k, v in keys.items()}
