@@ -1,4 +1,6 @@
 """A study that lacks space, memory or processes pauses: a line, an exit code, and every trial left as it was."""
+import os
+import signal
 import subprocess
 import sys
 import types
@@ -6,6 +8,7 @@ import types
 import pytest
 
 from tests.conftest import ROOT
+from tinynets.stopping import INTERRUPTED, Interrupted
 from tinynets.study.config import check_same
 from tinynets.study.run import Paused, Pool
 from tinynets.study.store import MOST_DEATHS, Store
@@ -107,6 +110,32 @@ def test_only_processes_without_a_trial_in_a_row_pause_a_study(store, pool, monk
         study._ended_badly(process)
     with pytest.raises(Paused):
         study._ended_badly(process)
+
+
+TAKEN = '''
+import os, signal, sys, time
+from tinynets.study.store import Store
+with Store(sys.argv[1]).taken() as trial:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit({}))
+    open(os.path.join(sys.argv[1], 'taken'), 'w').close()
+    time.sleep(60)
+'''
+
+
+@pytest.mark.parametrize('code, status', [(INTERRUPTED, 'pending'), (1, 'running')])
+def test_a_trial_whose_process_had_no_time_to_release_it_is_released(code, status, store, pool, monkeypatch):
+    """As in a compilation, which keeps Python's other threads waiting. The next run counts another end as a death."""
+    study, tend = pool(TAKEN.format(code)), Pool._tend
+
+    def stopping(self):
+        if (store.folder / 'taken').exists():
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return tend(self)
+    monkeypatch.setattr(Pool, '_tend', stopping)
+    with pytest.raises(Interrupted):
+        study.run()
+    assert [t['status'] for t in store.trials()] == [status, 'pending']
+    assert (store.trials()[0]['failures'], store.trials()[0]['deaths']) == (0, 0)
 
 
 def test_a_record_that_cannot_be_written_is_a_pause(store):

@@ -221,12 +221,17 @@ class Pool:
             cwd=ROOT, env={**os.environ, PARENT: str(os.getpid())}, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def _end(self) -> None:
-        """Ask the running processes to save and stop, and wait for them."""
+        """Ask the running processes to save and stop, and wait for them.
+
+        A process that the framework kept busy, as in a compilation, may have ended before it released its trial.
+        """
         for process in filter(None, self.slots):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for process in filter(None, self.slots):
-            process.wait()
+        ended = {process.pid for process in filter(None, self.slots) if process.wait() == INTERRUPTED}
+        for trial in self.store.trials() if ended else ():
+            if trial['status'] == 'running' and trial['pid'] in ended:
+                self.store.release(trial['id'])
 
     def _report(self, trials: List[dict]) -> None:
         now = counts(trials)
