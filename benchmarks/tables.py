@@ -309,6 +309,25 @@ def epochs(records: list) -> str:
                  [[r['row'], f"{r['top1']:.2f}", f"{r['top5']:.2f}", f"{r['loss']:.4f}"] for r in records])
 
 
+def learning(records: list) -> str:
+    """Return a table of networks: the scores after each epoch of their trainings and by eval.py on the test images."""
+    rows = {}
+    for record in records:
+        after, test = rows.setdefault(record['setting']['network'], ([], []))
+        if record['benchmark'] == 'epochs':
+            after.append(f"{record['top1']:.2f}")
+        elif record['row'] == 'best.ckpt':
+            test.append(f"{record['top1']:.2f}")
+    return table(['network', 'top-1 by epoch, %', 'test, %'],
+                 [[f'`{network}`', ', '.join(after), *test] for network, (after, test) in rows.items()])
+
+
+def other_bases(records: list) -> list:
+    """Return the records of networks other than TinyNet-E on Fashion-MNIST."""
+    return [r for name in ('epochs', 'compare_exports') for r in of(records, name, data='fashion_mnist')
+            if r['setting']['network'] != 'tinynet_e']
+
+
 STEP = 'network, px, batch'
 QUOTED = ('one_image', 'words')  # pieces for other pages than docs/lab/README.md
 CONTENTS = (  # name in a page, heading, its records, and {table: function}
@@ -331,7 +350,14 @@ CONTENTS = (  # name in a page, heading, its records, and {table: function}
      {'steps': instruction_sets}),
     ('digits', 'After the quickstart', lambda rs: of(rs, 'compare_exports', data='digits'), {'files': compared}),
     ('digits_epochs', 'Its training', lambda rs: of(rs, 'epochs', data='digits'), {'scores': epochs}),
+    ('fashion', 'TinyNet-E on Fashion-MNIST',
+     lambda rs: of(rs, 'compare_exports', data='fashion_mnist', network='tinynet_e'), {'files': compared}),
+    ('fashion_epochs', 'Its training on Fashion-MNIST',
+     lambda rs: of(rs, 'epochs', data='fashion_mnist', network='tinynet_e'), {'scores': epochs}),
+    ('other_bases', 'The other bases learn', other_bases, {'networks': learning}),
     ('eight_bits', 'It in eight bits', lambda rs: of(rs, 'quantize', data='digits'), {'files': eight_bits}),
+    ('fashion_eight_bits', 'In eight bits on Fashion-MNIST', lambda rs: of(rs, 'quantize', data='fashion_mnist'),
+     {'files': eight_bits}),
 )
 
 
