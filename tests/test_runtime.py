@@ -356,3 +356,23 @@ run_entry(main)"""
                           capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count('\n')) == (2, 'printed\n', 1), done
     assert done.stderr.startswith('error: ')
+
+
+@pytest.mark.parametrize('script, options', [
+    ('train.py', '--config {root}/configs/tinynet_e_digits.yaml'), ('eval.py', '--checkpoint x.ckpt'),
+    ('predict.py', '--model x.ckpt --data digits')])
+def test_a_limit_of_addresses_that_crashes_mindspore_is_refused_in_a_line(script, options, root, tmp_path):
+    command = f'ulimit -v 1500000; exec {sys.executable} {root / script} {options.format(root=root)}'
+    done = subprocess.run(['bash', '-c', command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, '') and done.stderr.count('\n') == 1, done.stderr
+    assert done.stderr.startswith('error: ulimit -v allows 1,536 MB of addresses; MindSpore needs 2,200 MB to start')
+
+
+@pytest.mark.parametrize('limit, refused', [(2200 * 1000 ** 2 - 1, True), (2200 * 1000 ** 2, False), (-1, False)])
+def test_the_least_limit_of_addresses_is_enough(limit, refused, monkeypatch):
+    monkeypatch.setattr(runtime.resource, 'getrlimit', lambda what: {runtime.resource.RLIMIT_AS: (limit, -1)}[what])
+    if refused:
+        with pytest.raises(ValueError, match='ulimit -v allows 2,199 MB'):
+            runtime._check_addresses()
+    else:
+        runtime._check_addresses()

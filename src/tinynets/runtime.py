@@ -8,6 +8,7 @@ import inspect
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import sys
 import warnings
@@ -22,6 +23,7 @@ from tinynets.stopping import INTERRUPTED, Interrupted
 from tinynets.text import say_once
 
 USER_ERROR = 2  # the exit code of a user's mistake
+ADDRESSES = 2200 * 1000 ** 2  # bytes: of MindSpore 2.10 on x86-64; predict.py ran within 2,500 MB, nothing within 2,100
 
 _rank, _size = 0, 1
 
@@ -41,6 +43,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
     if threads:
         os.environ['OMP_NUM_THREADS'] = str(threads)
+    _check_addresses()
     import mindspore as ms
 
     from tinynets.native import choose, default_threads
@@ -91,6 +94,14 @@ def size() -> int:
 def launched() -> bool:
     """Whether this process was started as one of several, by scripts/, msrun or mpirun."""
     return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1
+
+
+def _check_addresses() -> None:
+    """Raise ValueError if `ulimit -v` leaves MindSpore too few addresses, of which it would crash."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < ADDRESSES:
+        raise ValueError(f'ulimit -v allows {limit // 1000 ** 2:,} MB of addresses; MindSpore needs '
+                         f'{ADDRESSES // 1000 ** 2:,} MB to start and some 1,000 MB more to train; raise the limit')
 
 
 def check_launch(device: str) -> None:

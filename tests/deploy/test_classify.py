@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tinynets.data.classification import load_dataset
+from tinynets.deploy import predict
 from tinynets.deploy.classify import Sample, classify, find_files, samples_of_dataset, samples_of_files
 from tinynets.deploy.predict import Predictor, load_predictor
 
@@ -113,3 +114,17 @@ def test_the_table_of_files_is_counted_by_hand(trained, tmp_path):
     assert rows[0].difference == 0 and rows[1].difference > 1e-3
     line = table(rows).splitlines()[2]
     assert f'{rows[1].top1:.2f}' in line and f'{rows[1].top5:.2f}' in line and f'{rows[1].agree} of 40' in line
+
+
+@pytest.mark.parametrize('error, words', [
+    (ModuleNotFoundError("No module named 'onnxruntime'", name='onnxruntime'), 'onnxruntime is not installed'),
+    (ImportError('libonnxruntime.so: file too short'), 'file too short'),
+    (ImportError('libonnxruntime.so: failed to map segment from shared object'), '')])
+def test_why_onnx_runtime_cannot_be_had(error, words, monkeypatch):
+    """Want of memory is no missing package: it stays what it is, to be named so."""
+    def fails():
+        raise error
+    monkeypatch.setattr(predict, 'onnx_runtime', fails)
+    with pytest.raises(ValueError if words else ImportError) as caught:
+        predict.onnx_function('x.onnx')
+    assert caught.value is error or f'{words}' in str(caught.value) and 'pip install onnxruntime' in str(caught.value)

@@ -16,6 +16,7 @@ from tinynets.data.division import division_of
 from tinynets.data.transforms import EvalTransform
 from tinynets.deploy.manifest import read_manifest
 from tinynets.files import check_text_path
+from tinynets.output import describe, lacking
 from tinynets.runtime import onnx_runtime
 from tinynets.tasks import DEFAULT, task_class, task_of
 
@@ -130,8 +131,11 @@ def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function images -> logits by ONNX Runtime. Raises ValueError if that is missing or refuses the file."""
     try:
         onnxruntime = onnx_runtime()
-    except ImportError:
-        raise ValueError('ONNX files run by onnxruntime, which is not installed: pip install onnxruntime') from None
+    except ImportError as error:
+        if lacking(error):  # memory to load its library
+            raise
+        raise ValueError(f'ONNX files run by onnxruntime, which cannot be imported ({describe(error)}): '
+                         'pip install onnxruntime') from None
     try:
         session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
     except Exception as error:  # onnxruntime's exceptions have no public base class
