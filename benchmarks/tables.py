@@ -36,7 +36,7 @@ def read(*paths) -> list:
     for path in paths:
         for line in pathlib.Path(path).read_text().splitlines():
             record = json.loads(line)
-            kind = record['setting'].get('mode'), record['setting'].get('data')
+            kind = tuple(record['setting'].get(key) for key in ('mode', 'data', 'network'))
             found[record['benchmark'], kind, record['row'], record.get('engine')] = record
     return list(found.values())
 

@@ -171,10 +171,10 @@ def rounded(value):
 
 
 def revision() -> str:
-    """Return the measured commit, with a + if files differ from it."""
+    """Return the measured commit, with a + if files other than records differ from it."""
     def git(*command):
         return subprocess.run(['git', '-C', str(ROOT), *command], capture_output=True, text=True).stdout.strip()
-    changed = git('status', '--porcelain', '--untracked-files=no')
+    changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!docs/lab/*.jsonl')
     return git('rev-parse', '--short=12', 'HEAD') + ('+' if changed else '')
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 PAGES = ('docs/lab/README.md', 'docs/lab/edge.md', 'docs/lab/performance.md', 'docs/edge.md', 'docs/quantize.md',
-         'docs/performance.md', 'docs/input.md')
+         'docs/performance.md', 'docs/input.md', 'docs/results.md')
 
 
 @pytest.fixture(scope='module')
