@@ -1,6 +1,4 @@
 """A study that lacks space, memory or processes pauses: a line, an exit code, and every trial left as it was."""
-import os
-import signal
 import subprocess
 import sys
 import types
@@ -8,6 +6,7 @@ import types
 import pytest
 
 from tests.conftest import ROOT
+from tinynets import stopping
 from tinynets.stopping import INTERRUPTED, Interrupted
 from tinynets.study.config import check_same
 from tinynets.study.run import Paused, Pool
@@ -127,11 +126,12 @@ def test_a_trial_whose_process_had_no_time_to_release_it_is_released(code, statu
     """As in a compilation, which keeps Python's other threads waiting. The next run counts another end as a death."""
     study, tend = pool(TAKEN.format(code)), Pool._tend
 
-    def stopping(self):
+    def stop_when_taken(self):
         if (store.folder / 'taken').exists():
-            os.kill(os.getpid(), signal.SIGUSR1)
+            stopping._stops[-1].note()
         return tend(self)
-    monkeypatch.setattr(Pool, '_tend', stopping)
+    monkeypatch.setattr(Pool, '_tend', stop_when_taken)
+    monkeypatch.setattr(stopping, '_listening', False)  # an earlier test may have run a command in this process
     with pytest.raises(Interrupted):
         study.run()
     assert [t['status'] for t in store.trials()] == [status, 'pending']
