@@ -48,6 +48,32 @@ def record(benchmark, row, **found):
     return {'benchmark': benchmark, 'date': '2026-01-02', 'revision': 'abc', 'setting': SETTING, 'row': row, **found}
 
 
+def test_what_networks_learn_is_by_epoch_and_by_the_checkpoint_on_the_test_images(tables):
+    def of(network, benchmark, row, top1):
+        setting = {**SETTING, 'data': 'fashion_mnist', 'network': network}
+        return {**record(benchmark, row, top1=top1), 'setting': setting}
+    records = [of('b', 'epochs', '1', 40.0), of('a', 'epochs', '1', 50.126), of('a', 'epochs', '2', 60.0),
+               of('tinynet_e', 'epochs', '1', 1.0), of('a', 'compare_exports', 'best.ckpt', 55.0),
+               of('a', 'compare_exports', 'a.onnx', 54.0), of('b', 'compare_exports', 'best.ckpt', 33.0)]
+    assert cells(tables.learning(tables.other_bases(records))) == [
+        ['`b`', '40.00', '33.00'], ['`a`', '50.13, 60.00', '55.00']]
+
+
+def test_a_revision_is_marked_where_more_than_records_has_changed(benchmarks, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks['turns'], 'ROOT', tmp_path)
+    files = [tmp_path / 'docs' / 'lab' / 'a.jsonl', tmp_path / 'docs' / 'x.md']
+    files[0].parent.mkdir(parents=True)
+    for command in ('init -q', 'add .', '-c user.name=a -c user.email=a@b commit -qm first'):
+        for file in files:
+            file.touch()
+        subprocess.run(['git', '-C', str(tmp_path), *command.split()], check=True)
+    marked = []
+    for file in files:
+        file.write_text('changed')
+        marked.append(benchmarks['turns'].revision().endswith('+'))
+    assert marked == [False, True]
+
+
 def test_the_front_of_a_study_has_what_is_dearer_only_where_it_is_better(benchmarks):
     rows = [{'flag': flag, 'macs': str(macs), 'top1': str(top1), 'resolution': str(px), 'd': '0.5', 'w': '1'}
             for px, macs, top1, flag in ((1, 3_000_000, 70.0, ''), (2, 2_000_000, 70.0, ''), (3, 4_000_000, 69.0, ''),

@@ -138,6 +138,16 @@ def test_a_trial_whose_process_had_no_time_to_release_it_is_released(code, statu
     assert (store.trials()[0]['failures'], store.trials()[0]['deaths']) == (0, 0)
 
 
+def test_a_stop_releases_no_trial_of_another_pool(store, pool):
+    """Two commands may work on one study."""
+    study = pool('raise SystemExit(130)')
+    with store.taken():  # by this process
+        study.slots = [study._hire(0)]
+        study.slots[0].wait()
+        study._end()
+        assert [t['status'] for t in store.trials()] == ['running', 'pending']
+
+
 def test_a_record_that_cannot_be_written_is_a_pause(store):
     code = ('from tinynets.study import trial, store\nimport sqlite3, runpy, sys\n'
             'def full(self):\n    raise sqlite3.OperationalError("database or disk is full")\n'

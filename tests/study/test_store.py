@@ -239,7 +239,7 @@ def test_a_study_on_a_divided_folder_keeps_its_images_and_says_where_an_earlier_
 def test_tables_that_belong_together_are_written_together(tmp_path):
     """Where the second cannot take its place, the first stays as it was."""
     first, second = tmp_path / 'r.csv', tmp_path / 'r.seeds.csv'
-    write_tables((str(first), [{'a': 1}], ['a']), (str(second), [{'b': 0.1}], ['b', 'c']))
+    write_tables((str(first), [{'a': 1, 'no column': 2}], ['a']), (str(second), [{'b': 0.1}], ['b', 'c']))
     assert (first.read_text(), second.read_text()) == ('a\n1\n', 'b,c\n0.1,\n')
     second.unlink()
     (second / 'inside').mkdir(parents=True)
