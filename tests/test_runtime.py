@@ -365,14 +365,25 @@ def test_a_limit_of_addresses_that_crashes_mindspore_is_refused_in_a_line(script
     command = f'ulimit -v 1500000; exec {sys.executable} {root / script} {options.format(root=root)}'
     done = subprocess.run(['bash', '-c', command], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, '') and done.stderr.count('\n') == 1, done.stderr
-    assert done.stderr.startswith('error: ulimit -v allows 1,536 MB of addresses; MindSpore needs 2,200 MB to start')
+    assert done.stderr.startswith('error: ulimit -v allows 1,536 MB of addresses; MindSpore needs at least 2,200 MB')
 
 
-@pytest.mark.parametrize('limit, refused', [(2200 * 1000 ** 2 - 1, True), (2200 * 1000 ** 2, False), (-1, False)])
-def test_the_least_limit_of_addresses_is_enough(limit, refused, monkeypatch):
+@pytest.mark.parametrize('needed', [(), (2900 * 1000 ** 2,)])
+@pytest.mark.parametrize('less, refused', [(1, True), (0, False), (None, False)])
+def test_the_least_limit_of_addresses_is_enough(less, refused, needed, monkeypatch):
+    least = needed[0] if needed else 2200 * 1000 ** 2
+    limit = -1 if less is None else least - less
     monkeypatch.setattr(runtime.resource, 'getrlimit', lambda what: {runtime.resource.RLIMIT_AS: (limit, -1)}[what])
     if refused:
-        with pytest.raises(ValueError, match='ulimit -v allows 2,199 MB'):
-            runtime._check_addresses()
+        with pytest.raises(ValueError, match=f'ulimit -v allows {least // 10 ** 6 - 1:,} MB'):
+            runtime.check_addresses(*needed)
     else:
-        runtime._check_addresses()
+        runtime.check_addresses(*needed)
+
+
+def test_a_training_needs_more_addresses(small_config, monkeypatch):
+    monkeypatch.setattr(runtime.resource, 'getrlimit', lambda what: (2900 * 1000 ** 2 - 1, -1))
+    runtime.configure('CPU')
+    from tinynets.training.loop import Trainer
+    with pytest.raises(ValueError, match='MindSpore needs at least 2,900 MB here'):
+        Trainer(small_config(), 'CPU', say=lambda line: None)

@@ -23,7 +23,8 @@ from tinynets.stopping import INTERRUPTED, Interrupted
 from tinynets.text import say_once
 
 USER_ERROR = 2  # the exit code of a user's mistake
-ADDRESSES = 2200 * 1000 ** 2  # bytes: of MindSpore 2.10 on x86-64; predict.py ran within 2,500 MB, nothing within 2,100
+# bytes of MindSpore 2.10 on x86-64: predict.py ran within 2,500 MB, nothing within 2,100, no training within 2,900
+ADDRESSES, TRAINING_ADDRESSES = 2200 * 1000 ** 2, 2900 * 1000 ** 2
 
 _rank, _size = 0, 1
 
@@ -43,7 +44,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')
     if threads:
         os.environ['OMP_NUM_THREADS'] = str(threads)
-    _check_addresses()
+    check_addresses()
     import mindspore as ms
 
     from tinynets.native import choose, default_threads
@@ -96,12 +97,12 @@ def launched() -> bool:
     return 'MS_ROLE' in os.environ or _number('OMPI_COMM_WORLD_SIZE') > 1
 
 
-def _check_addresses() -> None:
-    """Raise ValueError if `ulimit -v` leaves MindSpore too few addresses, of which it would crash."""
+def check_addresses(needed: int = ADDRESSES) -> None:
+    """Raise ValueError if `ulimit -v` leaves MindSpore fewer bytes of addresses, without which it would crash."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY and limit < ADDRESSES:
-        raise ValueError(f'ulimit -v allows {limit // 1000 ** 2:,} MB of addresses; MindSpore needs '
-                         f'{ADDRESSES // 1000 ** 2:,} MB to start and some 1,000 MB more to train; raise the limit')
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        raise ValueError(f'ulimit -v allows {limit // 1000 ** 2:,} MB of addresses; MindSpore needs at least '
+                         f'{needed // 1000 ** 2:,} MB here; raise the limit')
 
 
 def check_launch(device: str) -> None:

@@ -72,6 +72,7 @@ def build(config: Config, device: str, say: Callable[[str], None], resuming: boo
     A resumed run does not need the weights that it started from; `earlier` is its checkpoint. Raises ValueError and
     FileNotFoundError for a configuration that cannot be trained.
     """
+    runtime.check_addresses(runtime.TRAINING_ADDRESSES)
     for path in (config.data.dir, config.model.pretrained, config.train.teacher):  # these are saved in checkpoints
         check_text_path(path or '')
     with Bar('checking images', 1) as bar:
