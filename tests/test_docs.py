@@ -29,7 +29,7 @@ class Labelled:
 
 
 @pytest.mark.parametrize('base, page, trained, of_training, of_scoring', [
-    ('efficientnet_b0', 'README.md', 10_000, 5_000, 5_000), ('ghostnet', 'other_bases.md', 6_000, 1_000, 5_000)])
+    ('efficientnet_b0', 'README.md', 10_000, 5_000, 5_000), ('ghostnet', 'ghostnet.md', 6_000, 1_000, 5_000)])
 def test_which_images_the_rules_share_with_the_study(root, monkeypatch, base, page, trained, of_training, of_scoring):
     whole = Labelled(60_000)
     monkeypatch.setattr(presets, 'load_dataset', lambda *_, **__: whole)
@@ -123,7 +123,7 @@ def cells(text):
 
 
 @pytest.mark.parametrize('study, page, rows', [('efficientnet_b0_fashion_mnist', 'README.md', 10),
-                                               ('ghostnet_fashion_mnist', 'other_bases.md', 10)])
+                                               ('ghostnet_fashion_mnist', 'ghostnet.md', 10)])
 def test_the_rules_tables_are_those_of_the_csv(root, study, page, rows):
     with open(root / 'docs/studies' / study / 'rules.csv', newline='') as file:
         measured = {label: row for row in csv.DictReader(file) for label in row['label'].split(', ')}
@@ -149,7 +149,7 @@ def test_resnet50_s_front_is_that_of_its_records(root):
                                         and o is not r for o in rows)]
     lines = [f"| {r['resolution']} px, d {float(r['d']):.2f}, w {float(r['w']):.2f} | {int(r['macs']) / 1e6:.2f}M "
              for r in sorted(front, key=lambda r: int(r['macs']))]
-    text = (root / 'docs/studies/other_bases.md').read_text()
+    text = (root / 'docs/studies/resnet50.md').read_text()
     assert len(lines) == 5 and all(line in text for line in lines), lines
     for r in front:
         assert f"| {float(r['top1']):.2f} |" in text

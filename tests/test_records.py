@@ -232,7 +232,7 @@ def test_every_table_of_a_page_is_that_of_the_records(root, tables, records, pag
     assert tables.PLACE.search(text) and tables.filled(text, tables.pieces(records)) == text
 
 
-@pytest.mark.parametrize('page', ['README.md', 'other_bases.md'])
+@pytest.mark.parametrize('page', ['README.md', 'ghostnet.md', 'resnet50.md'])
 def test_every_table_of_a_study_is_that_of_its_trainings(root, tables, benchmarks, page):
     text = (root / 'docs/studies' / page).read_text()
     assert tables.PLACE.search(text) and tables.filled(text, benchmarks['studies'].pieces()) == text
