@@ -107,7 +107,7 @@ def edge_ratios(record: dict, layout: str = '1,1,1') -> tuple:
     return ratio(engines[OURS]['ms'], engines[peer]['ms']), ratio(engines[OURS]['ms'], engines[peer]['ms'], call)
 
 
-def edge_latency(records: list, layouts=None) -> str:
+def edge_latency(records: list) -> str:
     """Return a table of the milliseconds per call of every engine, with one copy of the network."""
     records = [r for r in records if not r['row'].endswith('files')]
     engines = edge_engines(records)
@@ -115,7 +115,7 @@ def edge_latency(records: list, layouts=None) -> str:
     for record in records:
         for layout, found in record['layouts'].items():
             batch, threads, copies = map(int, layout.split(','))
-            if copies > 1 or (layouts and layout not in layouts):
+            if copies > 1:
                 continue
             times = [f"{statistics.median(found[e]['ms']):.2f}" if 'ms' in found[e] else 'failed' for e in engines]
             share = 2e-6 * record['macs'] * batch / statistics.median(found[OURS]['ms']) / (record['peak'] * threads)
@@ -329,12 +329,11 @@ def other_bases(records: list) -> list:
 
 
 STEP = 'network, px, batch'
-QUOTED = ('one_image', 'words')  # pieces for other pages than docs/lab/README.md
+QUOTED = ('words',)  # sentences for pages, not printed with the tables
 CONTENTS = (  # name in a page, heading, its records, and {table: function}
     ('edge_networks', 'At the edge: the network alone',
      lambda rs: [r for r in of(rs, 'edge_latency') if not r['row'].endswith('files')],
-     {'latency': edge_latency, 'one_image': lambda these: edge_latency(these, ('1,1,1', '1,2,1')),
-      'throughput': edge_throughput, 'calls': edge_calls, 'words': edge_words}),
+     {'latency': edge_latency, 'throughput': edge_throughput, 'calls': edge_calls, 'words': edge_words}),
     ('edge_files', 'At the edge: from image files',
      lambda rs: [r for r in of(rs, 'edge_latency') if r['row'].endswith('files')], {'latency': edge_files}),
     ('training', 'A training step', lambda rs: of(rs, 'training_step', mode='training'),
