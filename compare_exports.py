@@ -1,4 +1,4 @@
-"""A checkpoint's exported files on a validation set: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
+"""Score the exported files of a checkpoint: `python compare_exports.py --checkpoint runs/x/best.ckpt`."""
 import os
 import sys
 

@@ -1,4 +1,4 @@
-"""Weights in and out: `python convert_weights.py --from tinynet_a.safetensors --model tinynet_a --out a.ckpt`."""
+"""Convert weights from and to timm's format: `python convert_weights.py --from tinynet_a.safetensors --out a.ckpt`."""
 import os
 import sys
 

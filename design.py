@@ -1,4 +1,4 @@
-"""From a budget to a network: `python design.py --macs 100M [--rule tiny] [--compare] [--save config.yaml]`."""
+"""Design a network for a budget: `python design.py --macs 100M [--rule tiny] [--compare] [--save config.yaml]`."""
 import os
 import sys
 

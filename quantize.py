@@ -1,4 +1,4 @@
-"""Eight bits after training: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
+"""Make an eight-bit ONNX file: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
 import os
 import sys
 

@@ -1,4 +1,4 @@
-"""The main job end to end on the embedded digits: train, evaluate, export, check, classify; called by quickstart.sh."""
+"""Train, evaluate, export, check and classify on the embedded digits, as quickstart.sh does."""
 import os
 import sys
 

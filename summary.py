@@ -1,4 +1,4 @@
-"""What a network costs: `python summary.py --model tinynet_a [--per-layer] [--json]`, `python summary.py --list`."""
+"""Print what a network costs: `python summary.py --model tinynet_a [--per-layer] [--json]` or `... --list`."""
 import os
 import sys
 

@@ -11,11 +11,11 @@ from tinynets.runtime import configure, printable
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
-                        help='a .ckpt; its files are in export/ beside it')
-    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
-    parser.add_argument('--no-program', action='store_true', help='leave the C++ program out')
-    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
+                        help='a .ckpt with an export/ folder next to it')
+    parser.add_argument('--data', metavar='NAME', help='name of the data set (default: the one used for training)')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
+    parser.add_argument('--no-program', action='store_true', help='do not run the C++ program')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the table as JSON')
 
 
 def main(args: argparse.Namespace) -> None:

@@ -7,10 +7,10 @@ from tinynets.runtime import printable
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('runs', nargs='+', type=user_path, metavar='RUN',
-                        help='run folders of train.py, finished or not')
+                        help='folder of a run, finished or not')
     parser.add_argument('--out', default='compare.png', type=user_path, metavar='PNG',
-                        help='the picture (default compare.png)')
-    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the rows as JSON')
+                        help='picture to write (default: compare.png)')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the table as JSON')
 
 
 def main(args: argparse.Namespace) -> None:

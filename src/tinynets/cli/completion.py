@@ -1,4 +1,4 @@
-"""Completion of commands and options in a shell.
+"""Print the completion of commands and options for a shell.
 
     tinynets completion bash > ~/.local/share/bash-completion/completions/tinynets
 """
@@ -8,7 +8,7 @@ SHELLS = ('bash', 'zsh', 'tcsh')
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('shell', choices=SHELLS)
+    parser.add_argument('shell', choices=SHELLS, help='the shell to print it for')
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Weights in and out: `python convert_weights.py --from tinynet_a.safetensors --model tinynet_a --out tinynet_a.ckpt`.
+"""Convert weights from and to timm's format: `python convert_weights.py --from tinynet_a.safetensors --out a.ckpt`.
 
 Back, as a folder that timm loads: `python convert_weights.py --from runs/x/best.ckpt --out mine/model.safetensors`.
 """
@@ -12,13 +12,16 @@ from tinynets.runtime import configure, printable
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--from', required=True, type=user_path, metavar='FILE', dest='source',
                         help="a .safetensors or .pth (.pt, .bin, .pth.tar) with timm's names, or a .ckpt")
-    parser.add_argument('--to', choices=('ckpt', 'safetensors'), help='default: ckpt, and safetensors from a .ckpt')
+    parser.add_argument('--to', choices=('ckpt', 'safetensors'),
+                        help='format to write (default: safetensors from a .ckpt, otherwise ckpt)')
     parser.add_argument('--out', type=user_path, metavar='FILE',
-                        help='default: beside the source, the same name with .ckpt, or timm/model.safetensors')
-    parser.add_argument('--model', metavar='NAME', help='the network (default: what config.json beside the file says)')
-    parser.add_argument('--classes', type=user_path, metavar='FILE', help='names of the classes, one per line')
+                        help='file to write (default: in the folder of the source, its name with .ckpt, or '
+                             'timm/model.safetensors)')
+    parser.add_argument('--model', metavar='NAME',
+                        help='name of the network (default: as in config.json in the folder of the source)')
+    parser.add_argument('--classes', type=user_path, metavar='FILE', help='file with the class names, one per line')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
-                        help='of a training checkpoint; auto: ema where there is one')
+                        help='averaged (ema) or raw weights; auto: ema if the checkpoint has them')
 
 
 def main(args: argparse.Namespace) -> None:

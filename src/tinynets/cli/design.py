@@ -1,4 +1,4 @@
-"""From a budget to a network: `python design.py --macs 100M [--rule tiny] [--compare] [--save config.yaml]`."""
+"""Design a network for a budget: `python design.py --macs 100M [--rule tiny] [--compare] [--save config.yaml]`."""
 import argparse
 import dataclasses
 import json
@@ -15,22 +15,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     from tinynets.formula import RULES
     budget = parser.add_mutually_exclusive_group(required=True)
     for cost in COSTS.values():
-        budget.add_argument(f'--{cost.name.replace("_", "-")}', metavar='AMOUNT', help=f'{cost.unit}: 100M, 2.5M, 300K')
-    parser.add_argument('--base', metavar='NAME', help=f"{', '.join(BASES)} (default: the formula's)")
+        budget.add_argument(f'--{cost.name.replace("_", "-")}', metavar='AMOUNT',
+                            help=f'budget in {cost.unit}, for example 100M, 2.5M or 300K')
+    parser.add_argument('--base', metavar='NAME', help=f"base network: {', '.join(BASES)} (default: the formula's)")
     parser.add_argument('--base-resolution', type=int, metavar='PX',
-                        help="the base's input side (default: the formula's)")
-    parser.add_argument('--num-classes', type=int, metavar='N', help="default: the formula's")
-    parser.add_argument('--rule', default='tiny', metavar='NAME', help=', '.join(RULES))
+                        help="resolution of the base in pixels (default: the formula's)")
+    parser.add_argument('--num-classes', type=int, metavar='N', help="number of classes (default: the formula's)")
+    parser.add_argument('--rule', default='tiny', metavar='NAME',
+                        help=f'rule that chooses the network: {", ".join(RULES)} (default: tiny)')
     parser.add_argument('--formula', type=user_path, metavar='FILE',
-                        help="of fit_formula.py (default: the published networks' one)")
+                        help="formula made by fit_formula.py (default: that of the published networks)")
     parser.add_argument('--width', default='solved', metavar='HOW',
-                        help='solved: meets the counted budget (default); paper: sqrt(c / (r^2 d))')
-    parser.add_argument('--compare', action='store_true', help='all rules side by side')
+                        help='width: solved to meet the counted budget (default), or paper: sqrt(c / (r^2 d))')
+    parser.add_argument('--compare', action='store_true', help='print the networks of all rules in one table')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    parser.add_argument('--save', type=user_path, metavar='FILE', help='a configuration for train.py')
+    parser.add_argument('--save', type=user_path, metavar='FILE', help='write a configuration for train.py')
     parser.add_argument('--recipe', default=str(RECIPES / 'tinynet_e_digits.yaml'), type=user_path, metavar='FILE',
-                        help='the configuration that --save takes data and training from (default: that of the digits)')
-    parser.add_argument('--plot', type=user_path, metavar='FILE', help='a picture of r(c), d(c) and w(c)')
+                        help='configuration from which --save takes data and training (default: that of the digits)')
+    parser.add_argument('--plot', type=user_path, metavar='FILE', help='draw r(c), d(c) and w(c)')
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What works on this machine, and the commands that fix the rest: `python -m tinynets doctor`."""
+"""Print what works on this machine, and the commands that fix the rest: `python -m tinynets doctor`."""
 import argparse
 
 from tinynets.runtime import printable

@@ -9,16 +9,17 @@ from tinynets.runtime import configure, rank
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH',
                         help='a .ckpt, a .mindir or an .onnx')
-    parser.add_argument('--data', metavar='NAME', help="a data set's name (default: the one it was trained on)")
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
-    parser.add_argument('--split', default='val', choices=('train', 'val'))
+    parser.add_argument('--data', metavar='NAME', help='name of the data set (default: the one used for training)')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
+    parser.add_argument('--split', default='val', choices=('train', 'val'), help='split to score (default: val)')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
-                        help='auto: ema where there is one')
-    parser.add_argument('--batch-size', type=int, metavar='N')
+                        help='averaged (ema) or raw weights; auto: ema if the checkpoint has them')
+    parser.add_argument('--batch-size', type=int, metavar='N', help='images per batch (default: as in training)')
     parser.add_argument('--strict', action='store_true', help='fail on an image that cannot be decoded')
-    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the numbers as JSON')
+    parser.add_argument('--json', type=user_path, metavar='OUT', help='write the scores as JSON')
     parser.add_argument('--confusion', type=user_path, metavar='PNG', help='draw the confusion matrix')
-    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
+    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'),
+                        help='device to run on (default: auto)')
 
 
 def main(args: argparse.Namespace) -> None:

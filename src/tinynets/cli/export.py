@@ -8,14 +8,15 @@ from tinynets.runtime import configure
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH', help='a .ckpt of train.py')
+    parser.add_argument('--checkpoint', required=True, type=user_path, metavar='PATH', help='a .ckpt made by train.py')
     parser.add_argument('--format', default='MINDIR,ONNX', metavar='LIST',
-                        help='MINDIR, ONNX, AIR (deprecated), separated by commas')
+                        help='formats, separated by commas: MINDIR, ONNX, AIR (deprecated); default: MINDIR,ONNX')
     parser.add_argument('--out', type=user_path, metavar='DIR',
-                        help='folder of the files (default: export/ beside the checkpoint)')
+                        help='folder to write to (default: export/ in the folder of the checkpoint)')
     parser.add_argument('--weights', default='auto', choices=('auto', 'ema', 'raw'),
-                        help='auto: ema where there is one')
-    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
+                        help='averaged (ema) or raw weights; auto: ema if the checkpoint has them')
+    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'),
+                        help='device to run on (default: auto)')
 
 
 def main(args: argparse.Namespace) -> None:

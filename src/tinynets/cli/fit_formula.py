@@ -11,21 +11,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     from tinynets.arch import COSTS, MACS
     from tinynets.arch.zoo import BASES
     parser.add_argument('records', type=user_path, metavar='RECORDS.csv',
-                        help='of `search.py export`, or your own: src/tinynets/formula/records.py')
+                        help='table from `search.py export`, or your own (format: src/tinynets/formula/records.py)')
     parser.add_argument('--out', default='formula.json', type=user_path, metavar='FILE',
-                        help='the formula, for design.py --formula')
-    parser.add_argument('--report', type=user_path, metavar='DIR', help='a folder for report.html and the pictures')
-    parser.add_argument('--base', metavar='NAME', help=f'the base network: {", ".join(BASES)}, or a name of your own')
-    parser.add_argument('--base-resolution', type=int, metavar='PX', help="the base's input side (default: its own)")
-    parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the networks measured (default: 1000)')
-    parser.add_argument('--in-channels', type=int, metavar='N', help='channels of their images, 1 if grey (default: 3)')
-    parser.add_argument('--base-cost', metavar='AMOUNT', help='the cost of c = 1 (default: counted)')
-    parser.add_argument('--cost', default=MACS.name, choices=list(COSTS), help='what c measures')
+                        help='file for the formula, which design.py --formula reads (default: formula.json)')
+    parser.add_argument('--report', type=user_path, metavar='DIR', help='folder for report.html and the pictures')
+    parser.add_argument('--base', metavar='NAME', help=f'base network: {", ".join(BASES)}, or a name of your own')
+    parser.add_argument('--base-resolution', type=int, metavar='PX',
+                        help='resolution of the base in pixels (default: its own)')
+    parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the measured networks (default: 1000)')
+    parser.add_argument('--in-channels', type=int, metavar='N',
+                        help='channels of their images, 1 for grey (default: 3)')
+    parser.add_argument('--base-cost', metavar='AMOUNT', help='cost of the base, which is c = 1 (default: counted)')
+    parser.add_argument('--cost', default=MACS.name, choices=list(COSTS),
+                        help=f'cost that c measures (default: {MACS.name})')
     parser.add_argument('--objectives', nargs='+', default=[], metavar='NAME',
-                        help='error and columns of the file, less of each being better (default: error and the cost)')
+                        help='what the front minimises: error, and columns of the file (default: error and the cost)')
     parser.add_argument('--keep', type=float, metavar='SHARE',
-                        help='fit to this share, by NSGA-III, not to the front alone')
-    parser.add_argument('--seed', type=int, default=0)
+                        help='fit to this share of the networks, chosen by NSGA-III, instead of to the front')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the fit and of NSGA-III (default: 0)')
 
 
 def main(args: argparse.Namespace) -> None:

@@ -12,14 +12,15 @@ from tinynets.runtime import printable
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', required=True,
-                        help='holds train/<class>/ and val/<class>/, or <class>/')
+                        help='folder with train/<class>/ and val/<class>/, or with <class>/')
     parser.add_argument('--out', type=user_path, metavar='DIR', required=True,
-                        help='where the packed splits go; made if missing')
-    parser.add_argument('--split', help='which to pack, train, val or train,val (default: those that there are)')
-    parser.add_argument('--shards', type=int, default=4, metavar='N', help='files of each split (default: 4)')
-    parser.add_argument('--size', type=int, metavar='PX', help='shrink images whose shorter side is longer, as JPEG')
+                        help='folder for the packed splits; made if missing')
+    parser.add_argument('--split', help='splits to pack: train, val or train,val (default: all that exist)')
+    parser.add_argument('--shards', type=int, default=4, metavar='N', help='files per split (default: 4)')
+    parser.add_argument('--size', type=int, metavar='PX',
+                        help='shrink images whose shorter side is longer to this size, as JPEG')
     parser.add_argument('--workers', type=int, metavar='N', default=len(os.sched_getaffinity(0)),
-                        help='decoding threads')
+                        help='threads that decode (default: one per processor)')
 
 
 def main(args: argparse.Namespace) -> None:

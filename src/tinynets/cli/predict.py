@@ -17,15 +17,17 @@ BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mind
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', required=True, type=user_path, metavar='PATH', help='a .ckpt, .mindir or .onnx')
-    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH', help='image files, or folders of them')
-    parser.add_argument('--data', metavar='NAME', help="take the images from a data set's validation split instead")
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
-    parser.add_argument('--count', type=int, default=24, metavar='N', help='how many of the data set (default 24)')
-    parser.add_argument('--topk', type=int, default=1, metavar='K', help='classes named for each image')
+    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH', help='image files or folders')
+    parser.add_argument('--data', metavar='NAME', help='classify validation images of this data set instead')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
+    parser.add_argument('--count', type=int, default=24, metavar='N',
+                        help='images to take from the data set (default: 24)')
+    parser.add_argument('--topk', type=int, default=1, metavar='K', help='classes printed per image (default: 1)')
     parser.add_argument('--plot', type=user_path, metavar='PNG', help='draw the images with their predictions')
     parser.add_argument('--backend', default='auto', choices=BACKENDS,
-                        help='auto: by the ending; lite: the C++ program, which takes a .mindir or .onnx')
-    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'))
+                        help='engine: auto chooses by the ending, lite is the C++ program for a .mindir or .onnx')
+    parser.add_argument('--device', default='auto', choices=('auto', 'CPU', 'Ascend', 'GPU'),
+                        help='device to run on (default: auto)')
 
 
 def dataset_of(args: argparse.Namespace, model):

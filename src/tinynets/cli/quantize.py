@@ -1,4 +1,4 @@
-"""Eight bits after training: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
+"""Make an eight-bit ONNX file: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
 import argparse
 import os
 
@@ -6,16 +6,21 @@ from tinynets.files import check_parent, user_path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--model', required=True, type=user_path, metavar='FILE.onnx', help='of export.py')
+    parser.add_argument('--model', required=True, type=user_path, metavar='FILE.onnx',
+                        help='an ONNX file made by export.py')
     parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH',
-                        help='images to calibrate with (default: training images)')
-    parser.add_argument('--count', type=int, default=256, metavar='N', help='how many of them at most (default 256)')
-    parser.add_argument('--method', default='minmax', metavar='NAME', help='ranges by minmax or percentile')
-    parser.add_argument('--data', metavar='NAME', help='the data set to score on (default: that of the training)')
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="its folder")
-    parser.add_argument('--max-drop', type=float, default=1.0, metavar='POINTS', help='of top-1 allowed (default 1)')
-    parser.add_argument('--force', action='store_true', help='write it whatever it scores')
-    parser.add_argument('--out', type=user_path, metavar='FILE.onnx', help='default: <model>-int8.onnx')
+                        help='image files or folders to calibrate with (default: training images)')
+    parser.add_argument('--count', type=int, default=256, metavar='N',
+                        help='largest number of images to calibrate with (default: 256)')
+    parser.add_argument('--method', default='minmax', metavar='NAME',
+                        help='how ranges are found: minmax or percentile (default: minmax)')
+    parser.add_argument('--data', metavar='NAME',
+                        help='name of the data set to score on (default: the one used for training)')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
+    parser.add_argument('--max-drop', type=float, default=1.0, metavar='POINTS',
+                        help='largest loss of top-1 for which the file is written (default: 1)')
+    parser.add_argument('--force', action='store_true', help='write the file whatever it scores')
+    parser.add_argument('--out', type=user_path, metavar='FILE.onnx', help='file to write (default: <model>-int8.onnx)')
 
 
 def main(args: argparse.Namespace) -> None:

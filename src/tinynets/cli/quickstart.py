@@ -1,4 +1,4 @@
-"""The main job end to end on the embedded digits: train, evaluate, export, check, classify; called by quickstart.sh."""
+"""Train, evaluate, export, check and classify on the embedded digits, as quickstart.sh does."""
 import argparse
 import os
 
@@ -7,10 +7,12 @@ from tinynets.runtime import configure
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--config', default='configs/tinynet_e_digits.yaml', type=user_path, metavar='FILE')
-    parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides')
+    parser.add_argument('--config', default='configs/tinynet_e_digits.yaml', type=user_path, metavar='FILE',
+                        help='configuration file (default: configs/tinynet_e_digits.yaml)')
+    parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
+                        help='replace one key of the configuration; may be repeated')
     parser.add_argument('--run', default='runs/quickstart', type=user_path, metavar='DIR',
-                        help='an interrupted one there is continued')
+                        help='folder of the run; an interrupted run in it is resumed (default: runs/quickstart)')
 
 
 def log(argv: list) -> bool:

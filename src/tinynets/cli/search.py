@@ -13,19 +13,22 @@ from tinynets.files import check_parent, user_path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('command', nargs='?', default='run', choices=('run', 'status', 'export'))
-    parser.add_argument('--config', required=True, type=user_path, metavar='FILE', help='see configs/study/')
+    parser.add_argument('command', nargs='?', default='run', choices=('run', 'status', 'export'),
+                        help='run or resume the study (default), print its status, or export its results')
+    parser.add_argument('--config', required=True, type=user_path, metavar='FILE',
+                        help='configuration of the study, see configs/study/')
     parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
-                        help='replace one key, for example study.trials=60; may be repeated')
-    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help="the data set's folder")
+                        help='replace one key of it, for example study.trials=60; may be repeated')
+    parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
     parser.add_argument('--study', type=user_path, metavar='DIR',
-                        help='the folder of the study (default: runs/study/<configuration>)')
+                        help='folder of the study (default: runs/study/<configuration>)')
     parser.add_argument('--dry-run', action='store_true',
-                        help='print what would be trained and what it costs; do nothing')
+                        help='print the networks and what they cost; train nothing')
     parser.add_argument('--out', default='records.csv', type=user_path, metavar='FILE',
-                        help='of export: the table for fit_formula.py; beside it records.seeds.csv has every training')
-    parser.add_argument('--plot', type=user_path, metavar='FILE', help='of export: a picture of the rules\' networks')
-    parser.add_argument('--json', action='store_true', help='of status: print one JSON object')
+                        help='export: table for fit_formula.py (default: records.csv), next to which records.seeds.csv '
+                             'has every training')
+    parser.add_argument('--plot', type=user_path, metavar='FILE', help='export: draw the networks of the rules')
+    parser.add_argument('--json', action='store_true', help='status: print one JSON object')
 
 
 def log(argv: list) -> bool:

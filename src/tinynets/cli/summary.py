@@ -1,4 +1,4 @@
-"""What a network costs: `python summary.py --model tinynet_a [--per-layer] [--json]`, `python summary.py --list`."""
+"""Print what a network costs: `python summary.py --model tinynet_a [--per-layer] [--json]` or `... --list`."""
 import argparse
 import json
 
@@ -7,13 +7,16 @@ from tinynets.arch import expand, layer_costs, list_models, measure, resolve
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', default='tinynet_a', metavar='NAME',
-                        help='a name of --list, or multipliers of one: efficientnet_b0@r=0.7,d=0.9,w=0.5')
-    parser.add_argument('--resolution', type=int, metavar='PX', help='input side in place of the model\'s own')
-    parser.add_argument('--num-classes', type=int, default=1000, metavar='N')
-    parser.add_argument('--in-channels', type=int, default=3, metavar='N', help='of the images: 1 for grey (default 3)')
-    parser.add_argument('--per-layer', action='store_true', help='one row per convolution and dense layer')
+                        help='name from --list, or a scaling such as efficientnet_b0@r=0.7,d=0.9,w=0.5 (default: '
+                             'tinynet_a)')
+    parser.add_argument('--resolution', type=int, metavar='PX',
+                        help="resolution in pixels (default: the network's own)")
+    parser.add_argument('--num-classes', type=int, default=1000, metavar='N', help='number of classes (default: 1000)')
+    parser.add_argument('--in-channels', type=int, default=3, metavar='N',
+                        help='channels of the images, 1 for grey (default: 3)')
+    parser.add_argument('--per-layer', action='store_true', help='add one row per convolution and dense layer')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    parser.add_argument('--list', action='store_true', help='name the models')
+    parser.add_argument('--list', action='store_true', help='print the names of the networks')
 
 
 def describe(name: str, num_classes: int, resolution=None, per_layer: bool = False, in_channels: int = 3) -> dict:

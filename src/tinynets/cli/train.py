@@ -10,15 +10,15 @@ from tinynets.runtime import configure
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', type=user_path, metavar='FILE',
-                        help='a recipe, see configs/ (default: the built-in defaults)')
+                        help='configuration file, see configs/ (default: the built-in values)')
     parser.add_argument('--set', metavar='KEY=VALUE', action='append', default=[], dest='overrides',
                         help='replace one key of the configuration, for example train.epochs=10; may be repeated')
     parser.add_argument('--data-dir', type=user_path, metavar='DIR',
-                        help="the data set's folder; also where it lies now, with --resume")
+                        help='folder of the data set; with --resume, its new place if it was moved')
     parser.add_argument('--run', type=user_path, metavar='DIR',
-                        help='the folder of the run (default: runs/<model>-<data>-<time>)')
+                        help='folder of the run (default: runs/<model>-<data>-<time>)')
     parser.add_argument('--resume', type=user_path, metavar='RUN',
-                        help='continue an interrupted run, with its own configuration')
+                        help='folder of an interrupted run to resume with its own configuration')
 
 
 def log(argv: list) -> bool:
