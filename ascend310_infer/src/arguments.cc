@@ -14,28 +14,28 @@ namespace tinynets {
 const char *const USAGE =
     R"(usage: tinynet_infer --model FILE.mindir --images DIR_OR_LIST [option...]
 
-Classifies images by an exported network and reports how long each stage took.
+Classifies images with an exported network and reports how long each stage took.
 
   --model FILE       a MINDIR that this MindSpore Lite reads
-  --manifest FILE    what export.py wrote beside the exported file (default: FILE.json of --model)
-  --images PATH      a folder, an image, or a text file with a path a line, relative to it
+  --manifest FILE    the file that export.py wrote next to the exported one (default: --model's name with .json added)
+  --images PATH      a folder, an image, or a text file with one path per line, relative to that file
   --device NAME      cpu or ascend (default: cpu)
-  --device-id N      of several Ascends (default: 0)
+  --device-id N      number of the Ascend (default: 0)
   --precision MODE   Ascend: enforce_fp32, preferred_fp32, enforce_fp16, enforce_origin, preferred_optimal
                      (default: preferred_fp32)
   --threads N        threads of one worker (default: 1)
-  --workers N        networks that run side by side, each on images of its own (default: 1)
+  --workers N        networks that run in parallel, each on its own images (default: 1)
   --batch N          images per call (default: 1)
-  --topk N           classes to name of each image (default: 1)
-  --labels CSV       lines of file,class: top-1 and top-5 are reported
-  --repeat N         go over the images N times (default: 1)
-  --warmup N         calls of each worker before anything is measured (default: 10)
-  --output FILE      write everything as JSON
-  --logits           with the logits of every image
-  --calls            with the milliseconds of every call
-  --kernels NAME     cpu: avx512, avx2, library (MindSpore Lite's own), or the best for the network and the processor
-                     (default: best)
-  --force            replace an output file that exists
+  --topk N           classes to name per image (default: 1)
+  --labels CSV       lines of file,class, to report top-1 and top-5
+  --repeat N         classify all images N times (default: 1)
+  --warmup N         calls of each worker that are not measured, at the start (default: 10)
+  --output FILE      write the report as JSON
+  --logits           add the logits of every image to it
+  --calls            add the milliseconds of every call to it
+  --kernels NAME     cpu: avx512, avx2, library (MindSpore Lite's own) or best, chosen for the network and
+                     the processor (default: best)
+  --force            replace an existing output file
   --check            load the model and the manifest, and stop
 
 Exit code: 0, 1 if an image could not be used, 2 with one line that says what to change.
