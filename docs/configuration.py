@@ -19,8 +19,9 @@ precedence. A file may start from another one (`base: other.yaml`) and give only
 and values out of range are errors that name file and key. `tinynets train --resume` continues a run as it was started:
 only keys with "yes" in the last column may be changed then. "may grow" is for studies: the number may be raised, the
 list extended."""
-SECTIONS = {'study': 'Read by `tinynets search`; the other sections configure every trial. A study that continues may\n'
-                     'change fewer of their keys than a single run: where data is, how it is read, what it runs on.'}
+SECTIONS = {'study': 'Read by `tinynets search`; the other sections configure every trial. When a study resumes,\n'
+                     'fewer of their keys may change than in a single run: where data is, how it is read, and what it\n'
+                     'runs on.'}
 COLUMNS = ('key', 'type', 'default', 'range', 'what it does', 'resume')
 TYPES = {'int': 'whole number', 'float': 'number', 'str': 'text', 'bool': 'true or false',
          'Channels': '3 numbers, or 1', 'Tuple[float, float]': '2 numbers', 'Tuple[str, ...]': 'list of text'}

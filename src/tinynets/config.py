@@ -61,16 +61,17 @@ class DataConfig:
     batch_size: int = setting(128, 'Images per micro-batch on each device.', at_least(1, at_most=2 ** 20))
     workers: int = setting(2, 'Threads that prepare batches.', within(1, 256), resumable=True)
     strict: bool = setting(
-        False, 'Whether an image that cannot be decoded fails the run, instead of being left out.', resumable=True)
+        False, 'Whether an image that cannot be decoded ends the run instead of being left out.', resumable=True)
     check: bool = setting(
-        True, 'Whether every file is decoded once at the start; the outcome is remembered.', resumable=True)
+        True, 'Whether every file is decoded once at the start to find damaged ones; the result is remembered.',
+        resumable=True)
     crop_ratio: float = setting(
-        0.875, 'Share of the side that the central crop of evaluation keeps.', within(0.1, 1))
+        0.875, 'Share of each side that the central crop in evaluation keeps.', within(0.1, 1))
     mean: Channels = setting(
         (0.485, 0.456, 0.406), "Mean of each channel, subtracted from pixels of 0 to 1; the default is ImageNet's.",
         Rule(lambda v: all(-10 <= m <= 10 for m in v), 'numbers of -10 to 10: pixel values are from 0 to 1'))
     std: Channels = setting(
-        (0.229, 0.224, 0.225), 'Standard deviation of each channel, which the difference from the mean is divided by.',
+        (0.229, 0.224, 0.225), 'Standard deviation of each channel, by which the difference from the mean is divided.',
         Rule(lambda v: all(1e-3 <= s <= 10 for s in v),
              'positive numbers of 0.001 to 10: pixel values are from 0 to 1'), formerly='deviation')
     crop_area: Tuple[float, float] = setting(
@@ -83,25 +84,25 @@ class DataConfig:
     images: Optional[int] = setting(
         None, 'Number of training images to use; null uses all.', at_least(1, at_most=_MOST))
     holdout: int = setting(
-        0, 'Number of training images, evenly over the classes, to evaluate on instead of the validation set, which is '
-           'then not read.', at_least(0, at_most=_MOST, also=' (0: the validation set itself)'))
+        0, 'Number of training images, spread evenly over the classes, that are set aside to evaluate on; the '
+           'validation set is then not read.', at_least(0, at_most=_MOST, also=' (0: the validation set itself)'))
     val_share: float = setting(
-        0.2, 'Share of the images, evenly over the classes and chosen by their names, that becomes the validation set '
-             'of an image folder without val/.', above(0, below=1))
+        0.2, 'Share of the images of a folder without val/ that becomes its validation set, spread evenly over the '
+             'classes and chosen by their names.', above(0, below=1))
     fast_decode: bool = setting(
-        True, 'Whether a training JPEG is decoded only where its crop is, at 1/2, 1/4 or 1/8 of the size where that '
-              'suffices; false decodes it whole with Pillow.')
+        True, 'Whether only the crop of a training JPEG is decoded, at 1/2, 1/4 or 1/8 of the size if that is enough; '
+              'false decodes the whole image with Pillow.')
     cache: str = setting(
-        'auto', 'Where decoded images, which are then whole, are kept: memory, or auto for memory if they fit into '
-                '`cache_mb`.', one_of('auto', 'memory', 'off'))
+        'auto', 'Whether whole decoded images are kept in memory: memory always, auto if they fit into `cache_mb`, off '
+                'never.', one_of('auto', 'memory', 'off'))
     cache_mb: int = setting(
-        512, 'Largest cache of decoded images in megabytes, for the training and for the validation set each.',
+        512, 'Largest cache of decoded images in megabytes, one for the training and one for the validation set.',
         at_least(1, at_most=_MOST))
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What else changes training images: RandAugment, random erasing, mixup and cutmix; all off by default."""
+    """Further changes of training images: RandAugment, random erasing, mixup and cutmix; all off by default."""
     num_ops: int = setting(
         0, 'RandAugment: operations per image.', within(0, 15, also=' (0: no RandAugment)'), formerly='layers')
     magnitude: float = setting(9.0, 'RandAugment: mean magnitude of an operation.', within(0, 10))
@@ -119,12 +120,12 @@ class AugmentConfig:
         Rule(increasing(), 'two increasing positive numbers'))
     erase_with: str = setting('noise', 'Random erasing: what fills the rectangle.', one_of('noise', 'mean'))
     mixup: float = setting(
-        0.0, 'mixup: both parameters of its Beta distribution.',
+        0.0, 'mixup: alpha of its Beta(alpha, alpha) distribution.',
         Rule(lambda v: v == 0 or v >= 0.01, '0 (no mixup), or at least 0.01'))
     cutmix: float = setting(
-        0.0, 'cutmix: both parameters of its Beta distribution.',
+        0.0, 'cutmix: alpha of its Beta(alpha, alpha) distribution.',
         Rule(lambda v: v == 0 or v >= 0.01, '0 (no cutmix), or at least 0.01'))
-    mix_switch: float = setting(0.5, 'Probability of cutmix where mixup and cutmix are both on.', within(0, 1))
+    mix_switch: float = setting(0.5, 'Probability of cutmix if mixup and cutmix are both on.', within(0, 1))
     mix_probability: float = setting(1.0, 'Probability that a batch is mixed.', within(0, 1))
 
 
@@ -148,13 +149,13 @@ class OptimConfig:
     epsilon: Optional[float] = setting(
         None, 'Added to the denominator of an update; null: 1e-3 for rmsprop, 1e-8 for adamw.',
         above(0, also=", or null for the optimizer's own"))
-    nesterov: bool = setting(False, 'sgd: whether the momentum is that of Nesterov.')
+    nesterov: bool = setting(False, 'sgd: whether to use Nesterov momentum.')
     clip_norm: float = setting(
-        0.0, 'Largest norm of all gradients together; larger ones are scaled down to it.',
+        0.0, 'Largest global norm of the gradients; larger gradients are scaled down to it.',
         at_least(0, also=' (0: no clipping)'))
     scale_batch: Optional[int] = setting(
-        None, 'Images of the total batch, of all devices and micro-batches, that `learning_rate` is meant for: it is '
-              'scaled in proportion (Goyal et al., 2017, arXiv:1706.02677); null takes it as it is.',
+        None, 'Total batch, over all devices and micro-batches, for which `learning_rate` is given; it is scaled in '
+              'proportion to the actual one (Goyal et al., 2017, arXiv:1706.02677), and not scaled if null.',
         at_least(1, at_most=_MOST, also=', or null for the learning rate as it is'))
 
 
@@ -173,23 +174,25 @@ class TrainConfig:
         10.0, 'Minutes from one checkpoint to the next; one is also saved at the end of each epoch.', above(0),
         resumable=True)
     patience: int = setting(
-        0, 'Epochs without a better top-1 after which the run ends, not before 100 updates.',
+        0, 'Epochs without a better top-1 after which the run ends, but not before 100 updates.',
         at_least(0, at_most=_MOST, also=' epochs (0: no early stop)'), resumable=True)
     chance_epochs: int = setting(
-        0, 'Epochs after which a run ends that does not beat guessing the most frequent class, not before 100 updates.',
-        at_least(0, at_most=_MOST, also=' epochs (0: not looked at)'), resumable=True)
+        0, 'Epochs after which a run ends if it does not beat guessing the most frequent class, but not before 100 '
+           'updates.',
+        at_least(0, at_most=_MOST, also=' epochs (0: not checked)'), resumable=True)
     sink: bool = setting(
-        True, 'Whether several steps run in one call of the compiled graph where the device supports it.',
+        True, 'Whether several steps run in one call of the compiled graph, if the device supports it.',
         resumable=True)
     accumulate: int = setting(1, 'Micro-batches per update.', within(1, 64))
     teacher: Optional[str] = setting(
-        None, 'Checkpoint of a network to learn from (distillation); a resumed run may move the file, not replace it.',
+        None, 'Checkpoint of a network to learn from (distillation); a resumed run needs the same file, at any path.',
         resumable=True)
-    distill_weight: float = setting(0.5, "Share of the teacher's answers in the loss.", within(0, 1))
+    distill_weight: float = setting(
+        0.5, 'Weight of the distillation loss; the loss on the labels has 1 minus this weight.', within(0, 1))
     distill_temperature: float = setting(
         2.0, 'Temperature that softens the logits of teacher and network.', above(0))
     loss_scale: Optional[float] = setting(
-        None, 'First value of the dynamic loss scale; null: 65536 where runtime.amp computes in float16, else none.',
+        None, 'Initial dynamic loss scale; null: 65536 if runtime.amp computes in float16, otherwise none.',
         within(1, 1e38, also=", or null for runtime.amp's"))  # float32's largest is 3.4e38
     loss_scale_window: int = setting(
         2000, 'Steps without an overflow after which the loss scale doubles.', within(1, 2 ** 31 - 1))
@@ -197,27 +200,27 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class RuntimeConfig:
-    """Where and how it runs."""
+    """The device, and how networks run on it."""
     device: str = setting(
-        'auto', 'Device; auto is Ascend where MindSpore finds one, else CPU; a GPU must be named explicitly.',
+        'auto', 'Device; auto is Ascend if MindSpore finds one, otherwise CPU; a GPU must be named explicitly.',
         one_of('auto', 'CPU', 'Ascend', 'GPU'), resumable=True)
     device_id: int = setting(0, 'Number of the device on this machine.', at_least(0, at_most=4095), resumable=True)
     mode: str = setting(
         'graph', 'Whether networks are compiled (graph) or run operator by operator (pynative).',
         one_of('graph', 'pynative'), resumable=True)
     threads: int = setting(
-        0, "Threads of the CPU's operators; 0: the framework's choice, and for the CPU kernels OMP_NUM_THREADS or all "
-           'processors.', at_least(0, at_most=1024, also=" (0: the framework's choice)"), resumable=True)
+        0, "Threads of operators on a CPU; 0: the framework's choice, for the package's operators OMP_NUM_THREADS or "
+           'all processors.', at_least(0, at_most=1024, also=" (0: the framework's choice)"), resumable=True)
     kernels: str = setting(
-        'auto', "CPU operators: auto takes the package's C++ ones where they can be compiled, stock the framework's.",
+        'auto', "CPU operators: auto uses the package's C++ operators if they can be compiled, stock the framework's.",
         one_of('auto', 'stock'), resumable=True)
     amp: str = setting(
-        'O0', "Level of mixed precision in training (mindspore.amp's): O0 all float32, O2 all but the norms in "
-              '`amp_type`, O3 everything in float16, auto by its lists of operators; weights and updates stay float32.',
+        'O0', 'Level of mixed precision in training, as in mindspore.amp: O0 float32, O2 `amp_type` except for norms, '
+              'O3 float16 for everything, auto by lists of operators; weights and updates stay float32.',
         one_of('O0', 'O2', 'O3', 'auto'))
     amp_type: str = setting('float16', 'Type of mixed precision.', one_of('float16', 'bfloat16'))
     jit_level: str = setting(
-        'auto', 'How graphs are compiled: O0 operator by operator, O1 with operators fused, O2 by the graph engine of '
+        'auto', 'How graphs are compiled: O0 operator by operator, O1 with fused operators, O2 by the graph engine of '
                 'an Ascend; auto is O1 on an Ascend and O0 elsewhere.',
         one_of('auto', 'O0', 'O1', 'O2'), resumable=True)
 

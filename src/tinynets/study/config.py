@@ -36,17 +36,17 @@ class StudySection:
     trials: int = setting(0, 'Number of networks drawn from the ranges `r`, `d`, `w` and `budget`.',
                           at_least(0, at_most=100_000), resumable=GROWS)
     networks: Tuple[str, ...] = setting(
-        (), 'Networks to train besides the drawn ones: names, or a rule and its budget such as `tiny:5M`.',
+        (), 'Networks to train in addition to the drawn ones: names, or a rule and its budget such as `tiny:5M`.',
         Rule(lambda v: len(v) <= 10_000, 'up to 10,000 names'), resumable=GROWS)
     formula: Optional[str] = setting(
         None, 'File of the formula that rules in `networks` use; null takes the published one.')
     seed: int = setting(0, 'Seed of the draw.', within(0, 2 ** 32 - 1))
     seeds: int = setting(1, 'Trainings per network, each with its own seed.', at_least(1, at_most=1000),
                          resumable=GROWS)
-    retries: int = setting(1, 'Times that a failed trial is run again.', at_least(0, at_most=1000), resumable=True)
+    retries: int = setting(1, 'How many times a failed trial is run again.', at_least(0, at_most=1000), resumable=True)
     workers: int = setting(1, 'Trials run at once on this machine.', at_least(1, at_most=256), resumable=True)
     timeout_minutes: Optional[float] = setting(
-        None, 'Minutes after which a trial is stopped and has failed.', above(0, also=', or null for no limit'),
+        None, 'Minutes after which a trial is stopped and counts as failed.', above(0, also=', or null for no limit'),
         resumable=True)
     keep_checkpoints: bool = setting(
         False, 'Whether checkpoints of finished trials are kept.', resumable=True)
