@@ -6,7 +6,7 @@ add a kind of block, write a function that lists its layers and add a row to BLO
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tinynets.arch.spec import BlockPlan, NetPlan, conv_out_size
 
@@ -88,11 +88,11 @@ class _Builder:
         """Append a depthwise convolution with norm and activation (None: the block's)."""
         return self.conv(name, x, self.shapes[x][0], kernel, stride, depthwise=True, act=act, timm=timm)
 
-    def fc(self, name: str, x: int, channels: int, act: str, **options) -> int:
+    def fc(self, name: str, x: int, channels: int, act: str, **options: Any) -> int:
         """Append a layer with a bias and an activation that works on one value per channel."""
         return self._append('fc', name, (x,), channels, 1, act=act, **options)
 
-    def simple(self, kind: str, name: str, *reads: int, **options) -> int:
+    def simple(self, kind: str, name: str, *reads: int, **options: Any) -> int:
         """Append a layer without weights; its result has the shape of the first map it reads, or that of `options`."""
         channels, size = self.shapes[reads[0]]
         return self._append(kind, name, reads, options.pop('channels', channels), options.pop('size', size), **options)
@@ -128,7 +128,7 @@ class _Builder:
         rate = self.block.drop_path
         return self.simple('drop_path', 'drop_path', x, rate=rate) if rate > 0 else x
 
-    def _append(self, kind: str, name: str, reads: Tuple[int, ...], channels: int, size: int, **options) -> int:
+    def _append(self, kind: str, name: str, reads: Tuple[int, ...], channels: int, size: int, **options: Any) -> int:
         in_channels, in_size = self.shapes[reads[0]]
         self.layers.append(Layer(kind, name, reads, in_channels, channels, in_size, size, **options))
         self.shapes.append((channels, size))

@@ -6,7 +6,7 @@ and size once, and the model builder, the cost counter and the exporter read the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterator, List, Optional, Tuple, Union
+from typing import Any, Iterator, List, Optional, Tuple, Union
 
 from tinynets.text import shown
 
@@ -191,7 +191,7 @@ def scaled_resolution(base_resolution: int, r: float) -> int:
     return int(base_resolution * r + 1e-6)
 
 
-def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **changes) -> NetSpec:
+def scale(spec: NetSpec, r: float = 1.0, d: float = 1.0, w: float = 1.0, **changes: Any) -> NetSpec:
     """Return `spec` with multipliers (r, d, w) of its base, and any other field of NetSpec in `changes`.
 
     A `resolution` in `changes` sets r as well. Raises ValueError if a multiplier is outside 0 < m <= 100 or the

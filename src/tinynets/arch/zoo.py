@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, TimmNames, scale
 from tinynets.text import shorten
@@ -153,7 +153,7 @@ def list_models() -> List[str]:
     return list(VARIANTS)
 
 
-def resolve(name: str, **changes) -> NetSpec:
+def resolve(name: str, **changes: Any) -> NetSpec:
     """Return the specification a name stands for, with any field of NetSpec replaced by `changes`.
 
     Raises ValueError for an unknown network, an unknown or malformed multiplier, or one out of range.

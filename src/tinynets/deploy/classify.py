@@ -11,6 +11,7 @@ from PIL import Image
 from tinynets.data import images
 from tinynets.deploy import program
 from tinynets.deploy.predict import Predictor
+from tinynets.tasks.classification.dataset import Labelled
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _decoded(path: str, highest: Optional[Dict[str, int]]) -> Image.Image:
     return image
 
 
-def samples_of_dataset(dataset, count: int = 24) -> Iterator[Sample]:
+def samples_of_dataset(dataset: Labelled, count: int = 24) -> Iterator[Sample]:
     """Yield `count` evenly spaced images of a data set with the model's classes. Raises ValueError if count < 1."""
     if count < 1:
         raise ValueError(f'count={count}: must be at least 1')

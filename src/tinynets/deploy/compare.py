@@ -17,6 +17,7 @@ from tinynets.deploy.manifest import manifest_path
 from tinynets.deploy.predict import Predictor, load_predictor
 from tinynets.deploy.program import run
 from tinynets.files import workplace
+from tinynets.tasks.classification.dataset import Labelled
 from tinynets.text import shorten
 
 
@@ -41,7 +42,7 @@ def files_of(checkpoint: str) -> List[str]:
     return [checkpoint] + sorted(glob.glob(f'{folder}/*.mindir') + glob.glob(f'{folder}/*.onnx'))
 
 
-def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bool = True,
+def compare(checkpoint: str, dataset: Labelled, batch_size: int, workers: int, program: bool = True,
             say: Callable[[str], None] = lambda line: None) -> List[Row]:
     """Score every file of a checkpoint; the first row is the checkpoint itself.
 
@@ -75,7 +76,7 @@ def compare(checkpoint: str, dataset, batch_size: int, workers: int, program: bo
     return rows
 
 
-def by_program(path: str, dataset) -> np.ndarray:
+def by_program(path: str, dataset: Labelled) -> np.ndarray:
     """Return the logits (N, classes) of a data set by the C++ program. Raises OSError if it is missing or fails."""
     with workplace() as folder:
         files = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 import mindspore as ms
 import numpy as np
@@ -151,7 +151,7 @@ def _write_onnx(network: Network, images: np.ndarray, path: str) -> None:
     onnx.save(model, path)
 
 
-def _pool_globally(graph) -> None:
+def _pool_globally(graph: Any) -> None:
     """Replace every ReduceMean over height and width by GlobalAveragePool, flattened if the axes are removed."""
     from onnx import helper
     nodes = list(graph.node)

@@ -19,6 +19,7 @@ from tinynets.files import check_text_path
 from tinynets.output import describe, lacking
 from tinynets.runtime import onnx_runtime
 from tinynets.tasks import DEFAULT, task_class, task_of
+from tinynets.tasks.task import Dataset
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Predictor:
         """Return the transform RGB image -> input tensor of the model's evaluation."""
         return presets.eval_transform(self.preprocessing)
 
-    def dataset(self, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
+    def dataset(self, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None) -> Dataset:
         """Return a split of a data set for the model's outputs. Raises ValueError if they do not fit."""
         return task_class(self.task).dataset(self, data, split, progress)
 

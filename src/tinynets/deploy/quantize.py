@@ -12,7 +12,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from tinynets.deploy.predict import Predictor, finite, load_predictor, onnx_func
 from tinynets.files import temporary_files_in, workplace
 from tinynets.preprocessing import channels_of
 from tinynets.runtime import onnx_runtime
+from tinynets.tasks.classification.dataset import Labelled
 from tinynets.tasks.classification.evaluate import Result, evaluate
 
 OPSET = 13  # the first whose quantisation has a range per channel
@@ -41,7 +42,7 @@ class Variant:
     score: Result
 
 
-def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset, max_drop: float = 1.0,
+def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset: Labelled, max_drop: float = 1.0,
              force: bool = False, method: str = 'minmax', batch_size: int = 64, workers: int = 2,
              progress: Optional[Callable[[int, int], None]] = None) -> Tuple[Variant, Variant]:
     """Quantise an exported ONNX file to `out`, with a manifest next to it, and score both files on a data set.
@@ -93,10 +94,10 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
-        def __init__(self):
+        def __init__(self) -> None:
             self.tensors, self.count = iter(calibration), 0
 
-        def get_next(self):
+        def get_next(self) -> Optional[Dict[str, np.ndarray]]:
             tensor = next(self.tensors, None)
             self.count += tensor is not None
             return None if tensor is None else {name: tensor}
@@ -117,7 +118,7 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
     return reader.count
 
 
-def without_unused_domains(model) -> None:
+def without_unused_domains(model: Any) -> None:
     """Remove unused operator sets of an ONNX model: older releases of ONNX Runtime refuse unknown ones."""
     used = {node.domain for node in model.graph.node}
     kept = [entry for entry in model.opset_import if entry.domain in used or entry.domain in ('', 'ai.onnx')]

@@ -5,13 +5,15 @@ To add a task, write a class with these members in its own folder, and add a row
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, ClassVar, Dict, List, Optional, Protocol, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, List, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
-from mindspore import nn
 
 from tinynets.arch.spec import NetPlan
 from tinynets.config import DataConfig
+
+if TYPE_CHECKING:  # slow to import
+    from mindspore import nn
 
 Progress = Callable[[int, int], None]  # (done, total)
 Predict = Callable[[np.ndarray], np.ndarray]  # images (B, C, R, R) float32 -> outputs (B, ...)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Callable, Optional
+from typing import Any, Callable, Optional, Protocol, Tuple
 
 from tinynets.config import DataConfig
 from tinynets.data import presets
@@ -11,9 +11,16 @@ from tinynets.data.classes import UnknownClass, match_indices, relabel
 from tinynets.data.classification import say
 from tinynets.data.division import Division, digest_of
 from tinynets.data.layout import kind_of
+from tinynets.tasks.task import Dataset
 
 
-def model_dataset(model, data: DataConfig, split: str, progress: Optional[Callable[[int, int], None]] = None):
+class Labelled(Dataset, Protocol):
+    """Images with one class each; `labels` (N,) are indices of `class_names`."""
+    class_names: Tuple[str, ...]
+
+
+def model_dataset(model: Any, data: DataConfig, split: str,
+                  progress: Optional[Callable[[int, int], None]] = None) -> Labelled:
     """Return a split of a data set with the model's classes; classes without names get those of the data set.
 
     Numbered folders are then matched by number, others in order. Raises ValueError if the data set has other classes or
@@ -38,7 +45,7 @@ def model_dataset(model, data: DataConfig, split: str, progress: Optional[Callab
     return dataset
 
 
-def _check_kept(model, data: DataConfig, split: str) -> None:
+def _check_kept(model: Any, data: DataConfig, split: str) -> None:
     """Raise ValueError if the model's data set has lost its val/: all other images were trained on."""
     then = (model.config.get('data') or {}).get('dir')
     if split != 'val' or model.division is not None or not then or not data.dir:
@@ -50,7 +57,7 @@ def _check_kept(model, data: DataConfig, split: str) -> None:
                          'training images; put val/ back, or give other images with --data-dir')
 
 
-def _check_moved(model, data: DataConfig, split: str, dataset) -> None:
+def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) -> None:
     """Print a line if val/ of the model's data set may hold images that it was trained on."""
     then = (model.config.get('data') or {}).get('dir')
     if split != 'val' or not then or not data.dir or os.path.realpath(then) != os.path.realpath(data.dir):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynets import runtime
 from tinynets.data.pipeline import eval_batches
+from tinynets.tasks.classification.dataset import Labelled
 from tinynets.workers import add_up
 
 
@@ -43,7 +44,7 @@ def exact_top1(score: dict) -> float:
     return 100 * correct(score) / score['count'] if 'count' in score else score['top1']
 
 
-def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset, transform: Callable, batch_size: int,
+def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset: Labelled, transform: Callable, batch_size: int,
              workers: int = 2, progress: Optional[Callable[[int, int], None]] = None) -> Result:
     """Score `predict`, images (B, 3, R, R) -> logits (B, classes), on a whole data set.
 

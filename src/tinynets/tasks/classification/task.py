@@ -13,7 +13,7 @@ from tinynets.data import presets
 from tinynets.data.division import Division, EarlierDivision, division_of
 from tinynets.model import checkpoint
 from tinynets.model.checkpoint import Checkpoint
-from tinynets.tasks.classification.dataset import model_dataset
+from tinynets.tasks.classification.dataset import Labelled, model_dataset
 from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
 from tinynets.tasks.classification.watch import check_chance, class_balance
 from tinynets.tasks.restore import check_meta
@@ -125,7 +125,7 @@ class Classification:
         return model_dataset(model, data, split, progress)
 
     @classmethod
-    def evaluate(cls, predict: Predict, dataset: Dataset, transform: Callable, batch_size: int, workers: int = 2,
+    def evaluate(cls, predict: Predict, dataset: Labelled, transform: Callable, batch_size: int, workers: int = 2,
                  progress: Optional[Progress] = None) -> Result:
         return evaluate(predict, dataset, transform, batch_size, workers, progress)
 
