@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests import forked
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = 'tinynet_e@w=0.1,d=0.1,resolution=16'  # seven blocks: compiles in seconds
 LIGHT = 'resnet50@w=0.02,d=0.1,resolution=16'  # four: for tests to which the network does not matter
@@ -34,12 +36,24 @@ def stock_kernels():
     native.choose()
 
 
+def _environment():
+    return {name: value for name, value in os.environ.items() if name != 'PYTEST_CURRENT_TEST'}
+
+
 @pytest.fixture(scope='session')
 def entry():
-    """Run a command: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output."""
+    """Run a command: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output.
+
+    With `options` of subprocess or another environment than that of the other tests it is a new process, otherwise a
+    forked one, which saves it the imports.
+    """
+    usual = _environment()
+
     def run(script, *arguments, **options):
-        return subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], capture_output=True,
-                              text=True, timeout=300, **options)
+        command = [str(ROOT / script), *map(str, arguments)]
+        if options or _environment() != usual:
+            return subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300, **options)
+        return forked.run(command, timeout=300)
     return run
 
 
