@@ -28,6 +28,7 @@ from tinynets.training.state import State
 from tinynets.training.waiting import Waiting
 
 LOG_STEPS = 50  # training records average this many steps
+DRAW_SECONDS = 10  # at least, between two drawings of the curve: one takes as long as many short epochs
 
 
 def train(config: Config, device: str, run_path: str, resume: bool = False,
@@ -65,7 +66,7 @@ class Trainer:
     def train(self, run: RunFolder) -> Outcome:
         """Train to the end and save on the way. Raises Interrupted after a stop, Diverged if the loss does."""
         parts, state, self.run = self.parts, self.state, run
-        begun = self.saved_at = time.monotonic()
+        begun = self.saved_at = self.drawn_at = time.monotonic()
         self.meter, in_epoch = Meter(state, self.waiting), self.waiting.watch()
         early = f'interrupted at step {state.step} of {parts.total_steps}; resume it with --resume {run.path}'
         # several workers can agree on a stop only between steps
@@ -140,7 +141,9 @@ class Trainer:
             state.save(self.run.best)
             if runtime.rank() == 0:
                 write_card(self.run, self.parts, state)
-        self.run.draw(self.parts.title)
+        if time.monotonic() - self.drawn_at > DRAW_SECONDS and not self.finished():
+            self.run.draw(self.parts.title)
+            self.drawn_at = time.monotonic()
 
     def evaluate(self) -> Result:
         """Score the averaged weights, or the raw ones if no average is kept."""
