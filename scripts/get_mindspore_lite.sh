@@ -16,5 +16,5 @@ python=$root/.venv/bin/python; [ -x "$python" ] || python=${PYTHON:-python3}
     mindspore-lite==2.0.0 || fail 'pip cannot download mindspore-lite'
 wheel=${WHEEL:-$(echo "$work"/*.whl)}
 "$python" -m zipfile -e "$wheel" "$work/tree" 2>/dev/null && mv -T "$work/tree/mindspore_lite" "$target" ||
-    fail "$wheel is no wheel of mindspore-lite"
+    fail "$wheel is not a wheel of mindspore-lite"
 echo "MindSpore Lite is in $target"

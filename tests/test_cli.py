@@ -99,11 +99,11 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     assert scored.returncode == 0 and result['count'] == 8 and result['top5'] == 100.0 and result['weights'] == 'raw'
     assert 'has no val/' not in scored.stderr
     seen = entry('eval.py', '--checkpoint', run / 'best.ckpt', '--data-dir', tmp_path / 'data' / 'train', **options)
-    assert 'the model was trained on all its training images' in one_line(seen)
+    assert 'the model was trained on all images in it' in one_line(seen)
     shutil.copytree(tmp_path / 'data' / 'val', tmp_path / 'other')
     part = entry('eval.py', '--checkpoint', run / 'best.ckpt', '--data-dir', tmp_path / 'other', **options)
     assert part.returncode == 0 and '  2 images  ' in part.stdout
-    assert 'other has no val/: evaluated are the 2 of its images' in part.stderr
+    assert 'other has no val/: evaluating the 2 images' in part.stderr
     exported = entry('export.py', '--checkpoint', run / 'best.ckpt', '--format', 'onnx', **options)
     assert exported.returncode == 0 and 'maximum difference' in exported.stdout, exported.stderr
     model = next((run / 'export').glob('*.onnx'))

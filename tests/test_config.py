@@ -70,7 +70,7 @@ def test_a_file_replaces_keys_of_its_base(tmp_path):
     ('low.yaml', 'train: {epoch: 3}', "{}/low.yaml: unknown key 'train.epoch'"),
     ('low.yaml', 'a: [', '{}/low.yaml: not valid'),
     ('low.yaml', '- 1', '{}/low.yaml: the file must hold'), ('[3]', '', r'{}/top.yaml: base=\[3\] must be the path'),
-    ('low.yaml', 'base: top.yaml', '{}/low.yaml: base top.yaml has this file among its own bases')])
+    ('low.yaml', 'base: top.yaml', '{}/low.yaml: base=top.yaml leads back to this file')])
 def test_a_mistake_in_a_base_names_that_file(base, text, message, tmp_path):
     (tmp_path / 'top.yaml').write_text(f'base: {base}')
     (tmp_path / 'low.yaml').write_text(text)

@@ -67,7 +67,7 @@ def test_three_numbers_become_their_luminance_and_one_of_colour_is_refused():
     assert std == pytest.approx((0.299 * 0.229 + 0.587 * 0.224 + 0.114 * 0.225,), abs=1e-6)
     assert presets.per_channel(DataConfig(mean=(0.5,), std=(0.25,)), 1) == ((0.5,), (0.25,))
     assert presets.preprocessing(DataConfig(), 32, 1)['channels'] == 'L'
-    with pytest.raises(ValueError, match='data.std=.0.25.: is of grey images; model.in_channels=3 needs 3'):
+    with pytest.raises(ValueError, match='data.std=.0.25.: one number is for grey images; model.in_channels=3 needs 3'):
         presets.per_channel(DataConfig(std=(0.25,)), 3)
 
 

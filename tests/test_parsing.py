@@ -111,7 +111,7 @@ def test_a_configuration_of_long_values_is_refused_in_a_line(text, tmp_path):
 def test_bases_end(tmp_path):
     for i in range(100):
         (tmp_path / f'{i}.yaml').write_text(f'base: {i + 1}.yaml')
-    with pytest.raises(ValueError, match='bases of one another'):
+    with pytest.raises(ValueError, match='files in a chain of bases'):
         load_config(str(tmp_path / '0.yaml'))
 
 
@@ -122,7 +122,7 @@ def test_a_file_of_the_most_bytes_is_read_and_one_of_a_byte_more_is_not(read, li
     path.write_bytes(b'[1]'.ljust(limit))
     assert read(path) == [1]
     path.write_bytes(b'[1]'.ljust(limit + 1))
-    with pytest.raises(ValueError, match=f'^{path}: larger than {limit:,} bytes, as no (JSON|YAML) file'):
+    with pytest.raises(ValueError, match=f'^{path}: larger than {limit:,} bytes, the most that a (JSON|YAML) file'):
         read(path)
 
 

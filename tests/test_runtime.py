@@ -248,7 +248,8 @@ def test_an_ascend_without_cann_is_told_what_to_source(tmp_path, monkeypatch, ca
         raise InterruptedError
     ms.get_context = lambda key: 'another'
     monkeypatch.setattr(runtime, '_set_device', stop)
-    for driver, said in ((cann, 'the CPU is used, though an Ascend is here: CANN is in '), (tmp_path / 'none', '')):
+    used = 'the CPU is used although this machine has an Ascend: CANN is in '
+    for driver, said in ((cann, used), (tmp_path / 'none', '')):
         monkeypatch.setattr(runtime, 'ASCEND_DRIVER', str(driver))
         with pytest.raises(InterruptedError):
             runtime.configure('auto')

@@ -337,9 +337,9 @@ def _read(path: pathlib.Path, kind: type, saved: bool, above: Tuple[pathlib.Path
         asked = f' (the base of {above[-1]})' if above else ''
         raise FileNotFoundError(f'configuration {path}{asked}: no such file; the recipes are in {RECIPES}')
     if len(above) == MOST_BASES:
-        raise ValueError(f'{path}: the last of {MOST_BASES} bases of one another; write fewer files')
+        raise ValueError(f'{path}: more than {MOST_BASES} files in a chain of bases; use fewer')
     if path.resolve() in [file.resolve() for file in above]:
-        raise ValueError(f'{above[-1]}: base {path.name} has this file among its own bases')
+        raise ValueError(f'{above[-1]}: base={path.name} leads back to this file; remove one of the bases')
     tree = read_yaml(path)
     base = tree.pop('base', None) if isinstance(tree, dict) else None
     tree = _present_names({} if tree is None else tree, str(path), kind, warn=not saved)

@@ -69,7 +69,7 @@ def _compiler() -> Finding:
 
 def _kernels() -> Finding:
     from tinynets.native import build
-    return _library('CPU kernels', build.library, "the framework's own operators are used, slower")
+    return _library('CPU kernels', build.library, "the framework's slower operators are used")
 
 
 def _crops() -> Finding:

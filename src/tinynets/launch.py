@@ -136,7 +136,7 @@ class Job:
             os.read(self.meeting, 1)
         except BlockingIOError:
             print(f'waiting for {self.total} workers to meet{self.place}; MASTER_ADDR, MASTER_PORT, NNODES and the '
-                  'number of workers must be the same on all machines, NODE_RANK its own on each', file=sys.stderr)
+                  'number of workers must be the same on all machines, NODE_RANK different on each', file=sys.stderr)
 
     def _fail(self, index: int) -> int:
         code = self.workers[index].returncode

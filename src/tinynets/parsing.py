@@ -80,7 +80,7 @@ def _read(path, limit: int, kind: str, parse: Callable[[str], Any]) -> Any:
         data = file.read(limit + 1)
     try:
         if len(data) > limit:
-            raise ValueError(f'larger than {limit:,} bytes, as no {kind} file of this package is')
+            raise ValueError(f'larger than {limit:,} bytes, the most that a {kind} file of this package may have')
         try:
             text = decode_text(data)
         except ValueError as error:
@@ -152,5 +152,5 @@ def _size(node: yaml.Node, known: Dict[int, int]) -> int:
         children = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
         known[id(node)] = 1 + sum(_size(child, known) for child in children)
     if known[id(node)] < 0:
-        raise yaml.YAMLError('an alias holds itself')
+        raise yaml.YAMLError('an alias contains itself')
     return known[id(node)]

@@ -51,7 +51,7 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     if device == 'auto':
         device = 'CPU' if not hasattr(ms, 'hal') or _lacks(ms, 'Ascend') else 'Ascend'  # 2.0 logs errors when asked
         if device == 'CPU' and os.path.exists(ASCEND_DRIVER):
-            print(f'the CPU is used, though an Ascend is here: {without_cann()}', file=sys.stderr)
+            print(f'the CPU is used although this machine has an Ascend: {without_cann()}', file=sys.stderr)
     device_id = _local_rank() if launched() else device_id
     missing = _lacks(ms, device, device_id or 0)
     if missing:
@@ -76,8 +76,8 @@ def configure(device: str = 'auto', mode: str = 'graph', threads: int = 0, devic
     ms.set_seed(seed)
     usable = hasattr(ms, 'set_device')  # the operators need graphs of recent releases
     if kernels == 'auto' and device == 'CPU' and not usable:
-        say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}: the framework's own operators "
-                 'are used, slower')
+        say_once(f"CPU kernels need MindSpore 2.5 or later, this is {ms.__version__}; the framework's slower operators "
+                 'are used')
     choose(kernels if usable else 'stock', threads)
     return device
 

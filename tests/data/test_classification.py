@@ -251,7 +251,7 @@ def test_missing_folders_are_named_with_what_is_expected(folder, tmp_path):
 
 
 def test_a_split_without_class_folders_is_an_error(folder):
-    reason = '/set: train/ is called like a split but holds images, not class folders; exp'
+    reason = '/set: train/ has the name of a split but holds images, not class folders; exp'
     with pytest.raises(ValueError, match=reason):
         load(folder({'train/1.png': 1, 'train/.hidden/1.png': 1}))
     with pytest.raises(ValueError, match='/set/val: no class folders in it; expected .*<class>/<image>'):

@@ -188,7 +188,8 @@ def test_a_folder_keeps_the_division_of_its_run(changes, place, capsys):
     old = {'ant/3.png', 'bee/4.png'}
     assert names(val) - old <= names(later) and not names(later) & names(train)
     assert names(later) - names(val) <= {f'cat/new{i}.png' for i in range(5)}
-    assert f'{place}: not the images that the training divided: 43 now, 40 then' in capsys.readouterr().err
+    said = f'{place}: the images have changed since the training divided them: 43 now, 40 then'
+    assert said in capsys.readouterr().err
     assert names(presets.dataset(whole, 'train', division=train.division)).isdisjoint(names(later))
 
 
@@ -240,7 +241,7 @@ def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsy
                                  (EarlierDivision('old.ckpt', None), f'determined. Give {other}'),
                                  (EarlierDivision('old.ONNX', None), f'Export its checkpoint again, or give {other}'),
                                  (EarlierDivision('old.onnx', None, True), f'determined. Give {other}')):
-            with pytest.raises(ValueError, match=f'was trained by an earlier release on .* images.*{advice}'):
+            with pytest.raises(ValueError, match=f'an earlier release trained it on .* images.*{advice}'):
                 presets.dataset(config(place), split, division=division)
 
 

@@ -75,19 +75,19 @@ def test_what_is_beside_both_splits_is_named_and_not_used(make):
 @pytest.mark.parametrize('paths, message', [
     (classes_of('val', 'valid', 'train'), 'val/, valid/ are both names of the val split'),
     (classes_of('train', 'Train'), 'Train/, train/ are both names of the train split'),
-    ([*classes_of('train'), 'cat/0.png', 'dog/0.png'], r'cat/, dog/ next to train/: classes or splits\?'),
-    (classes_of('train', 'holdout'), r'holdout/ next to train/: a class or a split\?'),
-    (classes_of('val', 'fold1'), 'fold1/ next to val/: a class or a split'),
-    (['train/0.png', 'val/1.png'], 'train/ is called like a split but holds images, not class folders'),
-    ([*classes_of('train'), 'val/1.png'], 'val/ is called like a split but holds images, not class folders'),
-    ([*classes_of('test'), 'cat/0.png'], 'is test/ a class, or the split for tests beside classes'),
-    (['test/0.png', 'testing/1.png'], 'is test/ a class, or the split for tests'),
+    ([*classes_of('train'), 'cat/0.png', 'dog/0.png'], 'cat/, dog/ next to train/ may be classes or splits'),
+    (classes_of('train', 'holdout'), 'holdout/ next to train/ may be a class or a split'),
+    (classes_of('val', 'fold1'), 'fold1/ next to val/ may be a class or a split'),
+    (['train/0.png', 'val/1.png'], 'train/ has the name of a split but holds images, not class folders'),
+    ([*classes_of('train'), 'val/1.png'], 'val/ has the name of a split but holds images, not class folders'),
+    ([*classes_of('test'), 'cat/0.png'], 'test/ may be a class, or the test split next to classes'),
+    (['test/0.png', 'testing/1.png'], 'test/ may be a class, or the test split'),
     (classes_of('Test'), 'has Test/ but neither train/ nor val/'),
-    (classes_of('fold1', 'fold2'), 'are the classes fold1/, fold2/, or cat/, dog/ in fold1/'),
-    (classes_of('images'), 'are the classes images/, or cat/, dog/ in images/'),
+    (classes_of('fold1', 'fold2'), 'the classes may be fold1/, fold2/, or cat/, dog/ in fold1/'),
+    (classes_of('images'), 'the classes may be images/, or cat/, dog/ in images/'),
     ([*classes_of('data/train', 'data/val'), 'other/0.png'], 'or train/, val/ in data/'),
-    ([f'train/{name}' for name in classes_of('train')], 'set/train: are the classes train/, or cat/, dog/ in train/'),
-    (['cat/0.png', 'dog/0.png', *classes_of('more')], 'are the classes cat/, dog/, more/, or cat/, dog/ in more/')])
+    ([f'train/{name}' for name in classes_of('train')], 'train: the classes may be train/, or cat/, dog/ in train/'),
+    (['cat/0.png', 'dog/0.png', *classes_of('more')], 'the classes may be cat/, dog/, more/, or cat/, dog/ in more/')])
 def test_what_can_be_read_in_two_ways_is_refused(paths, message, make):
     folder = make(*paths)
     for check in (True, False):
@@ -115,7 +115,7 @@ def test_folders_in_class_folders_are_fine_where_some_class_holds_images_and_whe
     assert load(folder)[0].labels.tolist() == [0, 0, 1]
     nested = make('val/cat/a/0.png', 'val/dog/a/1.png')
     assert load(nested, 'val', class_names=['dog', 'cat'])[0].labels.tolist() == [1, 0]
-    with pytest.raises(ValueError, match='are the classes cat/, dog/, or a/ in cat/'):
+    with pytest.raises(ValueError, match='the classes may be cat/, dog/, or a/ in cat/'):
         load(nested, 'val')
 
 
@@ -242,5 +242,5 @@ def test_a_closed_folder_beside_the_splits_is_named_and_not_needed(make, monkeyp
     layout = find_layout(str(folder))
     assert layout.split('train') == os.path.join(str(folder), 'train') and 'not used: private/' in layout.line
     os.rename(os.path.join(folder, 'val'), os.path.join(folder, '.val'))
-    with pytest.raises(ValueError, match='private/ next to train/: a class or a split'):
+    with pytest.raises(ValueError, match='private/ next to train/ may be a class or a split'):
         find_layout(str(folder))

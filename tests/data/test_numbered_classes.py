@@ -166,7 +166,7 @@ def test_images_of_the_training_in_a_later_val_are_named(tmp_path, capsys):
         (tmp_path / name).rename(tmp_path / 'val' / name)
     capsys.readouterr()
     dataset = trained.dataset(data, 'val')
-    assert f'{len(train)} of the {len(dataset)} images in it now' in capsys.readouterr().err
+    assert f'{len(train)} of the {len(dataset)} images in val/ may' in capsys.readouterr().err
     for name in train.names:
         (tmp_path / 'val' / name).unlink()
     assert len(trained.dataset(data, 'val')) == len(val) and capsys.readouterr().err == ''

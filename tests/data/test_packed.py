@@ -217,7 +217,7 @@ def test_two_packings_at_a_time_do_no_harm_to_each_other(sets, tmp_path):
             packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None)
             seen.append({path.name: path.stat().st_mtime_ns for path in target.iterdir()})
         seen.append(len([name for name in os.listdir(tmp_path / 'out') if name.startswith('.')]))
-    with pytest.raises(FileExistsError, match='out/train: was made by another process meanwhile'):
+    with pytest.raises(FileExistsError, match='out/train: another process made it in the meantime'):
         packing.pack(str(sets[0] / 'train'), str(target), 1, report=lambda line: None, progress=meanwhile)
     assert {path.name: path.stat().st_mtime_ns for path in target.iterdir()} == seen[1] and seen[-1] == 1
     assert os.listdir(tmp_path / 'out') == ['train'] and len(packed_set(tmp_path / 'out')) == 5
@@ -325,7 +325,7 @@ def test_a_label_a_name_or_a_class_that_changed_is_seen(what, copied):
         contents = json.loads((copied / 'train' / 'pack.json').read_text())
         contents['class_names'][0] = 'c a'
         (copied / 'train' / 'pack.json').write_text(json.dumps(contents))
-    with pytest.raises(ValueError, match='is damaged: classes, labels or names are not those that were packed'):
+    with pytest.raises(ValueError, match='is damaged: classes, labels or names differ from the packed ones'):
         packed_set(copied)
 
 

@@ -117,7 +117,7 @@ def test_files_of_other_classes_or_networks_are_left_out(other, left_out, run):
     dataset, lines = load_dataset('digits', 'val'), []
     rows = compare(str(run / 'best.ckpt'), dataset, 360, 1, program=False, say=lines.append)
     assert [row.engine for row in rows] == ['MindSpore', 'MindSpore'] + ['ONNX Runtime'] * (not left_out)
-    assert [line.startswith(f'left out: {str(path)[:-5]} is another network') for line in lines] == [True] * left_out
+    assert [line.startswith(f'left out: {str(path)[:-5]} is of another network') for line in lines] == [True] * left_out
 
 
 def test_every_row_is_compared_with_the_checkpoint(run, monkeypatch):

@@ -75,7 +75,7 @@ def test_a_folder_of_the_hub_says_everything_itself(tmp_path, state):
     def convert(**changes):
         (tmp_path / 'config.json').write_text(json.dumps({**described, **changes}))
         return to_checkpoint(str(tmp_path / 'model.safetensors'), out)
-    assert any('resized by bicubic here, so scores are not those of bilinear' in line for line in convert())
+    assert any('resized by bicubic here, so scores differ from bilinear' in line for line in convert())
     model = load_predictor(out)
     assert model.preprocessing == {
         'resolution': 16, 'crop_ratio': 0.9, 'interpolation': 'bicubic_antialiased', 'mean': [0.5, 0.5, 0.5],
@@ -187,7 +187,7 @@ def test_from_a_pth_to_a_score(entry, tmp_path, state):
     assert entry(*convert, '--classes', tmp_path / 'names.txt').returncode == 0
     assert f'top-1 {100 * right / total:.2f} %' in entry(*score).stdout
     shutil.rmtree(tmp_path / 'data' / 'val' / 'n02')
-    assert '4 classes, the model 5 that have no names' in one_line(
+    assert '4 classes, the model has 5 without names' in one_line(
         entry('eval.py', '--checkpoint', tmp_path / 'x.ckpt', '--data-dir', tmp_path / 'data'))
 
 
@@ -221,7 +221,7 @@ def test_refusals_are_one_line_and_write_nothing(entry, tmp_path, state):
             (('--from', 'x.safetensors', '--model', 'tinynet_a'), 'do not fit tinynet_a; missing: '),
             (('--from', 'x.safetensors'), 'give --model'),
             (('--from', 'x.safetensors', '--model', SMALL, '--classes', 'names.txt'), '2 names, the network has 5'),
-            (('--from', 'x.ckpt', '--to', 'ckpt'), 'a .ckpt becomes safetensors'),
+            (('--from', 'x.ckpt', '--to', 'ckpt'), 'a .ckpt must become safetensors'),
             (('--from', 'x.ckpt'), 'x.ckpt: no such file')):
         assert words in one_line(entry('convert_weights.py', *arguments, cwd=tmp_path))
     assert sorted(os.listdir(tmp_path)) == before

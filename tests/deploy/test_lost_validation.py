@@ -36,13 +36,13 @@ def test_without_val_the_training_images_are_not_scored(folder, model):
     assert len(predictor.dataset(data, 'val')) == 10
     shutil.move(folder / 'val', folder.parent / 'elsewhere')
     for given in (folder, folder / 'train', f'{folder}/.'):
-        with pytest.raises(ValueError, match='the model was trained on all its training images; put val/ back'):
+        with pytest.raises(ValueError, match='the model was trained on all images in it; put val/ back'):
             predictor.dataset(dataclasses.replace(data, dir=str(given)), 'val')
 
 
 def test_the_training_split_given_as_a_folder_is_not_scored(folder, model):
     predictor, data = model
-    with pytest.raises(ValueError, match='was trained on all its training images'):
+    with pytest.raises(ValueError, match='was trained on all images in it'):
         predictor.dataset(dataclasses.replace(data, dir=str(folder / 'train')), 'val')
 
 
@@ -61,7 +61,7 @@ def test_it_is_said_where_the_validation_images_are_others_than_the_trainings(fo
     moved = next((folder / 'train' / CLASSES[0]).iterdir())
     moved.rename(folder / 'val' / CLASSES[0] / 'moved.png')
     assert len(predictor.dataset(data, 'val')) == 11
-    assert f'{folder}: not the validation images that the training was scored on: 11 now' in capsys.readouterr().err
+    assert f'{folder}: its 11 validation images are not the ones that the training was' in capsys.readouterr().err
     predictor.dataset(dataclasses.replace(data, dir=str(shutil.copytree(folder, folder.parent / 'other'))), 'val')
     assert capsys.readouterr().err == ''
 
@@ -76,7 +76,8 @@ def test_of_a_part_held_out_it_is_said_where_the_training_images_are_others(fold
     assert len(predictor.dataset(presets.whole_set(held), 'val')) == 10 and capsys.readouterr().err == ''
     next((folder / 'train' / CLASSES[0]).iterdir()).rename(folder / 'val' / CLASSES[0] / 'moved.png')
     assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11
-    assert 'not the images that the training divided; if some of them are in val/' in capsys.readouterr().err
+    said = 'the images have changed since the training divided them; if training images are in val/ now'
+    assert said in capsys.readouterr().err
     shutil.rmtree(folder / 'train')
     assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11  # and the line is said once
 

@@ -165,7 +165,7 @@ def test_mistakes_are_one_line(exported, entry, options, words, tmp_path):
 def test_what_is_no_export_or_quantised_already_is_refused(quantised, trained, entry):
     for model in (quantised[0], trained / 'best.ckpt'):
         done = entry('quantize.py', '--model', model)
-        assert done.returncode == 2 and 'must be an .onnx of export.py' in done.stderr
+        assert done.returncode == 2 and 'must be an .onnx file of export.py' in done.stderr
 
 
 def test_times_are_medians_in_milliseconds(monkeypatch):

@@ -58,7 +58,7 @@ def test_a_comma_that_may_divide_thousands_is_no_guess(tmp_path):
 def test_unquoted_commas_that_shift_the_cells_are_named(tmp_path):
     """By the header it would be a network with r = 1, d = 2, w = 1 and 1 % top-1."""
     found = table(tmp_path, 'name,r,d,w,top1\na,1,2,1,1,1,3,70,1\nb,1,1,1,60,,\n')
-    assert [r.name for r in found.records] == ['b'] and 'has 9 cells and the header 5' in found.problems[0][1]
+    assert [r.name for r in found.records] == ['b'] and 'has 9 cells, the header 5' in found.problems[0][1]
 
 
 @pytest.mark.parametrize('text', ['2,5M', '100,5', '1,000', '1.234.567'])

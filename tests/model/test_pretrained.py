@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, state):
                 {**state, name: np.zeros(shape, np.float32)})
     refused('not finite', {**state, 'bn1.bias': np.full(32, np.nan, np.float32)})
     refused('bn1.bias holds int64', {**state, 'bn1.bias': np.zeros(32, np.int64)})
-    refused('is no name of a weight', {**state, 'a\x1b[2J': np.zeros(1, np.float32)})
+    refused('is not the name of a weight', {**state, 'a\x1b[2J': np.zeros(1, np.float32)})
     refused('x.safetensors: two of its names differ by a prefix',
             {**state, 'module.bn1.bias': np.zeros(32, np.float32)})
     refused('in_channels=3: .* images of 1 channels', {**state, 'conv_stem.weight': state['conv_stem.weight'][:, :1]})

@@ -219,7 +219,7 @@ case "$*" in *' -o '*) for last; do :; done; echo x > "$last";; esac''')
     monkeypatch.setattr(build, 'check', lambda path: None)
     assert os.path.dirname(build.library()) == str(free)
     said = [line for line in capsys.readouterr().err.splitlines() if 'compiling' not in line]
-    assert len(said) == 1 and said[0].endswith(f'No space left on device; {free} is used in its place'), said
+    assert len(said) == 1 and said[0].endswith(f'No space left on device; {free} is used instead'), said
     assert not [name for name in os.listdir(full) if name.startswith('.')]
 
 

@@ -101,7 +101,7 @@ def test_a_folder_that_is_refused_is_named_with_what_is_used_instead(part, kind,
         assert pathlib.Path(build.library(part)).parent == instead
         said = [line for line in capsys.readouterr().err.splitlines() if 'compiling' not in line]
         if kind != 'file' or said:
-            assert len(said) == 1 and str(first) in said[0] and f'{instead} is used in its place' in said[0], said
+            assert len(said) == 1 and str(first) in said[0] and f'{instead} is used instead' in said[0], said
     build.library(part)
     assert not capsys.readouterr().err  # said once
 

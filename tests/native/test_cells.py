@@ -239,7 +239,7 @@ def test_training_steps(name, options):
 def test_other_types_are_refused(mode):
     ms.set_context(mode=mode)
     net = build_network('auto', 'separable').set_train(False)
-    with pytest.raises(TypeError, match='Float16.*must all be float32; runtime.kernels=stock'):
+    with pytest.raises(TypeError, match='Float16.*must all be float32; for other types use runtime.kernels=stock'):
         net(images().astype(ms.float16))
 
 

@@ -94,7 +94,7 @@ def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
         now = scored(file, pictures)
         assert not now[0] & names(train)
         assert now[0] - names(val) <= {f'{n}/{i}.png' for n in COUNTS for i in range(100, 104)}
-    assert 'not the images that the training divided: 52 now, 40 then' in capsys.readouterr().err
+    assert 'the images have changed since the training divided them: 52 now, 40 then' in capsys.readouterr().err
 
 
 def test_images_of_the_training_in_a_val_made_later_are_counted(copied, capsys):
@@ -165,7 +165,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
     meta = checkpoint.load(str(path / 'last.ckpt')).meta
     assert meta['class_names'] == ['0', '1', '10', '2'] and 'division' not in meta
     Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
-    with pytest.raises(ValueError, match='was trained by an earlier release on 32 images.* would now give 33'):
+    with pytest.raises(ValueError, match='an earlier release trained it on 32 images.* would now give 33'):
         scored(path / 'last.ckpt', pictures)
 
 
@@ -186,7 +186,7 @@ def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, light_
         assert kept_parts(other, None, print) == (None, ['0', '1', '2', '10'])
     as_of_an_earlier_release(path / 'best.ckpt')
     as_if_there(path / 'best.ckpt', pictures)
-    assert kept_parts(own, None, print)[0] is None and 'validated on now' in capsys.readouterr().out
+    assert kept_parts(own, None, print)[0] is None and 'are used for validation now' in capsys.readouterr().out
     assert kept_parts(config, None, print) == (None, ())
 
 
@@ -212,4 +212,4 @@ def test_one_division_for_train_and_eval_entries(copied, entry):
     done = entry('eval.py', '--checkpoint', path / 'best.ckpt', '--data-dir', pictures)
     count = int(done.stdout.split(' images ')[0].split()[-1])
     assert done.returncode == 0 and len(val) <= count <= len(val) + 3, done.stderr
-    assert 'not the images that the training divided: 43 now, 40 then' in done.stderr
+    assert 'the images have changed since the training divided them: 43 now, 40 then' in done.stderr

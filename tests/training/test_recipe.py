@@ -173,7 +173,7 @@ def test_the_learning_rate_follows_the_batch(batch, parts, reference, want, smal
 
 @pytest.mark.parametrize('batch, parts, side, words', [
     (1, 1, 1, 'one value per channel'), (4, 4, 1, 'one value per channel'), (4, 2, 1, ''), (2, 2, 2, ''), (1, 1, 2, ''),
-    (6, 4, 2, 'does not divide into 4 parts'), (8, 4, 1, '')])
+    (6, 4, 2, 'cannot be divided into 4 equal parts'), (8, 4, 1, '')])
 def test_a_part_must_leave_batch_norm_two_values(batch, parts, side, words):
     """A channel's mean and variance are over the images of a part and the pixels of the last map."""
     network = SimpleNamespace(plan=SimpleNamespace(resolution=16, classifier=SimpleNamespace(in_size=side)))
@@ -256,8 +256,8 @@ def test_a_teacher_must_know_the_classes_and_the_pixels(trained):
         return task
     network = load_teacher(path, student(names), pixels)
     assert {p.name.partition('.')[0] for p in network.get_parameters()} == {'teacher'} and not network.training
-    for classes, words in ((names[:-1], "10 classes, the data set has 9; class 9 is '9' there and none here"),
-                           ([*names[:3], 'x', *names[4:]], "class 3 is '3' there and 'x' here")):
+    for classes, words in ((names[:-1], "10 classes, the data set 9; class 9 is '9' in the teacher and none in"),
+                           ([*names[:3], 'x', *names[4:]], "class 3 is '3' in the teacher and 'x' in")):
         with pytest.raises(ValueError, match=words):
             load_teacher(path, student(classes), pixels)
     for key, name, other in (('mean', 'data.mean', [0.0, 0.0, 0.0]), ('channels', 'channels', 'L'),
@@ -308,7 +308,7 @@ def test_resumed_equals_uninterrupted_with_everything_on(trained, small_config, 
     assert steps[-1]['loss_scale'] == want['loss_scale.value']
     for record in steps:  # a step without an update does not move the schedule
         assert record['learning_rate'] == rates[max(record['updates'], 1) - 1] and record['updates'] <= record['step']
-    said = f"{15 - steps[-1]['updates']} of 15 steps left the weights as they were, as gradients overflowed"
+    said = f"{15 - steps[-1]['updates']} of 15 steps did not change the weights because gradients overflowed"
     assert [line.startswith(said) for line in lines if 'overflowed' in line] == [True, True]
 
 

@@ -31,13 +31,14 @@ def main(args: argparse.Namespace) -> None:
                else os.path.join(os.path.dirname(args.source), 'timm', 'model.safetensors'))
     out = args.out or default
     if own != (to == 'safetensors'):
-        raise ValueError(f'--from {args.source} --to {to}: a .ckpt becomes safetensors, anything else a ckpt')
+        raise ValueError(f'--from {args.source} --to {to}: a .ckpt must become safetensors, any other file a ckpt; '
+                         'leave --to out')
     if not out.lower().endswith(f'.{to}'):
         raise ValueError(f'--out {out}: must end in .{to}')
     if not args.out and os.path.exists(out):
-        raise ValueError(f'{out}: exists already; --out says where to write, also to replace it')
+        raise ValueError(f'{out}: exists already; give --out to replace it or to write another file')
     if own and (args.model or args.classes):
-        raise ValueError('--model and --classes are for weights that come in; a .ckpt says both itself')
+        raise ValueError(f'--model and --classes: {args.source} is a .ckpt, which already holds both; leave them out')
     configure('CPU', kernels='stock')
     from tinynets.deploy.convert import read_class_names, to_checkpoint, to_safetensors
     if own:

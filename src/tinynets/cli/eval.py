@@ -44,8 +44,8 @@ def main(args: argparse.Namespace) -> None:
     with Bar('checking images', 1) as bar, first_alone():
         dataset = model.dataset(data, args.split, bar)
     if args.split == 'val' and not presets.has_validation(data.name, data.dir) and rank() == 0:
-        print(f'{data.dir} has no val/: evaluated are the {len(dataset):,} of its images that a training keeps for '
-              'validation. To evaluate all, give a folder in which val/ holds the classes', file=sys.stderr)
+        print(f'{data.dir} has no val/: evaluating the {len(dataset):,} images that a training keeps for validation. '
+              'To evaluate all images, give a folder with the classes in val/', file=sys.stderr)
     with Bar('evaluating', len(dataset)) as bar:
         result = task.evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,

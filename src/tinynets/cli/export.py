@@ -25,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.deploy.export import export
     out = args.out or os.path.join(os.path.dirname(args.checkpoint), 'export')
     if 'AIR' in formats:
-        print('AIR is deprecated: MindSpore Lite reads MINDIR and ONNX, and atc ONNX', file=sys.stderr)
+        print('AIR is deprecated; use MINDIR or ONNX for MindSpore Lite, ONNX for atc', file=sys.stderr)
     for made in export(args.checkpoint, formats, out, args.weights):
         print(f'{made.format}: {made.path} ({made.bytes:,} bytes), maximum difference of logits '
               f'{made.max_difference:.2e} (they reach {made.largest_logit:.3g}), manifest {made.manifest}')

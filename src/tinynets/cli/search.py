@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
             raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
                              f'python search.py status --config {args.config} --study {folder} says why')
         write_tables((args.out, rows, columns()), (seeds, trainings(store), columns(True)))
-        print(f'{len(rows)} networks in {args.out}, each training of them in {seeds}' +
+        print(f'{len(rows)} networks in {args.out}, every training in {seeds}' +
               (f'; {unfinished} trials are not done' if unfinished else ''))
         if args.plot:
             draw_rules(args.plot, rows, store.config()['study.cost'])

@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
     from tinynets.training.run import RunFolder
     if args.resume is not None:
         if args.config or args.overrides or args.run:
-            raise ValueError('--resume continues with the configuration of the run; it takes no option but --data-dir')
+            raise ValueError('--resume uses the configuration of the run; leave out all options except --data-dir')
         path, config = args.resume, RunFolder.open(args.resume).load_config()
     elif args.config or args.overrides:
         config = load_config(args.config, args.overrides)

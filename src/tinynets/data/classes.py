@@ -96,25 +96,25 @@ def match_indices(found: Sequence[str], count: int, where: str, say: Callable[[s
         return list(own)
     if len(found) != count:
         beyond = f'; {max(own)} is beyond the last, {count - 1}' if own and len(own) <= count else ''
-        raise ValueError(f'{where} has {len(found)} classes, the model {count} that have no names{beyond}: {remedy}')
+        raise ValueError(f'{where} has {len(found)} classes, the model has {count} without names{beyond}; {remedy}')
     if own:
         order = sorted(own)
-        say(f'{where}: the classes {order[0]} to {order[-1]} are taken for the classes 0 to {count - 1} of the model, '
+        say(f'{where}: the classes {order[0]} to {order[-1]} are matched with classes 0 to {count - 1} of the model, '
             f'in the order of the numbers; if that is wrong, {remedy}')
         return [order.index(number) for number in own]
     natural = sorted(found, key=_natural)
     if list(found) == sorted(found) != natural:
         place = next(i for i, pair in enumerate(zip(found, natural)) if pair[0] != pair[1])
-        say(f'{where}: the classes are taken in sorted order, by which class {place} of the model is '
-            f'{shorten(found[place])}; in natural order it would be {shorten(natural[place])}. If that is meant, '
-            f'{remedy}')
+        say(f'{where}: the classes are matched in sorted order, so class {place} of the model is '
+            f'{shorten(found[place])}; in natural order it would be {shorten(natural[place])}. If natural order is '
+            f'right, {remedy}')
         return list(range(count))
     place = next((i for i, name in enumerate(found) if _number(name) not in (None, i)), None)
     if place is None:
         place = _unnumbered(found)
     if place is not None:  # a number among names, one of another script, or a name among numbered ones
-        say(f'{where}: the classes are taken in order, by which class {place} of the model is {shorten(found[place])}; '
-            f'if that is wrong, {remedy}')
+        say(f'{where}: the classes are matched in order, so class {place} of the model is {shorten(found[place])}; if '
+            f'that is wrong, {remedy}')
     return list(range(count))
 
 

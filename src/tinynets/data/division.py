@@ -60,8 +60,8 @@ class Division:
                 raise ValueError
             return cls(places('val'), places('train'), tree['images'], tree['digest'])
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f'{source}: its division of the data set cannot be read; written by another release, or '
-                             'damaged') from None
+            raise ValueError(f'{source}: its division of the data set cannot be read; the file is damaged, or from '
+                             'another release') from None
 
 
 @dataclass(frozen=True)

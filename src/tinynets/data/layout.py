@@ -75,7 +75,7 @@ def find_layout(folder: str) -> Layout:
     here = look(folder)
     names = here.folders
     for name in filter(kind_of, here.lost):
-        raise ValueError(f'{folder}: {name} is a link that leads nowhere; mend it, or remove it')
+        raise ValueError(f'{folder}: {name} is a link that leads nowhere; repair it, or remove it')
     kinds: Dict[str, List[str]] = {}
     for name in names:
         kinds.setdefault(kind_of(name) or '', []).append(name)
@@ -96,20 +96,20 @@ def find_layout(folder: str) -> Layout:
                              'remove one')
         for name in kinds.get(kind, ()):
             if name in flat:
-                raise ValueError(f'{folder}: {name}/ is called like a split but holds images, not class folders; '
+                raise ValueError(f'{folder}: {name}/ has the name of a split but holds images, not class folders; '
                                  f'expected {_EXPECTED}')
     train, val = (kinds.get(kind, [None])[0] for kind in ('train', 'val'))
     rest = [name for name in others if any(holds[name])]
     if not train and not val:
         if rest or not any(holds[name][1] for name in called):
-            raise ValueError(f'{folder}: is {called[0]}/ a class, or the split for tests beside classes? Expected '
-                             f'{_EXPECTED}; move it elsewhere, or rename it')
+            raise ValueError(f'{folder}: {called[0]}/ may be a class, or the test split next to classes. Expected '
+                             f'{_EXPECTED}; rename it if it is a class, otherwise move it elsewhere')
         raise ValueError(f'{folder}: has {_listed(called)} but neither train/ nor val/; expected {_EXPECTED}. To score '
-                         f'the images in it, rename it to val')
+                         'its images, rename it to val')
     if rest and not (train and val):
-        raise ValueError(f'{folder}: {_listed(rest)} next to {_listed([train or val])}: '
-                         f'{"a class or a split" if len(rest) == 1 else "classes or splits"}? Expected {_EXPECTED}; '
-                         'rename what is meant, or move it elsewhere')
+        raise ValueError(f'{folder}: {_listed(rest)} next to {_listed([train or val])} may be '
+                         f'{"a class or a split" if len(rest) == 1 else "classes or splits"}. Expected {_EXPECTED}; '
+                         'rename a split to train or val, move anything else elsewhere')
     unused = sorted([*kinds.get('test', ()), *rest, *here.junk])
     parts = []
     parts += [f'{name}/ is taken as {kind}/' for kind, name in (('train', train), ('val', val))
@@ -136,8 +136,8 @@ def check_classes(folder: str, classes: Dict[str, List[str]]) -> None:
     name = next((name for name in deep if len(deep) == len(filled) or set(deep[name]) <= {*classes} - {name}
                  or all(map(kind_of, deep[name]))), None)
     if name is not None:
-        raise ValueError(f'{folder}: are the classes {_listed(filled)}, or {_listed(deep[name])} in {name}/? The '
-                         'folders of classes must hold images themselves: expected <class>/<image>')
+        raise ValueError(f'{folder}: the classes may be {_listed(filled)}, or {_listed(deep[name])} in {name}/. Class '
+                         'folders must hold images directly: expected <class>/<image>')
 
 
 def _holds(folder: str) -> Tuple[bool, bool]:

@@ -28,7 +28,7 @@ def compiled() -> str:
     found = subprocess.run([*build.compiler(), '-E', '-x', 'c++', '-'], input=_NEEDS, text=True, errors='replace',
                            capture_output=True)
     if found.returncode:
-        raise build.Unavailable("no header of libjpeg-turbo's; install it (Debian: libjpeg-dev)")
+        raise build.Unavailable("libjpeg-turbo's header is missing; install it (Debian: libjpeg-dev)")
     return build.library(PART)
 
 

@@ -58,8 +58,8 @@ class PackedImages:
             raise ValueError(f'{folder}: the index names images or classes that {CONTENTS} lacks; pack it again')
         self.digest = _digest(own, rows)
         if contents.get('digest', self.digest) != self.digest:  # earlier releases wrote none
-            raise ValueError(f'{folder}: the index or {CONTENTS} is damaged: classes, labels or names are not those '
-                             'that were packed; copy it again, or pack the set again')
+            raise ValueError(f'{folder}: the index or {CONTENTS} is damaged: classes, labels or names differ from the '
+                             'packed ones; copy it again, or pack the set again')
         self.labels = np.array([self.class_names.index(known[own[row[1]]]) for row in rows], np.int32)
         self.names = [row[2] for row in rows]
         self._places = np.array([row[3:] for row in rows], np.int64)  # file, begin, length

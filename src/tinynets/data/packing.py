@@ -150,6 +150,6 @@ def _becoming(target: str) -> Iterator[str]:
             os.rename(work, target)
         except OSError:
             if os.path.lexists(target):
-                raise FileExistsError(f'{target}: was made by another process meanwhile, and is left '
-                                      'as it is') from None
+                raise FileExistsError(f'{target}: another process made it in the meantime; it was not '
+                                      'replaced') from None
             raise

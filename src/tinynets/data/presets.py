@@ -96,17 +96,17 @@ def _part(data: DataConfig, whole, split: str, division: AnyDivision = None):
         held = len(part) if split == 'val' else len(whole) - len(part)
         if data.images is None and division.train_images != len(whole) - held:
             then = 'a number of' if division.train_images is None else f'{division.train_images:,}'
-            raise ValueError(f'{division.source}: was trained by an earlier release on {then} images, by a division '
-                             f'that depends on all images of the folder; {data.dir} would now give '
-                             f'{len(whole) - held:,}, so its training images cannot be determined. {division.advice}')
-        say(f'{division.source}: an earlier release divided the folder, by a rule that holds only if no image was '
-            'replaced, added or removed since')
+            raise ValueError(f'{division.source}: an earlier release trained it on {then} images, chosen by a rule '
+                             f'that depends on all images of the folder. {data.dir} would now give '
+                             f'{len(whole) - held:,}, so the training images cannot be determined. {division.advice}')
+        say(f'{division.source}: an earlier release divided the folder by a rule that gives the same division only if '
+            'no image was replaced, added or removed since then')
         return part
     if division is None:
         division = _divide(data, whole)
     elif division.changed(names_of(whole)):
-        say(f'{data.dir}: not the images that the training divided: {len(whole):,} now, {division.images:,} then. No '
-            'training image is validated on, unless it was renamed')
+        say(f'{data.dir}: the images have changed since the training divided them: {len(whole):,} now, '
+            f'{division.images:,} then. No training image is used for validation, unless it was renamed')
     part = Subset(whole, division.indices(names_of(whole), whole.labels, split, data.images is None))
     if not len(part):
         raise ValueError(f'{data.dir}: none of its {len(whole):,} images belongs to {split}; give a folder that has '
@@ -130,7 +130,7 @@ def _held(data: DataConfig, count: int) -> int:
     held = max(1, round(data.val_share * count)) if share else data.holdout
     if held + (data.images or 1) > count:
         asked = f'data.val_share={data.val_share:g}' if share else f'data.holdout={held}'
-        raise ValueError(f'{asked} and data.images={data.images}: the training set has {count} images')
+        raise ValueError(f'{asked} and data.images={data.images}: the training set has {count} images; ask for fewer')
     return held
 
 
@@ -173,7 +173,8 @@ def per_channel(data: DataConfig, in_channels: int) -> Tuple[Channels, Channels]
     for key in ('mean', 'std'):
         numbers = getattr(data, key)
         if in_channels == 3 and len(numbers) == 1:
-            raise ValueError(f'data.{key}={list(numbers)}: is of grey images; model.in_channels=3 needs 3 numbers')
+            raise ValueError(f'data.{key}={list(numbers)}: one number is for grey images; model.in_channels=3 needs 3 '
+                             'numbers')
         if in_channels == 1 and len(numbers) == 3:
             numbers = (round(sum(weight * number for weight, number in zip(LUMINANCE, numbers)), 6),)
         values.append(tuple(numbers))

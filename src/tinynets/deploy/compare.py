@@ -60,7 +60,7 @@ def compare(checkpoint: str, dataset: Labelled, batch_size: int, workers: int, p
         model = load_predictor(path)
         own = own or model
         if (model.network, model.class_names) != (own.network, own.class_names):
-            say(f"left out: {path} is another network's, {shorten(str(model.network.get('name')))} with "
+            say(f"left out: {path} is of another network, {shorten(str(model.network.get('name')))} with "
                 f'{len(model.class_names)} classes')
             continue
         logits = np.concatenate([np.asarray(model.predict(images))[:len(batch)] for images, batch in

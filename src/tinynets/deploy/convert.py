@@ -42,8 +42,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     description = read_description(source)
     name = model or description.get('architecture')
     if not name:
-        raise ValueError(f'{source}: no config.json beside it says whose weights they are; give --model, for example '
-                         'tinynet_a')
+        raise ValueError(f'{source}: no config.json next to it names the network; give --model, for example tinynet_a')
     found = read_weights(source, weights)
     if not found.torch:
         raise ValueError(f'{source}: is a checkpoint already; --to safetensors writes it as timm\'s weights')
@@ -128,7 +127,7 @@ def read_class_names(path: str) -> List[str]:
         if not name:
             raise ValueError(f'{path}: line {number} is empty; it must name a class')
         if name in lines:
-            raise ValueError(f'{path}: {name!r} is on lines {lines[name]} and {number}; every class needs its own')
+            raise ValueError(f'{path}: {name!r} is on lines {lines[name]} and {number}; class names must differ')
         lines[name] = number
     return names
 
@@ -167,17 +166,16 @@ def _preprocessing(description: dict, source: str, in_channels: int
         mean, std = presets.per_channel(data, in_channels)
         other = asked.get('interpolation', TIMM)
         if other not in (TIMM, *OTHERS):
-            raise ValueError(f'interpolation is {shown(other)}; it must be {TIMM}, by which images are resized here, '
-                             f'or another of timm\'s: {", ".join(OTHERS)}')
+            raise ValueError(f'interpolation is {shown(other)}; it must be {TIMM}, which is used here, or another of '
+                             f'timm\'s: {", ".join(OTHERS)}')
     except (ValueError, TypeError) as error:
-        raise ValueError(f'config.json beside {source}: {error}') from None
+        raise ValueError(f'config.json next to {source}: {error}') from None
     square = height == width and (height is None or PREPROCESSING['resolution'][0](height))
     if isinstance(channels, bool) or channels not in (3, in_channels) or not square:
-        raise ValueError(f'config.json beside {source}: input_size {shown(channels)} x {shown(height)} x '
-                         f'{shown(width)}; networks here are evaluated on square images of up to 4096 pixels, '
-                         'of 3 channels, or 1')
+        raise ValueError(f'config.json next to {source}: input_size is {shown(channels)} x {shown(height)} x '
+                         f'{shown(width)}; it must be 1 or 3 channels of equal height and width, up to 4096 pixels')
     notes = [] if other == TIMM else [
-        f'config.json asks for {other} interpolation; images are resized by {TIMM} here, so scores are not those of '
+        f'config.json asks for {other} interpolation; images are resized by {TIMM} here, so scores differ from '
         f'{other}']
     if in_channels == 1 and len(data.mean) == 3:
         notes.append(f'images become grey: of three, mean {mean[0]:g} and std {std[0]:g} are taken')

@@ -52,7 +52,7 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset: La
     """
     before = load_predictor(path)
     if os.path.splitext(path)[1].lower() != '.onnx' or read_manifest(path)['kind'] != 'ONNX':
-        raise ValueError(f'{path}: must be an .onnx of export.py, not quantised yet')
+        raise ValueError(f'{path}: must be an .onnx file of export.py that is not quantised yet')
     if method not in METHODS:
         raise ValueError(f"method '{method}': must be one of {', '.join(METHODS)}")
     with workplace() as folder:
@@ -65,8 +65,8 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset: La
         times = side_by_side([before.predict, after], _example(before))
         if fell(scores[0], scores[1], max_drop) and not force:
             raise AccuracyFell(f'top-1 falls from {scores[0].top1:.2f} to {scores[1].top1:.2f} %, more than the '
-                               f'{max_drop:g} points allowed; nothing was written. More calibration images, another '
-                               '--method, or --force')
+                               f'{max_drop:g} points allowed; nothing was written. Try a larger --count or another '
+                               '--method, or write it regardless with --force')
         _publish(path, work, out, {'method': method, 'calibration_images': count, 'top1_before': scores[0].top1,
                                    'top1': scores[1].top1, 'images': scores[1].count})
     first, second = (Variant(name, os.path.getsize(name), ms, score)
@@ -111,7 +111,7 @@ def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray],
         quantize_static(prepared, out, reader, quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=methods[method])
     if not reader.count:
-        raise ValueError('no image to calibrate with')
+        raise ValueError('no images to calibrate with; give a data set with training images')
     model = onnx.load(out)
     without_unused_domains(model)
     onnx.save(model, out)

@@ -206,8 +206,8 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
         before = first.setdefault(tuple(cell.strip() for cell in row), line)
         try:
             if any(cell.strip() for cell in row[len(file.header):]):
-                raise ValueError(f'has {len(row)} cells and the header {len(file.header)}: a cell with a comma, a '
-                                 'decimal comma too, is in quotation marks')
+                raise ValueError(f'has {len(row)} cells, the header {len(file.header)}; write a cell with a comma in '
+                                 'quotation marks, also for a decimal comma')
             if before != line:
                 raise ValueError(f'the same as line {before}')
             record = _record(file, row, line, base, counted, 100 if share else 1)

@@ -135,7 +135,7 @@ class Formula:
                     or not isinstance(tree.get('about', {}), dict)):
                 raise ValueError(f'cost must be one of {", ".join(COSTS)}, base a name and about an object')
             if not 0 < tree['base_cost'] < MOST_COST:
-                raise ValueError(f'base_cost is {shown(tree["base_cost"])}')
+                raise ValueError(f'base_cost is {shown(tree["base_cost"])}, must be above 0 and below {MOST_COST:g}')
             c = [point.c for point in points]
             curves = {letter: Curve(c, [getattr(point, letter) for point in points],
                                     Kernel(*hyperparameters[letter])) for letter in 'rd'}

@@ -62,7 +62,7 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
                    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()), None)
     if broken:
         raise NotFinite(f'{path}: not saved, {broken} holds NaN or infinite numbers: training diverged. The '
-                        'existing checkpoints are good; a lower optim.learning_rate or optim.clip_norm=1 helps')
+                        'existing checkpoints are good; try a lower optim.learning_rate or optim.clip_norm=1')
     text = json.dumps({'format': FORMAT, 'parameters': len(arrays), **meta})
     try:
         with _quiet(), replacing(path) as temporary:

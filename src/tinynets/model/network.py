@@ -56,7 +56,7 @@ class FeatureExtractor(nn.Cell):
         last = {stage[-1].stride_from_input: i for i, stage in enumerate(network.plan.stages)}
         missing = [s for s in strides if s not in last]
         if missing or not strides or len(set(strides)) < len(strides):
-            raise ValueError(f'feature strides {list(strides)}: must be among {sorted(last)}, each once')
+            raise ValueError(f'feature strides {list(strides)}: must be different numbers of {sorted(last)}')
         self.strides: Tuple[int, ...] = tuple(sorted(strides))
         self.taps = tuple(last[s] for s in self.strides)
         self.channels = tuple(network.plan.stages[i][-1].out_channels for i in self.taps)

@@ -64,7 +64,7 @@ def read_weights(path: str, weights: str = 'auto') -> Weights:
     found, network = READERS[ending](path, weights)
     strange = next((name for name in found if not name.isprintable() or len(name) > MAX_NAME), None)
     if strange is not None:
-        raise ValueError(f'{path}: {strange[:60]!r} is no name of a weight')
+        raise ValueError(f'{path}: {strange[:60]!r} is not the name of a weight')
     converted = sorted({_dtype_name(array.dtype) for array in found.values()} - {'float32'})
     arrays = {}
     for name, array in found.items():
@@ -85,8 +85,8 @@ def read_description(path: str) -> dict:
     try:
         description = read_json(beside)
     except ValueError as error:
-        raise ValueError(f'{error}; it should describe {os.path.basename(path)}. Get it again, or move one of the two '
-                         'elsewhere') from None
+        raise ValueError(f'{error}; it should describe {os.path.basename(path)}. Fetch it again, or move one of the '
+                         'two files elsewhere') from None
     described = isinstance(description, dict) and isinstance(description.get('architecture'), str)
     return description if described else {}
 
@@ -110,8 +110,8 @@ def fill(network: nn.Cell, found: Weights) -> str:
     """Load weights that were read, as `load_pretrained` does."""
     spec, names = network.plan.spec, weight_names(network, found.torch)
     if found.torch and found.network not in ('', timm_name(spec), spec.name):
-        raise ValueError(f"{found.path}: config.json beside it says that these are {found.network}'s weights, not "
-                         f"{timm_name(spec)}'s; take that network, or move the file away from a config.json of another")
+        raise ValueError(f"{found.path}: the config.json next to it says that these are {found.network}'s weights, not "
+                         f"{timm_name(spec)}'s; use that network, or move the weights to another folder")
     params = {p.name: p for p in network.get_parameters()}
     shapes = {theirs: params[name].shape for theirs, name in names.items()}
     arrays = dict(found.arrays)

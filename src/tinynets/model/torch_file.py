@@ -78,7 +78,7 @@ def read(path: str, weights: str = 'auto') -> Dict[str, np.ndarray]:
             content, load = (_read_zip if start == b'PK\x03\x04' else _read_legacy)(file)
             state = _state(content, weights)
             if sum(math.prod(tensor.shape) for tensor in state.values()) > os.fstat(file.fileno()).st_size:
-                raise TorchFileError('refused, its tensors view the same numbers over and over: more than it has bytes')
+                raise TorchFileError('refused, its tensors share storages and have more numbers than it has bytes')
             return {name: _array(tensor, load(tensor.storage)) for name, tensor in state.items()}
         except TorchFileError as error:
             raise TorchFileError(f'{path}: {error}') from None
@@ -103,7 +103,7 @@ def _read_zip(file: BinaryIO) -> Tuple[Any, Callable[[Storage], bytes]]:
         if info is None:
             raise TorchFileError(f'damaged, {name!r} is missing in it')
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
-            raise TorchFileError(f'{name!r} in it is compressed or encrypted, as torch.save never writes it')
+            raise TorchFileError(f'{name!r} in it is compressed or encrypted, which torch.save never does')
         return archive.read(info)
 
     order = entry('byteorder') if roots[0] + 'byteorder' in entries else b'little'
@@ -251,7 +251,7 @@ def _unpickle(stream: BinaryIO, storages: Dict[str, Storage]) -> Any:
 
 def _global(name: str) -> Global:
     if name not in CALLS and name not in STORAGES:
-        raise TorchFileError(f'refused, it asks for {name[:80].replace(" ", ".")!r}, and weights have no use for that; '
+        raise TorchFileError(f'refused, it asks for {name[:80].replace(" ", ".")!r}, which weights do not need; '
                              f'{RESAVE}')
     return Global(name)
 
@@ -278,7 +278,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Ten
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**48:
-        raise TorchFileError('damaged, a size in it is no whole number that a file can have')
+        raise TorchFileError('damaged, a size in it is not a possible whole number')
     return value
 
 

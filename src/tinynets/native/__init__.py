@@ -51,7 +51,7 @@ def active() -> Optional[str]:
             _found = build.library()
             ctypes.CDLL(_found).tinynets_set_threads(_threads or default_threads())
         except build.Unavailable as reason:
-            say_once(f"CPU kernels not available, the framework's own operators are used, slower: {reason}")
+            say_once(f"CPU kernels not available, the framework's slower operators are used: {reason}")
         _asked = True
     return _found
 

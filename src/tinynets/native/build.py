@@ -74,7 +74,7 @@ def library(part: Optional[Part] = None) -> str:
                         continue
                     if path:
                         for line in refused:
-                            say_once(f'{line}; {folder} is used in its place')
+                            say_once(f'{line}; {folder} is used instead')
                         return str(path)
             if refused:
                 reason = f'{refused[-1]}; TINYNETS_CACHE=<folder> sets another cache'

@@ -52,8 +52,8 @@ def custom(library: str, function: str, outputs: int, shapes: Callable, bprop: C
     def types(*inputs):
         if any('Float32' not in str(t) for t in inputs):
             given = ', '.join(sorted({str(t) for t in inputs}))
-            raise TypeError(f'{function}: inputs are {given}, must all be float32; runtime.kernels=stock, or '
-                            'TINYNETS_KERNELS=stock, takes other types')
+            raise TypeError(f'{function}: inputs are {given}, must all be float32; for other types use '
+                            'runtime.kernels=stock or TINYNETS_KERNELS=stock')
         return (inputs[0],) * outputs if outputs > 1 else inputs[0]
 
     operator = ops.Custom(f'{library}:{function}', shapes, types, 'aot', bprop=bprop)
@@ -65,7 +65,7 @@ def _map(x, weight, stride: int, grouped: bool = False) -> list:
     channels = weight[0] if grouped else weight[1]
     if len(x) != 4 or x[3] != channels or min(x) < 1:
         raise ValueError(f'maps of shape {tuple(x)}: must be (images, height, width, {channels}), channels last and '
-                         'none empty; Network.enter brings (N, C, H, W) to that order')
+                         'none empty; Network.enter converts (N, C, H, W)')
     return [x[0], (x[1] - 1) // stride + 1, (x[2] - 1) // stride + 1, weight[0]]
 
 

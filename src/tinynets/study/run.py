@@ -126,9 +126,9 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
         say(f'{open_trials} of {len(trials)} trials are left')
     if 'names' in newer and planned.digest and (presets.divides(data) or data.images) and any(
             trial['started'] for trial in trials):
-        say(f'{folder}: was begun by an earlier release, which divided {data.dir} by another rule: trials from now on '
-            'are trained and scored on other images than those before. To compare all on the same images, choose '
-            'another --study folder')
+        say(f'{folder}: an earlier release began this study and divided {data.dir} by another rule. Trials from now on '
+            'use different images than earlier ones. To compare all trials on the same images, choose another '
+            '--study folder')
     pool = Pool(store, planned.config.study.workers, say)
     pool.run()
     trials = store.trials()

@@ -146,7 +146,7 @@ def _check_batch(config: Config, network: Network, stream: TrainStream) -> None:
     side, parts = network.plan.classifier.in_size, config.train.accumulate
     if stream.batch_size % parts:
         raise ValueError(f'train.accumulate={parts}: the {len(stream.dataset)} training images are one batch, '
-                         f'which does not divide into {parts} parts; take a smaller data.batch_size or '
+                         f'which cannot be divided into {parts} equal parts; use a smaller data.batch_size or '
                          'train.accumulate')
     if stream.batch_size // parts * side * side < 2:
         raise ValueError(f'data.batch_size={config.data.batch_size} with {len(stream.dataset)} training '

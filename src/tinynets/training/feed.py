@@ -36,7 +36,7 @@ def _sunk_losses(parts: Parts, start: int) -> Iterator[Tuple[int, float]]:
         due += parts.sink_size
         if int(counted.count.asnumpy()) != due:
             raise ValueError(f'data sinking: the device ran {int(counted.count.asnumpy())} steps of {due}; '
-                             'train.sink=false feeds it step by step, or try another runtime.jit_level')
+                             'set train.sink=false, or try another runtime.jit_level')
         yield start + due, loss
 
 

@@ -114,8 +114,8 @@ class Trainer:
         state, meter = self.state, self.meter
         self.run.draw(self.parts.title)
         if state.step > meter.updates:
-            self.say(f'{state.step - meter.updates} of {state.step} steps left the weights as they were, as gradients '
-                     f'overflowed; the loss scale is {meter.loss_scale:g} now')
+            self.say(f'{state.step - meter.updates} of {state.step} steps did not change the weights because gradients '
+                     f'overflowed; the loss scale is now {meter.loss_scale:g}')
         return Outcome(self.run, state.best, state.score, time.monotonic() - begun)
 
     def end_epoch(self) -> None:

@@ -35,9 +35,9 @@ class Waiting:
         """Print advice, once per process, if the share of the time is too large."""
         if share is not None and share > TOO_MUCH and not self._said:
             self._said = True
-            say(f'{100 * share:.0f} % of the epoch was spent waiting for images: more data.workers help if '
-                'processors are idle, scripts/pack_dataset.py if reading is slow or images are large (--size), and a '
-                'data.cache_mb that is enough for the decoded images')
+            say(f'{100 * share:.0f} % of the epoch was spent waiting for images. Use more data.workers if processors '
+                'are idle, scripts/pack_dataset.py if reading is slow or images are large (--size), or a larger '
+                'data.cache_mb if the decoded images fit into memory')
 
 
 class Watch:

@@ -34,8 +34,8 @@ def model_dataset(model: Any, data: DataConfig, split: str,
         raise ValueError(f"{error}; if these are the model's classes under other names, convert the published "
                          "weights with --classes and a file of the folders' names, see docs/weights.md") from None
     if model.named and dataset.class_names != model.class_names:
-        raise ValueError(f'{data.name} has classes {dataset.class_names[:3]}..., the model '
-                         f'{model.class_names[:3]}...')
+        raise ValueError(f'{data.name} has the classes {dataset.class_names[:3]}..., the model '
+                         f'{model.class_names[:3]}...; they must be the same')
     _check_moved(model, data, split, dataset)
     if not model.named:
         found, where = dataset.class_names, data.dir or data.name
@@ -53,8 +53,8 @@ def _check_kept(model: Any, data: DataConfig, split: str) -> None:
     there, here = os.path.realpath(then), os.path.realpath(data.dir)
     inside = os.path.dirname(here) == there and kind_of(os.path.basename(here)) == 'train'
     if (here == there or inside) and not presets.has_validation(data.name, data.dir):
-        raise ValueError(f'{data.dir}: has no validation images of its own, and the model was trained on all its '
-                         'training images; put val/ back, or give other images with --data-dir')
+        raise ValueError(f'{data.dir}: has no val/, and the model was trained on all images in it; put val/ back, or '
+                         'give other images with --data-dir')
 
 
 def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) -> None:
@@ -64,8 +64,8 @@ def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) ->
         return
     names = presets.names_of(dataset)
     if model.division is None and model.val_digest and names is not None and model.val_digest != digest_of(names):
-        say(f'{data.dir}: not the validation images that the training was scored on: {len(dataset):,} now; training '
-            'images may be among them')
+        say(f'{data.dir}: its {len(dataset):,} validation images are not the ones that the training was scored on; '
+            'training images may be among them')
     if not isinstance(model.division, Division) or names is None or not presets.has_validation(data.name, data.dir):
         return
     if model.config['data'].get('holdout'):  # it may have had val/ then
@@ -74,10 +74,10 @@ def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) ->
         except (ValueError, OSError):  # there is no train/ any more
             now = []
         if model.division.changed(now):
-            say(f'{data.dir}: not the images that the training divided; if some of them are in val/ now, the score '
-                'is too good')
+            say(f'{data.dir}: the images have changed since the training divided them; if training images are in val/ '
+                'now, the score is too high')
         return
     trained = len(model.division.indices(names, dataset.labels, 'train'))
     if trained:
         say(f'{data.dir}: had no val/ when the model was trained on it; by their names, {trained:,} of the '
-            f'{len(dataset):,} images in it now may be training images; if so, the score is too good')
+            f'{len(dataset):,} images in val/ may be training images; if so, the score is too high')

@@ -74,9 +74,9 @@ class Classification:
             place = next((i for i, pair in enumerate(zip(theirs, ours)) if pair[0] != pair[1]),
                          min(len(theirs), len(ours)))
             named = [shown(names[place]) if place < len(names) else 'none' for names in (theirs, ours)]
-            raise ValueError(f'train.teacher={path}: knows {len(theirs)} classes, the data set has {len(ours)}; class '
-                             f'{place} is {named[0]} there and {named[1]} here. A teacher is trained on the same '
-                             'classes')
+            raise ValueError(f'train.teacher={path}: has {len(theirs)} classes, the data set {len(ours)}; class '
+                             f'{place} is {named[0]} in the teacher and {named[1]} in the data set. Use a teacher that '
+                             'was trained on the same classes')
 
     def check_progress(self, best: Dict[str, Any], epoch: int, steps: int) -> None:
         check_chance(exact_top1(best), self.val_set.labels, epoch, self.config.train.chance_epochs, steps)
@@ -150,7 +150,7 @@ def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str
             ) and os.path.realpath(theirs.dir) == os.path.realpath(config.data.dir)
             if same and isinstance(division, EarlierDivision) and (
                     theirs.holdout or not presets.has_validation(theirs.name, theirs.dir)):
-                say(f'{path}: an earlier release divided {theirs.dir} by another rule, so some of the images it was '
-                    'trained on are validated on now')
+                say(f'{path}: an earlier release divided {theirs.dir} by another rule, so some of its training images '
+                    'are used for validation now')
             return division if same and isinstance(division, Division) else None, saved.meta['class_names']
     return None, ()

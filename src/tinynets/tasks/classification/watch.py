@@ -48,7 +48,7 @@ def check_chance(best_top1: float, labels: np.ndarray, epoch: int, epochs: int, 
     """
     level = chance_level(labels)
     if epochs and epoch >= epochs and steps >= SETTLED and best_top1 <= level + ROUNDING:
-        raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, no more than guessing reaches ({level:.2f} %'
-                       '): nothing is learnt. Look at a few images and their classes, then try a lower '
-                       'optim.learning_rate, a longer optim.warmup_epochs or a milder data.crop_area; to continue '
-                       'regardless set train.chance_epochs to 0 in config.yaml of the run and --resume')
+        raise AtChance(f'top-1 is {best_top1:.2f} % after {epoch} epochs, which does not beat chance ({level:.2f} %). '
+                       'Look at a few images and their classes, then try a lower optim.learning_rate, a longer '
+                       'optim.warmup_epochs or a milder data.crop_area; to continue regardless, set '
+                       "train.chance_epochs to 0 in the run's config.yaml and use --resume")
