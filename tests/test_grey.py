@@ -91,7 +91,7 @@ def run(tmp_path_factory, small_config):
     from tinynets.training.loop import train
     path, said = tmp_path_factory.mktemp('grey') / 'run', []
     train(small_config('model.in_channels=1', 'train.epochs=2'), 'CPU', str(path), say=said.append)
-    assert any(line.startswith('images become grey, their luminance: mean 0.458971, std 0.225609') for line in said)
+    assert any(line.startswith('images become grey (luminance): mean 0.458971, std 0.225609') for line in said)
     return path
 
 
@@ -134,7 +134,7 @@ def test_a_grey_network_goes_to_timms_names_and_back(run, tmp_path):
     described['pretrained_cfg'].update(input_size=[3, 16, 16], mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
     (tmp_path / 'config.json').write_text(json.dumps(described))  # as timm writes those of its own grey networks
     lines = to_checkpoint(str(tmp_path / 'model.safetensors'), str(tmp_path / 'three.ckpt'))
-    assert 'images become grey: of three, mean 0.458971 and std 0.225609 are taken' in lines
+    assert 'images become grey: mean 0.458971 and std 0.225609, computed from three channels' in lines
     assert load_predictor(str(tmp_path / 'three.ckpt')).preprocessing == before.preprocessing
 
 

@@ -75,8 +75,8 @@ def open_to_others(path: pathlib.Path) -> str:
     for above in dict.fromkeys((*path.parents, *real.parents)):
         about = above.lstat()
         if about.st_uid not in (0, os.getuid()):
-            return f'{above}, above it, belongs to another user'
+            return f'its parent folder {above} belongs to another user'
         theirs = about.st_mode & 0o002 or about.st_mode & 0o020 and about.st_gid != os.getgid()
         if theirs and not about.st_mode & stat.S_ISVTX and not stat.S_ISLNK(about.st_mode):
-            return f'others may write to {above}, above it (chmod go-w)'
+            return f'others may write to its parent folder {above} (chmod go-w)'
     return ''

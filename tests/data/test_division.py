@@ -235,7 +235,7 @@ def test_the_division_of_an_earlier_release_is_read_where_it_can_be(place, capsy
     assert 'old.ckpt: an earlier release divided the folder' in capsys.readouterr().err
     assert names(presets.dataset(config(place), 'train', division=earlier)) == {*whole.names} - want
     Image.new('L', (4, 4)).save(place / 'cat' / 'new.png')
-    other = 'other images, by --data-dir and a folder that has val/$'
+    other = 'other images: --data-dir with a folder that has val/$'
     for split in ('train', 'val'):
         for division, advice in ((earlier, f'Put back what was changed, or give {other}'),
                                  (EarlierDivision('old.ckpt', None), f'determined. Give {other}'),

@@ -102,7 +102,7 @@ def test_a_class_may_be_called_like_a_split(names, make):
     folder = make(*(f'{name}/{i}.png' for name in names for i in range(2)))
     data, lines = load(folder)
     assert data.class_names == tuple(sorted(names)) and len(data) == 2 * len(names)
-    assert len(lines) == 1 and 'so classes are called that' in lines[0] and not has_validation('image_folder', folder)
+    assert len(lines) == 1 and 'images, so ' in lines[0] and not has_validation('image_folder', folder)
 
 
 def test_classes_called_like_splits_inside_a_split(make):

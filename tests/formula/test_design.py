@@ -79,7 +79,7 @@ def test_a_formula_brings_its_base(entry, root, tmp_path):
 
 def test_another_base_is_said_to_borrow_the_formula(entry):
     shown = entry('design.py', '--base', 'resnet50', '--macs', '1G').stdout
-    assert "fitted to efficientnet_b0; c = 0.245 is the share of resnet50's own cost" in shown
+    assert 'fitted to networks of efficientnet_b0; c = 0.245 is relative to the cost of resnet50' in shown
     assert 'resnet50@resolution=' in shown
     found = json.loads(entry('design.py', '--base', 'ghostnet', '--macs', '60M', '--json').stdout)
     assert found['formula_base'] == 'efficientnet_b0' and found['c'] == pytest.approx(60e6 / 141_150_512, abs=1e-6)
@@ -90,7 +90,7 @@ def test_a_formula_of_that_base_borrows_nothing(entry, root, tmp_path):
     formula = json.loads((root / 'src/tinynets/formula/efficientnet_b0.json').read_text())
     (tmp_path / 'f.json').write_text(json.dumps({**formula, 'base': 'ghostnet', 'base_cost': 141_150_512}))
     done = entry('design.py', '--macs', '60M', '--formula', tmp_path / 'f.json')
-    assert 'ghostnet@' in done.stdout and 'is the share of' not in done.stdout
+    assert 'ghostnet@' in done.stdout and 'is relative to the cost of' not in done.stdout
 
 
 def test_an_answer_needs_no_framework(entry, root):

@@ -70,7 +70,7 @@ def test_the_front_is_the_networks_that_nothing_beats(fit):
 
 
 def test_measured_networks_are_a_row_each_cheapest_first_the_front_marked(fit):
-    rows = page(fit).tables['Measured networks, those kept in red'][1:]
+    rows = page(fit).tables['Measured networks; kept ones are red'][1:]
     kept = {r.name for r in fit.front}
     assert [texts[0] for _, texts in rows] == [f'net{i}' for i in range(14)]
     for (marked, texts), r in zip(rows, sorted(fit.records, key=lambda r: r.costs['macs'])):

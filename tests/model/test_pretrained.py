@@ -69,8 +69,8 @@ def test_another_number_of_classes_leaves_the_classifier_alone(tmp_path, state, 
     for name, array in loaded.items():
         source = fresh if name.startswith('classifier.') else wanted
         np.testing.assert_array_equal(array, source[name], err_msg=name)
-    assert capsys.readouterr().err == (f'{len(wanted) - 2} arrays of weights from {path}; the classifier starts '
-                                       f'afresh: 3 classes, {CLASSES} in the file\n')
+    assert capsys.readouterr().err == (f'{len(wanted) - 2} arrays of weights from {path}; the classifier is '
+                                       f'new: 3 classes, {CLASSES} in the file\n')
 
 
 def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, state):

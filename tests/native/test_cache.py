@@ -111,7 +111,7 @@ def test_a_sticky_folder_above_is_fine(tmp_path):
     (tmp_path / 'temporary').chmod(0o1777)
     assert not cache.open_to_others(tmp_path / 'temporary' / 'cache')
     (tmp_path / 'temporary').chmod(0o777)
-    assert 'above it' in cache.open_to_others(tmp_path / 'temporary' / 'cache')
+    assert 'its parent folder' in cache.open_to_others(tmp_path / 'temporary' / 'cache')
 
 
 def test_a_folder_above_may_be_open_to_the_users_own_group_only(tmp_path):
@@ -122,7 +122,7 @@ def test_a_folder_above_may_be_open_to_the_users_own_group_only(tmp_path):
     if os.getuid() == 0:
         os.chown(tmp_path / 'above', -1, NOBODY)
         reason = cache.open_to_others(tmp_path / 'above' / 'cache')
-        assert f'others may write to {tmp_path / "above"}, above it' in reason
+        assert f'others may write to its parent folder {tmp_path / "above"}' in reason
 
 
 def test_a_chosen_cache_that_others_may_write_to_is_refused(part, tmp_path, monkeypatch):

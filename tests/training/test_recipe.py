@@ -363,7 +363,7 @@ def test_a_run_in_float16(level, light_config, tmp_path, monkeypatch, stock_kern
     np.testing.assert_array_equal(network(images).asnumpy(), evaluated(images).asnumpy())
     said = [diverged_text(t.parts, RunFolder.open(str(whole)), np.nan, 3)
             for t in (trainer, Trainer(config, 'CPU', str))]
-    advice = 'runtime.amp=O0 may help too: the precision or range of float16 may be too small'
+    advice = 'Also try runtime.amp=O0: the precision or range of float16 may be too small'
     assert [advice in line for line in said] == [False, True]
 
 

@@ -78,7 +78,7 @@ class EarlierDivision:
     @property
     def advice(self) -> str:
         """Return how to evaluate the run if its validation images cannot be determined."""
-        other = 'other images, by --data-dir and a folder that has val/'
+        other = 'other images: --data-dir with a folder that has val/'
         if self.train_images is not None:
             return f'Put back what was changed, or give {other}'
         if self.limited or self.source.lower().endswith('.ckpt'):

@@ -281,7 +281,7 @@ class Found:
             more = ', ...' if len(self.others) > len(kinds) else ''
             lines.append(f'{folder}: left out, not images that Pillow reads by their endings: '
                          f'{", ".join(kinds)}{more}' +
-                         ('; pip install pillow-heif reads .heic' if {'.heic', '.heif'} & set(self.others) else ''))
+                         ('; for .heic, pip install pillow-heif' if {'.heic', '.heif'} & set(self.others) else ''))
         if self.junk:
             lines.append(f'{folder}: left out, as an operating system or a program makes them: '
                          f'{", ".join(sorted(set(map(os.path.basename, self.junk))))}')

@@ -89,7 +89,8 @@ def find_layout(folder: str) -> Layout:
     if len(flat) == len(called) and classes:
         said = _listed(flat)
         return Layout(folder, None, None, True,
-                      f'{folder}: {said} {"hold" if len(flat) > 1 else "holds"} images, so classes are called that')
+                      f'{folder}: {said} '
+                      f'{"hold images, so they are classes" if len(flat) > 1 else "holds images, so it is a class"}')
     for kind in ('train', 'val'):
         if len(kinds.get(kind, ())) > 1:
             raise ValueError(f'{folder}: {_listed(kinds[kind])} are both names of the {kind} split; rename or '

@@ -178,5 +178,5 @@ def _preprocessing(description: dict, source: str, in_channels: int
         f'config.json asks for {other} interpolation; images are resized by {TIMM} here, so scores differ from '
         f'{other}']
     if in_channels == 1 and len(data.mean) == 3:
-        notes.append(f'images become grey: of three, mean {mean[0]:g} and std {std[0]:g} are taken')
+        notes.append(f'images become grey: mean {mean[0]:g} and std {std[0]:g}, computed from three channels')
     return replace(data, mean=mean, std=std), height, notes

@@ -228,7 +228,7 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
         line, given, right = miscounted[0]
         table.remarks.append(f'line {line} and {len(miscounted) - 1} more have other MACs than counted: {given:,.0f}, '
                              f'counted {right:,} for {base.name} at {base.base_resolution} px with {base.num_classes} '
-                             'classes; the given ones are used. Is that the base that was measured?')
+                             'classes; the given ones are used. Check --base, --base-resolution and --num-classes')
     return table
 
 

@@ -66,7 +66,7 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
                      for n in proposals(fit, base)])
     chosen = set(fit.selection.indices)
     order = sorted(range(len(fit.records)), key=lambda i: fit.records[i].costs[kind])
-    yield table('Measured networks, those kept in red',
+    yield table('Measured networks; kept ones are red',
                 ('network', 'r', 'd', 'w', kind, 'c', 'top-1, %', '±', 'trainings', 'source'),
                 [(r.name, f'{r.r:.3f}', f'{r.d:.3f}', f'{r.w:.3f}', f'{r.costs[kind]:,.0f}',
                   f'{r.costs[kind] / formula.base_cost:.3f}', f'{r.top1:.2f}', _number(r.deviation), r.seeds, r.source)

@@ -7,14 +7,14 @@ from tinynets.arch import COSTS
 from tinynets.formula.budget import amount_text
 from tinynets.formula.rules import Impossible, Network
 
-_OUTSIDE = 'lies outside the budgets that the formula was fitted to: an extrapolation'
+_OUTSIDE = 'is outside the budgets that the formula was fitted to: an extrapolation'
 
 
 def _borrowed(network: Network) -> str:
     """Return a sentence on a formula of another base, and what its budgets are relative to here."""
     assert network.prediction is not None, 'no formula made this network'
-    return (f'r(c) and d(c) were fitted to {network.fitted_to}; c = {network.prediction.c:.3g} is the share of '
-            f"{network.spec.base}'s own cost. fit_formula.py fits a formula to {network.spec.base}'s networks")
+    return (f'r(c) and d(c) were fitted to networks of {network.fitted_to}; c = {network.prediction.c:.3g} is relative '
+            f'to the cost of {network.spec.base}. fit_formula.py can fit a formula to networks of {network.spec.base}')
 
 
 def describe(network: Network) -> str:

@@ -132,7 +132,7 @@ def fill(network: nn.Cell, found: Weights) -> str:
         raise ValueError(f'{found.path}: the weights{whose} do not fit {spec.name}; {problems}')
     kept = {name: p.asnumpy() for name, p in params.items()}
     load_arrays(network, {**kept, **{names[theirs]: array for theirs, array in arrays.items()}})
-    classifier = (f'the classifier starts afresh: {spec.num_classes} classes, {classes.pop()} in the file' if afresh
+    classifier = (f'the classifier is new: {spec.num_classes} classes, {classes.pop()} in the file' if afresh
                   else f'the classifier of {spec.num_classes} classes is kept')
     return f'{len(arrays)} arrays of weights from {found.path}{f", {found.note}" if found.note else ""}; {classifier}'
 

@@ -208,10 +208,10 @@ class Pool:
         self.without = self.without + 1 if how == 'nothing' else 0
         if how == 'killed' or self.without >= MOST_DEATHS:
             raise self._paused(f'{what} ended {MOST_DEATHS} times without a result (exit code {process.returncode}), '
-                               'perhaps for lack of memory; fewer study.workers or a smaller data.batch_size need less')
+                               'perhaps for lack of memory; use fewer study.workers or a smaller data.batch_size')
 
     def _paused(self, reason: str) -> Paused:
-        return Paused(f'paused, {reason}. The trial is left as it was: the same command resumes with '
+        return Paused(f'paused, {reason}. The trial is not lost: the same command resumes with '
                       f'{self.store.folder}')
 
     def _hire(self, slot: int) -> subprocess.Popen:

@@ -58,7 +58,7 @@ def model_card(checkpoint: str, plan: NetPlan, config: Config, score: dict, task
     lines = [f'# {config.model.name} on {config.data.name}', '', '| | |', '|---|---|',
              *(f'| {name} | {value} |' for name, value in rows), '', '## Recipe', '', '```yaml',
              *(f'{section}: {json.dumps(keys)}' for section, keys in recipe.items()), '```', '',
-             spoken('The numbers are of the validation images above and say nothing of others. Made by train.py; '
+             spoken('The numbers are for the validation images above only. Made by train.py; '
                     '`python eval.py --checkpoint` recomputes them.')]
     return '\n'.join(lines) + '\n'
 

@@ -15,6 +15,6 @@ def diverged_text(parts: Parts, run: RunFolder, loss: float, step: int) -> str:
                 'no checkpoint had been saved yet')
     settings = parts.config.runtime
     return (f'the loss is {loss} at step {step} of {parts.total_steps}: training diverged; {kept}. '
-            'A lower optim.learning_rate, a longer optim.warmup_epochs or optim.clip_norm=1 helps.' +
-            ('' if settings.amp == 'O0' else f' runtime.amp=O0 may help too: the precision or range of '
+            'Try a lower optim.learning_rate, a longer optim.warmup_epochs or optim.clip_norm=1.' +
+            ('' if settings.amp == 'O0' else f' Also try runtime.amp=O0: the precision or range of '
              f'{settings.amp_type} may be too small.'))

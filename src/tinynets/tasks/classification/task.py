@@ -65,7 +65,7 @@ class Classification:
     def describe(self) -> List[str]:
         lines = [f'{len(self.class_names)} classes']
         if len(self.mean) == 1:
-            lines.append(f'images become grey, their luminance: mean {self.mean[0]:g}, std {self.std[0]:g}')
+            lines.append(f'images become grey (luminance): mean {self.mean[0]:g}, std {self.std[0]:g}')
         return [*lines, class_balance(self.train_set.labels, self.class_names)]
 
     def check_teacher(self, meta: Dict[str, Any], path: str) -> None:
