@@ -8,7 +8,7 @@ from tinynets.model import create_model  # noqa: E402
 
 
 def create_network(name: str, *args, **kwargs):
-    """Return a network by its name, for example 'tinynet_a'; arguments are those of `tinynets.model.create_model`.
+    """Return a network by its name, for example 'tinynet_a'; the arguments go to `tinynets.model.create_model`.
 
     Raises ValueError for a name that is not in `tinynets.model.list_models()`.
     """

@@ -248,10 +248,10 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
                 saved: bool = False) -> Config:
     """Return the configuration of a YAML file (or the defaults) with `section.key=value` overrides, checked.
 
-    `kind` is Config or a subclass with more sections. A file may say `base: other.yaml`, a path from its
-    own folder: its keys then replace those of the other file. Other paths are taken from the current folder, and come
-    back absolute. A key may have its name of an earlier release; a warning says so once, unless the file was `saved` by
-    a run.
+    `kind` is Config or a subclass with more sections. A file may name another one as `base: other.yaml`, relative to
+    its folder; its keys replace the keys of the base. Other paths are taken from the current folder, and come back
+    absolute. A key may have its name of an earlier release; a warning says so once, unless the file was `saved` by a
+    run.
 
     Raises FileNotFoundError for a missing file and ValueError, naming file and key, for YAML that does not parse, an
     unknown section or key, a key under both its names, a wrong type, a value out of range or files that are each
@@ -280,7 +280,7 @@ def load_config(path: Optional[str] = None, overrides: Iterable[str] = (), kind:
 def _placed(config: Config) -> Config:
     """Return the configuration with absolute paths, relative to the current folder, with `~` as the home folder.
 
-    So a run that is resumed from another folder, or a trial in its own folder, finds the same files.
+    A run that is resumed from another folder then finds the same files, and so does a trial.
     """
     for section, name in PATHS:
         keys: Any = getattr(config, section, None)
@@ -332,7 +332,7 @@ def _warn(old: str, new: str) -> None:
 
 
 def _read(path: pathlib.Path, kind: type, saved: bool, above: Tuple[pathlib.Path, ...] = ()) -> dict:
-    """Return the sections of a YAML file over those of its base; each file is checked under its own name."""
+    """Return the sections of a YAML file merged into its base's; an error names the file that it is in."""
     if not path.is_file():
         asked = f' (the base of {above[-1]})' if above else ''
         raise FileNotFoundError(f'configuration {path}{asked}: no such file; the recipes are in {RECIPES}')

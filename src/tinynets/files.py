@@ -27,8 +27,8 @@ _MARKS = ((codecs.BOM_UTF32_LE, 'UTF-32'), (codecs.BOM_UTF32_BE, 'UTF-32'), (cod
 def workplace(folder=None, target=None) -> Iterator[str]:
     """Yield a new hidden folder in `folder` (default: the one for temporary files), removed at the end.
 
-    Its name cannot be guessed and no other user can enter it. Those left by killed processes are removed too. An
-    OSError of writing in it, which does not name a file on a full disk, names `target` (default: `folder`).
+    Its name cannot be guessed and no other user can enter it. Folders left by killed processes are removed too. If
+    writing raises an OSError without a file name, as on a full disk, the error names `target` (default: `folder`).
     """
     folder = os.path.abspath(tempfile.gettempdir() if folder is None else folder)
     with named_errors(folder if target is None else target, folder):
@@ -52,7 +52,7 @@ def workplace(folder=None, target=None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def temporary_files_in(folder: str) -> Iterator[None]:
-    """Make libraries use a workplace for temporary files, so that those of a killed process are removed later."""
+    """Make libraries use a workplace for temporary files, so that a killed process's are removed later."""
     before = tempfile.tempdir
     tempfile.tempdir = folder
     try:

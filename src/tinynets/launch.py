@@ -195,7 +195,7 @@ def machines(environment: Dict[str, str]) -> Tuple[int, int]:
 
 
 def binds(environment: Dict[str, str]) -> bool:
-    """Whether each worker is bound to its own processors: if a device computes, unless BIND_CORES is 0.
+    """Whether each worker is bound to separate processors: if the device is not the CPU, unless BIND_CORES is 0.
 
     Threads that start a device's kernels are slower if they move between processors (msrun: --bind_core). Raises
     ValueError for another BIND_CORES.

@@ -189,7 +189,7 @@ def describe(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with control characters as escapes, as those in untrusted names could control the terminal.
+    """Return a text with control characters as escapes, as untrusted names could control the terminal with them.
 
     Line separators, marks that change the direction of writing, and surrogates, which represent bytes of a file name
     that are not UTF-8, become escapes too.

@@ -15,7 +15,7 @@ MAX_JSON = 1 << 24  # bytes of a file
 MAX_YAML = 1 << 17  # a recipe has 4 kB; PyYAML reads about 50 kB per second
 MAX_DEPTH = 64
 MAX_SCALAR = 4096  # characters, the longest path
-MAX_NODES = 20_000  # of YAML, with those of aliases counted once per use
+MAX_NODES = 20_000  # of YAML; the nodes of an alias count once per use
 
 
 def read_json(path, limit: int = MAX_JSON) -> Any:

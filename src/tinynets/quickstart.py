@@ -26,7 +26,7 @@ CONFUSION, PREDICTIONS = 'confusion.png', 'predictions.png'
 def quickstart(config: Config, device: str, path: str, resume: bool = False) -> dict:
     """Run the main job in a run folder; return the results, which are also written to summary.json there.
 
-    The accuracy is that of the exported MINDIR, the file that a device would run, on the validation split.
+    The accuracy is measured with the exported MINDIR, the file that a device would run, on the validation split.
     """
     outcome = train(config, device, path, resume)
     stopping.check()

@@ -188,7 +188,7 @@ def _dispatch_by_several(ms) -> None:
     """Set five threads for starting operators, the documented default; with fewer than 12 processors MindSpore uses
     one.
 
-    With one thread it refuses graphs with a condition on an Ascend, such as that of a loss scale.
+    With one thread it refuses graphs with a condition on an Ascend, such as for a loss scale.
     """
     try:
         ms.runtime.dispatch_threads_num(5)
@@ -227,8 +227,8 @@ def _compile_at(ms, level: str, device: str) -> None:
 def fuses_updates() -> bool:
     """Whether an optimizer updates each parameter by one of the framework's fused operators.
 
-    They save kernel launches, of which an Ascend or a GPU can start only about 100,000 per second. On a CPU they split
-    a tensor among threads by measured times and round differently at the borders, so a resumed run would drift from the
+    They save kernel launches: an Ascend or a GPU can start only about 100,000 per second. On a CPU they split a tensor
+    among threads by measured times and round differently at the borders, so a resumed run would drift from the
     uninterrupted one.
     """
     import mindspore as ms
@@ -284,7 +284,7 @@ def _lacks(ms, device: str, number: int = 0) -> str:
 
 
 ASCEND_DRIVER = '/dev/davinci_manager'  # made by the driver of any Ascend
-CANN_VERSIONS = '8.2, 8.3, 8.5, 9.0 or 9.1'  # those that MindSpore 2.10 names
+CANN_VERSIONS = '8.2, 8.3, 8.5, 9.0 or 9.1'  # the versions that MindSpore 2.10 lists
 CANN_FOLDERS = ('/usr/local/Ascend/cann', '/usr/local/Ascend/ascend-toolkit', '~/Ascend/cann',
                 '~/Ascend/ascend-toolkit')
 

@@ -32,7 +32,7 @@ at_end: List[Callable[[], None]] = []  # called before a stopped process ends
 _listening = False
 _ending = False  # whether another thread than the main one is ending the process
 _stops: List['Stop'] = []  # the blocks that are open, the innermost last
-_late: List['Stop'] = []  # those that ended by themselves after a request
+_late: List['Stop'] = []  # blocks that ended by themselves after a request
 
 
 class Interrupted(Exception):
@@ -162,7 +162,7 @@ class Stop:
     """A block that handles a request to stop itself: it checks `requested` between two steps of its work.
 
     After `defer()` a request is only noted; before, it ends the process at once with `message`, as there is nothing to
-    save. In a program that is not a command of this package, the block installs its own handlers and always defers.
+    save. In a program that is not a command of this package, the block installs signal handlers and always defers.
     """
 
     def __init__(self, message: str = 'interrupted', deferring: bool = True):

@@ -1,6 +1,6 @@
 """Sums, agreements and barriers of several workers; a single worker does nothing.
 
-Everything is an AllReduce of float32, which every back end has; MindSpore's CPU back end has none of integers.
+Everything is an AllReduce of float32, which every back end has; MindSpore's CPU back end has no AllReduce of integers.
 """
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def live_elements(block: BlockPlan, layers: Sequence[Layer]) -> List[int]:
     sizes = [block.in_channels * block.in_size ** 2] + [layer.channels * layer.size ** 2 for layer in layers]
     stored: List[Set[int]] = [{0}]  # the maps whose memory holds each map
     for i, layer in enumerate(layers, 1):
-        if layer.kind == 'concat':  # both were written side by side
+        if layer.kind == 'concat':  # the maps were written next to each other
             stored.append(stored[layer.reads[0]] | stored[layer.reads[1]])
         elif layer.kind in IN_PLACE:
             stored.append(stored[layer.reads[0]])

@@ -22,9 +22,9 @@ class Layer:
 
     A block's maps are numbered: 0 is its input, i the output of its i-th layer (counted from 1). `reads` holds the
     numbers of the maps that the layer reads. `name` is the layer's place in the block and the prefix of its parameters'
-    names ('' is the block itself). Sizes are the sides of square maps in pixels. `rate` is that of dropout and drop
-    path. `flat`: one value per channel has the shape (N, C) instead of (N, C, 1, 1). `timm` names the weights in timm's
-    files: those of a convolution and its norm, or of a layer with a bias.
+    names ('' is the block itself). Sizes are the sides of square maps in pixels. `rate` belongs to dropout and drop
+    path. `flat`: one value per channel has the shape (N, C) instead of (N, C, 1, 1). `timm` holds the names of the
+    weights in timm's files: of a convolution and its norm, or of a layer with a bias.
 
     | kind      | what it does                                                                             |
     |-----------|------------------------------------------------------------------------------------------|
@@ -35,7 +35,7 @@ class Layer:
     | max_pool  | maximum of 3x3 pixels, padded by one                                                     |
     | scale     | the first map times one factor per channel, the second                                   |
     | add       | the sum of two maps                                                                      |
-    | concat    | two maps side by side, channels of the first before those of the second                  |
+    | concat    | the channels of two maps, the first map before the second                                |
     | act       | an activation alone                                                                      |
     | dropout   | zeroes features in training                                                              |
     | drop_path | zeroes whole images' maps in training                                                    |
@@ -93,7 +93,7 @@ class _Builder:
         return self._append('fc', name, (x,), channels, 1, act=act, **options)
 
     def simple(self, kind: str, name: str, *reads: int, **options: Any) -> int:
-        """Append a layer without weights; its result has the shape of the first map it reads, or that of `options`."""
+        """Append a layer without weights; its result has the shape in `options`, else the first map's shape."""
         channels, size = self.shapes[reads[0]]
         return self._append(kind, name, reads, options.pop('channels', channels), options.pop('size', size), **options)
 
@@ -161,7 +161,7 @@ def _mbconv(block: BlockPlan, add: _Builder) -> None:
 def _ghost(block: BlockPlan, add: _Builder) -> None:
     """Ghost bottleneck (Han et al., CVPR 2020): ghost module, depthwise if strided, squeeze-excite, ghost module, add.
 
-    Where the shape changes, a depthwise and a 1x1 convolution make the shortcut.
+    If the shape changes, a depthwise and a 1x1 convolution make the shortcut.
     """
     x = add.ghost_module('expand', INPUT, block.expanded_channels, block.activation, 'ghost1')
     if block.stride > 1:
@@ -188,7 +188,7 @@ def _bottleneck(block: BlockPlan, add: _Builder) -> None:
 
 
 def _classifier(block: BlockPlan, add: _Builder) -> None:
-    """Global average pool, hidden layer where the plan has one, dropout, dense layer."""
+    """Global average pool, hidden layer if the plan has one, dropout, dense layer."""
     x = add.simple('mean', 'pool', INPUT, size=1, flat=True)
     if block.expanded_channels:
         x = add.fc('hidden', x, block.expanded_channels, block.activation, flat=True)

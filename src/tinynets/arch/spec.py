@@ -18,7 +18,7 @@ INITIAL = ('fan_out', 'fan_in')  # rules of initial weights
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One row of a base network: `repeats` blocks of one kind, of which the first has the stride.
+    """One row of a base network: `repeats` blocks of one kind; the first has the stride.
 
     `width` says how the channels follow the width multiplier: 'scaled' rounds channels * w, 'fixed' ignores it and
     'at_least' lets them grow but not shrink. Only 'scaled' stages follow the depth multiplier.
@@ -170,8 +170,8 @@ def round_repeats(repeats: int, d: float) -> int:
 def stage_blocks(stage: Union[StageSpec, Tuple[StageSpec, ...]], d: float) -> List[Tuple[StageSpec, int]]:
     """Return (row, stride) of every block of a stage at depth multiplier d.
 
-    Their number is that of `round_repeats`. Fewer than the rows have are the first ones, which bring the stride and the
-    channels; for more, the last row is repeated. Rows that are not 'scaled' keep their repeats.
+    `round_repeats` gives their number. If the rows have more blocks, the first ones are kept, which have the stride and
+    the channels; if they have fewer, the last row is repeated. Rows that are not 'scaled' keep their repeats.
     """
     rows = stage if isinstance(stage, tuple) else (stage,)
     blocks = [(row, row.stride if i == 0 else 1) for row in rows for i in range(row.repeats)]

@@ -154,7 +154,7 @@ def list_models() -> List[str]:
 
 
 def resolve(name: str, **changes: Any) -> NetSpec:
-    """Return the specification a name stands for, with any field of NetSpec replaced by `changes`.
+    """Return the specification of a name, with any field of NetSpec replaced by `changes`.
 
     Raises ValueError for an unknown network, an unknown or malformed multiplier, or one out of range.
     """

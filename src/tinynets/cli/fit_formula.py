@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--report', type=user_path, metavar='DIR', help='folder for report.html and the pictures')
     parser.add_argument('--base', metavar='NAME', help=f'base network: {", ".join(BASES)}, or a name of your own')
     parser.add_argument('--base-resolution', type=int, metavar='PX',
-                        help='resolution of the base in pixels (default: its own)')
+                        help="resolution of the base in pixels (default: the base's usual one)")
     parser.add_argument('--num-classes', type=int, metavar='N', help='classes of the measured networks (default: 1000)')
     parser.add_argument('--in-channels', type=int, metavar='N',
                         help='channels of their images, 1 for grey (default: 3)')

@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--run', type=user_path, metavar='DIR',
                         help='folder of the run (default: runs/<model>-<data>-<time>)')
     parser.add_argument('--resume', type=user_path, metavar='RUN',
-                        help='folder of an interrupted run to resume with its own configuration')
+                        help='folder of an interrupted run to resume, with the configuration saved there')
 
 
 def log(argv: list) -> bool:

@@ -80,7 +80,7 @@ class RandomErasing:
     """Fill a rectangle of normalised pixels (3, H, W) float32, in place, with `probability`; return the pixels.
 
     Random erasing (Zhong et al., AAAI 2020). The rectangle's area is uniform in `area` (share of the image), its aspect
-    (height over width) log-uniform in `aspect`; after ten draws that do not fit, the image stays as it is. The values
+    (height over width) log-uniform in `aspect`; after ten draws that do not fit, the image is not changed. The values
     are drawn from N(0, 1), or zero (the data set's mean) if `noise` is off.
     """
     probability: float

@@ -1,4 +1,4 @@
-"""Matching the classes of a data set with known ones, those of a model."""
+"""Matching the classes of a data set with the classes of a model."""
 from __future__ import annotations
 
 import os

@@ -38,7 +38,7 @@ class Division:
         return np.flatnonzero(~below & (whole | (places < np.array(self.train, np.int64)[labels])))
 
     def changed(self, names: Sequence[str]) -> bool:
-        """Whether these names differ from those of the divided images."""
+        """Whether these are not the names of the divided images."""
         return self.digest != digest_of(names)
 
     def to_dict(self) -> dict:

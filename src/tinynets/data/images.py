@@ -397,7 +397,7 @@ def examine(paths: Sequence[Union[str, os.PathLike]], workers: int = 2,
 def dark_images(highest: Dict[str, int]) -> Optional[str]:
     """Return a line on images that stay dark, as their 16-bit samples use fewer bits, or None if there are none.
 
-    `highest` is that of Examined. Images of at most 12 bits are dark, and all images if none in the set has 15 bits.
+    `highest` is as in Examined. Images of at most 12 bits are dark, and all images if none in the set has 15 bits.
     """
     dark = [path for path, value in highest.items() if value <= _DARK]
     if highest and max(highest.values()) <= _NARROW:

@@ -7,7 +7,7 @@ from typing import Tuple
 
 import numpy as np
 
-_STREAM = 1  # spawn key that separates these draws from those of orders and images, which have none
+_STREAM = 1  # spawn key of these draws; the draws of orders and images have none
 
 
 @dataclass(frozen=True)

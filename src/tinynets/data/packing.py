@@ -28,9 +28,9 @@ def pack(source: str, target: str, shards: int = 4, size: Optional[int] = None, 
     """Pack a folder of class folders into the new folder `target`; return (images, bytes).
 
     Encoded bytes are kept as they are. With `size`, images whose shorter side is longer are resized to it and encoded
-    as JPEG. Every image is decoded once; those that fail are left out and `report` is called with their names. `target`
-    appears when everything is written. Raises what ImageFolder raises, and FileExistsError if `target` exists or
-    another process has made it meanwhile.
+    as JPEG. Every image is decoded once; images that fail are left out and `report` is called with their names.
+    `target` appears when everything is written. Raises what ImageFolder raises, and FileExistsError if `target` exists
+    or another process made it in the meantime.
     """
     from mindspore.mindrecord import FileWriter
     check_text_path(target)
@@ -137,7 +137,7 @@ def _page_size(paths: List[str], shards: int, size: Optional[int]) -> int:
 def _becoming(target: str) -> Iterator[str]:
     """Yield a new folder in a hidden one next to `target`, moved to `target` on success and removed otherwise.
 
-    Raises FileExistsError if another process has made `target` meanwhile.
+    Raises FileExistsError if another process made `target` in the meantime.
     """
     parent, name = os.path.split(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)

@@ -24,8 +24,8 @@ class TrainStream:
     batch; otherwise the transform is called with `image(i)`. `mix` (images, labels, step) changes whole batches, see
     src/tinynets/data/mixing.py.
 
-    If `size` processes train together, `batch_size` is that of each; the batches of the ranks 0..size-1 at a step, one
-    after the other, are the batch of a single process with `size` times the batch size.
+    If `size` processes train together, each has batches of `batch_size`. In the order of the ranks, their batches at a
+    step are the batch of a single process with `size` times the batch size.
     """
 
     def __init__(self, dataset, transform: Callable, batch_size: int, seed: int = 0, workers: int = 2,

@@ -22,7 +22,7 @@ def whole_set(data: DataConfig, name: Optional[str] = None, folder: Optional[str
     """Return the configuration of the whole data set, whatever part of it a training or a study used.
 
     `name` is another data set than the configuration's, in `folder`; `changes` replace other keys. A folder without
-    val/ keeps the training's `holdout`, as otherwise images of the training would be validated on.
+    val/ keeps the training's `holdout`, as otherwise training images would be used for validation.
     """
     folder = folder or (None if name else data.dir)
     divided = name in (None, data.name) and not has_validation(data.name, folder)
@@ -34,8 +34,8 @@ def dataset(data: DataConfig, split: str, class_names: Optional[Sequence[str]] =
             progress: Optional[Callable[[int, int], None]] = None, division: AnyDivision = None):
     """Return the 'train' or 'val' split of a configuration, or the part of it that `images` and `holdout` select.
 
-    In an image folder without val/, `val_share` of the images becomes the validation set: by `division`, that of a run,
-    if given, else as in a new training. Raises ValueError if more images are asked for than there are.
+    In an image folder without val/, `val_share` of the images becomes the validation set: by the `division` of a run if
+    given, else as in a new training. Raises ValueError if more images are asked for than there are.
     """
     if split == 'val' and not divides(data):
         return _load(data, 'val', class_names, progress)
@@ -46,8 +46,8 @@ def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = No
            class_names: Sequence[str] = ()) -> tuple:
     """Return (train, val) as from `dataset`, val with the training set's classes; a set that both share is read once.
 
-    `class_names` is the order of the classes, used if the data set has the same ones. The training set's `division` is
-    that of both sets, None if they were not divided.
+    `class_names` is the order of the classes, used if the data set has the same ones. The training set's `division`
+    applies to both sets; it is None if they were not divided.
     """
     whole = _load(data, 'train', None, progress)
     if whole.class_names != tuple(class_names) and sorted(whole.class_names) == sorted(class_names):

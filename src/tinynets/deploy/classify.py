@@ -101,7 +101,7 @@ def classify_by_program(path: str, files: Sequence[str], topk: int, left_out: Ca
                         highest: Optional[Dict[str, int]] = None) -> Iterator[Classified]:
     """Classify image files with a model file by the C++ program; `left_out` is called with a line on unusable ones.
 
-    `highest` is that of samples_of_files. Raises OSError if the program is missing or fails.
+    `highest` is filled as by samples_of_files. Raises OSError if the program is missing or fails.
     """
     for result in program.run(path, files, '--topk', str(topk))['results']:
         if 'failure' in result:

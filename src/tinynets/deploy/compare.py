@@ -109,7 +109,10 @@ def _row(path: str, engine: str, logits: np.ndarray, labels: np.ndarray, referen
 
 
 def share_of_largest(logits: np.ndarray, reference: np.ndarray) -> float:
-    """Return the largest difference of logits relative to the reference's largest, or to their own if that is 0."""
+    """Return the largest difference of logits as a share of the largest logit of the reference.
+
+    If the reference's are all 0, it is a share of the largest of `logits`.
+    """
     largest = np.abs(reference).max() or np.abs(logits).max() or 1.0
     return float(np.abs(logits - reference).max() / largest)
 

@@ -5,8 +5,8 @@ Here both sides are logarithms, x = ln c and y = ln r or ln d, and the kernel ha
 
     k(x, x') = 1 + x x'  +  s^2 exp(-(x - x')^2 / (2 l^2))  +  n [x = x'],
 
-that is, a power law like those of the giant formula, with standard normal priors for its exponent and the logarithm of
-its factor, plus the paper's RBF and noise. Reasons for this departure from the paper: budgets span orders of magnitude,
+that is, a power law as in the giant formula, with standard normal priors for its exponent and the logarithm of its
+factor, plus the paper's RBF and noise. Reasons for this departure from the paper: budgets span orders of magnitude,
 multipliers stay positive, and outside the points the curve continues as a power law with growing uncertainty, while an
 RBF alone returns to the mean. s, l and n maximise the marginal likelihood (Rasmussen and Williams 2006, section 5.4.1).
 """

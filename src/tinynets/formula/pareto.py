@@ -33,11 +33,11 @@ def sort(objectives: np.ndarray) -> List[np.ndarray]:
 
 
 def select(objectives: np.ndarray, count: Optional[int] = None, seed: int = 0) -> Selection:
-    """Select the first front, or `count` networks: whole fronts first, and of the last one those spread best.
+    """Select the first front, or `count` networks: whole fronts first, then the best spread ones of the last.
 
-    The spread is that of NSGA-III's niches around at least `count` evenly spaced reference directions; `seed` breaks
-    ties. `cut` of the result is the number of networks of the last front that were left out. Raises ValueError for a
-    count below one.
+    The spread is measured by NSGA-III's niches around at least `count` evenly spaced reference directions; `seed`
+    breaks ties. `cut` of the result is the number of networks of the last front that were left out. Raises ValueError
+    for a count below one.
     """
     objectives = _checked(objectives)
     fronts = sort(objectives)

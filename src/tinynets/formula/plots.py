@@ -67,7 +67,7 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
 
 
 def solved_widths(formula: Formula, base: NetSpec, budgets: Iterable[float]) -> list:
-    """Return (c, w) of the tiny formula's networks of a base at those of the budgets c that are possible."""
+    """Return (c, w) of the tiny formula's networks of a base, for the budgets c that are possible."""
     found, cost = [], cost_named(formula.cost)
     for c in budgets:
         try:
@@ -80,7 +80,7 @@ def solved_widths(formula: Formula, base: NetSpec, budgets: Iterable[float]) -> 
 
 @picture
 def front(fit: Fit) -> Figure:
-    """Draw all measured networks and their front, with the std of top-1 where it is known."""
+    """Draw all measured networks and their front, with the std of top-1 if it is known."""
     from matplotlib.figure import Figure
     kind = fit.formula.cost
     figure = Figure(figsize=(7, 4.2), layout='constrained')

@@ -62,7 +62,8 @@ LARGEST_MULTIPLIER = 10  # a value of 'resolution' up to this is a multiplier, n
 class Record:
     """One measured network: `top1` in percent, the mean of `seeds` trainings, and `costs` by name, including macs.
 
-    `deviation` is the std over the trainings in percent: the file's, or that over its lines if there are several.
+    `deviation` is the std over the trainings in percent: from the file, or computed over its lines if there are
+    several.
     """
     name: str
     r: float
@@ -191,7 +192,7 @@ class _File:
 
 
 def read(path: str, base: NetSpec, counted: bool = True) -> Table:
-    """Read a file. `base` has the measured resolution and number of classes; `counted`: and the measured blocks.
+    """Read a file. `base` has the measured resolution and number of classes, with `counted` also the measured blocks.
 
     Raises FileNotFoundError, and ValueError with the missing columns if the header lacks some.
     """

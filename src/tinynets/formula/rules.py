@@ -119,7 +119,7 @@ def compare(base: NetSpec, budget: Budget, formula: Optional[Formula] = None,
 def tiny(base: NetSpec, budget: Budget, formula: Formula, width: str = 'solved') -> Network:
     """Return the tiny formula's network. A budget in another unit is met by the c whose network costs that much.
 
-    c is the cost relative to that of `base`, whatever base the formula was fitted to, as in the paper.
+    c is relative to the cost of `base`, even if the formula was fitted to another base, as in the paper.
     """
     if width not in ('solved', 'paper'):
         raise ValueError(f"width '{width}': must be solved or paper")

@@ -11,7 +11,7 @@ _OUTSIDE = 'is outside the budgets that the formula was fitted to: an extrapolat
 
 
 def _borrowed(network: Network) -> str:
-    """Return a sentence on a formula of another base, and what its budgets are relative to here."""
+    """Return a sentence for a formula of another base: what it was fitted to, and what c is relative to."""
     assert network.prediction is not None, 'no formula made this network'
     return (f'r(c) and d(c) were fitted to networks of {network.fitted_to}; c = {network.prediction.c:.3g} is relative '
             f'to the cost of {network.spec.base}. fit_formula.py can fit a formula to networks of {network.spec.base}')
@@ -38,7 +38,7 @@ def describe(network: Network) -> str:
 
 
 def side_by_side(found: Dict[str, Union[Network, Impossible]]) -> str:
-    """Return a table of all rules' networks at a budget, with the reasons where there is none."""
+    """Return a table of all rules' networks at a budget, with the reason if a rule has none."""
     rows, notes = [('rule', 'px', 'r', 'd', 'w', *COSTS, 'of the budget')], []
     for rule, network in found.items():
         if isinstance(network, Impossible):

@@ -57,7 +57,7 @@ class Block(nn.Cell):
 
 
 class Place(nn.Cell):
-    """A container of the cells whose names start with its own; it is never called."""
+    """A container of cells, whose names start with the container's; it is never called."""
 
 
 def _place(block: nn.Cell, name: str, cell: nn.Cell) -> None:

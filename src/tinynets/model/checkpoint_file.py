@@ -1,8 +1,8 @@
 """Checkpoint files: the whole state of a run in one MindSpore .ckpt file, written atomically.
 
-The file holds the network's parameters under their own names (so `mindspore.load_checkpoint` and
-`load_param_into_net` work), the weight average under `ema.<name>`, the optimizer's state, and one JSON text `meta`:
-step, epoch, best result, network, classes, preprocessing, configuration, versions.
+The file holds the network's parameters under their names (so `mindspore.load_checkpoint` and `load_param_into_net`
+work), the weight average under `ema.<name>`, the optimizer's state, and one JSON text `meta`: step, epoch, best result,
+network, classes, preprocessing, configuration, versions.
 """
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tinynets.native import operators
 
 
 class HardSigmoid(nn.Cell):
-    """relu6(x + 3) / 6, from simpler operators: the framework does not export its own to ONNX, nor its hard swish."""
+    """relu6(x + 3) / 6, from simpler operators: the framework cannot export its hard sigmoid and hard swish to ONNX."""
 
     def construct(self, x):
         return ops.relu6(x + 3) * (1 / 6)

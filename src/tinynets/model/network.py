@@ -19,7 +19,7 @@ from tinynets.native import fusion
 class Network(nn.Cell):
     """A classification network: images (N, in_channels, H, W) -> logits (N, num_classes).
 
-    `plan` is kept as an attribute. Any H and W work; the plan's resolution is the one that the network was scaled for.
+    `plan` is kept as an attribute. Any H and W work; the plan's resolution is the size that the network was scaled for.
     On a CPU the layers use the compiled `kernels` of src/tinynets/native if there are any, with the same results and
     names. Parameter names start with the block's place: `stem.`, `stages.<stage>.<block>.`, `head.`, `classifier.`.
     """

@@ -32,7 +32,7 @@ SAFETENSORS = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'BF16': BFLOAT16, 'I64'
 
 @dataclass(frozen=True)
 class Weights:
-    """The content of a file: float32 arrays by its own names, which are PyTorch's (timm's) if `torch`.
+    """The content of a file: float32 arrays by the file's names, which are PyTorch's (timm's) if `torch`.
 
     `network` is the name of their network, '' if the file does not say; `note` says what was converted.
     """
@@ -79,11 +79,11 @@ def read_weights(path: str, weights: str = 'auto') -> Weights:
 
 def read_description(path: str) -> dict:
     """Return the config.json of timm's model hub next to a file of weights, {} if there is none. Raises ValueError."""
-    beside = os.path.join(os.path.dirname(os.path.abspath(path)), 'config.json')
-    if not os.path.isfile(beside):
+    config_path = os.path.join(os.path.dirname(os.path.abspath(path)), 'config.json')
+    if not os.path.isfile(config_path):
         return {}
     try:
-        description = read_json(beside)
+        description = read_json(config_path)
     except ValueError as error:
         raise ValueError(f'{error}; it should describe {os.path.basename(path)}. Fetch it again, or move one of the '
                          'two files elsewhere') from None

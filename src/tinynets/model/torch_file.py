@@ -62,7 +62,7 @@ class Global(NamedTuple):
 
 
 def read(path: str, weights: str = 'auto') -> Dict[str, np.ndarray]:
-    """Return the state dictionary in a file of torch.save as read-only arrays, those of bfloat16 as BFLOAT16.
+    """Return the state dictionary in a file of torch.save as read-only arrays, bfloat16 as BFLOAT16.
 
     In a training checkpoint it is found as timm does: `weights` 'ema' takes state_dict_ema or model_ema, 'raw' takes
     state_dict, model or the file itself, 'auto' the first of these that exists. Prefixes of wrappers are removed. An

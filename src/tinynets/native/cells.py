@@ -17,7 +17,7 @@ from tinynets.native.operators import Options
 class Conv(nn.Cell):
     """act(norm(conv(x * gate))) + residual on channels-last maps; with `pooled`, also the mean of each channel.
 
-    The weights are those of `cell`, a layer with `conv` and `norm`. `defer_norm`: in training the result is z,
+    The weights belong to `cell`, a layer with `conv` and `norm`. `defer_norm`: in training the result is z,
     (mean, 1 / std), gamma and beta; the normalisation is deferred to a depthwise convolution with `input_act`.
     """
 
@@ -122,7 +122,7 @@ class Concat(nn.Cell):
 
 
 def build_step(step: Step, layers: Sequence[Layer], cells: Sequence[nn.Cell], library: str) -> nn.Cell:
-    """Return the cell of a block's step; `cells` are those of the block's layers, which hold the parameters."""
+    """Return the cell of a block's step; `cells` are the cells of the block's layers, which hold the parameters."""
     covered = [(layers[i], cells[i]) for i in step.layers]
     for layer, cell in covered:
         if layer.kind == 'conv':

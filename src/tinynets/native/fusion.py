@@ -48,7 +48,10 @@ def network_steps(plan: NetPlan) -> Dict[str, Tuple[Step, ...]]:
 
 
 def block_steps(block: BlockPlan, defer_last: bool = False, input_act: Optional[str] = None) -> Tuple[Step, ...]:
-    """Return the steps of a block. `defer_last`, `input_act`: the norm of its last layer, of its input is deferred."""
+    """Return the steps of a block.
+
+    `defer_last`: the norm of its last layer is deferred. `input_act`: the input's activation if its norm is deferred.
+    """
     layers = block_layers(block)
     waiting = {INPUT: input_act} if input_act else {}  # maps whose norm is deferred -> their activation
     steps: List[Step] = []

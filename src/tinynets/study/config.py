@@ -1,4 +1,4 @@
-"""A study's configuration: that of every trial (src/tinynets/config.py), and a section `study`."""
+"""A study's configuration: every trial's configuration (src/tinynets/config.py), and a section `study`."""
 from __future__ import annotations
 
 import dataclasses

@@ -147,7 +147,7 @@ if __name__ == '__main__':
     output.guard()
     try:
         code = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    except Exception as reason:  # before it had a trial, or where its record could not be written
+    except Exception as reason:  # before it had a trial, or if its record could not be written
         print(f'error: {describe(reason)}', file=sys.stderr)
         code = PAUSED if lacking(reason) else 1
     output.lost_output()

@@ -1,4 +1,4 @@
-"""Tasks, the purposes of a training: one folder per task. The rest of the package knows them by `task.py` only."""
+"""Tasks, what a network is trained for: one folder per task. The rest of the package knows them by `task.py` only."""
 from __future__ import annotations
 
 import importlib

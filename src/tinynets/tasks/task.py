@@ -1,6 +1,6 @@
 """The protocol of a task, by which trainer, checkpoints, records and exports use it.
 
-To add a task, write a class with these members in its own folder, and add a row to TASKS (tasks/__init__.py).
+To add a task, write a class with these members in a new folder, and add a row to TASKS (tasks/__init__.py).
 """
 from __future__ import annotations
 

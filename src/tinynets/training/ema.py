@@ -22,7 +22,7 @@ class WeightAverage(nn.Cell):
     d = min(decay, (1 + t) / (10 + t)) after t updates, as in TensorFlow's ExponentialMovingAverage with a step count,
     so that a short run is not averaged with its random start. The published decay 0.9999 is reached after 90,000 steps.
 
-    On devices where launching kernels limits the speed (`fuses_updates`), all shadows are one vector, updated by a few
+    If launching kernels limits the device's speed (`fuses_updates`), all shadows are one vector, updated by a few
     operators instead of three per tensor. Checkpoints hold them as separate tensors, by `split` and `join`.
     """
 

@@ -36,7 +36,7 @@ class Meter:
 
     @property
     def updates(self) -> int:
-        """The number of steps that changed the weights: with a loss scale, those without an overflow."""
+        """The number of steps that changed the weights: with a loss scale, the steps without an overflow."""
         step = self.state.parts.step
         return self.state.step if step.scaler is None else step.optimizer.global_step.asnumpy().item()
 

@@ -32,8 +32,8 @@ class MeanOverWorkers(nn.Cell):
     """(loss, gradients of `network`) -> their means over all workers, by one AllReduce of everything as one vector.
 
     Batch norm's moving statistics are averaged as well. Each worker normalises by its own batch; as the moving average
-    is linear, the result is that of the mean batch statistics. All parameters thus stay equal on all workers. The mean
-    of the variances lacks the variance between the workers' means, as in any data-parallel training without
+    is linear, the result is the same as with the mean batch statistics. All parameters thus stay equal on all workers.
+    The mean of the variances lacks the variance between the workers' means, as in any data-parallel training without
     synchronised batch norm.
     """
 

@@ -68,7 +68,7 @@ class State:
         self.step, self.best, self.score = saved.meta['step'], saved.meta['best'], saved.meta['score'] or {}
 
     def meta(self) -> Dict[str, Any]:
-        """Return the checkpoint's data besides the arrays."""
+        """Return the checkpoint's data other than the arrays."""
         parts, task = self.parts, self.parts.task
         return {'step': self.step, 'epoch': self.step / parts.steps_per_epoch, 'best': self.best, 'score': self.score,
                 'steps_per_epoch': parts.steps_per_epoch, 'train_images': len(task.train_set),

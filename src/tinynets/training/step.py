@@ -17,9 +17,9 @@ class TrainStep(nn.Cell):
     and batch norm uses the statistics of a part. `distillation` adds a teacher's answers to the loss. `workers`
     averages gradients and loss over all workers; None means one worker.
 
-    With a `scaler` the gradients are those of the scaled loss. If one is NaN or infinite, weights, average and
-    optimizer stay as they are, including the optimizer's step: the schedule then ends that many steps early. Batch
-    norm's statistics are updated by the forward pass in any case.
+    With a `scaler` the gradients belong to the scaled loss. If one is NaN or infinite, weights, average and optimizer
+    stay as they are, including the optimizer's step: the schedule then ends that many steps early. Batch norm's
+    statistics are updated by the forward pass in any case.
     """
 
     def __init__(self, network: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, average: WeightAverage | None = None,

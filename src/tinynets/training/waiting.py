@@ -52,7 +52,7 @@ class Watch:
         self.begun, self.before = self.waiting.clock(), self.waiting.seconds
 
     def share(self) -> float | None:
-        """The share of waiting since the beginning, or None where nothing waited is counted, as with data sinking."""
+        """The share of time spent waiting since the beginning, or None if it is not counted, as with data sinking."""
         if not self.waiting.started:
             return None
         return round((self.waiting.seconds - self.before) / max(self.waiting.clock() - self.begun, 1e-9), 3)

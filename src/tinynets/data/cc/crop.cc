@@ -1,8 +1,8 @@
 // A crop of an encoded JPEG image, or of pixels, as a network's tensor; called by src/tinynets/data/native.py.
 //
 // Only the crop of a JPEG is decoded: entropy decoding up to the crop's last row, and transforms, chroma and colours of
-// the crop's columns and rows only, at 1/2, 1/4 or 1/8 of the size if asked for. The pixels equal those of decoding the
-// whole image.
+// the crop's columns and rows only, at 1/2, 1/4 or 1/8 of the size if asked for. The pixels are the same
+// as if the whole image were decoded.
 #include <cstdio>  // before jpeglib.h, which needs it
 
 #include <jpeglib.h>
@@ -129,7 +129,7 @@ uint8_t *FourRows(size_t stride) {
 
 }  // namespace
 
-// Crop (left, top, right, bottom) in pixels of the full size -> (3, side, side); 0, or 1 where Pillow must do it.
+// Crop (left, top, right, bottom) in pixels of the full size -> (3, side, side); 0, or 1 if Pillow must do it.
 EXPORT int tinynets_crop_jpeg(const uint8_t *data, size_t size, int scale, const int *crop, int side, int mirrored,
                               const float *factors, float *out) {
   Decoder decoder;

@@ -233,7 +233,7 @@ int64_t chunk_count(const Convolution &c, const Blocks &blocks) {
       1, std::min<int64_t>({blocks.count(), 16, allowed, std::max<int64_t>(2, c.images * c.pixels / 64)}));
 }
 
-// dA and dB from dz, block by block: dx (null where patches overlap), the gate's gradient (null without one), dw.
+// dA and dB from dz, block by block: dx (null if patches overlap), the gate's gradient (null without one), dw.
 void gradients(const Convolution &c, const Backward &norm, const float *x, const float *gate, const float *weight,
                float *dx, float *dgate, float *dw) {
   const Blocks blocks(c);

@@ -21,7 +21,7 @@ class Labelled(Dataset, Protocol):
 
 def model_dataset(model: Any, data: DataConfig, split: str,
                   progress: Optional[Callable[[int, int], None]] = None) -> Labelled:
-    """Return a split of a data set with the model's classes; classes without names get those of the data set.
+    """Return a split of a data set with the model's classes; classes without names get the data set's names.
 
     Numbered folders are then matched by number, others in order. Raises ValueError if the data set has other classes or
     another number of them.

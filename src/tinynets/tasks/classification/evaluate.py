@@ -35,7 +35,7 @@ class Result:
 
 
 def correct(score: dict) -> int:
-    """Return the number of correct images of a `summary`; those of earlier releases have only the rounded share."""
+    """Return the number of correct images of a `summary`; summaries of earlier releases have only the rounded share."""
     return score.get('correct', round(score['top1'] * score['count'] / 100))
 
 
@@ -49,7 +49,7 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], dataset: Labelled, tra
     """Score `predict`, images (B, 3, R, R) -> logits (B, classes), on a whole data set.
 
     With fewer than five classes top-5 counts all of them. Each worker of a job scores a part, and all return the result
-    of the whole. Raises ValueError for an empty set, or if the number of counted images is not that of the set.
+    of the whole. Raises ValueError for an empty set, or if the number of counted images differs from the set's.
     """
     if len(dataset) == 0:
         raise ValueError('the evaluation set is empty')

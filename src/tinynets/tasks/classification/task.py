@@ -133,8 +133,8 @@ class Classification:
 def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str], None]) -> tuple:
     """Return the division of the data set and the order of its classes that are fixed already, else (None, ()).
 
-    They are those of the run to be resumed, or of the run whose weights a new run starts from, as its training images
-    in the same folder must not be validated on. A teacher fixes the order of the classes.
+    They come from the run to be resumed, or from the run whose weights a new run starts from: its training images in
+    the same folder must not be used for validation. A teacher fixes the order of the classes.
     """
     if earlier is not None:
         return division_of(earlier.meta, earlier.path), earlier.meta['class_names']
