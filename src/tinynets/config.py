@@ -156,7 +156,7 @@ class OptimConfig:
     scale_batch: Optional[int] = setting(
         None, 'Total batch, over all devices and micro-batches, for which `learning_rate` is given; it is scaled in '
               'proportion to the actual one (Goyal et al., 2017, arXiv:1706.02677), and not scaled if null.',
-        at_least(1, at_most=_MOST, also=', or null for the learning rate as it is'))
+        at_least(1, at_most=_MOST, also=', or null not to scale it'))
 
 
 @dataclass(frozen=True)

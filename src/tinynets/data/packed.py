@@ -163,7 +163,7 @@ def _contents(folder: str) -> dict:
 
 
 def _sound(contents: dict) -> bool:
-    """Whether pack.json is valid: it has files of its own folder with their sizes, classes and a count."""
+    """Whether pack.json is valid: it lists files of its folder with their sizes, classes and a count."""
     sizes, names, count = contents['files'], contents['class_names'], contents['count']
     return (isinstance(sizes, dict) and isinstance(names, list) and all(isinstance(name, str) for name in names)
             and len(set(names)) == len(names) > 0

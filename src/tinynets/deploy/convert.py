@@ -133,7 +133,7 @@ def read_class_names(path: str) -> List[str]:
 
 
 def _sizes(name: str, found: Weights) -> Tuple[int, int]:
-    """Return the numbers of classes and of input channels of the file's weights, else those of the network."""
+    """Return the numbers of classes and of input channels of the file's weights, else of the network."""
     network = create_model(name)
     theirs = torch_names(network)
     classifier, stem = (found.arrays.get(theirs[key]) for key in ('classifier.dense.weight', 'stem.conv.weight'))

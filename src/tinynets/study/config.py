@@ -41,7 +41,7 @@ class StudySection:
     formula: Optional[str] = setting(
         None, 'File of the formula that rules in `networks` use; null takes the published one.')
     seed: int = setting(0, 'Seed of the draw.', within(0, 2 ** 32 - 1))
-    seeds: int = setting(1, 'Trainings per network, each with its own seed.', at_least(1, at_most=1000),
+    seeds: int = setting(1, 'Trainings per network, each with a different seed.', at_least(1, at_most=1000),
                          resumable=GROWS)
     retries: int = setting(1, 'How many times a failed trial is run again.', at_least(0, at_most=1000), resumable=True)
     workers: int = setting(1, 'Trials run at once on this machine.', at_least(1, at_most=256), resumable=True)
