@@ -44,16 +44,17 @@ def _environment():
 def entry():
     """Run a command: entry('eval.py', '--checkpoint', path) -> CompletedProcess with text output.
 
-    With `options` of subprocess or another environment than that of the other tests it is a new process, otherwise a
-    forked one, which saves it the imports.
+    It is a forked process, which saves the imports, unless subprocess is to have `options`, or the test has changed the
+    environment.
     """
     usual = _environment()
 
-    def run(script, *arguments, **options):
+    def run(script, *arguments, cwd=None, **options):
         command = [str(ROOT / script), *map(str, arguments)]
         if options or _environment() != usual:
-            return subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300, **options)
-        return forked.run(command, timeout=300)
+            return subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300, cwd=cwd,
+                                  **options)
+        return forked.run(command, 300, cwd)
     return run
 
 

@@ -11,11 +11,11 @@ _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(['mindspore', 'sklearn.datasets', 'sklearn.model_selection', 'matplotlib.figure'])
 
 
-def run(command, timeout) -> subprocess.CompletedProcess:
+def run(command, timeout, cwd=None) -> subprocess.CompletedProcess:
     """Run [script, argument, ...] as `subprocess.run([python, ...], capture_output=True, text=True)` does."""
     with tempfile.TemporaryDirectory() as folder:
         files = [os.path.join(folder, name) for name in ('out', 'err')]
-        process = _context.Process(target=_main, args=(command, dict(os.environ), os.getcwd(), files))
+        process = _context.Process(target=_main, args=(command, dict(os.environ), str(cwd or os.getcwd()), files))
         process.start()
         process.join(timeout)
         if process.exitcode is None:

@@ -117,14 +117,15 @@ def test_divergence_stops_with_the_last_good_checkpoint(light_config, tmp_path):
     assert all(np.isfinite(a).all() for a in saved.arrays.values())
 
 
-def test_a_checkpoint_is_due_after_minutes_and_epochs(light_config, tmp_path, monkeypatch):
-    """A step takes 25 seconds by this clock, an epoch has five: more than a minute is over after three."""
+def test_saved_after_minutes_and_epochs_drawn_after_ten_seconds_and_at_the_end(light_config, tmp_path, monkeypatch):
+    """An epoch has five steps. By this clock a step of the second epoch takes one second, any other step 25."""
     configure('CPU')
-    clock, saved, save = [0.0], [], State.save
+    clock, saved, save, drawn = [0.0], [], State.save, []
 
     class Bar(loop.Bar):
         def update(self, done, note=''):
-            clock[0] += 25 * (self.total == 10)  # not in an evaluation
+            if self.total == 15:  # not in an evaluation
+                clock[0] += 1 if 5 < done <= 10 and 'loss' in note else 25 * ('loss' in note)
 
     def keep(state, path):
         save(state, path)
@@ -132,8 +133,11 @@ def test_a_checkpoint_is_due_after_minutes_and_epochs(light_config, tmp_path, mo
     monkeypatch.setattr(loop, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(loop, 'Bar', Bar)
     monkeypatch.setattr(State, 'save', keep)
-    train(light_config('train.save_minutes=1'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
-    assert saved == [3, 5, 5, 8, 10, 10]  # an epoch before and after its evaluation
+    monkeypatch.setattr(RunFolder, 'draw', lambda run, title: drawn.append((len(run.records()), clock[0])))
+    train(light_config('train.save_minutes=1', 'train.epochs=3'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    assert saved == [3, 5, 5, 10, 10, 13, 15, 15]  # an epoch before and after its evaluation
+    assert [time for _, time in drawn] == [125, 255]
+    assert drawn[-1][0] == len(RunFolder.open(str(tmp_path / 'run')).records())
 
 
 def test_a_run_is_never_overwritten(trained, small_config, tmp_path):
