@@ -15,8 +15,10 @@ namespace {
 using nlohmann::json;
 
 constexpr int FORMAT = 1;
-constexpr int DEEPEST = 64;                // as in src/tinynets/parsing.py
-constexpr size_t LARGEST_FILE = 16 << 20;  // bytes, as there
+constexpr char TASK[] = "classification";
+constexpr double PLACE_LIMIT = int64_t{1} << 48;  // as in src/tinynets/data/division.py
+constexpr int DEEPEST = 64;                       // as in src/tinynets/parsing.py
+constexpr size_t LARGEST_FILE = 16 << 20;         // bytes, as there
 
 std::string Shown(const json &value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80);
@@ -107,6 +109,20 @@ void CheckTensor(const json &all, const char *place, const json &wanted) {
   if (!good) Refuse(std::string(place) + ".shape", shape, "that of the classes and the preprocessing");
 }
 
+bool IsPlace(const json &value) { return value.is_number_integer() && Within(value, 0, PLACE_LIMIT); }
+
+// The validation images of a training without val/, which this program does not use.
+void CheckDivision(const json &division, size_t classes) {
+  const auto places = [&](const char *key) {
+    const json found = division.value(key, json());
+    return found.is_array() && found.size() == classes && std::all_of(found.begin(), found.end(), IsPlace);
+  };
+  if (!division.is_object() || division.value("rule", json()) != "names" || !places("val") || !places("train") ||
+      !IsPlace(division.value("images", json())) || !division.value("digest", json()).is_string()) {
+    throw UserError("its division of the data set cannot be read; written by another release, or damaged");
+  }
+}
+
 // Refuses the same manifests as src/tinynets/deploy/manifest.py.
 Manifest Parse(const json &all) {
   if (!all.is_object()) throw UserError("it is " + Shown(all) + ", not a table");
@@ -126,6 +142,11 @@ Manifest Parse(const json &all) {
     Refuse("class_names", names, "a list of different names");
   }
   manifest.class_names = names.get<std::vector<std::string>>();
+  if (all.contains("task") && all["task"] != TASK) Refuse("task", all["task"], TASK);
+  if (all.contains("classes_named") && !all["classes_named"].is_boolean()) {
+    Refuse("classes_named", all["classes_named"], "true or false");
+  }
+  if (all.contains("division") && !all["division"].is_null()) CheckDivision(all["division"], names.size());
   ReadPreprocessing(Table(all, "preprocessing"), &manifest);
   const json channels = network.contains("in_channels") ? network["in_channels"] : json(3);
   if (!channels.is_number_integer() || channels != manifest.channels) {
@@ -148,12 +169,17 @@ json Load(const std::string &path) {
   if (!std::filesystem::is_regular_file(path, ignored)) {
     throw UserError(path + ": no such manifest; export.py writes one beside every model");
   }
-  const auto shallow = [](int depth, json::parse_event_t, json &) {
-    if (depth >= DEEPEST) throw UserError("nested more than " + std::to_string(DEEPEST) + " deep");
+  const auto shallow = [](int depth, json::parse_event_t event, json &) {
+    const bool begins = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (begins && depth >= DEEPEST) throw UserError("nested more than " + std::to_string(DEEPEST) + " deep");
     return true;
   };
   try {
-    return json::parse(ReadText(path, LARGEST_FILE), shallow);
+    const std::string text = ReadText(path, LARGEST_FILE);
+    if (text.find('\0') != std::string::npos || text.rfind("\xef\xbb\xbf", 0) == 0) {  // json::parse passes over them
+      throw UserError("not valid JSON");
+    }
+    return json::parse(text, shallow);
   } catch (const std::exception &error) {
     throw NotAManifest(path, error.what());
   }

@@ -26,10 +26,11 @@ def read_json(path, limit: int = MAX_JSON) -> Any:
 def parse_json(text: str, strict: bool = False) -> Any:
     """Return the content of a JSON text. Raises ValueError if it is not JSON or nested too deep.
 
-    `strict` refuses what only Python's reader accepts: NaN, Infinity, half of a surrogate pair.
+    `strict` refuses what only Python's reader accepts: NaN, Infinity, whole numbers of 310 digits, half of a surrogate
+    pair.
     """
     try:
-        tree = json.loads(text, **(dict(parse_float=_finite, parse_constant=_finite) if strict else {}))
+        tree = json.loads(text, **(_STRICT if strict else {}))
     except RecursionError:
         raise ValueError(f'not valid JSON (nested more than {MAX_DEPTH} deep)') from None
     except ValueError as error:
@@ -54,6 +55,15 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f'the number {shorten(text)} is not finite')
     return value
+
+
+def _whole(text: str) -> int:
+    """Return a whole number of JSON. Raises ValueError if it is too large for a float, which other readers take."""
+    _finite(text)
+    return int(text)
+
+
+_STRICT = {'parse_float': _finite, 'parse_constant': _finite, 'parse_int': _whole}
 
 
 def read_yaml(path) -> Any:

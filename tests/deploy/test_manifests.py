@@ -26,6 +26,7 @@ def manifest(preset):
     channels = 1 if preset['channels'] == 'L' else 3
     return {'format': 1, 'kind': 'ONNX', 'file': 'x.onnx', 'sha256': '0' * 64, 'weights': 'ema', 'config': {},
             'network': {'name': 'tinynet_e', 'num_classes': 2, 'in_channels': channels}, 'class_names': ['a', 'b'],
+            'classes_named': True, 'division': None, 'task': 'classification',
             'preprocessing': preset, 'input': {'name': 'images', 'shape': [None, channels, 32, 32], 'dtype': 'float32'},
             'output': {'name': 'logits', 'shape': [None, 2], 'dtype': 'float32'}}
 
@@ -130,7 +131,8 @@ def test_numbers_that_make_no_sense_are_refused_and_named(key, value, allowed, p
 
 @pytest.mark.parametrize('text', [
     '', '{', '[]', 'null', '3', '"x"', '{"format": 2}', '{} {}', '{}\0', '{"a": NaN}', '{"a": Infinity}',
-    '{"a": 1e999}', '{"a": -1e999}', '{"a": "\\ud800"}', b'{"a": "\xff"}', b'\xff\xfe{\0}\0', '[' * 100_000,
+    '{"a": 1e999}', '{"a": 1' + 309 * '0' + '}', '{"a": -1e999}', '{"a": "\\ud800"}',
+    b'{"a": "\xff"}', b'\xff\xfe{\0}\0', '[' * 100_000,
     '{"a":' * 100_000, '[' * 200_000 + ']' * 200_000])
 def test_what_is_no_manifest_is_refused_by_both(text, program, tmp_path):
     python, cpp = verdicts(program, text, tmp_path)
@@ -138,9 +140,38 @@ def test_what_is_no_manifest_is_refused_by_both(text, program, tmp_path):
 
 
 @pytest.mark.parametrize('levels, allowed', [(63, True), (64, False)])
-def test_both_read_the_same_depth(levels, allowed, program, tmp_path):
-    text = json.dumps(manifest(COLOUR))[:-1] + ', "more": ' + '[' * levels + ']' * levels + '}'
+@pytest.mark.parametrize('inside', ['', '1', '"x"', 'null'])
+def test_both_read_the_same_depth(levels, allowed, inside, program, tmp_path):
+    text = json.dumps(manifest(COLOUR))[:-1] + ', "more": ' + '[' * levels + inside + ']' * levels + '}'
     assert [bool(verdict) for verdict in verdicts(program, text, tmp_path)] == [not allowed] * 2
+
+
+@pytest.mark.parametrize('before, after, allowed', [
+    ('', '\0', False), ('', '\0{}', False), ('', ' \n', True), ('\ufeff', '', True), ('\ufeff\ufeff', '', False)])
+def test_both_read_a_text_to_its_end(before, after, allowed, program, tmp_path):
+    text = before + json.dumps(manifest(COLOUR)) + after
+    assert [bool(verdict) for verdict in verdicts(program, text, tmp_path)] == [not allowed] * 2
+
+
+@pytest.mark.parametrize('digits, allowed', [(309, True), (310, False), (4300, False), (4301, False)])
+def test_both_read_whole_numbers_up_to_the_largest_float(digits, allowed, program, tmp_path):
+    text = json.dumps(manifest(COLOUR))[:-1] + ', "more": 1' + '0' * (digits - 1) + '}'
+    assert [bool(verdict) for verdict in verdicts(program, text, tmp_path)] == [not allowed] * 2
+
+
+WHOLE = {'rule': 'names', 'val': [0, 2 ** 48], 'train': [5, 5], 'images': 9, 'digest': 'x'}
+
+
+@pytest.mark.parametrize('division, allowed', [
+    (WHOLE, True), (None, True), ({}, False), ([], False), (3, False), ('x', False), (True, False),
+    ({**WHOLE, 'rule': 'others'}, False), ({**WHOLE, 'val': [0]}, False), ({**WHOLE, 'val': [0, 1, 2]}, False),
+    ({**WHOLE, 'val': [0, -1]}, False), ({**WHOLE, 'train': [0, 2 ** 48 + 1]}, False),
+    ({**WHOLE, 'train': [0, 1.0]}, False), ({**WHOLE, 'train': [0, True]}, False), ({**WHOLE, 'train': 'ab'}, False),
+    ({**WHOLE, 'images': -1}, False), ({**WHOLE, 'images': 10 ** 30}, False), ({**WHOLE, 'digest': 1}, False)])
+def test_both_read_a_division_or_refuse_it(division, allowed, program, tmp_path):
+    python, cpp = verdicts(program, json.dumps({**manifest(COLOUR), 'division': division}), tmp_path)
+    assert (python == '', cpp == '') == (allowed, allowed)
+    assert allowed or 'its division of the data set cannot be read' in python + cpp
 
 
 def test_a_mark_and_other_line_ends_change_nothing(program, tmp_path):

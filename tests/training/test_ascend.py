@@ -73,6 +73,25 @@ def test_the_first_ascend_runs_every_step_that_is_counted(first_ascend, light_co
         np.testing.assert_array_equal(sunk.arrays[name], array, err_msg=name)
 
 
+@pytest.mark.parametrize('epoch, start, steps', [
+    (11, 0, 11), (100, 0, 100), (195, 0, 65), (195, 195, 65), (195, 60, 15), (195, 61, 1), (1251, 0, 9), (1009, 0, 1),
+    (200, 0, 100), (200, 350, 50), (99, 33, 33)])
+def test_calls_of_data_sinking_end_with_epochs(epoch, start, steps):
+    """Also of a run that was stopped within an epoch by a device that is fed step by step."""
+    found = feed.call_steps(epoch, start)
+    assert found == steps and (-start % epoch) % found == 0
+    assert not any((-start % epoch) % more == 0 == epoch % more for more in range(found + 1, 101))
+
+
+def test_epochs_have_the_same_steps_with_data_sinking_and_without():
+    """A run of an earlier release, which left out what was no whole call of 100 steps, goes on with its own epochs."""
+    def earlier(steps):
+        return types.SimpleNamespace(meta={'steps_per_epoch': steps})
+    assert [build.epoch_steps(195, saved) for saved in (None, earlier(195), earlier(100), earlier(99))] == [
+        195, 195, 100, 195]
+    assert build.epoch_steps(1251, earlier(1200)) == 1200 and build.epoch_steps(60, earlier(0)) == 60
+
+
 def test_steps_that_the_device_leaves_out_end_the_run(first_ascend, light_config, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, 'compile_level', lambda asked, device: '')  # as it was: no level named
     with pytest.raises(ValueError, match='the device ran 1 steps of 11; train.sink=false') as caught:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import unicodedata
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -52,11 +52,11 @@ class Division:
         def places(key: str) -> Tuple[int, ...]:
             found = tree[key]
             if not (isinstance(found, list) and len(found) == classes
-                    and all(type(place) is int and 0 <= place <= PLACE_LIMIT for place in found)):
+                    and all(map(_is_place, found))):
                 raise ValueError
             return tuple(found)
         try:
-            if tree['rule'] != _RULE or type(tree['images']) is not int or not isinstance(tree['digest'], str):
+            if tree['rule'] != _RULE or not _is_place(tree['images']) or not isinstance(tree['digest'], str):
                 raise ValueError
             return cls(places('val'), places('train'), tree['images'], tree['digest'])
         except (ValueError, KeyError, TypeError):
@@ -150,6 +150,10 @@ def digest_of(names: Sequence[str]) -> str:
     for name in sorted(map(_bytes, names)):
         digest.update(len(name).to_bytes(4, 'big') + name)
     return digest.hexdigest()[:32]
+
+
+def _is_place(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= PLACE_LIMIT
 
 
 def _bytes(name: str) -> bytes:

@@ -12,6 +12,7 @@ import os
 import shutil
 from typing import Any, Optional
 
+from tinynets.data.division import Division
 from tinynets.files import file_hash, workplace, write_json
 from tinynets.parsing import read_json
 from tinynets.preprocessing import channels_of, check_preprocessing
@@ -124,6 +125,8 @@ def check_manifest(manifest: Any) -> None:
     task = task_of(manifest)
     task.check_manifest(manifest)
     check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
+    if manifest.get('division') is not None:
+        Division.from_dict(manifest['division'], len(manifest.get('class_names', ())), 'manifest')
     side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
     for place, wanted in (('input', [channels, side, side]), ('output', task.output_shape(manifest))):
         found = manifest.get(place, {})

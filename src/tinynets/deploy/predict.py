@@ -17,9 +17,12 @@ from tinynets.data.transforms import EvalTransform
 from tinynets.deploy.manifest import read_manifest
 from tinynets.files import check_text_path
 from tinynets.output import describe, lacking
+from tinynets.preprocessing import channels_of
 from tinynets.runtime import onnx_runtime
 from tinynets.tasks import DEFAULT, task_class, task_of
 from tinynets.tasks.task import Dataset
+
+FATAL = 4  # of ONNX Runtime's log: its errors are raised as well
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,24 @@ def _exported(load: Callable) -> Callable[[str, str], Predictor]:
         manifest = read_manifest(path)
         if weights not in ('auto', manifest['weights']):
             raise ValueError(f"{path}: holds the {manifest['weights']} weights only; leave --weights out")
-        return _predictor(load(path), manifest, path, manifest['weights'])
+        predict = shaped(path, load(path), task_of(manifest).output_shape(manifest))
+        side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
+        predict(np.zeros((1, channels, side, side), np.float32))  # tried before the images are read
+        return _predictor(predict, manifest, path, manifest['weights'])
     return loader
+
+
+def shaped(path: str, predict: Callable[[np.ndarray], np.ndarray],
+           shape: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function with a check that raises ValueError for outputs of another shape (B, *shape) or type."""
+    def checked(images: np.ndarray) -> np.ndarray:
+        outputs, wanted = np.asarray(predict(images)), (len(images), *shape)
+        if outputs.shape != wanted or outputs.dtype != np.float32:
+            raise ValueError(f'{path}: gives outputs of shape {outputs.shape} and type {outputs.dtype}, but its '
+                             f'manifest says {wanted} and float32; export it again')
+        return outputs
+
+    return checked
 
 
 def _predictor(predict: Callable, meta: dict, path: str, kind: str) -> Predictor:
@@ -123,9 +142,17 @@ def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
     try:
         graph = ms.nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ValueError(f'{path}: MindSpore {ms.__version__} cannot load it '
-                         f'({" ".join(str(error).split())[:80]})') from None
-    return lambda images: np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
+        raise ValueError(f'{path}: MindSpore {ms.__version__} cannot load it ({_line(error)})') from None
+
+    def run(images: np.ndarray) -> np.ndarray:
+        try:
+            return np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
+        except (RuntimeError, ValueError, TypeError) as error:
+            if lacking(error):
+                raise
+            raise ValueError(f'{path}: MindSpore {ms.__version__} cannot run it on images {images[:1].shape} '
+                             f'({_line(error)})') from None
+    return run
 
 
 def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -137,12 +164,27 @@ def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
             raise
         raise ValueError(f'ONNX files run by onnxruntime, which cannot be imported ({describe(error)}): '
                          'pip install onnxruntime') from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
     try:
-        session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+        session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
     except Exception as error:  # onnxruntime's exceptions have no public base class
-        raise ValueError(f'{path}: ONNX Runtime cannot load it ({" ".join(str(error).split())[:80]})') from None
-    name = session.get_inputs()[0].name
-    return lambda images: session.run(None, {name: images})[0]
+        raise ValueError(f'{path}: ONNX Runtime cannot load it ({_line(error)})') from None
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or not outputs:
+        raise ValueError(f'{path}: has {len(inputs)} inputs and {len(outputs)} outputs; an exported network has one of '
+                         'each')
+
+    def run(images: np.ndarray) -> np.ndarray:
+        try:
+            return session.run([outputs[0].name], {inputs[0].name: images})[0]
+        except Exception as error:
+            raise ValueError(f'{path}: ONNX Runtime cannot run it on images {images.shape} ({_line(error)})') from None
+    return run
+
+
+def _line(error: Exception) -> str:
+    return ' '.join(str(error).split())[:80]
 
 
 LOADERS: Dict[str, Callable[[str, str], Predictor]] = {

@@ -25,7 +25,7 @@ from tinynets.training.progress import Bar
 from tinynets.training.schedule import table
 from tinynets.training.step import TrainStep
 
-SINK_STEPS = 100  # largest number of steps per call with data sinking
+SUNK_BEFORE = 100  # steps of a call of data sinking in earlier releases, which left out the rest of an epoch
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Parts:
     """The parts of a run. The attributes stay the same while the run trains; arrays in network and step change.
 
     `network` is trained, `eval_network` evaluates its raw or averaged weights. `rates` are the learning rates of all
-    updates. `steps_per_epoch` is a multiple of `sink_size`, the steps per call (1 without data sinking).
+    updates. `sinks`: steps are fed by data sinking.
     """
     config: Config
     device: str
@@ -46,7 +46,6 @@ class Parts:
     step: TrainStep
     steps_per_epoch: int
     total_steps: int
-    sink_size: int
     sinks: bool
 
     @property
@@ -89,16 +88,19 @@ def build(config: Config, device: str, say: Callable[[str], None], resuming: boo
                          config.data.fast_decode)
     _check_batch(config, network, stream)
     task.check()
-    sinks = config.train.sink and sinks_data(device)
-    sink_size = min(SINK_STEPS, stream.steps_per_epoch) if sinks else 1
-    # whole calls per epoch: data sinking leaves out the last few shuffled batches
-    steps_per_epoch = stream.steps_per_epoch = stream.steps_per_epoch // sink_size * sink_size
+    steps_per_epoch = stream.steps_per_epoch = epoch_steps(stream.steps_per_epoch, earlier)
     rates = schedule(config, stream)
     step = _step(config, task, network, rates, preprocessing)
     parts = Parts(config, device, task, network, eval_network, preprocessing, stream, rates, step, steps_per_epoch,
-                  config.train.epochs * steps_per_epoch, sink_size, sinks)
+                  config.train.epochs * steps_per_epoch, config.train.sink and sinks_data(device))
     _describe(parts, say)
     return parts
+
+
+def epoch_steps(steps: int, earlier: Optional[Checkpoint]) -> int:
+    """Return the steps per epoch: `steps`, or fewer in a run that an earlier release started with data sinking."""
+    then = earlier.meta.get('steps_per_epoch') if earlier else None
+    return then if steps > SUNK_BEFORE and then == steps // SUNK_BEFORE * SUNK_BEFORE else steps
 
 
 def base_rate(config: Config, stream: TrainStream) -> float:

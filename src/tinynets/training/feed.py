@@ -11,6 +11,8 @@ from tinynets.data.pipeline import TrainStream
 from tinynets.training.build import Parts
 from tinynets.training.waiting import Waiting
 
+MOST = 100  # steps per call of data sinking
+
 
 def losses(parts: Parts, start: int, waiting: Waiting) -> Iterator[Tuple[int, float]]:
     """Run the steps from `start` to the end; yield (steps done, loss) per step, or per call with data sinking."""
@@ -21,19 +23,26 @@ def losses(parts: Parts, start: int, waiting: Waiting) -> Iterator[Tuple[int, fl
         yield step, float(parts.step(Tensor(images), Tensor(labels)).asnumpy())
 
 
+def call_steps(steps_per_epoch: int, start: int) -> int:
+    """Return the most steps per call of data sinking, up to 100, so that calls from `start` on end with each epoch."""
+    return next(steps for steps in range(min(MOST, steps_per_epoch), 0, -1)
+                if steps_per_epoch % steps == 0 and start % steps == 0)
+
+
 def _sunk_losses(parts: Parts, start: int) -> Iterator[Tuple[int, float]]:
     import mindspore.dataset as ds
+    size = call_steps(parts.steps_per_epoch, start)
     source = ds.GeneratorDataset(_Steps(parts.stream, parts.total_steps), ['images', 'labels'],
                                  sampler=list(range(start, parts.total_steps)),
                                  num_parallel_workers=parts.config.data.workers, python_multiprocessing=False)
     counted = Counted(parts.step)
     # without a level, the first Ascend 910 runs only one step per call
     level = runtime.compile_level(parts.config.runtime.jit_level, parts.device)
-    sink = ms.data_sink(counted, source, sink_size=parts.sink_size, jit_config=ms.JitConfig(jit_level=level))
+    sink = ms.data_sink(counted, source, sink_size=size, jit_config=ms.JitConfig(jit_level=level))
     due = 0
     while start + due < parts.total_steps:
         loss = float(sink().asnumpy())
-        due += parts.sink_size
+        due += size
         if int(counted.count.asnumpy()) != due:
             raise ValueError(f'data sinking: the device ran {int(counted.count.asnumpy())} steps of {due}; '
                              'set train.sink=false, or try another runtime.jit_level')

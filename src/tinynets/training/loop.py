@@ -65,7 +65,16 @@ class Trainer:
 
     def train(self, run: RunFolder) -> Outcome:
         """Train to the end and save on the way. Raises Interrupted after a stop, Diverged if the loss does."""
-        parts, state, self.run = self.parts, self.state, run
+        self.run = run
+        try:
+            return self.run_steps()
+        except (Interrupted, ValueError):
+            self.run.draw(self.parts.title)
+            raise
+
+    def run_steps(self) -> Outcome:
+        """Run the remaining steps, with evaluations and checkpoints."""
+        parts, state, run = self.parts, self.state, self.run
         begun = self.saved_at = self.drawn_at = time.monotonic()
         self.meter, in_epoch = Meter(state, self.waiting), self.waiting.watch()
         early = f'interrupted at step {state.step} of {parts.total_steps}; resume it with --resume {run.path}'

@@ -115,6 +115,8 @@ class Classification:
         if not (isinstance(names, list) and names and all(isinstance(name, str) and name for name in names)
                 and len(set(names)) == len(names)):
             raise ValueError(f'class_names is {shown(names)}; it must be a list of different names')
+        if not isinstance(manifest.get('classes_named', True), bool):
+            raise ValueError(f'classes_named is {shown(manifest["classes_named"])}; it must be true or false')
 
     @classmethod
     def output_shape(cls, manifest: Dict[str, Any]) -> List[int]:
