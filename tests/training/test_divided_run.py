@@ -1,5 +1,6 @@
 """A run on a folder without val/ keeps its training images in checkpoints, exports and resumption."""
 import dataclasses
+import os
 import shutil
 
 import numpy as np
@@ -188,6 +189,46 @@ def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, light_
     as_if_there(path / 'best.ckpt', pictures)
     assert kept_parts(own, None, print)[0] is None and 'are used for validation now' in capsys.readouterr().out
     assert kept_parts(config, None, print) == (None, ())
+
+
+def test_images_that_the_starting_weights_were_trained_on_are_counted(copied, tmp_path):
+    """By another share, in a copy, with one more class, with other images, and where all of train/ was trained on."""
+    from tinynets.model import checkpoint
+    from tinynets.tasks.classification.task import Classification
+    path, config, pictures = copied
+    before, _ = presets.splits(run_config(path))
+    start = str(path / 'best.ckpt')
+    as_if_there(start, pictures)
+
+    def said(**changes):
+        lines = []
+        task = Classification(dataclasses.replace(
+            config, model=dataclasses.replace(config.model, pretrained=start),
+            data=dataclasses.replace(config.data, cache='off', **changes)), lambda *_: None, None, lines.append)
+        return lines, names(task.val_set)
+    assert said() == ([], names(presets.splits(config.data)[1]))
+    lines, val = said(val_share=0.5)
+    known = len(val & names(before))
+    assert known > 5 and len(lines) == 1
+    assert f'was trained on {known} of the {len(val)} images that this run validates on' in lines[0]
+    copy = shutil.copytree(pictures, tmp_path / 'copy')
+    assert f'was trained on {known} of the {len(val)} images' in said(val_share=0.5, dir=str(copy))[0][0]
+    Image.new('RGB', (16, 16)).save(copy / '0' / 'new.png')
+    assert f'; if {copy} holds some of them, they may be validated on now' in said(dir=str(copy))[0][0]
+    shutil.copytree(pictures / '0', pictures / '3')
+    lines, val = said(val_share=0.5)
+    known = len(val & names(before))
+    assert f'was trained on {known} of the {len(val)} images' in lines[0] and any(n.startswith('3/') for n in val)
+    assert said(dir=str(shutil.copytree(pictures, tmp_path / 'other')))[0] == []  # other classes
+
+    saved = checkpoint.load(start)
+    meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
+    meta['config']['data']['dir'] = str(tmp_path)
+    checkpoint.save(start, saved.arrays, {**meta, 'division': None})
+    train = tmp_path / 'train'
+    os.rename(pictures, train)
+    lines, val = said(dir=str(train))
+    assert f'was trained on all training images of {tmp_path}; of these, {len(val)} are validated on now' in lines[0]
 
 
 def run_config(path):

@@ -15,6 +15,7 @@ from tinynets.model import checkpoint
 from tinynets.model.checkpoint import Checkpoint
 from tinynets.tasks.classification.dataset import Labelled, model_dataset
 from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
+from tinynets.tasks.classification.overlap import overlap
 from tinynets.tasks.classification.watch import check_chance, class_balance
 from tinynets.tasks.restore import check_meta
 from tinynets.tasks.task import Dataset, Metric, Predict, Progress
@@ -33,6 +34,10 @@ class Classification:
         with workers.first_alone():
             division, classes = kept_parts(config, earlier, say)
             train_set, val_set = presets.splits(data, progress, division, classes)
+        start = starting_checkpoint(config.model.pretrained) if earlier is None else None
+        line = overlap(config, start, train_set, val_set) if start else None
+        if line:
+            say(line)
         self.images: Dict[str, Any] = {'names': presets.digest(train_set, val_set)}
         if not isinstance(division, EarlierDivision):
             division = getattr(train_set, 'division', None)
@@ -132,6 +137,15 @@ class Classification:
         return evaluate(predict, dataset, transform, batch_size, workers, progress)
 
 
+def starting_checkpoint(path: Optional[str]) -> Optional[Checkpoint]:
+    """Return the checkpoint of this task at a path, None if there is another file or none."""
+    if not path or not path.lower().endswith('.ckpt') or not os.path.isfile(path):
+        return None
+    saved = checkpoint.load(path)
+    check_meta(saved)
+    return saved if saved.meta.get('task', Classification.name) == Classification.name else None
+
+
 def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str], None]) -> tuple:
     """Return the division of the data set and the order of its classes that are fixed already, else (None, ()).
 
@@ -141,12 +155,9 @@ def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str
     if earlier is not None:
         return division_of(earlier.meta, earlier.path), earlier.meta['class_names']
     for path in (config.model.pretrained, config.train.teacher):
-        if path and path.lower().endswith('.ckpt') and os.path.isfile(path):
-            saved = checkpoint.load(path)
-            check_meta(saved)
-            if saved.meta.get('task', Classification.name) != Classification.name:
-                continue
-            theirs, division = from_dict(saved.meta['config'], path).data, division_of(saved.meta, path)
+        saved = starting_checkpoint(path)
+        if saved:
+            theirs, division = from_dict(saved.meta['config'], saved.path).data, division_of(saved.meta, saved.path)
             same = path == config.model.pretrained and config.data.dir and theirs.dir and all(
                 getattr(theirs, key) == getattr(config.data, key) for key in ('name', 'val_share', 'holdout', 'images')
             ) and os.path.realpath(theirs.dir) == os.path.realpath(config.data.dir)
