@@ -13,6 +13,10 @@ convert() (  # into a folder that is moved into place atomically
 sdk() {  # identifies the SDK by size and time of its libraries
     ldd "$build/lite_convert" | sed -n 's/.*mindspore.* => \(.*\) (.*/\1/p' | xargs -rd '\n' stat -Lc '%s %Y' || true
 } 2>/dev/null
+origin() {  # of a model: its weights, and the hash of the checkpoint; in manifests of earlier releases the score
+    sed -n '/^ "weights":/p' "$1.json"
+    grep '^ "checkpoint":' "$1.json" || sed -n '/^ "score": {/,/^ }/p' "$1.json"
+}
 cann() { echo "${ASCEND_HOME_PATH:-}"; cat "${ASCEND_HOME_PATH:-/none}"/version* || true; } 2>/dev/null
 [ ! -d "$model" ] || fail "$model is a folder, MODEL comes first: bash scripts/run_infer_310.sh $images $model"
 [[ $model != *.json ]] || fail "$model: a rank table is for training; give MODEL IMAGES [cpu|ascend|DEVICE_ID]"
@@ -36,6 +40,8 @@ build=${BUILD:-$here/build}
 if [ -f "$onnx" ] && [ -f "$onnx.json" ] &&
     ! refusal=$("$build/tinynet_infer" --check --model "$model" "${check[@]}" 2>&1 | tail -n 1)
 then
+    [ ! -f "$model.json" ] || [ "$(origin "$model")" = "$(origin "$onnx")" ] ||
+        fail "$onnx was exported from another checkpoint than $model; export both again"
     [ -x "$build/lite_convert" ] ||
         fail "${refusal#error: }; and this MindSpore Lite has no library that converts $onnx"
     made=$({ cat "$onnx" "$onnx.json"; sdk; [ "$device" != ascend ] || { echo "${goal[*]}"; cann; }; } | sha256sum)

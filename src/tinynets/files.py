@@ -252,6 +252,12 @@ def check_text_path(path) -> None:
                          'or run in a terminal of UTF-8') from None
 
 
+def check_file(path: str) -> None:
+    """Raise ValueError if an output exists and is no file: a device or a pipe cannot be replaced by one."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f'{path}: is a folder, a pipe or a device; choose another name')
+
+
 def check_parent(*paths) -> None:
     """Raise FileNotFoundError if the folder of an output is missing, IsADirectoryError if the output is a folder.
 

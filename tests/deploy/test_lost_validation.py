@@ -7,7 +7,7 @@ from PIL import Image
 
 from tinynets.config import Config, to_dict
 from tinynets.data import presets
-from tinynets.deploy.predict import Predictor, _val_digest
+from tinynets.deploy.predict import Predictor, _train_digest, _val_digest
 
 CLASSES = ('cat', 'dog')
 
@@ -86,3 +86,39 @@ def test_a_run_keeps_the_names_of_both_parts_and_a_model_those_of_validation():
     """What earlier releases wrote has no such names, and nothing is said of it."""
     assert _val_digest({'names': '0123-4567'}) == '4567'
     assert [_val_digest(meta) for meta in ({'names': '0123'}, {'names': '0123-'}, {'names': 7}, {})] == [None] * 4
+
+
+def test_a_moved_folder_without_its_val_is_not_scored(folder, model):
+    predictor, data = model
+    predictor = dataclasses.replace(predictor, train_digest=presets.digest(*presets.splits(data)).split('-')[0])
+    moved = dataclasses.replace(data, dir=str(shutil.copytree(folder / 'train', folder.parent / 'moved')))
+    with pytest.raises(ValueError, match='moved: has no val/, and the model was trained on all images in it'):
+        predictor.dataset(moved, 'val')
+    assert len(predictor.dataset(moved, 'train')) == 8
+    (folder.parent / 'moved' / CLASSES[0] / 'train0.png').unlink()
+    assert 0 < len(predictor.dataset(moved, 'val')) < 10  # another set, by its names
+
+
+def test_in_a_moved_folder_training_images_in_val_are_counted(folder, model, capsys):
+    predictor, data = model
+    divided = dataclasses.replace(data, dir=str(folder / 'train'))
+    train, val = presets.splits(divided)
+    tree = to_dict(dataclasses.replace(Config(), data=divided))
+    predictor = dataclasses.replace(predictor, config=tree, division=train.division)
+    moved = folder.parent / 'moved'
+    shutil.copytree(folder / 'train', moved / 'train')
+    for name in [*val.names, *train.names[:3]]:
+        (moved / 'val' / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(moved / 'train' / name, moved / 'val' / name)
+    capsys.readouterr()
+    there = dataclasses.replace(data, dir=str(moved))
+    assert len(predictor.dataset(there, 'val')) == len(val) + 3
+    assert f'by their names, 3 of the {len(val) + 3} images in val/ may be training' in capsys.readouterr().err
+    (moved / 'train' / train.names[-1]).unlink()  # another set, by its names
+    predictor.dataset(there, 'val')
+    assert capsys.readouterr().err == ''
+
+
+def test_a_model_keeps_the_hash_of_its_training_images():
+    assert _train_digest({'names': '0123-4567'}) == '0123'
+    assert [_train_digest(meta) for meta in ({'names': '0123'}, {'names': '-4567'}, {'names': 7}, {})] == [None] * 4

@@ -19,6 +19,8 @@ from tinynets.arguments import check_named
 from tinynets.commands import COMMANDS, spoken, started_as_tinynets
 from tinynets.runtime import run_entry
 
+os.environ.setdefault('GLOG_v', '3')  # before MindSpore is imported: errors only, its warnings are for its developers
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose help names the commands in the way they were started."""

@@ -46,6 +46,9 @@ def main(args: argparse.Namespace) -> int:
         raise ValueError(f'{args.model}: the ending must be one of {", ".join(BACKENDS[args.backend])}')
     if args.backend == 'lite' and args.data:
         raise ValueError('--backend lite takes image files: give --images in place of --data')
+    if args.backend == 'lite' and args.device not in ('auto', 'CPU'):
+        raise ValueError(f'--device {args.device}: --backend lite runs on the CPU; on an Ascend use '
+                         'bash scripts/run_infer_310.sh MODEL IMAGES ascend')
     from tinynets.data.images import dark_images
     from tinynets.deploy.classify import classify, classify_by_program, find_files, samples_of_dataset, samples_of_files
     from tinynets.training.plots import predictions

@@ -2,7 +2,7 @@
 import argparse
 import os
 
-from tinynets.files import check_parent, user_path
+from tinynets.files import check_file, check_parent, user_path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,19 +26,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     out = args.out or f'{os.path.splitext(args.model)[0]}-int8.onnx'
     check_parent(out)
+    check_file(out)
     if args.count < 1:
         raise ValueError(f'--count {args.count}: must be at least 1')
+    if not args.max_drop >= 0:
+        raise ValueError(f'--max-drop {args.max_drop:g}: must be at least 0; --force allows any')
+    if not out.lower().endswith('.onnx'):
+        raise ValueError(f'--out {out}: must end with .onnx')
+    if os.path.realpath(out) == os.path.realpath(args.model):
+        raise ValueError(f'--out {out}: is the model itself; choose another file')
     from tinynets.config import from_dict
     from tinynets.data import presets
     from tinynets.data.classification import balanced_order
-    from tinynets.deploy.classify import find_files, samples_of_files
+    from tinynets.deploy.classify import evenly, find_files, samples_of_files
     from tinynets.deploy.predict import load_predictor
     from tinynets.deploy.quantize import quantize
     from tinynets.training.progress import Bar, tell
     model = load_predictor(args.model)
     data = presets.whole_set(from_dict(model.config, args.model).data, args.data, args.data_dir)
     if args.images:
-        files = find_files(args.images, tell)[:args.count]
+        found = find_files(args.images, tell)
+        files = [found[i] for i in evenly(len(found), args.count)]
         images = (sample.image for sample in samples_of_files(files, tell))
     else:
         train = model.dataset(data, 'train')

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -79,6 +79,7 @@ class ImageFolder:
             whole.add(part)
             if not part.files:
                 tell(f'{os.path.join(folder, name)}: a class folder without images')
+        self.places = _places(folder, own, tell)
         if class_names is None:
             check_classes(folder, own)
         for line in whole.left_out(folder):
@@ -134,6 +135,18 @@ class ImageFolder:
     def name(self, index: int) -> str:
         """Return the path of image `index`."""
         return self.paths[index]
+
+
+def _places(folder: str, own: Dict[str, List[str]], tell: Callable[[str], None]) -> Set[str]:
+    """Return the real folders of the files of each class; a line is printed on one that belongs to two classes."""
+    classes: Dict[str, str] = {}
+    for name, files in own.items():
+        for place in sorted({os.path.realpath(here) for here in {os.path.dirname(path) for path in files}}):
+            first = classes.setdefault(place, name)
+            if first != name:
+                tell(f'{folder}: by a link, {place} is in the classes {first} and {name}, so the same images have two '
+                     'classes and may be both trained and validated on; remove the link')
+    return set(classes)
 
 
 class Subset:

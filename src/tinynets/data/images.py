@@ -16,6 +16,7 @@ import io
 import json
 import os
 import pathlib
+import stat
 import struct
 import time
 from collections import Counter
@@ -62,6 +63,7 @@ def decode(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Image
 
 def decode_wide(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Tuple[Image.Image, Optional[int]]:
     """Return what `decode` does and, for an image with 16-bit samples, the highest value left in eight bits."""
+    register_plugins()
     with _errors_named(path):
         if (os.path.getsize(path) if data is None else len(data)) == 0:
             raise ImageError(f'{path}: the file is empty')
@@ -138,9 +140,7 @@ def squared(image: Image.Image, side: int, box: Optional[Tuple[float, float, flo
 def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> Union[Jpeg, Image.Image]:
     """Return an upright JPEG as a Jpeg, any other image decoded. Raises ImageError; `data` as in `decode`."""
     with _errors_named(path):
-        if data is None:
-            with open(path, 'rb', buffering=0) as file:
-                data = file.read()
+        data = read(path) if data is None else data
         if data[:2] == b'\xff\xd8':
             size = _plain_size(data)
             if size is not None:
@@ -149,6 +149,14 @@ def open_image(path: Union[str, os.PathLike], data: Optional[bytes] = None) -> U
                 if image.format == 'JPEG' and _orientation(image) not in _TURNS:
                     return Jpeg(data, image.size, str(path))
     return decode(path, data)
+
+
+def read(path: Union[str, os.PathLike]) -> bytes:
+    """Return the bytes of an image file. Raises OSError, and ImageError for a pipe or a device, which may never end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ImageError(f'{path}: is a folder, a pipe or a device, not an image file')
+    with open(path, 'rb', buffering=0) as file:
+        return file.read()
 
 
 def _plain_size(data: bytes) -> Optional[Tuple[int, int]]:
@@ -232,11 +240,17 @@ def to_rgb(image: Image.Image, bits: Optional[int] = None) -> Image.Image:
 
 
 @functools.lru_cache(maxsize=None)
-def endings() -> FrozenSet[str]:
-    """Return the lower-case endings of the raster images that Pillow and its installed plug-ins read."""
+def register_plugins() -> None:
+    """Make Pillow read the formats of its installed plug-ins."""
     for name in _PLUGINS:
         with contextlib.suppress(Exception):  # not installed, or incompatible with this Pillow
             getattr(importlib.import_module(name), 'register_heif_opener', lambda: None)()
+
+
+@functools.lru_cache(maxsize=None)
+def endings() -> FrozenSet[str]:
+    """Return the lower-case endings of the raster images that Pillow and its installed plug-ins read."""
+    register_plugins()
     Image.init()
     stubs = {kind for kind, (factory, _) in Image.OPEN.items()  # formats without a decoder
              if isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)}

@@ -87,8 +87,7 @@ def _read(data: ImageFolder, size: Optional[int], workers: int) -> Iterator[Tupl
     def read(index: int) -> Tuple[str, int, bytes, str, Optional[int]]:
         path = data.paths[index]
         try:
-            with open(path, 'rb') as file:
-                encoded = file.read()
+            encoded = images.read(path)
             if len(encoded) > LARGEST_PAGE // 2:
                 raise images.ImageError(f'{path}: larger than the {LARGEST_PAGE // 2:,} bytes that can be packed')
             path.encode()  # a name that is not Unicode cannot be stored

@@ -60,6 +60,10 @@ def splits(data: DataConfig, progress: Optional[Callable[[int, int], None]] = No
             say(f'{data.dir}: has no validation images; a share of each class (data.val_share={data.val_share:g}) of '
                 f'its {len(whole):,} images is kept for validation, chosen by their names')
     val = _part(data, whole, 'val', division) if divides(data) else _load(data, 'val', whole.class_names, progress)
+    both = getattr(whole, 'places', set()) & getattr(val, 'places', set())
+    if both:
+        say(f'{data.dir}: by a link, {min(both)} is in the training and in the validation images, so the same images '
+            'are trained and validated on; remove the link')
     return _part(data, whole, 'train', division), val
 
 

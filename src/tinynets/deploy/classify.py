@@ -74,11 +74,16 @@ def _decoded(path: str, highest: Optional[Dict[str, int]]) -> Image.Image:
     return image
 
 
+def evenly(number: int, count: int) -> List[int]:
+    """Return up to `count` evenly spaced indices below `number`, with the first and the last."""
+    return np.unique(np.linspace(0, number - 1, min(count, number)).astype(int)).tolist()
+
+
 def samples_of_dataset(dataset: Labelled, count: int = 24) -> Iterator[Sample]:
     """Yield `count` evenly spaced images of a data set with the model's classes. Raises ValueError if count < 1."""
     if count < 1:
         raise ValueError(f'count={count}: must be at least 1')
-    for i in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
+    for i in evenly(len(dataset), count):
         label = int(dataset.labels[i])
         yield Sample(dataset.name(i), dataset.image(i), dataset.class_names[label], label)
 

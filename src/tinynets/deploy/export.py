@@ -12,16 +12,15 @@ from mindspore import Tensor
 
 from tinynets.arch.complexity import measure
 from tinynets.deploy.fold import fold
-from tinynets.deploy.manifest import FORMAT, manifest_path, publish
+from tinynets.deploy.manifest import FORMAT, OPSET, manifest_path, publish
 from tinynets.deploy.predict import mindir_function, onnx_function
-from tinynets.files import check_text_path, workplace
+from tinynets.files import check_text_path, file_hash, workplace
 from tinynets.model import checkpoint
 from tinynets.model.network import Network
 from tinynets.runtime import graph_engine, on_cpu
 from tinynets.tasks import DEFAULT, restore, task_of
 
 INPUT, OUTPUT = 'images', 'logits'
-OPSET = 13  # of ONNX: the first whose quantisation has a range per channel; tools drop older ones
 TOLERANCE = 1e-4  # of the largest logit: the float32 rounding of a folded network compared with an unfolded one
 
 
@@ -101,18 +100,18 @@ def check_format(name: str) -> str:
 
 def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: str, difference: float) -> dict:
     plan, task = network.plan, task_of(saved.meta)
-    batch = None if name == 'ONNX' else 1
+    batch, outputs = None if name == 'ONNX' else 1, task.manifest(saved.meta)
     return {
         'format': FORMAT, 'kind': name, 'network': saved.meta['network'],
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
-        **({} if task.name == DEFAULT else {'task': task.name}), **task.manifest(saved.meta),
+        **({} if task.name == DEFAULT else {'task': task.name}), **outputs,
         'preprocessing': saved.meta['preprocessing'],
         **{key: saved.meta[key] for key in ('division', 'names', 'train_images') if key in saved.meta},
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
                   'dtype': 'float32'},
-        'output': {'name': OUTPUT, 'shape': [batch, plan.spec.num_classes], 'dtype': 'float32'},
+        'output': {'name': OUTPUT, 'shape': [batch, *task.output_shape(outputs)], 'dtype': 'float32'},
         'cost': vars(measure(plan)), 'weights': kind, 'score': saved.meta.get('score'), 'config': saved.meta['config'],
-        'max_difference': difference, 'versions': {'mindspore': ms.__version__},
+        'checkpoint': file_hash(saved.path), 'max_difference': difference, 'versions': {'mindspore': ms.__version__},
     }
 
 

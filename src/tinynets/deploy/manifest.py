@@ -3,8 +3,8 @@
 `<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices if not
 `classes_named`), preprocessing; input and output (name, shape with null for a variable batch, dtype); cost (counted
 from the plan); `division`, the validation images of a training on a folder without val/
-(src/tinynets/data/division.py); the difference of the exported file's logits from the checkpoint's; the versions that
-wrote it.
+(src/tinynets/data/division.py); the SHA-256 of the checkpoint; the difference of the exported file's logits from the
+checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import shutil
 from typing import Any, Optional
 
 from tinynets.data.division import Division
-from tinynets.files import file_hash, workplace, write_json
+from tinynets.files import check_file, file_hash, workplace, write_json
 from tinynets.parsing import read_json
 from tinynets.preprocessing import channels_of, check_preprocessing
 from tinynets.tasks import task_of
 from tinynets.text import shown
 
 FORMAT = 1
+OPSET = 13  # of exported ONNX files: the first whose quantisation has a range per channel; tools drop older ones
 NEXT = 'next'  # in a manifest while its pair is being replaced: the manifest of the new model file
 
 
@@ -78,6 +79,7 @@ def publish(work: str, model_path: str, manifest: dict) -> None:
     "next", the new one; then the model is moved, then its own manifest. If there was no valid pair, the manifest is
     written first, as nothing uses one without its model.
     """
+    check_file(model_path)
     path = manifest_path(model_path)
     new = {**manifest, 'file': os.path.basename(model_path), 'bytes': os.path.getsize(work), 'sha256': file_hash(work)}
     old = _whole(model_path)

@@ -31,7 +31,7 @@ class Predictor:
 
     `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. If the classes are not `named`, as
     in published weights, `class_names` are their indices; other tasks have none. `division` tells which images of a
-    folder without val/ were trained on, `val_digest` is a hash of the names of the training's validation images.
+    folder without val/ were trained on; `train_digest` and `val_digest` are hashes of the names of its images.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -42,6 +42,7 @@ class Predictor:
     named: bool = True
     division: presets.AnyDivision = None
     val_digest: Optional[str] = None
+    train_digest: Optional[str] = None
     task: str = DEFAULT
 
     @property
@@ -124,13 +125,18 @@ def _predictor(predict: Callable, meta: dict, path: str, kind: str) -> Predictor
     """Return the predictor of a function and the description in a checkpoint or manifest."""
     return Predictor(predict, meta['network'], tuple(meta.get('class_names', ())), meta['preprocessing'],
                      meta['config'], kind, meta.get('classes_named', True), division_of(meta, path), _val_digest(meta),
-                     task_of(meta).name)
+                     _train_digest(meta), task_of(meta).name)
 
 
 def _val_digest(meta: dict) -> Optional[str]:
     """Return the second half of a run's "names", the hash of the validation images' names."""
     names = meta.get('names')
     return names.partition('-')[2] or None if isinstance(names, str) else None
+
+
+def _train_digest(meta: dict) -> Optional[str]:
+    """Return the first half of a run's "names", the hash of the training images' names."""
+    return meta['names'].partition('-')[0] or None if _val_digest(meta) else None
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import statistics
 import time
@@ -16,7 +17,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 import numpy as np
 
-from tinynets.deploy.manifest import publish, read_manifest
+from tinynets.deploy.manifest import OPSET, publish, read_manifest
 from tinynets.deploy.predict import Predictor, finite, load_predictor, onnx_function
 from tinynets.files import temporary_files_in, workplace
 from tinynets.preprocessing import channels_of
@@ -24,7 +25,6 @@ from tinynets.runtime import onnx_runtime
 from tinynets.tasks.classification.dataset import Labelled
 from tinynets.tasks.classification.evaluate import Result, evaluate
 
-OPSET = 13  # the first whose quantisation has a range per channel
 METHODS = ('minmax', 'percentile')  # ONNX Runtime's entropy has equal numbers of bins and levels, which makes it minmax
 WARM, TIMED = 10, 101  # calls of each file, in turn
 
@@ -76,7 +76,8 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset: La
 
 def fell(before: Result, after: Result, points: float) -> bool:
     """Whether top-1 fell by more than some points, by exact arithmetic: 7 images of 700 are not more than one point."""
-    return 100 * (before.correct - after.correct) > Fraction(repr(float(points))) * before.count
+    lost = 100 * (before.correct - after.correct)
+    return lost > 0 and not math.isinf(points) and lost > Fraction(repr(float(points))) * before.count
 
 
 def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray], method: str) -> int:
@@ -144,5 +145,9 @@ def side_by_side(functions: Sequence[Callable], image: np.ndarray) -> List[float
 
 
 def _publish(source: str, work: str, out: str, about: dict) -> None:
-    manifest = {**read_manifest(source), 'kind': 'ONNX-INT8', 'quantization': about}
-    publish(work, out, manifest)
+    manifest = read_manifest(source)
+    for key in ('max_difference', 'score'):  # of the float file
+        manifest.pop(key, None)
+    if isinstance(manifest.get('cost'), dict):
+        manifest['cost'].pop('size_bytes', None)
+    publish(work, out, {**manifest, 'kind': 'ONNX-INT8', 'quantization': about})

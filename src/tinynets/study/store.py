@@ -15,8 +15,11 @@ import time
 from typing import Dict, Iterator, List, Optional, Set
 
 from tinynets.arch import COSTS
+from tinynets.parsing import parse_json
+from tinynets.text import shown
 
 WAIT = 60.0  # seconds for another process's transaction
+DAMAGED = 'put a copy of the file in its place, or choose another --study folder'
 MOST_DEATHS = 5  # deaths of a trial's process, for example for lack of memory, after which the trial has failed
 
 _TABLES = '''
@@ -30,6 +33,17 @@ CREATE TABLE IF NOT EXISTS trials (
     flag TEXT NOT NULL DEFAULT '', top1 REAL, top5 REAL, loss REAL, seconds REAL, reason TEXT NOT NULL DEFAULT '',
     started REAL, finished REAL, UNIQUE (name, seed));
 '''
+
+
+class _Table(dict):
+    """A table of a study; a key that is not there raises ValueError."""
+
+    def __init__(self, path: pathlib.Path, name: str, tree: dict):
+        super().__init__(tree)
+        self.place = f'{path}: its {name}'
+
+    def __missing__(self, key: str) -> object:
+        raise ValueError(f'{self.place} has no {key}; {DAMAGED}')
 
 
 class Store:
@@ -114,16 +128,31 @@ class Store:
             raise ValueError(f'{self.path}: {error}; {_remedy(error)}') from None
 
     def config(self) -> Dict[str, object]:
-        """Return the study's configuration, {section.key: value}."""
-        return json.loads(self._query('SELECT config FROM study')[0]['config'])
+        """Return the study's configuration, {section.key: value}. Raises ValueError if it is damaged."""
+        return self._table('config')
 
     def facts(self) -> dict:
-        """Return the facts of the start: the base's numbers, chance level, forward passes of a trial."""
-        return json.loads(self._query('SELECT facts FROM study')[0]['facts'])
+        """Return the facts of the start: the base's numbers, chance level, forward passes of a trial.
+
+        Raises ValueError if they are damaged.
+        """
+        return self._table('facts')
+
+    def _table(self, column: str) -> dict:
+        rows = self._query(f'SELECT {column} FROM study')
+        with contextlib.suppress(ValueError, TypeError):
+            tree = parse_json(rows[0][column]) if rows else None
+            if isinstance(tree, dict):
+                return _Table(self.path, column, tree)
+        raise ValueError(f'{self.path}: its {column} cannot be read; {DAMAGED}')
 
     def trials(self) -> List[dict]:
-        """Every trial's record, by id."""
-        return [dict(row) for row in self._query('SELECT * FROM trials ORDER BY id')]
+        """Every trial's record, by id. Raises ValueError if one is damaged."""
+        trials = [dict(row) for row in self._query('SELECT * FROM trials ORDER BY id')]
+        for trial in trials:
+            if not _whole(trial):
+                raise ValueError(f'{self.path}: the record of trial {shown(trial.get("id"))} cannot be read; {DAMAGED}')
+        return trials
 
     def trial_folder(self, number: int) -> pathlib.Path:
         """The folder of a trial."""
@@ -219,6 +248,18 @@ class Store:
             database.execute(f'UPDATE trials SET {", ".join(f"{key} = ?" for key in values)}, '
                              "seconds = COALESCE(seconds, 0) + ? WHERE id = ? AND status != 'done'",
                              (*values.values(), seconds, number))
+
+
+def _whole(trial: dict) -> bool:
+    """Whether a trial's record has the columns of its table with values of their types."""
+    def numbers(*keys: str) -> bool:
+        return all(isinstance(trial.get(key), (int, float)) for key in keys)
+    scored = trial.get('status') == 'done' and trial.get('flag') == ''
+    return (all(isinstance(trial.get(key), str) for key in ('name', 'label', 'flag', 'reason'))
+            and trial.get('status') in ('pending', 'running', 'done', 'failed')
+            and numbers('id', 'seed', 'r', 'd', 'w', 'resolution', 'failures', 'deaths')
+            and all(trial.get(key) is None or numbers(key) for key in ('top5', 'loss', 'seconds'))
+            and (not scored or numbers('top1')))
 
 
 def _remedy(error: sqlite3.DatabaseError) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Callable, Optional, Protocol, Tuple
+from typing import Any, Callable, Optional, Protocol, Sequence, Tuple
 
 from tinynets.config import DataConfig
 from tinynets.data import presets
@@ -36,6 +36,9 @@ def model_dataset(model: Any, data: DataConfig, split: str,
     if model.named and dataset.class_names != model.class_names:
         raise ValueError(f'{data.name} has the classes {dataset.class_names[:3]}..., the model '
                          f'{model.class_names[:3]}...; they must be the same')
+    own = getattr(dataset, 'division', None)
+    if split == 'val' and own is not None and model.division is None and own.digest == model.train_digest:
+        raise _lost(data)
     _check_moved(model, data, split, dataset)
     if not model.named:
         found, where = dataset.class_names, data.dir or data.name
@@ -53,27 +56,29 @@ def _check_kept(model: Any, data: DataConfig, split: str) -> None:
     there, here = os.path.realpath(then), os.path.realpath(data.dir)
     inside = os.path.dirname(here) == there and kind_of(os.path.basename(here)) == 'train'
     if (here == there or inside) and not presets.has_validation(data.name, data.dir):
-        raise ValueError(f'{data.dir}: has no val/, and the model was trained on all images in it; put val/ back, or '
-                         'give other images with --data-dir')
+        raise _lost(data)
+
+
+def _lost(data: DataConfig) -> ValueError:
+    return ValueError(f'{data.dir}: has no val/, and the model was trained on all images in it; put val/ back, or '
+                      'give other images with --data-dir')
 
 
 def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) -> None:
     """Print a line if val/ of the model's data set may hold images that it was trained on."""
     then = (model.config.get('data') or {}).get('dir')
-    if split != 'val' or not then or not data.dir or os.path.realpath(then) != os.path.realpath(data.dir):
-        return
     names = presets.names_of(dataset)
+    if split != 'val' or not then or not data.dir:
+        return
+    if os.path.realpath(then) != os.path.realpath(data.dir) and not _same_images(model, data, names):
+        return
     if model.division is None and model.val_digest and names is not None and model.val_digest != digest_of(names):
         say(f'{data.dir}: its {len(dataset):,} validation images are not the ones that the training was scored on; '
             'training images may be among them')
     if not isinstance(model.division, Division) or names is None or not presets.has_validation(data.name, data.dir):
         return
     if model.config['data'].get('holdout'):  # it may have had val/ then
-        try:
-            now = presets.names_of(presets.dataset(replace(data, check=False), 'train')) or []
-        except (ValueError, OSError):  # there is no train/ any more
-            now = []
-        if model.division.changed(now):
+        if model.division.changed(_training_names(data)):
             say(f'{data.dir}: the images have changed since the training divided them; if training images are in val/ '
                 'now, the score is too high')
         return
@@ -81,3 +86,18 @@ def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) ->
     if trained:
         say(f'{data.dir}: had no val/ when the model was trained on it; by their names, {trained:,} of the '
             f'{len(dataset):,} images in val/ may be training images; if so, the score is too high')
+
+
+def _same_images(model: Any, data: DataConfig, names: Optional[Sequence[str]]) -> bool:
+    """Whether a folder at another place holds, by their names, the images that the training divided."""
+    return (isinstance(model.division, Division) and names is not None
+            and presets.has_validation(data.name, data.dir)
+            and not model.division.changed([*_training_names(data), *names]))
+
+
+def _training_names(data: DataConfig) -> Sequence[str]:
+    """Return the names of the training images, none if there is no train/ any more."""
+    try:
+        return presets.names_of(presets.dataset(replace(data, check=False), 'train')) or []
+    except (ValueError, OSError):
+        return []
