@@ -1,6 +1,9 @@
 """The commands as subprocesses: their output, their files and their errors."""
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -53,6 +56,12 @@ def test_summary_imports_no_framework(entry, root):
     (('eval.py', '--checkpoint', 'README.md'), 'the ending must be one of'),
     (('export.py', '--checkpoint', 'none.ckpt'), 'none.ckpt: no such file'),
     (('predict.py', '--model', 'none.onnx', '--data', 'digits'), 'none.onnx: no such model file'),
+    (('predict.py', '--model', 'x.onnx', '--images', 'x', '--backend', 'lite', '--device', 'Ascend'),
+     '--device Ascend: --backend lite runs on the CPU'),
+    (('quantize.py', '--model', 'x.onnx', '--out', 'x.bin'), '--out x.bin: must end with .onnx'),
+    (('quantize.py', '--model', 'x.onnx', '--out', './x.onnx'), '--out ./x.onnx: is the model itself'),
+    (('quantize.py', '--model', 'x.onnx', '--out', '/dev/null'), '/dev/null: is a folder, a pipe or a device'),
+    (('quantize.py', '--model', 'x.onnx', '--max-drop', 'nan'), '--max-drop nan: must be a number'),
 ])
 def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
     assert words in one_line(entry(*arguments, cwd=tmp_path))
@@ -114,3 +123,13 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     assert named.stdout.count('%') == 16 and Image.open(tmp_path / 'p.png').format == 'PNG'
     assert 'topk=3' in one_line(entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val' / 'red one',
                                       '--topk', 3, **options))
+
+
+def test_mindspore_is_imported_with_its_warnings_off(root):
+    """Some commands import it before they configure it; a line of the user's own counts."""
+    code = 'import os, tinynets.cli; print(os.environ["GLOG_v"])'
+    for given, level in ((None, '3'), ('1', '1')):
+        environment = {name: value for name, value in os.environ.items() if name != 'GLOG_v'}
+        environment.update({'GLOG_v': given} if given else {})
+        done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+        assert done.stdout == f'{level}\n', done.stderr

@@ -26,10 +26,15 @@ class Labels {
 
   // The class of an image, -1 if it has none.
   int Of(const std::string &image) const;
+  // Throws UserError if the row of an image, found by the end of its path, is also that of another image.
+  void CheckRows(const std::string &csv, const std::vector<std::string> &images) const;
   bool empty() const { return classes_.empty(); }
 
  private:
-  std::map<std::string, int> classes_;
+  using Rows = std::map<std::string, int>;  // path -> class
+  Rows::const_iterator Find(const std::string &image) const;
+
+  Rows classes_;
 };
 
 // Writes the whole file or nothing. Throws UserError.

@@ -151,17 +151,41 @@ Labels::Labels(const std::string &csv, const std::vector<std::string> &class_nam
   if (classes_.empty()) throw UserError(csv + ": no labels in it");
 }
 
-int Labels::Of(const std::string &image) const {
+Labels::Rows::const_iterator Labels::Find(const std::string &image) const {
   for (size_t at = 0; at != std::string::npos;) {  // the whole path, then shorter and shorter ends of it
     const auto found = classes_.find(image.substr(at));
-    if (found != classes_.end()) return found->second;
+    if (found != classes_.end()) return found;
     at = image.find('/', at);
     if (at != std::string::npos) at++;
   }
-  return -1;
+  return classes_.end();
+}
+
+int Labels::Of(const std::string &image) const {
+  const auto row = Find(image);
+  return row == classes_.end() ? -1 : row->second;
+}
+
+void Labels::CheckRows(const std::string &csv, const std::vector<std::string> &images) const {
+  std::map<std::string, std::string> owners;
+  for (const std::string &image : images) {
+    const auto row = Find(image);
+    if (row == classes_.end()) continue;
+    const std::string &owner = owners.emplace(row->first, image).first->second;
+    if (owner != image) {
+      throw UserError(csv + ": the row " + row->first + " is that of " + owner + " and of " + image +
+                      "; write more of their paths");
+    }
+  }
 }
 
 void WriteFile(const std::string &path, const std::string &text) {
+  std::error_code ignored;
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored) && !fs::is_directory(path, ignored)) {
+    std::ofstream device(path, std::ios::binary);  // or a pipe: it must not be replaced by a file
+    if (!(device << text << std::flush)) throw UserError(path + ": cannot be written (" + std::strerror(errno) + ")");
+    return;
+  }
   std::string temporary = path + ".XXXXXX";
   const int file = mkstemp(temporary.data());  // a new file with an unpredictable name
   const mode_t mask = umask(0);

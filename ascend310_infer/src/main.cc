@@ -32,6 +32,7 @@ int Run(const Arguments &arguments) {
   const auto say = [](const std::string &line) { std::fprintf(stderr, "%s\n", Line(line).c_str()); };
   std::vector<std::string> left_out;  // printed after the work, as an error must be one line
   const auto images = FindImages(arguments.images, [&](const std::string &line) { left_out.push_back(line); });
+  labels.CheckRows(arguments.labels, images);
   const Outcome outcome = Classify(arguments, manifest, images);
   std::for_each(left_out.begin(), left_out.end(), say);
   int failed = 0;

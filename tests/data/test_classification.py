@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from tinynets.config import DataConfig
+from tinynets.data import presets
 from tinynets.data.classification import ArrayDataset, load_dataset
 from tinynets.data.embedded import FASHION_CLASSES
 
@@ -270,3 +272,22 @@ def test_progress_counts_the_files(folder):
 def test_unknown_names(name, split, message):
     with pytest.raises(ValueError, match=message):
         load_dataset(name, split)
+
+
+def test_a_folder_in_two_classes_or_in_both_splits_is_said(tmp_path, capsys):
+    for split, name, count in (('train', 'cat', 3), ('train', 'dog', 2), ('val', 'cat', 1), ('val', 'dog', 1)):
+        (tmp_path / split / name).mkdir(parents=True)
+        for i in range(count):
+            Image.new('RGB', (8, 8), (i, 9, 9)).save(tmp_path / split / name / f'{split}{i}.png')
+    data = DataConfig(name='image_folder', dir=str(tmp_path))
+
+    def said():
+        presets.splits(data)
+        return [line for line in capsys.readouterr().err.splitlines() if 'by a link' in line]
+    assert said() == []
+    (tmp_path / 'train' / 'dog' / 'more').symlink_to(tmp_path / 'train' / 'cat')
+    assert [f'{tmp_path}/train/cat is in the classes cat and dog' in line for line in said()] == [True]
+    (tmp_path / 'train' / 'dog' / 'more').unlink()
+    (tmp_path / 'val' / 'dog' / 'more').symlink_to('../../train/dog')
+    assert [f'{tmp_path}/train/dog is in the training and in the validation images' in line
+            for line in said()] == [True]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinynets.data.images import ImageError, decode, examine, find
+from tinynets.data import images as module
+from tinynets.data.images import ImageError, decode, examine, find, open_image
 
 GREY = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
 COLOUR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -284,3 +285,27 @@ def test_a_link_that_leads_nowhere_is_a_file_that_cannot_be_decoded(target, tmp_
     assert find(str(tmp_path)).files == [str(tmp_path / 'good.png'), str(tmp_path / 'x.png')]
     with pytest.raises(ImageError, match='x.png: '):
         decode(tmp_path / 'x.png')
+
+
+def test_a_pipe_and_a_device_are_no_images(tmp_path):
+    """Reading one may never end."""
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    os.symlink('/dev/zero', tmp_path / 'zero.jpg')
+    for name in ('pipe.jpg', 'zero.jpg'):
+        with pytest.raises(ImageError, match=f'{name}: is a folder, a pipe or a device, not an image file'):
+            open_image(tmp_path / name)
+        with pytest.raises(ImageError, match=f'{name}: the file is empty'):
+            decode(tmp_path / name)
+
+
+def test_plug_ins_read_images_of_which_no_folder_was_listed(tmp_path, monkeypatch):
+    """Images of packed files and single files: finding files by their endings registers plug-ins too."""
+    calls = []
+    monkeypatch.setattr(module.importlib, 'import_module', lambda name: calls.append(name) or object())
+    Image.new('RGB', (4, 4)).save(tmp_path / 'a.png')
+    data = (tmp_path / 'a.png').read_bytes()
+    for look in (lambda: decode(tmp_path / 'a.png'), lambda: decode('x', data), lambda: open_image('x', data)):
+        module.register_plugins.cache_clear()
+        calls.clear()
+        look()
+        assert calls == list(module._PLUGINS)

@@ -343,3 +343,12 @@ def test_a_page_holds_the_largest_image_twice(kilobytes, size, page, tmp_path):
     for name, length in (('a', kilobytes * 1000), ('b', 10)):
         (tmp_path / name).write_bytes(bytes(length))
     assert packing._page_size([str(tmp_path / name) for name in 'ab'], 1, size) == page
+
+
+def test_a_pipe_among_the_images_is_left_out(pack, tmp_path):
+    (tmp_path / 'set' / 'a').mkdir(parents=True)
+    Image.new('RGB', (9, 9)).save(tmp_path / 'set' / 'a' / '0.png')
+    os.mkfifo(tmp_path / 'set' / 'a' / 'pipe.png')
+    said = pack('--data-dir', tmp_path / 'set', '--out', tmp_path / 'packed')
+    assert said.returncode == 0 and 'pipe.png: is a folder, a pipe or a device' in said.stderr, said.stderr
+    assert 'train: 1 images' in said.stdout + said.stderr

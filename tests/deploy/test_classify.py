@@ -7,7 +7,7 @@ from PIL import Image
 
 from tinynets.data.classification import load_dataset
 from tinynets.deploy import predict
-from tinynets.deploy.classify import Sample, classify, find_files, samples_of_dataset, samples_of_files
+from tinynets.deploy.classify import Sample, classify, evenly, find_files, samples_of_dataset, samples_of_files
 from tinynets.deploy.predict import Predictor, load_predictor
 
 PREPROCESSING = {'resolution': 8, 'crop_ratio': 1.0, 'mean': [0.0] * 3, 'deviation': [1.0] * 3}
@@ -128,3 +128,9 @@ def test_why_onnx_runtime_cannot_be_had(error, words, monkeypatch):
     with pytest.raises(ValueError if words else ImportError) as caught:
         predict.onnx_function('x.onnx')
     assert caught.value is error or f'{words}' in str(caught.value) and 'pip install onnxruntime' in str(caught.value)
+
+
+@pytest.mark.parametrize('number, count, chosen', [
+    (10, 3, [0, 4, 9]), (3, 10, [0, 1, 2]), (1, 5, [0]), (5, 1, [0]), (4, 4, [0, 1, 2, 3]), (3, 10 ** 30, [0, 1, 2])])
+def test_images_are_chosen_evenly(number, count, chosen):
+    assert evenly(number, count) == chosen

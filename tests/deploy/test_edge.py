@@ -29,6 +29,7 @@ from tests.data.test_images import png
 from tinynets.data import images
 from tinynets.data.presets import eval_transform
 from tinynets.deploy.manifest import read_manifest
+from tinynets.files import write_json
 
 SDK = os.environ.get('MINDSPORE_LITE_HOME') or ROOT / 'data' / 'mindspore-lite'
 needs_sdk = pytest.mark.skipif(not os.path.isdir(SDK), reason='no MindSpore Lite: bash scripts/get_mindspore_lite.sh')
@@ -721,6 +722,25 @@ def test_the_wrapper_says_why_nothing_is_converted(wrapper, tmp_path):
         assert (done.returncode, done.stdout, done.stderr) == (0, 'x.mindir', '')
 
 
+@pytest.mark.parametrize('theirs, ours, same', [
+    ({'weights': 'ema', 'checkpoint': 'abc'}, {'weights': 'ema', 'checkpoint': 'abc'}, True),
+    ({'weights': 'ema', 'checkpoint': 'abc'}, {'weights': 'ema', 'checkpoint': 'abd'}, False),
+    ({'weights': 'ema', 'checkpoint': 'abc'}, {'weights': 'raw', 'checkpoint': 'abc'}, False),
+    ({'weights': 'ema', 'score': {'top1': 50, 'step': 3}}, {'weights': 'ema', 'score': {'top1': 50, 'step': 3}}, True),
+    ({'weights': 'ema', 'score': {'top1': 50, 'step': 3}}, {'weights': 'ema', 'score': {'top1': 50, 'step': 4}}, False),
+    ({'weights': 'ema', 'score': None}, {'weights': 'ema', 'score': None}, True)])
+def test_the_wrapper_converts_no_file_of_another_checkpoint(theirs, ours, same, wrapper, tmp_path):
+    """Manifests of earlier releases name no checkpoint; their scores tell."""
+    command, environment = wrapper
+    write_json(tmp_path / 'x.mindir.json', {'format': 1, 'kind': 'MINDIR', **theirs, 'config': {'weights': 'x'}})
+    write_json(tmp_path / 'x.onnx.json', {'format': 1, 'kind': 'ONNX', **ours, 'config': {'weights': 'y'}})
+    done = run(*command, env=environment)
+    if same:
+        assert done.returncode == 0 and done.stdout == 'whole\n', done.stderr
+    else:
+        is_error(done, 'x.onnx was exported from another checkpoint than', 'x.mindir; export both again')
+
+
 def test_the_wrapper_asks_the_device_it_is_told(wrapper, tmp_path):
     command, environment = wrapper
     program(tmp_path / 'build' / 'tinynet_infer', f'echo "$*" >> "{tmp_path}/asked"')
@@ -983,6 +1003,34 @@ def test_images_that_stay_dark_are_said_as_in_python(tops, build, deployed, tmp_
     assert (line is None) == (tops == [65535, 50000])
     done = run(build / 'tinynet_infer', '--model', deployed[2], '--images', tmp_path / 'images', '--repeat', 2)
     assert done.returncode == 0 and done.stderr == (f'{line}\n' if line else '')
+
+
+@needs_sdk
+def test_a_row_of_two_images_is_refused(build, deployed, tmp_path):
+    """Rows are found by the end of an image's path."""
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        shutil.copy(deployed[0] / 'images' / '00.png', tmp_path / name / '0.png')
+
+    def done(rows):
+        (tmp_path / 'l.csv').write_text(rows)
+        return run(build / 'tinynet_infer', '--model', deployed[2], '--labels', tmp_path / 'l.csv', '--images',
+                   tmp_path)
+    is_error(done('0.png,1\n'), f'the row 0.png is that of {tmp_path}/a/0.png and of {tmp_path}/b/0.png')
+    scored = done('a/0.png,1\nb/0.png,2\n')
+    assert scored.returncode == 0 and 'of 2' in scored.stdout, scored
+    assert done('a/0.png,1\n0.png,2\n').returncode == 0  # the longer end counts
+
+
+@needs_sdk
+def test_a_device_is_written_and_not_replaced(build, deployed, tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    command = [build / 'tinynet_infer', '--model', deployed[2], '--images', deployed[0] / 'images' / '00.png',
+               '--output', tmp_path / 'pipe', '--force']
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
+    with open(tmp_path / 'pipe') as pipe:
+        assert json.load(pipe)['results'][0]['image'].endswith('00.png')
+    assert process.wait(60) == 0 and (tmp_path / 'pipe').is_fifo()
 
 
 @needs_sdk

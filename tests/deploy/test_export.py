@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import types
 
 import mindspore as ms
 import numpy as np
@@ -15,6 +16,7 @@ from tinynets.deploy.export import export
 from tinynets.deploy.fold import fold
 from tinynets.deploy.manifest import manifest_path, read_manifest
 from tinynets.deploy.predict import load_predictor, onnx_function
+from tinynets.files import file_hash
 from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_arrays
 from tinynets.runtime import configure
@@ -279,3 +281,15 @@ def test_the_quickstart_scores_the_checkpoint_where_it_scores_the_file(trained, 
     assert {'confusion.png', 'predictions.png', 'export'} <= set(os.listdir(tmp_path))
     with pytest.raises(ValueError, match=f'the exported model scores {result.top1:.2f} %, the checkpoint 0.00 %'):
         deploy(small_config(), str(tmp_path), best, 0.0)
+
+
+def test_the_outputs_shape_is_the_tasks(trained, monkeypatch):
+    saved = checkpoint.load(str(trained / 'best.ckpt'))
+    network, kind = restore.restore_network(saved, 'auto')
+    task = types.SimpleNamespace(name='boxes', manifest=lambda meta: {'boxes': meta['step']},
+                                 output_shape=lambda manifest: [manifest['boxes'], 4])
+    monkeypatch.setattr(export_module, 'task_of', lambda meta: task)
+    for name, batch in (('MINDIR', 1), ('ONNX', None)):
+        made = export_module._manifest(saved, network, kind, name, 0.0)
+        assert made['output']['shape'] == [batch, saved.meta['step'], 4] and made['task'] == 'boxes'
+        assert made['checkpoint'] == file_hash(str(trained / 'best.ckpt'))

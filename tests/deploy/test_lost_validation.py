@@ -119,6 +119,20 @@ def test_in_a_moved_folder_training_images_in_val_are_counted(folder, model, cap
     assert capsys.readouterr().err == ''
 
 
+def test_in_a_moved_folder_changed_validation_images_are_noticed(folder, model, capsys):
+    predictor, data = model
+    parts = presets.splits(data)
+    predictor = dataclasses.replace(predictor, val_digest=presets.digest(*parts).split('-')[1],
+                                    all_digest=presets.digest_of_both(*parts))
+    moved = shutil.copytree(folder, folder.parent / 'moved')
+    there = dataclasses.replace(data, dir=str(moved))
+    predictor.dataset(there, 'val')
+    assert capsys.readouterr().err == ''
+    shutil.move(moved / 'train' / CLASSES[0] / 'train0.png', moved / 'val' / CLASSES[0])
+    predictor.dataset(there, 'val')
+    assert f'{moved}: its 11 validation images are not the ones that the training was' in capsys.readouterr().err
+
+
 def test_a_model_keeps_the_hash_of_its_training_images():
     assert _train_digest({'names': '0123-4567'}) == '0123'
     assert [_train_digest(meta) for meta in ({'names': '0123'}, {'names': '-4567'}, {'names': 7}, {})] == [None] * 4

@@ -52,6 +52,8 @@ def test_the_score_is_that_of_the_file_and_stands_in_its_manifest(quantised, exp
         assert done.returncode == 0, done.stderr
         result = json.loads((tmp_path / f'{name}.json').read_text())
         scores[name], fives[name] = result['top1'], result['top5']
+    assert not {'score', 'max_difference'} & set(manifest) and 'macs' in manifest['cost']
+    assert 'size_bytes' not in manifest['cost']
     assert manifest['quantization']['top1'] == pytest.approx(scores['after'], abs=1e-3)
     assert manifest['quantization']['top1_before'] == pytest.approx(scores['before'], abs=1e-3)
     assert scores['after'] > scores['before'] - 20

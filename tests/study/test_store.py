@@ -1,9 +1,11 @@
 """The record store: each trial runs once, studies grow, and the export's numbers are right."""
+import contextlib
 import csv
 import json
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tinynets.study.config import StudyConfig, StudySection, check_same, flat
 from tinynets.study.export import columns, networks, trainings, trainings_path, write_tables
 from tinynets.study.run import counts, seconds_of
+from tinynets.study.show import status
 from tinynets.study.store import MOST_DEATHS, Store
 
 FACTS = {'base': 'efficientnet_b0', 'base_resolution': 32, 'num_classes': 10, 'images': 1000, 'chance': 10.0}
@@ -246,3 +249,28 @@ def test_tables_that_belong_together_are_written_together(tmp_path):
     with pytest.raises(OSError, match='r.seeds.csv'):
         write_tables((str(first), [{'a': 2}], ['a']), (str(second), [{'b': 0.2}], ['b', 'c']))
     assert first.read_text() == 'a\n1\n' and sorted(os.listdir(tmp_path)) == ['r.csv', 'r.seeds.csv']
+
+
+@pytest.mark.parametrize('change, words', [
+    ('DELETE FROM study', 'its config cannot be read'), ("UPDATE study SET config = 'null'", 'its config cannot be read'),
+    ("UPDATE study SET config = '{'", 'its config cannot be read'), ("UPDATE study SET facts = '[]'", 'its facts cannot'),
+    ("UPDATE study SET facts = '{}'", 'its facts has no images'), ("UPDATE study SET config = '{}'", 'its config has no'),
+    ("UPDATE trials SET top1 = 'x' WHERE id = 2", 'the record of trial 2 cannot be read'),
+    ('UPDATE trials SET top1 = NULL WHERE id = 2', 'the record of trial 2 cannot be read'),
+    ("UPDATE trials SET loss = 'x' WHERE id = 2", 'the record of trial 2 cannot be read'),
+    ("UPDATE trials SET status = 'gone' WHERE id = 3", 'the record of trial 3 cannot be read'),
+    ("UPDATE trials SET r = 'x' WHERE id = 1", 'the record of trial 1 cannot be read'),
+    ('ALTER TABLE trials RENAME COLUMN flag TO other', 'the record of trial 1 cannot be read')])
+def test_a_damaged_study_is_one_line(change, words, store):
+    made = store('abc')
+    for number in (1, 2):
+        with made.taken():
+            pass
+        made.finish(number, 1.0, top1=50.0)
+    assert status(str(made.folder))[0]['done'] == 2 and len(networks(made)[0]) == 2
+    with contextlib.closing(sqlite3.connect(made.path, isolation_level=None)) as database:
+        database.execute(change)
+    with pytest.raises(ValueError, match=f'study.db: {words}.*put a copy of the file in its place') as caught:
+        status(str(made.folder))
+        networks(made)
+    assert '\n' not in str(caught.value)

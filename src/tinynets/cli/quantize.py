@@ -1,5 +1,6 @@
 """Make an eight-bit ONNX file: `python quantize.py --model runs/x/export/tinynet_e.onnx [--images DIR]`."""
 import argparse
+import math
 import os
 
 from tinynets.files import check_file, check_parent, user_path
@@ -29,8 +30,8 @@ def main(args: argparse.Namespace) -> None:
     check_file(out)
     if args.count < 1:
         raise ValueError(f'--count {args.count}: must be at least 1')
-    if not args.max_drop >= 0:
-        raise ValueError(f'--max-drop {args.max_drop:g}: must be at least 0; --force allows any')
+    if math.isnan(args.max_drop):
+        raise ValueError('--max-drop nan: must be a number')
     if not out.lower().endswith('.onnx'):
         raise ValueError(f'--out {out}: must end with .onnx')
     if os.path.realpath(out) == os.path.realpath(args.model):

@@ -78,6 +78,12 @@ def digest(train, val) -> Optional[str]:
     return None if None in names else f'{digest_of(names[0])}-{digest_of(names[1])}'
 
 
+def digest_of_both(train, val) -> Optional[str]:
+    """Return a hash of the names of all images, however they are divided, None if they have no names."""
+    names = [names_of(part) for part in (train, val)]
+    return None if None in names else digest_of([*names[0], *names[1]])
+
+
 def divides(data: DataConfig) -> bool:
     """Whether the validation set is a part of the training set."""
     return data.holdout > 0 or not has_validation(data.name, data.dir)

@@ -106,7 +106,7 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
         **({} if task.name == DEFAULT else {'task': task.name}), **outputs,
         'preprocessing': saved.meta['preprocessing'],
-        **{key: saved.meta[key] for key in ('division', 'names', 'train_images') if key in saved.meta},
+        **{key: saved.meta[key] for key in ('division', 'names', 'all_names', 'train_images') if key in saved.meta},
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
                   'dtype': 'float32'},
         'output': {'name': OUTPUT, 'shape': [batch, *task.output_shape(outputs)], 'dtype': 'float32'},

@@ -31,7 +31,7 @@ class Predictor:
 
     `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. If the classes are not `named`, as
     in published weights, `class_names` are their indices; other tasks have none. `division` tells which images of a
-    folder without val/ were trained on; `train_digest` and `val_digest` are hashes of the names of its images.
+    folder without val/ were trained on; the digests are hashes of the names of its images.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -43,6 +43,7 @@ class Predictor:
     division: presets.AnyDivision = None
     val_digest: Optional[str] = None
     train_digest: Optional[str] = None
+    all_digest: Optional[str] = None
     task: str = DEFAULT
 
     @property
@@ -125,7 +126,7 @@ def _predictor(predict: Callable, meta: dict, path: str, kind: str) -> Predictor
     """Return the predictor of a function and the description in a checkpoint or manifest."""
     return Predictor(predict, meta['network'], tuple(meta.get('class_names', ())), meta['preprocessing'],
                      meta['config'], kind, meta.get('classes_named', True), division_of(meta, path), _val_digest(meta),
-                     _train_digest(meta), task_of(meta).name)
+                     _train_digest(meta), meta.get('all_names'), task_of(meta).name)
 
 
 def _val_digest(meta: dict) -> Optional[str]:

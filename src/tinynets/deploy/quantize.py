@@ -77,7 +77,7 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset: La
 def fell(before: Result, after: Result, points: float) -> bool:
     """Whether top-1 fell by more than some points, by exact arithmetic: 7 images of 700 are not more than one point."""
     lost = 100 * (before.correct - after.correct)
-    return lost > 0 and not math.isinf(points) and lost > Fraction(repr(float(points))) * before.count
+    return points < 0 if math.isinf(points) else lost > Fraction(repr(float(points))) * before.count
 
 
 def _static(path: str, out: str, folder: str, calibration: Iterable[np.ndarray], method: str) -> int:

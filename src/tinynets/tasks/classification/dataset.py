@@ -89,10 +89,10 @@ def _check_moved(model: Any, data: DataConfig, split: str, dataset: Labelled) ->
 
 
 def _same_images(model: Any, data: DataConfig, names: Optional[Sequence[str]]) -> bool:
-    """Whether a folder at another place holds, by their names, the images that the training divided."""
-    return (isinstance(model.division, Division) and names is not None
-            and presets.has_validation(data.name, data.dir)
-            and not model.division.changed([*_training_names(data), *names]))
+    """Whether a folder at another place holds, by their names, all images of the training, divided in whatever way."""
+    whole = model.division.digest if isinstance(model.division, Division) else model.all_digest
+    return (whole is not None and names is not None and presets.has_validation(data.name, data.dir)
+            and digest_of([*_training_names(data), *names]) == whole)
 
 
 def _training_names(data: DataConfig) -> Sequence[str]:

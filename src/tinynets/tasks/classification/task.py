@@ -38,7 +38,8 @@ class Classification:
         line = overlap(config, start, train_set, val_set) if start else None
         if line:
             say(line)
-        self.images: Dict[str, Any] = {'names': presets.digest(train_set, val_set)}
+        self.images: Dict[str, Any] = {'names': presets.digest(train_set, val_set),
+                                       'all_names': presets.digest_of_both(train_set, val_set)}
         if not isinstance(division, EarlierDivision):
             division = getattr(train_set, 'division', None)
             self.images['division'] = division.to_dict() if division else None
