@@ -116,6 +116,11 @@ def test_manifest_says_all_a_program_needs(exported, trained):
         assert manifest['weights'] == 'ema' and manifest['max_difference'] == item.max_difference
 
 
+def test_both_manifests_name_the_checkpoint(exported, trained):
+    assert {read_manifest(item.path)['checkpoint'] for item in exported.values()} == {
+        file_hash(str(trained / 'best.ckpt'))}
+
+
 def test_the_manifest_has_the_score_of_the_checkpoint_and_not_the_best_one():
     meta = {'network': {'name': SMALL}, 'class_names': [], 'preprocessing': {}, 'config': {}, 'best': {'top1': 90.0},
             'score': {'top1': 80.0}}
@@ -292,4 +297,3 @@ def test_the_outputs_shape_is_the_tasks(trained, monkeypatch):
     for name, batch in (('MINDIR', 1), ('ONNX', None)):
         made = export_module._manifest(saved, network, kind, name, 0.0)
         assert made['output']['shape'] == [batch, saved.meta['step'], 4] and made['task'] == 'boxes'
-        assert made['checkpoint'] == file_hash(str(trained / 'best.ckpt'))

@@ -252,9 +252,12 @@ def test_tables_that_belong_together_are_written_together(tmp_path):
 
 
 @pytest.mark.parametrize('change, words', [
-    ('DELETE FROM study', 'its config cannot be read'), ("UPDATE study SET config = 'null'", 'its config cannot be read'),
-    ("UPDATE study SET config = '{'", 'its config cannot be read'), ("UPDATE study SET facts = '[]'", 'its facts cannot'),
-    ("UPDATE study SET facts = '{}'", 'its facts has no images'), ("UPDATE study SET config = '{}'", 'its config has no'),
+    ('DELETE FROM study', 'its config cannot be read'),
+    ("UPDATE study SET config = 'null'", 'its config cannot be read'),
+    ("UPDATE study SET config = '{'", 'its config cannot be read'),
+    ("UPDATE study SET facts = '[]'", 'its facts cannot be read'),
+    ("UPDATE study SET facts = '{}'", 'its facts has no images'),
+    ("UPDATE study SET config = '{}'", 'its config has no study.workers'),
     ("UPDATE trials SET top1 = 'x' WHERE id = 2", 'the record of trial 2 cannot be read'),
     ('UPDATE trials SET top1 = NULL WHERE id = 2', 'the record of trial 2 cannot be read'),
     ("UPDATE trials SET loss = 'x' WHERE id = 2", 'the record of trial 2 cannot be read'),

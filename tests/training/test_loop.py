@@ -113,6 +113,7 @@ def test_divergence_stops_with_the_last_good_checkpoint(light_config, tmp_path):
     with pytest.raises(ValueError, match='not finite|the loss is (nan|inf)') as caught:
         train(config, 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     assert 'last.ckpt' in str(caught.value) and '\n' not in str(caught.value)
+    assert (tmp_path / 'run' / 'curve.png').read_bytes().startswith(b'\x89PNG')
     saved = checkpoint.load(str(tmp_path / 'run' / 'last.ckpt'))
     assert all(np.isfinite(a).all() for a in saved.arrays.values())
 

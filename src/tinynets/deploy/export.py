@@ -59,7 +59,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
 
 def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: str) -> Dict[str, tuple]:
     """Write and compare files in a working folder; return (path, final name, manifest, scale) by format."""
-    saved = checkpoint.load(checkpoint_path)
+    saved, digest = checkpoint.load(checkpoint_path), file_hash(checkpoint_path)
     network, kind = restore.restore_network(saved, weights)
     folded = fold(network)
     resolution = network.plan.resolution
@@ -83,7 +83,8 @@ def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: st
             if not difference <= TOLERANCE * max(scale, 1e-6):
                 raise ValueError(f'{name}: the exported network differs from the checkpoint by {difference:.2e} '
                                  f'(logits up to {scale:.2e}, allowed {TOLERANCE:g} of it); nothing was written')
-        made[name] = work, f'{stem}.{ending}', _manifest(saved, network, kind, name, difference), scale
+        manifest = {**_manifest(saved, network, kind, name, difference), 'checkpoint': digest}
+        made[name] = work, f'{stem}.{ending}', manifest, scale
     return made
 
 
@@ -111,7 +112,7 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
                   'dtype': 'float32'},
         'output': {'name': OUTPUT, 'shape': [batch, *task.output_shape(outputs)], 'dtype': 'float32'},
         'cost': vars(measure(plan)), 'weights': kind, 'score': saved.meta.get('score'), 'config': saved.meta['config'],
-        'checkpoint': file_hash(saved.path), 'max_difference': difference, 'versions': {'mindspore': ms.__version__},
+        'max_difference': difference, 'versions': {'mindspore': ms.__version__},
     }
 
 
