@@ -58,12 +58,15 @@ def test_summary_imports_no_framework(entry, root):
     (('predict.py', '--model', 'none.onnx', '--data', 'digits'), 'none.onnx: no such model file'),
     (('predict.py', '--model', 'x.onnx', '--images', 'x', '--backend', 'lite', '--device', 'Ascend'),
      '--device Ascend: --backend lite runs on the CPU'),
+    (('convert_weights.py', '--from', 'x.pth', '--out', 'x.ckpt/'), 'must end in .ckpt'),
+    (('convert_weights.py', '--from', 'x.pth', '--out', 'device.ckpt'), 'device.ckpt: is a folder, a pipe or a device'),
     (('quantize.py', '--model', 'x.onnx', '--out', 'x.bin'), '--out x.bin: must end with .onnx'),
     (('quantize.py', '--model', 'x.onnx', '--out', './x.onnx'), '--out ./x.onnx: is the model itself'),
     (('quantize.py', '--model', 'x.onnx', '--out', '/dev/null'), '/dev/null: is a folder, a pipe or a device'),
     (('quantize.py', '--model', 'x.onnx', '--max-drop', 'nan'), '--max-drop nan: must be a number'),
 ])
 def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
+    os.mkfifo(tmp_path / 'device.ckpt')
     assert words in one_line(entry(*arguments, cwd=tmp_path))
     assert not [p for p in tmp_path.rglob('*') if p.is_file()]
 
@@ -123,6 +126,12 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     assert named.stdout.count('%') == 16 and Image.open(tmp_path / 'p.png').format == 'PNG'
     assert 'topk=3' in one_line(entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val' / 'red one',
                                       '--topk', 3, **options))
+
+
+def test_errors_of_the_parser_are_short(entry):
+    for arguments in (('--macs', '5M', '--num-classes', '9' * 5000), ('--macs', '5M', '--rule', 'x' * 90_000)):
+        done = entry('design.py', *arguments)
+        assert done.returncode == 2 and len(done.stderr.splitlines()[-1]) < 700, done.stderr[-900:]
 
 
 def test_mindspore_is_imported_with_its_warnings_off(root):

@@ -12,18 +12,22 @@ import argparse
 import importlib
 import os
 import sys
-from typing import List, Optional
+from typing import List, NoReturn, Optional
 
 from tinynets import __version__
 from tinynets.arguments import check_named
 from tinynets.commands import COMMANDS, spoken, started_as_tinynets
 from tinynets.runtime import run_entry
+from tinynets.text import LINE, shorten
 
 os.environ.setdefault('GLOG_v', '3')  # before MindSpore is imported: errors only, its warnings are for its developers
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help names the commands in the way they were started."""
+    """A parser whose help names the commands in the way they were started, and whose errors are short."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(shorten(message, LINE))
 
     def format_help(self) -> str:
         return spoken(super().format_help())

@@ -5,7 +5,7 @@ Back, as a folder that timm loads: `python convert_weights.py --from runs/x/best
 import argparse
 import os
 
-from tinynets.files import user_path
+from tinynets.files import check_file, user_path
 from tinynets.runtime import configure, printable
 
 
@@ -35,6 +35,7 @@ def main(args: argparse.Namespace) -> None:
                          'leave --to out')
     if not out.lower().endswith(f'.{to}'):
         raise ValueError(f'--out {out}: must end in .{to}')
+    check_file(out)
     if not args.out and os.path.exists(out):
         raise ValueError(f'{out}: exists already; give --out to replace it or to write another file')
     if own and (args.model or args.classes):
