@@ -1,5 +1,6 @@
 """Untrusted JSON and YAML: what is read, and what is refused in a short line, little time and little memory."""
 import json
+import math
 import time
 import tracemalloc
 
@@ -149,3 +150,20 @@ def test_what_is_shown_ends_at_a_hundred_characters_and_a_line_at_six_hundred():
     assert shown([[[1]]]) == '[[[1]]]' and shown([[[[1]]]]) == '[[[[...]]]]'
     assert describe(ValueError('x' * 600)) == 'x' * 600
     assert describe(ValueError('x' * 601)) == 'x' * 398 + '...' + 'x' * 199
+
+
+@pytest.mark.parametrize('text, value', [
+    ('10', 10), ('-3', -3), ('1_000', 1000), ('0', 0), ('0x1f', 31), ('1.5', 1.5), ('.5', 0.5), ('-2.', -2.0),
+    ('1.0e-5', 1e-5), ('1.5e5', 1.5e5), ('-.inf', -math.inf), ('010', '010'), ('1:30', '1:30'), ('1:30.5', '1:30.5'),
+    ('0b11', '0b11'), ('00', '00'), ('1e5', '1e5'), ('on', 'on')])
+def test_numbers_of_yaml_are_decimal(text, value):
+    """YAML 1.1 reads 010 as 8 and 1:30 as 90, which would be silently wrong."""
+    found = parse_yaml(f'a: {text}')['a']
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize('key', ['train.epochs', 'data.batch_size'])
+def test_other_numbers_are_refused(key):
+    for text in ('010', '1:30', '0b11'):
+        with pytest.raises(ValueError, match=f"{key}='{text}' must be a whole number"):
+            load_config(None, [f'{key}={text}'])

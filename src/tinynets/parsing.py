@@ -101,12 +101,14 @@ def _read(path, limit: int, kind: str, parse: Callable[[str], Any]) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader whose only booleans are true and false: YAML 1.1's yes, no, on and off stay text.
+    """A loader whose only booleans are true and false, and whose numbers are decimal.
 
-    The configuration converts them for keys of type true or false.
+    YAML 1.1's yes, no, on and off stay text, which the configuration converts for keys of type true or false; so do
+    010, which would be 8, and 1:30, which would be 90.
     """
 
-    yaml_implicit_resolvers = {first: [(tag, form) for tag, form in forms if tag != 'tag:yaml.org,2002:bool']
+    yaml_implicit_resolvers = {first: [(tag, form) for tag, form in forms
+                                       if tag.rpartition(':')[2] not in ('bool', 'int', 'float')]
                                for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()}
     depth = 0
 
@@ -150,7 +152,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver('tag:yaml.org,2002:bool', re.compile('(?:true|True|TRUE|false|False|FALSE)$'), 'tTfF')
+for _kind, _form, _first in (
+        ('bool', '(?:true|True|TRUE|false|False|FALSE)$', 'tTfF'),
+        ('int', '[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$', '-+0123456789'),
+        ('float', r'[-+]?(?:(?:[0-9][0-9_]*)\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?$'
+                  r'|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$', '-+0123456789.')):
+    _Loader.add_implicit_resolver(f'tag:yaml.org,2002:{_kind}', re.compile(_form), _first)
 
 
 def _size(node: yaml.Node, known: Dict[int, int]) -> int:

@@ -143,7 +143,7 @@ def _is_record(record, metric: str) -> bool:
     keys = (*keys, metric) if keys and record['kind'] == 'eval' else keys
     numbers = [record.get(key) for key in keys or ()]
     return bool(numbers) and isinstance(record.get('step'), int) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e300 for value in numbers)
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 1e300 for value in numbers)
 
 
 class FollowedRun(RunFolder):
