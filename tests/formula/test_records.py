@@ -265,3 +265,9 @@ def test_bad_lines_are_named_and_nothing_is_half_written(entry, tmp_path):
     for bad in ('0', 'much'):
         done = entry('fit_formula.py', path, '--base-cost', bad, '--out', tmp_path / 'g.json')
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not (tmp_path / 'g.json').exists()
+
+
+def test_a_cost_in_millions_is_the_number_that_was_written(tmp_path):
+    (tmp_path / 'r.csv').write_text('r,d,w,macs_m,params_k,top1\n0.5,0.5,0.5,4.1,2.01,70\n')
+    record, = read(str(tmp_path / 'r.csv'), base_network('efficientnet_b0')).records
+    assert (record.costs['macs'], record.costs['params']) == (4_100_000, 2010)

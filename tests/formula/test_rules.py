@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from tinynets.arch import MACS, expand, measure, resolve, scale
+from tinynets.arch import MACS, Cost, expand, measure, resolve, scale
 from tinynets.arch.zoo import VARIANTS
 from tinynets.formula import RULES, Budget, Formula, Impossible, compare, design
 from tinynets.formula.budget import amount_text, base_network, parse_amount
@@ -232,6 +232,21 @@ def test_unknown_names_are_refused():
                         (lambda: base_network('resnet'), "base 'resnet'")]:
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_an_amount_is_the_number_that_was_written():
+    """Every amount with two decimals, against whole numbers."""
+    for prefix, thousands in (('', 1), ('K', 10 ** 3), ('M', 10 ** 6), ('G', 10 ** 9)):
+        for n in range(100_000):
+            text = f'{n // 100}.{n % 100:02d}{prefix}'
+            assert parse_amount(text) == n * thousands / 100, text
+    assert parse_amount('1.5e2K') == 150_000 and parse_amount('1e999') == float('inf')
+
+
+def test_a_network_that_costs_exactly_the_budget_is_within_it():
+    """4.1M was 4,099,999.9999999995."""
+    cost = Cost('cost', 'units', lambda plan: 4_100_000)
+    assert Budget(parse_amount('4.1M'), cost).allows(B0)
 
 
 def test_a_formula_survives_its_file(tmp_path):

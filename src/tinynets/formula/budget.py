@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Optional
 
 from tinynets.arch import MACS, Cost, NetSpec, cost_named, scale
 from tinynets.arch.zoo import BASES
 
-_PREFIXES = {'': 1, 'K': 1e3, 'M': 1e6, 'G': 1e9}
+PREFIXES = {'': 1, 'K': 10 ** 3, 'M': 10 ** 6, 'G': 10 ** 9}
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,17 @@ def parse_amount(text: str) -> float:
     match = re.fullmatch(r'\s*(\d+(?:\.\d*)?(?:e\d+)?|\.\d+)\s*([kKmMgG]?)\s*', text)
     if not match:
         raise ValueError(f"'{text}' is not an amount; write a number with K, M or G, for example 100M, 2.5M or 300K")
-    return float(match[1]) * _PREFIXES[match[2].upper()]
+    return times(float(match[1]), PREFIXES[match[2].upper()])
+
+
+def times(number: float, factor: int) -> float:
+    """Return a decimal number times a power of ten without binary rounding: 4.1 x 10^6 is 4,100,000."""
+    return float(Decimal(repr(number)) * factor)
 
 
 def amount_text(amount: float) -> str:
     """Return an amount with four digits, such as 99.54M."""
     for prefix in ('G', 'M', 'K'):
-        if amount >= _PREFIXES[prefix]:
-            return f'{amount / _PREFIXES[prefix]:.4g}{prefix}'
+        if amount >= PREFIXES[prefix]:
+            return f'{amount / PREFIXES[prefix]:.4g}{prefix}'
     return f'{amount:.4g}'

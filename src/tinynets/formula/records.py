@@ -26,7 +26,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from tinynets.arch import COSTS, MACS, NetSpec, all_costs, expand, scale
 from tinynets.arch.zoo import BASES
 from tinynets.files import read_text
-from tinynets.formula.budget import base_network
+from tinynets.formula.budget import PREFIXES, base_network, times
 from tinynets.text import shorten, shown
 
 _NAMES = {
@@ -46,7 +46,6 @@ _NAMES = {
     'num_classes': ('num_classes', 'classes'),
     'in_channels': ('in_channels', 'in_chans'),
 }
-_UNITS = {'k': 1e3, 'm': 1e6, 'g': 1e9}
 _TEXTS = ('name', 'source', 'flag', 'base')
 _FRACTION, _THOUSANDS = r'[+-]?\d*{}\d+([eE][+-]?\d+)?\s*%?', r'[+-]?[1-9]\d{{0,2}}({}\d{{3}})+'
 _MISSING = ('', '-', 'na', 'n/a', 'nan', 'none', 'null')
@@ -104,7 +103,7 @@ class Column:
     """The column of a number or text: its index, its title, and the factor of its unit."""
     index: int
     title: str
-    unit: float = 1.0
+    unit: int = 1
 
     def text(self, row: Sequence[str]) -> str:
         """Return the cell, '' if the row is too short."""
@@ -164,10 +163,10 @@ class _File:
 
     def _place(self, index: int, title: str) -> None:
         plain, meanings = _plain(title), _meanings()
-        key, unit = meanings.get(plain), 1.0
+        key, unit = meanings.get(plain), 1
         match = re.fullmatch(r'(?:(.*)_([kmg])|([kmg])(flops|macs|params))', plain)
         if key is None and match and meanings.get(match[1] or match[4]) in COSTS:  # macs_m, mflops
-            key, unit = meanings[match[1] or match[4]], _UNITS[match[2] or match[3]]
+            key, unit = meanings[match[1] or match[4]], PREFIXES[(match[2] or match[3]).upper()]
         if key is None:
             if plain:
                 self.others.setdefault(plain, Column(index, title))
@@ -296,7 +295,7 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
         value = _finite(found.rstrip('%') if percent else found)
         if value is None:
             raise ValueError(f'{what} is {shown(found)}, must be a number')
-        value *= file.columns[key].unit
+        value = times(value, file.columns[key].unit)
         if not low < value <= high:
             raise ValueError(f'{what} is {shorten(found)}, must be above {low:g} and at most {high:g}')
         return value
