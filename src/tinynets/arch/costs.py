@@ -4,6 +4,7 @@ To add one, add a row to COSTS. The options of design.py, the columns of studies
 """
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Callable, Dict, Tuple
 
@@ -41,6 +42,11 @@ def cost_named(name: str) -> Cost:
     if name not in COSTS:
         raise ValueError(f"cost '{name}': must be one of {', '.join(COSTS)}")
     return COSTS[name]
+
+
+def rounded_like(amount: float, counted: float) -> float:
+    """Return an amount, rounded if `counted`, the cost of a plan, is a whole number: so are counts, unlike times."""
+    return round(amount) if isinstance(counted, numbers.Integral) else float(amount)
 
 
 def all_costs(plan: NetPlan) -> Dict[str, float]:

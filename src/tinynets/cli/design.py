@@ -68,8 +68,9 @@ def main(args: argparse.Namespace) -> None:
 def saved(network, recipe: str) -> str:
     """Return a recipe with the network as YAML."""
     from tinynets.config import load_config, to_yaml
+    from tinynets.formula.budget import amount_in_full
     config = load_config(recipe)
     model = dataclasses.replace(config.model, name=network.name, resolution=None)
-    return (f'# {network.rule} rule, {network.budget}: {network.cost:,} {network.budget.cost.unit} with '
+    return (f'# {network.rule} rule, {network.budget}: {amount_in_full(network.cost)} {network.budget.cost.unit} with '
             f'{network.spec.num_classes} classes. Recipe: {printable(os.path.basename(recipe))}.\n'
             f'{to_yaml(dataclasses.replace(config, model=model))}')

@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     check_parent(args.out)
-    from tinynets.formula.budget import Budget, parse_amount
+    from tinynets.formula.budget import Budget, amount_in_full, parse_amount
     from tinynets.formula.records import base_of, read
     base, known = base_of(args.records, args.base, args.base_resolution, args.num_classes, args.in_channels)
     if not known and args.base_cost is None:
@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
     fit.formula.save(args.out)
     low, high = fit.formula.range
     print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of '
-          f'{fit.formula.base_cost:,} {args.cost}')
+          f'{amount_in_full(fit.formula.base_cost)} {args.cost}')
     for m, (correlation, p) in fit.spearman.items():
         error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''
         print(f'{m}: Spearman correlation with cost {correlation:+.2f} (p {p:.2g}){error}')

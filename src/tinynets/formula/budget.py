@@ -66,3 +66,11 @@ def amount_text(amount: float) -> str:
         if amount >= PREFIXES[prefix]:
             return f'{amount / PREFIXES[prefix]:.4g}{prefix}'
     return f'{amount:.4g}'
+
+
+def amount_in_full(amount: float) -> str:
+    """Return an amount with all digits before the point, such as 99,540,000; below 1,000 with four digits, as 0.4125.
+
+    Whole numbers have no digits after the point.
+    """
+    return f'{amount:,.0f}' if amount >= 1000 or amount == round(amount) else f'{amount:.4g}'

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from tinynets.arch import MACS, NetSpec, cost_named
+from tinynets.arch.costs import rounded_like
 from tinynets.formula.pareto import Selection, select
 from tinynets.formula.records import Record
 from tinynets.formula.tiny import Formula, Point
@@ -72,12 +73,13 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
     if len(front) < LEAST:
         raise ValueError(f'{len(front)} networks on the front of {len(records)}: at least {LEAST} are needed; measure '
                          'more, or take a share of all by --keep 0.3')
-    whole = base_cost if base_cost is not None else cost.of(base)
-    points = [Point(r.name, round(r.r, 6), r.d, r.w, round(r.costs[kind]), r.costs[kind] / whole, round(r.top1, 4),
-                    r.source) for r in front]
+    counted = cost.of(base)
+    whole = base_cost if base_cost is not None else counted
+    points = [Point(r.name, round(r.r, 6), r.d, r.w, rounded_like(r.costs[kind], counted), r.costs[kind] / whole,
+                    round(r.top1, 4), r.source) for r in front]
     formula = Formula.fitted(points, seed, base=base.base or base.name, base_resolution=base.base_resolution,
-                             num_classes=base.num_classes, in_channels=base.in_channels, base_cost=round(whole),
-                             cost=kind)
+                             num_classes=base.num_classes, in_channels=base.in_channels,
+                             base_cost=rounded_like(whole, counted), cost=kind)
     spent = [record.costs[kind] for record in front]
     spearman = {m: tuple(float(v) for v in spearmanr([getattr(r, m) for r in front], spent)) for m in 'rdw'
                 if len({getattr(r, m) for r in front}) > 1}

@@ -8,8 +8,9 @@ from typing import Dict, Iterable, List, Optional, Sequence
 import numpy as np
 
 from tinynets.arch import COSTS, NetSpec, cost_named
+from tinynets.arch.costs import rounded_like
 from tinynets.files import write_text
-from tinynets.formula.budget import Budget, amount_text
+from tinynets.formula.budget import Budget, amount_in_full, amount_text
 from tinynets.formula.fitting import Fit
 from tinynets.formula.rules import Impossible, Network, design
 
@@ -22,11 +23,12 @@ caption{text-align:left;color:#555;padding:4px 0}'''
 
 def proposals(fit: Fit, base: NetSpec, count: int = 6) -> List[Network]:
     """Return the formula's networks at budgets that are evenly spaced, in logarithms, over the fitted range."""
-    found = []
+    found, cost = [], cost_named(fit.formula.cost)
+    whole = cost.of(base)
     for c in np.geomspace(*fit.formula.range, count):
         try:
-            cost = cost_named(fit.formula.cost)
-            found.append(design(base, Budget(round(float(c) * cost.of(base)), cost), 'tiny', fit.formula))
+            amount = rounded_like(float(c) * whole, whole)
+            found.append(design(base, Budget(amount, cost), 'tiny', fit.formula))
         except Impossible:
             continue
     return found
@@ -47,8 +49,8 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
         f'{formula.num_classes} classes; {len(fit.front)} kept by non-dominated sorting on {", ".join(fit.objectives)}'
         + (f' (from {fit.selection.fronts} fronts; {fit.selection.cut} of the last left out)'
            if fit.selection.fronts > 1 or fit.selection.cut else ' (the whole first front)')
-        + f'. A budget is c = {kind} / {formula.base_cost:,}; the curves are fitted for c of {low:.3g} to {high:.3g}, '
-        'and extrapolate outside (grey in the pictures).')
+        + f'. A budget is c = {kind} / {amount_in_full(formula.base_cost)}; the curves are fitted for c of {low:.3g} '
+        f'to {high:.3g}, and extrapolate outside (grey in the pictures).')
     for caption, png in pictures.items():
         yield picture(png, caption)
     yield table('Fit', ('multiplier', 'Spearman with cost', 'p', 'mean leave-one-out error', 's', 'l', 'noise',
@@ -68,7 +70,7 @@ def sections(fit: Fit, base: Optional[NetSpec], pictures: Dict[str, bytes], prob
     order = sorted(range(len(fit.records)), key=lambda i: fit.records[i].costs[kind])
     yield table('Measured networks; kept ones are red',
                 ('network', 'r', 'd', 'w', kind, 'c', 'top-1, %', '±', 'trainings', 'source'),
-                [(r.name, f'{r.r:.3f}', f'{r.d:.3f}', f'{r.w:.3f}', f'{r.costs[kind]:,.0f}',
+                [(r.name, f'{r.r:.3f}', f'{r.d:.3f}', f'{r.w:.3f}', amount_in_full(r.costs[kind]),
                   f'{r.costs[kind] / formula.base_cost:.3f}', f'{r.top1:.2f}', _number(r.deviation), r.seeds, r.source)
                  for r in (fit.records[i] for i in order)], marked=[i in chosen for i in order])
     if problems:

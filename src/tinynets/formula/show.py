@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Dict, Union
 
 from tinynets.arch import COSTS
-from tinynets.formula.budget import amount_text
+from tinynets.formula.budget import amount_in_full, amount_text
 from tinynets.formula.rules import Impossible, Network
 
 _OUTSIDE = 'is outside the budgets that the formula was fitted to: an extrapolation'
@@ -28,7 +28,7 @@ def describe(network: Network) -> str:
             lines.append((f'{m} fitted', f'{summary[f"{m}_formula"]:.3f}, 95 % of networks {low:.3f} to {high:.3f}'))
     if network.phi is not None:
         lines.append(('phi', f'{network.phi:g}'))
-    lines += [(k, f'{summary[k]:,} {cost.unit}') for k, cost in COSTS.items()]
+    lines += [(k, f'{amount_in_full(summary[k])} {cost.unit}') for k, cost in COSTS.items()]
     lines.append(('budget', f'{network.budget}, {100 * network.distance:+.2f} % {kind}'))
     if network.prediction and network.prediction.extrapolated:
         lines.append(('note', f'c = {network.prediction.c:.3g} {_OUTSIDE}'))

@@ -38,7 +38,7 @@ class Point:
     r: float
     d: float
     w: float
-    cost: int
+    cost: float
     c: float
     top1: Optional[float] = None
     source: str = ''
@@ -70,7 +70,7 @@ class Formula:
     """r(c) and d(c) of a base, and the points they were fitted to. `cost` names the cost that c is measured in."""
 
     def __init__(self, points: Sequence[Point], r: Curve, d: Curve, base: str, base_resolution: int, num_classes: int,
-                 base_cost: int, cost: str = MACS.name, about: Optional[dict] = None, in_channels: int = 3):
+                 base_cost: float, cost: str = MACS.name, about: Optional[dict] = None, in_channels: int = 3):
         self.points, self.r, self.d = tuple(points), r, d
         self.base, self.base_resolution, self.num_classes = base, base_resolution, num_classes
         self.base_cost, self.cost, self.about, self.in_channels = base_cost, cost, about or {}, in_channels
@@ -136,12 +136,13 @@ class Formula:
                 raise ValueError(f'cost must be one of {", ".join(COSTS)}, base a name and about an object')
             if not 0 < tree['base_cost'] < MOST_COST:
                 raise ValueError(f'base_cost is {shown(tree["base_cost"])}, must be above 0 and below {MOST_COST:g}')
+            base_cost = tree['base_cost']
             c = [point.c for point in points]
             curves = {letter: Curve(c, [getattr(point, letter) for point in points],
                                     Kernel(*hyperparameters[letter])) for letter in 'rd'}
             return cls(points, curves['r'], curves['d'], tree['base'], int(tree['base_resolution']),
-                       int(tree['num_classes']), int(tree['base_cost']), tree['cost'], tree.get('about'),
-                       int(tree.get('in_channels', 3)))
+                       int(tree['num_classes']), int(base_cost) if base_cost == int(base_cost) else float(base_cost),
+                       tree['cost'], tree.get('about'), int(tree.get('in_channels', 3)))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, np.linalg.LinAlgError) as error:
             reason = f'{error} is missing' if isinstance(error, KeyError) else str(error).removeprefix(f'{path}: ')
             raise ValueError(f'formula {path}: not a formula of fit_formula.py ({reason})') from None

@@ -5,6 +5,7 @@ import time
 from typing import List, Sequence, Tuple
 
 from tinynets.arch import COSTS, all_costs, expand
+from tinynets.formula.budget import amount_in_full
 from tinynets.study.run import Plan, counts, left
 from tinynets.study.store import Store
 from tinynets.training.progress import duration
@@ -16,7 +17,7 @@ def networks_table(planned: Plan) -> str:
     for candidate in planned.networks:
         spec, built = candidate.spec, expand(candidate.spec)
         rows.append((candidate.name, f'{spec.r:.3f}', f'{spec.d:.3f}', f'{spec.w:.3f}', str(built.resolution),
-                     *(f'{amount:,}' for amount in all_costs(built).values()), candidate.label))
+                     *map(amount_in_full, all_costs(built).values()), candidate.label))
     return _aligned(rows)
 
 
@@ -49,7 +50,7 @@ def status(folder: str) -> Tuple[dict, str]:
 
 def _amount(value) -> str:
     """Return a cost as text, '-' in a study from before the cost existed."""
-    return '-' if value is None else f'{value:,}'
+    return '-' if value is None else amount_in_full(value)
 
 
 def _aligned(rows: List[Sequence[str]]) -> str:
