@@ -1,13 +1,13 @@
 """Networks for a budget as text."""
 from __future__ import annotations
 
-from typing import Dict, Union
+from typing import Dict, Iterable, List, Tuple, Union
 
 from tinynets.arch import COSTS
 from tinynets.formula.budget import amount_in_full, amount_text
 from tinynets.formula.rules import Impossible, Network
 
-_OUTSIDE = 'is outside the budgets that the formula was fitted to: an extrapolation'
+OUTSIDE = 'is outside the budgets that the formula was fitted to: an extrapolation'
 
 
 def _borrowed(network: Network) -> str:
@@ -15,6 +15,19 @@ def _borrowed(network: Network) -> str:
     assert network.prediction is not None, 'no formula made this network'
     return (f'r(c) and d(c) were fitted to networks of {network.fitted_to}; c = {network.prediction.c:.3g} is relative '
             f'to the cost of {network.spec.base}. fit_formula.py can fit a formula to networks of {network.spec.base}')
+
+
+def notes(named: Iterable[Tuple[str, Network]]) -> List[str]:
+    """Return lines on extrapolated networks and on those of another base's formula, each line with their names."""
+    found: Dict[str, List[str]] = {}
+    for name, network in named:
+        if network.prediction and network.prediction.extrapolated:
+            found.setdefault(f'the budget {OUTSIDE}', []).append(name)
+        if network.borrowed:
+            base = network.spec.base
+            found.setdefault(f'r(c) and d(c) were fitted to networks of {network.fitted_to}; c is relative to the cost of '
+                             f'{base}. fit_formula.py can fit a formula to networks of {base}', []).append(name)
+    return [f'{", ".join(names)}: {text}' for text, names in found.items()]
 
 
 def describe(network: Network) -> str:
@@ -31,7 +44,7 @@ def describe(network: Network) -> str:
     lines += [(k, f'{amount_in_full(summary[k])} {cost.unit}') for k, cost in COSTS.items()]
     lines.append(('budget', f'{network.budget}, {100 * network.distance:+.2f} % {kind}'))
     if network.prediction and network.prediction.extrapolated:
-        lines.append(('note', f'c = {network.prediction.c:.3g} {_OUTSIDE}'))
+        lines.append(('note', f'c = {network.prediction.c:.3g} {OUTSIDE}'))
     if network.borrowed:
         lines.append(('note', _borrowed(network)))
     return '\n'.join(f'{key:<12} {value}' for key, value in lines)
@@ -48,7 +61,7 @@ def side_by_side(found: Dict[str, Union[Network, Impossible]]) -> str:
         rows.append((rule, str(network.resolution), *(f'{getattr(network.spec, m):.3f}' for m in 'rdw'),
                      *map(amount_text, network.costs.values()), f'{100 * network.distance:+.2f} %'))
         if network.prediction and network.prediction.extrapolated:
-            notes.append(f'{rule}: c = {network.prediction.c:.3g} {_OUTSIDE}')
+            notes.append(f'{rule}: c = {network.prediction.c:.3g} {OUTSIDE}')
         if network.borrowed:
             notes.append(f'{rule}: {_borrowed(network)}')
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

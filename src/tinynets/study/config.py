@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 from tinynets.arch import COSTS, MACS, NetSpec, resolve
 from tinynets.arch.zoo import BASES
 from tinynets.config import PATHS, Config, ModelConfig, changeable, load_config
-from tinynets.formula import RULES, Budget, Formula, design
+from tinynets.formula import RULES, Budget, Formula, Network, design
 from tinynets.formula.budget import base_network, parse_amount
 from tinynets.formula.sampling import Space, draw
 from tinynets.settings import GROWS, Rule, above, at_least, increasing, renamed, setting, settings, within
@@ -60,10 +60,14 @@ class StudyConfig(Config):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network to train: its name, its specification and its source ('drawn', or as given in `networks`)."""
+    """A network to train: its name, its specification and its source ('drawn', or as given in `networks`).
+
+    `network` is what a rule made for a budget, if one did.
+    """
     name: str
     spec: NetSpec
     label: str
+    network: Optional[Network] = None
 
 
 MAY_GROW = {key.name for key in settings(StudyConfig) if key.resumable == GROWS}  # larger values extend a study
@@ -102,14 +106,16 @@ def candidates(study: StudySection, num_classes: int, in_channels: int = 3) -> L
         if colon and rule in RULES:
             formula = Formula.load(study.formula) if study.formula else Formula.load()
             network = design(base, Budget(parse_amount(amount), study.cost), rule, formula)
-            found.append(Candidate(network.name, network.spec, text))
+            found.append(Candidate(network.name, network.spec, text, network))
         else:
             found.append(Candidate(text, resolve(text, num_classes=num_classes, in_channels=in_channels), text))
     labels: Dict[str, List[str]] = {}
     for candidate in found:
         labels.setdefault(candidate.name, []).append(candidate.label)
     first = {candidate.name: candidate for candidate in reversed(found)}
-    return [dataclasses.replace(first[name], label=', '.join(dict.fromkeys(labels[name]))) for name in labels]
+    made = {candidate.name: candidate.network for candidate in found if candidate.network}
+    return [dataclasses.replace(first[name], label=', '.join(dict.fromkeys(labels[name])), network=made.get(name))
+            for name in labels]
 
 
 def _name(spec: NetSpec) -> str:

@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Callable, List, Optional
+from typing import Callable, Dict, List, Optional
 
 import numpy as np
 
 from tinynets.arch import MACS, all_costs, expand
+from tinynets.config import PATHS
 from tinynets.data import presets
+from tinynets.files import file_hash
 from tinynets.formula.budget import base_network
+from tinynets.formula.show import notes
+from tinynets.formula.tiny import PUBLISHED
 from tinynets.output import lacking_by
 from tinynets.stopping import INTERRUPTED, Interrupted, Stop
 from tinynets.study.config import Candidate, StudyConfig, candidates, check_same, flat
@@ -66,7 +70,32 @@ class Plan:
         base = base_network(self.config.study.base, self.config.study.base_resolution, self.num_classes)
         return {'base': base.name, 'base_resolution': base.base_resolution, 'num_classes': self.num_classes,
                 'in_channels': self.config.model.in_channels, 'images': self.images, 'chance': self.chance,
-                'names': self.digest}
+                'names': self.digest, **self._files()}
+
+    def _files(self) -> Dict[str, str]:
+        """Return the SHA-256 of the files that decide on the networks and their training, by key."""
+        paths = {f'{section}.{name}': getattr(getattr(self.config, section), name) for section, name in PATHS
+                 if (section, name) != ('data', 'dir')}  # whose images have their own digest
+        if any(candidate.network and candidate.network.fitted_to for candidate in self.networks):
+            paths['study.formula'] = paths['study.formula'] or str(PUBLISHED)
+        else:
+            paths['study.formula'] = None
+        return {key: file_hash(path) for key, path in paths.items() if path and os.path.isfile(path)}
+
+
+    def notes(self) -> List[str]:
+        """Return lines on networks of rules whose formula is extrapolated or another base's."""
+        return notes((candidate.label, candidate.network) for candidate in self.networks if candidate.network)
+
+    def renamed(self, trials: List[dict]) -> List[str]:
+        """Return a line per label of a rule that other trials have with another network."""
+        lines = []
+        for candidate in self.networks:
+            for label in set(candidate.label.split(', ')) - {'drawn'} if candidate.network else ():
+                others = {trial['name'] for trial in trials if label in trial['label'].split(', ')} - {candidate.name}
+                lines += [f'{label}: was {name} and is {candidate.name} now, as the formula or the rule has changed; '
+                          'the study has both' for name in sorted(others)]
+        return lines
 
 
 def plan(config: StudyConfig) -> Plan:
@@ -119,8 +148,9 @@ def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:
     """Run the unfinished trials; return counts by status. Raises Interrupted after a stop; all trials are saved."""
     store = Store(folder)
     newer = store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
-    say(estimate(planned))
     trials, data = store.trials(), planned.config.data
+    for line in [estimate(planned), *planned.notes(), *planned.renamed(trials)]:
+        say(line)
     open_trials = sum(trial['status'] in ('pending', 'running') for trial in trials)
     if open_trials < len(trials):
         say(f'{open_trials} of {len(trials)} trials are left')

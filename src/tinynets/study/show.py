@@ -6,19 +6,20 @@ from typing import List, Sequence, Tuple
 
 from tinynets.arch import COSTS, all_costs, expand
 from tinynets.formula.budget import amount_in_full
+from tinynets.study.config import Candidate
 from tinynets.study.run import Plan, counts, left
 from tinynets.study.store import Store
 from tinynets.training.progress import duration
 
 
 def networks_table(planned: Plan) -> str:
-    """Return the networks of a study, one per line."""
+    """Return the networks of a study, one per line, and notes on their formula."""
     rows = [('network', 'r', 'd', 'w', 'px', *COSTS, 'from')]
     for candidate in planned.networks:
         spec, built = candidate.spec, expand(candidate.spec)
         rows.append((candidate.name, f'{spec.r:.3f}', f'{spec.d:.3f}', f'{spec.w:.3f}', str(built.resolution),
-                     *map(amount_in_full, all_costs(built).values()), candidate.label))
-    return _aligned(rows)
+                     *map(amount_in_full, all_costs(built).values()), _origin(candidate)))
+    return '\n'.join([_aligned(rows), *planned.notes()])
 
 
 def status(folder: str) -> Tuple[dict, str]:
@@ -46,6 +47,15 @@ def status(folder: str) -> Tuple[dict, str]:
         state = f'{trial["flag"] or trial["status"]} {trial["reason"]}'.rstrip()
         lines.append(f'trial {trial["id"]}, {trial["name"]}: {state}')
     return facts, '\n'.join(lines)
+
+
+def _origin(candidate: Candidate) -> str:
+    """Return a network's label, and in parentheses how far its formula is from what it was fitted to."""
+    network = candidate.network
+    marks = [] if network is None else [mark for mark, holds in (
+        ('extrapolated', network.prediction and network.prediction.extrapolated),
+        (f"{network.fitted_to}'s formula", network.borrowed)) if holds]
+    return candidate.label + (f' ({", ".join(marks)})' if marks else '')
 
 
 def _amount(value) -> str:

@@ -113,6 +113,9 @@ class Store:
 
     def _check_facts(self, then: dict, now: dict) -> None:
         for key in (key for key in now if then.get(key, now[key]) != now[key]):
+            if '.' in key:  # a key of the configuration that names a file
+                raise ValueError(f'{self.folder}: was started with another file of {key}: its content has changed. Put '
+                                 'it back, or choose another --study folder')
             what = (f'{key} was {then[key]} and is {now[key]}' if key != 'names' else
                     'some images were added, removed or renamed. Put them back, or choose another --study folder')
             raise ValueError(f'{self.folder}: the data have changed: {what}')
@@ -132,7 +135,7 @@ class Store:
         return self._table('config')
 
     def facts(self) -> dict:
-        """Return the facts of the start: the base's numbers, chance level, forward passes of a trial.
+        """Return the facts of the start: the base's numbers, chance level, forward passes of a trial, files' hashes.
 
         Raises ValueError if they are damaged.
         """
