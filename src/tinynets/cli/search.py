@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import sys
 from typing import Optional
 
 from tinynets.commands import spoken
@@ -53,6 +54,10 @@ def main(args: argparse.Namespace) -> Optional[int]:
         write_tables((args.out, rows, columns()), (seeds, trainings(store), columns(True)))
         print(f'{len(rows)} networks in {args.out}, every training in {seeds}' +
               (f'; {unfinished} trials are not done' if unfinished else ''))
+        base = store.facts()['base']
+        others = [f'{row["name"]} ({row["base"]})' for row in rows if row['base'] != base]
+        if others:
+            print(f'of other bases: {", ".join(others)}; fit_formula.py --base {base} leaves them out', file=sys.stderr)
         if args.plot:
             draw_rules(args.plot, rows, store.config()['study.cost'])
     else:

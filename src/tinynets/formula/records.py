@@ -8,7 +8,8 @@ Columns, in any order, with others ignored (`_NAMES` has the spellings):
     top1 or error      percent, or shares of 1 if nearly all are at most 1 and none has a %
     macs, params, peak_memory    (names of arch/costs.py) optional for a base of arch/zoo.py, where they are counted
     name, source, top1_deviation, seeds, flag    optional, like other numbers to select by, such as latency_ms
-    base, base_resolution, num_classes, in_channels    what was measured, the same in every line; otherwise options
+    base, base_resolution, num_classes, in_channels    what was measured, the same in every line; otherwise options.
+        Lines of other bases than that of --base are left out
 
 A line that cannot be used, or is the same as an earlier one, is left out and named. Several lines of one network, for
 example with other seeds, are averaged.
@@ -190,6 +191,15 @@ class _File:
         return [text for _, row in self.rows for text in [self.columns[key].text(row)] if text]
 
 
+    def keep(self, base: str) -> List[Tuple[int, str]]:
+        """Leave out lines of other bases if some are of this one; return (line number, base) of those left out."""
+        if base not in self.texts('base'):
+            return []
+        column, rows = self.columns['base'], self.rows
+        self.rows = [(line, row) for line, row in rows if column.text(row) in ('', base)]
+        return [(line, column.text(row)) for line, row in rows if column.text(row) not in ('', base)]
+
+
 def read(path: str, base: NetSpec, counted: bool = True) -> Table:
     """Read a file. `base` has the measured resolution and number of classes, with `counted` also the measured blocks.
 
@@ -198,8 +208,10 @@ def read(path: str, base: NetSpec, counted: bool = True) -> Table:
     file = _File(path)
     for keys in (('r', 'resolution'), ('d',), ('w',), ('top1', 'error')) + (() if counted else ((MACS.name,),)):
         file.require(*keys, also='' if counted else f', and {MACS.name}')
+    others = file.keep(base.base or base.name)
     share = _are_shares(file)
-    table = Table([], [], [column.title for column in file.others.values()])
+    table = Table([], [(line, f'of another base, {shorten(other)}') for line, other in others],
+                  [column.title for column in file.others.values()])
     first: Dict[tuple, int] = {}
     miscounted = []
     for line, row in file.rows:
@@ -236,6 +248,8 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
             num_classes: Optional[int] = None, in_channels: Optional[int] = None) -> Tuple[NetSpec, bool]:
     """Return the base of a file's networks, and whether its blocks are known; arguments replace the file's columns.
 
+    If the file has lines of several bases, only those of `name` count.
+
     Raises FileNotFoundError, and ValueError if the lines disagree or a number is not one.
     """
     file = _File(path)
@@ -256,6 +270,7 @@ def base_of(path: str, name: Optional[str] = None, resolution: Optional[int] = N
         return next(iter(found), None)
 
     name = told('base', name) or 'efficientnet_b0'
+    file.keep(name)
     resolution, classes = told('base_resolution', resolution), told('num_classes', num_classes)
     classes, channels = 1000 if classes is None else classes, told('in_channels', in_channels)
     channels = 3 if channels is None else channels

@@ -7,7 +7,7 @@ import os
 import statistics
 from typing import Dict, List, Sequence, Tuple
 
-from tinynets.arch import COSTS
+from tinynets.arch import COSTS, resolve
 from tinynets.files import replacing
 from tinynets.study.store import Store
 
@@ -39,7 +39,7 @@ def networks(store: Store) -> Tuple[List[dict], int]:
         scores = [t['top1'] for t in good]
         rows.append({
             **{key: done[0][key] for key in columns() if key in done[0]},
-            **facts,
+            **_of_base(name, done[0]['resolution'], facts),
             'top1': statistics.fmean(scores) if scores else '',
             'top1_deviation': statistics.stdev(scores) if len(scores) > 1 else '', 'seeds': len(good) or len(done),
             'flag': '' if good else done[0]['flag'], 'seconds': statistics.fmean(t['seconds'] for t in done)})
@@ -50,7 +50,7 @@ def trainings(store: Store) -> List[dict]:
     """Return one row per finished trial, with its seed and score, including flagged ones."""
     facts = _facts(store)
     return [{**{key: trial[key] for key in columns(True) if key in trial},
-             **facts}
+             **_of_base(trial['name'], trial['resolution'], facts)}
             for trial in store.trials() if trial['status'] == 'done']
 
 
@@ -58,6 +58,17 @@ def _facts(store: Store) -> dict:
     """Return the columns on the base; studies of earlier releases had images of three channels."""
     facts = {'in_channels': 3, **store.facts()}
     return {key: facts[key] for key in ('base', 'base_resolution', 'num_classes', 'in_channels')}
+
+
+def _of_base(name: str, resolution: int, facts: dict) -> dict:
+    """Return the columns on the base of one network, which may be another than the study's."""
+    try:
+        spec = resolve(name)
+    except ValueError:  # a network that this release does not know
+        return facts
+    if spec.base == facts['base']:
+        return facts
+    return {**facts, 'base': spec.base, 'base_resolution': spec.base_resolution, 'r': resolution / spec.base_resolution}
 
 
 def trainings_path(path: str) -> str:

@@ -56,9 +56,10 @@ class Plan:
     def rows(self) -> List[dict]:
         """Return the store's row of each trial at the start."""
         found = []
-        whole = base_network(self.config.study.base, self.config.study.base_resolution).base_resolution
+        base = base_network(self.config.study.base, self.config.study.base_resolution)
         for candidate in self.networks:
             spec, built = candidate.spec, expand(candidate.spec)
+            whole = (base if spec.base == base.base else spec).base_resolution
             for i in range(self.config.study.seeds):
                 found.append({'name': candidate.name, 'label': candidate.label, 'seed': self.config.train.seed + i,
                               'r': built.resolution / whole, 'd': spec.d, 'w': spec.w, 'resolution': built.resolution,
