@@ -134,3 +134,40 @@ def test_the_compiler_is_named_with_its_options(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
     monkeypatch.setenv('CXX', 'g++ -m64')
     assert doctor._compiler() == Finding('C++ compiler', 'yes', f'{program} -m64')
+
+
+def test_a_package_that_is_not_installed_is_named_among_the_versions(monkeypatch):
+    version = doctor.importlib.metadata.version
+
+    def lacks(name):
+        if name in ('onnx', 'pymoo'):
+            raise doctor.importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+    monkeypatch.setattr(doctor.importlib.metadata, 'version', lacks)
+    row = doctor._versions()
+    assert (row.works, row.remedy) == ('no', 'pip install pymoo onnx')
+    assert ', onnx is not installed, ' in row.found and ', numpy ' in row.found
+
+
+@pytest.mark.parametrize('error, reason, remedy', [
+    (ImportError("libstdc++.so.6: version `GLIBCXX_3.4.29' not found"), 'GLIBCXX_3.4.29', 'requirements.txt'),
+    (ModuleNotFoundError("No module named 'onnxruntime'", name='onnxruntime'),
+     'the Python package onnxruntime is not installed', ''), (RuntimeError(), 'RuntimeError', 'requirements.txt')])
+def test_a_check_that_fails_is_a_row_and_the_others_follow(error, reason, remedy, monkeypatch):
+    def fails(*arguments):
+        raise error
+    monkeypatch.setattr(runtime, 'onnx_runtime', fails)
+    for name in ('CPU kernels', 'crops in C++'):  # need no compilation here
+        monkeypatch.setitem(doctor.CHECKS, name, lambda: Finding('x', 'yes', 'y'))
+    monkeypatch.setitem(doctor.CHECKS, 'CPU', fails)
+    rows = doctor.examine()
+    assert len(rows) == len(doctor.CHECKS) == 12
+    for row in (rows[1], rows[7]):
+        assert (row.name, row.works) in (('CPU', 'no'), ('ONNX files', 'no'))
+        assert reason in row.found and '\n' not in row.found and remedy in row.remedy and bool(remedy) == bool(row.remedy)
+    assert rows[0].name == 'versions' and doctor.table(rows)
+
+
+def test_each_check_is_listed_under_the_name_of_its_row():
+    checks = {name: check for name, check in doctor.CHECKS.items() if name not in ('CPU kernels', 'crops in C++')}
+    assert all(check().name == name for name, check in checks.items())

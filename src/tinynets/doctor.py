@@ -8,9 +8,10 @@ import pathlib
 import platform
 import shutil
 from dataclasses import dataclass
-from typing import Callable, List
+from typing import Callable, Dict, List
 
 from tinynets import __version__, runtime
+from tinynets.output import absent, describe
 from tinynets.shipped import CLONE
 
 PACKAGES = ('mindspore', 'numpy', 'scikit-learn', 'pymoo', 'pillow', 'onnx', 'onnxruntime', 'matplotlib')
@@ -28,13 +29,27 @@ class Finding:
 
 def examine() -> List[Finding]:
     """Return the findings of all checks; the kernels are compiled if they are not cached."""
-    return [check() for check in (_versions, _cpu, _ascend, _gpu, _compiler, _kernels, _crops, _onnxruntime, _program,
-                                  _lite, _shared_memory, _fashion_mnist)]
+    return [_finding(name, check) for name, check in CHECKS.items()]
+
+
+def _finding(name: str, check: Callable[[], Finding]) -> Finding:
+    """Return a check's finding, or the reason why the check failed, such as a package that cannot be imported."""
+    try:
+        return check()
+    except Exception as error:  # libraries that are missing or damaged may raise anything
+        return Finding(name, 'no', describe(error), '' if absent(error) else 'pip install -r requirements.txt')
 
 
 def _versions() -> Finding:
-    versions = ', '.join(f'{name} {importlib.metadata.version(name)}' for name in PACKAGES)
-    return Finding('versions', 'yes', f'tinynets {__version__}, Python {platform.python_version()}, {versions}')
+    versions, missing = [f'tinynets {__version__}, Python {platform.python_version()}'], []
+    for name in PACKAGES:
+        try:
+            versions.append(f'{name} {importlib.metadata.version(name)}')
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f'{name} is not installed')
+            missing.append(name)
+    return Finding('versions', 'no' if missing else 'yes', ', '.join(versions),
+                   f'pip install {" ".join(missing)}' if missing else '')
 
 
 def _cpu() -> Finding:
@@ -131,6 +146,22 @@ def _fashion_mnist() -> Finding:
     found = next((folder for folder in FASHION_FOLDERS if os.path.isdir(folder)), None)
     return Finding('Fashion-MNIST', 'yes' if found else '-', found or 'not fetched (the digits need no data)',
                    '' if found or CLONE is None else 'bash scripts/get_fashion_mnist.sh')
+
+
+CHECKS: Dict[str, Callable[[], Finding]] = {
+    'versions': _versions,
+    'CPU': _cpu,
+    'Ascend': _ascend,
+    'GPU': _gpu,
+    'C++ compiler': _compiler,
+    'CPU kernels': _kernels,
+    'crops in C++': _crops,
+    'ONNX files': _onnxruntime,
+    'C++ program': _program,
+    'MindSpore Lite': _lite,
+    'shared memory': _shared_memory,
+    'Fashion-MNIST': _fashion_mnist,
+}
 
 
 def table(findings: List[Finding]) -> str:
