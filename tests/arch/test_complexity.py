@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tinynets.arch.complexity import layer_costs, measure
+from tinynets.arch.layers import BLOCKS, INPUT
 from tinynets.arch.spec import NetSpec, SqueezeSpec, StageSpec, expand
 from tinynets.arch.zoo import VARIANTS, resolve
 
@@ -181,3 +182,26 @@ def test_classes_and_input_channels_change_the_ends_alone(classes, channels):
     other = measure(expand(resolve('tinynet_e', num_classes=classes, in_channels=channels)))
     assert other.params - plain.params == (classes - 1000) * 1281 + (channels - 3) * 9 * 32
     assert other.macs - plain.macs == (classes - 1000) * 1280 + (channels - 3) * 9 * 32 * 53 ** 2
+
+
+@pytest.mark.parametrize('kind', ['act', 'max_pool', 'mean'])
+def test_a_block_may_begin_or_end_with_a_layer_without_weights(kind, monkeypatch):
+    """Its maps count with the convolution's, or, in a block without weights, in the peak alone."""
+    def around(block, add):
+        x = add.simple(kind, 'before', INPUT)
+        x = add.conv('project', x, block.out_channels, 1, block.stride)
+        add.simple(kind, 'after', x)
+
+    def alone(block, add):
+        add.simple(kind, 'alone', INPUT, channels=64)
+    monkeypatch.setitem(BLOCKS, f'around {kind}', around)
+    monkeypatch.setitem(BLOCKS, f'alone {kind}', alone)
+    stem = 8 * 25
+    spec = replace(TINY, stages=(StageSpec(f'around {kind}', 16),))
+    layer, = [cost for cost in layer_costs(expand(spec)) if cost.name.startswith('stages')]
+    before, after = (stem, 2 * stem) if kind == 'act' else (2 * stem, 4 * stem)  # an activation works in place
+    assert (layer.name, layer.macs) == ('stages.0.0.project.conv', 128 * 25)
+    assert layer.live == max(before, stem + 2 * stem, after)
+    spec = replace(TINY, stages=(StageSpec(f'alone {kind}', 8),))
+    assert [cost.kind for cost in layer_costs(expand(spec))] == ['conv', 'conv', 'dense']
+    assert measure(expand(spec)).peak_memory == 4 * (4 * stem if kind == 'act' else stem + 64 * 25)  # the head: 4

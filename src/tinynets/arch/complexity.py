@@ -51,7 +51,7 @@ class Complexity:
 
 def layer_costs(plan: NetPlan) -> List[LayerCost]:
     """Return the cost of every convolution and dense layer in the order they run."""
-    return [cost for block in plan.blocks for cost in _block_costs(block)]
+    return [cost for block in plan.blocks for cost in _block_costs(block)[0]]
 
 
 def measure(plan: NetPlan) -> Complexity:
@@ -60,7 +60,8 @@ def measure(plan: NetPlan) -> Complexity:
     params = sum(layer.params for layer in layers)
     return Complexity(macs=sum(layer.macs for layer in layers), params=params,
                       activations=sum(layer.activations for layer in layers),
-                      peak_memory=BYTES * max(layer.live for layer in layers), size_bytes=BYTES * params)
+                      peak_memory=BYTES * max(_block_costs(block)[1] for block in plan.blocks),
+                      size_bytes=BYTES * params)
 
 
 def live_elements(block: BlockPlan, layers: Sequence[Layer]) -> List[int]:
@@ -83,16 +84,19 @@ def live_elements(block: BlockPlan, layers: Sequence[Layer]) -> List[int]:
 
 
 @functools.lru_cache(4096)
-def _block_costs(block: BlockPlan) -> Tuple[LayerCost, ...]:
+def _block_costs(block: BlockPlan) -> Tuple[Tuple[LayerCost, ...], int]:
+    """Return the costs of a block's layers with weights, and the most elements of maps alive in it."""
     layers = block_layers(block)
     live = live_elements(block, layers)
+    most = max(live, default=0)
     costs: List[LayerCost] = []
     for i, layer in enumerate(layers):
-        if layer.kind in ('mean', 'dropout'):  # counts with the layer that reads it
-            live[i + 1] = max(live[i:i + 2])
-        elif layer.kind not in WEIGHTED:  # counts with the layer before it
-            costs[-1] = replace(costs[-1], live=max(costs[-1].live, live[i]))
         if layer.kind not in WEIGHTED:
+            reader = layer.kind in ('mean', 'dropout') or not costs  # counts with the layer that reads it
+            if reader and i + 1 < len(layers):
+                live[i + 1] = max(live[i:i + 2])
+            elif costs:  # counts with the layer before it
+                costs[-1] = replace(costs[-1], live=max(costs[-1].live, live[i]))
             continue
         weights = layer.kernel ** 2 * (layer.in_channels // layer.groups) * layer.channels
         own = 2 if layer.norm else 1  # scale and shift of a norm, or a bias
@@ -102,4 +106,4 @@ def _block_costs(block: BlockPlan) -> Tuple[LayerCost, ...]:
             'dense' if dense else 'depthwise' if layer.depthwise else 'conv', (layer.channels, layer.size, layer.size),
             macs=weights * layer.size ** 2, params=weights + own * layer.channels,
             activations=layer.channels * layer.size ** 2, live=live[i]))
-    return tuple(costs)
+    return tuple(costs), most
