@@ -74,7 +74,7 @@ def replacing(path) -> Iterator[str]:
     Devices and pipes are written in place. An OSError of the writing names `path`.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    if _in_place(path):
+    if in_place(path):
         with named_errors(path, folder):
             yield str(path)
         return
@@ -83,7 +83,7 @@ def replacing(path) -> Iterator[str]:
         os.replace(os.path.join(work, name), path)
 
 
-def _in_place(path) -> bool:
+def in_place(path) -> bool:
     """Whether a path is a device, a pipe, or a process's open file, which must not be replaced."""
     if os.path.dirname(os.path.abspath(path)) in ('/dev', '/dev/fd', '/proc/self/fd'):
         return True

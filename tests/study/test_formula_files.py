@@ -101,8 +101,8 @@ def test_a_study_with_other_weights_to_start_or_learn_from_is_refused(study, tmp
 def test_networks_of_another_base_s_formula_are_named(study):
     options = 'study.base=ghostnet', 'study.networks=["tiny:2M", "tiny:3M", "width:2M"]'
     planned = plan(load_study(CONFIG, ['study.trials=0', *options]))
-    note = ("tiny:2M, tiny:3M: r(c) and d(c) were fitted to efficientnet_b0; c is the share of ghostnet's own cost. "
-            "fit_formula.py fits a formula to ghostnet's networks")
+    note = ('tiny:2M, tiny:3M: r(c) and d(c) were fitted to networks of efficientnet_b0; c is relative to the cost of '
+            'ghostnet. fit_formula.py can fit a formula to networks of ghostnet')
     lines = networks_table(planned).splitlines()
     assert lines[-1] == note == study(*options)[-1]
     assert [line.split('  ')[-1].strip() for line in lines[1:4]] == [
@@ -116,6 +116,6 @@ def test_extrapolated_networks_are_named(study):
     options = ('study.base_resolution=32', f'study.networks=["{far}", "{near}"]')
     planned = plan(load_study(CONFIG, ['study.trials=0', *options]))
     lines = networks_table(planned).splitlines()
-    note = f'{far}: the budget lies outside the budgets that the formula was fitted to: an extrapolation'
+    note = f'{far}: the budget is outside the budgets that the formula was fitted to: an extrapolation'
     assert lines[3:] == [note] and note in study(*options)
     assert lines[1].endswith(f'{far} (extrapolated)') and lines[2].endswith(near)

@@ -10,7 +10,7 @@ import sys
 from typing import Optional
 
 from tinynets.commands import spoken
-from tinynets.files import check_parent, user_path
+from tinynets.files import check_parent, in_place, user_path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +51,13 @@ def main(args: argparse.Namespace) -> Optional[int]:
         if not rows:
             raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
                              f'python search.py status --config {args.config} --study {folder} says why')
-        write_tables((args.out, rows, columns()), (seeds, trainings(store), columns(True)))
-        print(f'{len(rows)} networks in {args.out}, every training in {seeds}' +
-              (f'; {unfinished} trials are not done' if unfinished else ''))
+        alone = in_place(args.out)  # a device or pipe, next to which there is no place for a second table
+        tables = [(args.out, rows, columns()), (seeds, trainings(store), columns(True))]
+        write_tables(*tables[:1 if alone else 2])
+        second = f'no file of each training, as {args.out} is not a file' if alone else (
+            f'every training in {seeds}')
+        print(f'{len(rows)} networks in {args.out}, {second}' +
+              (f'; {unfinished} trials are not done' if unfinished else ''), file=sys.stderr if alone else sys.stdout)
         base = store.facts()['base']
         others = [f'{row["name"]} ({row["base"]})' for row in rows if row['base'] != base]
         if others:

@@ -78,7 +78,11 @@ def trainings_path(path: str) -> str:
 
 
 def write_tables(*tables: Tuple[str, List[dict], Sequence[str]]) -> None:
-    """Write tables of (path, rows, titles of columns), all of them or none; numbers read back equal."""
+    """Write tables of (path, rows, titles of columns); numbers read back equal.
+
+    All are written before one is moved into place, the last one first. If a move fails, those before it in the list
+    stay as they were.
+    """
     with contextlib.ExitStack() as moves:  # into place, all at the end
         for path, rows, titles in tables:
             with open(moves.enter_context(replacing(path)), 'w', encoding='utf-8', newline='') as file:
