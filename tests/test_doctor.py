@@ -164,7 +164,8 @@ def test_a_check_that_fails_is_a_row_and_the_others_follow(error, reason, remedy
     assert len(rows) == len(doctor.CHECKS) == 12
     for row in (rows[1], rows[7]):
         assert (row.name, row.works) in (('CPU', 'no'), ('ONNX files', 'no'))
-        assert reason in row.found and '\n' not in row.found and remedy in row.remedy and bool(remedy) == bool(row.remedy)
+        assert reason in row.found and '\n' not in row.found
+        assert remedy in row.remedy and bool(remedy) == bool(row.remedy)
     assert rows[0].name == 'versions' and doctor.table(rows)
 
 

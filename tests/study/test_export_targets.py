@@ -24,7 +24,8 @@ def command(tmp_path):
     store.start(flat(planned.config), planned.facts(), planned.rows(), check_same)
     for trial in store.trials():
         store.finish(trial['id'], 1.0, top1=50.0)
-    return [sys.executable, str(ROOT / 'search.py'), 'export', '--config', CONFIG, '--study', str(store.folder), '--out']
+    return [sys.executable, str(ROOT / 'search.py'), 'export', '--config', CONFIG, '--study', str(store.folder),
+            '--out']
 
 
 def names(text):
