@@ -11,12 +11,13 @@ from tinynets.runtime import configure, printable
 
 UNREAD = 141  # exit code if the reader of standard output has gone, as for a process ended by SIGPIPE
 DRAWN = 64  # images in a picture at most
-BACKENDS = {'auto': ('.ckpt', '.mindir', '.onnx'), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
-            'lite': ('.mindir', '.onnx')}  # backend -> accepted endings
+BACKENDS = {'auto': (), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
+            'lite': ('.mindir', '.onnx')}  # backend -> accepted endings; auto: those of LOADERS, deploy/predict.py
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--model', required=True, type=user_path, metavar='PATH', help='a .ckpt, .mindir or .onnx')
+    parser.add_argument('--model', required=True, type=user_path, metavar='PATH',
+                        help='a checkpoint or an exported file, such as a .ckpt, .mindir or .onnx')
     parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH', help='image files or folders')
     parser.add_argument('--data', metavar='NAME', help='classify validation images of this data set instead')
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
@@ -42,8 +43,12 @@ def main(args: argparse.Namespace) -> int:
     if bool(args.images) == bool(args.data):
         raise ValueError('give either --images or --data')
     check_parent(args.plot)
-    if not args.model.lower().endswith(BACKENDS[args.backend]):
-        raise ValueError(f'{args.model}: the ending must be one of {", ".join(BACKENDS[args.backend])}')
+    endings = BACKENDS[args.backend]
+    if not endings:
+        from tinynets.deploy.predict import LOADERS
+        endings = tuple(LOADERS)
+    if not args.model.lower().endswith(endings):
+        raise ValueError(f'{args.model}: the ending must be one of {", ".join(endings)}')
     if args.backend == 'lite' and args.data:
         raise ValueError('--backend lite takes image files: give --images in place of --data')
     if args.backend == 'lite' and args.device not in ('auto', 'CPU'):
