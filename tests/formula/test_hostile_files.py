@@ -39,7 +39,8 @@ def refused(path):
     ('points.0.name', 7), ('points.0.name', ['x']), ('points.0.source', None), ('points.0.extra', 1), ('r', None),
     ('r', {}), ('r.amplitude', 0), ('r.amplitude', -1), ('r.length', 0), ('r.length', 1e300), ('d.noise', 'x'),
     ('d.noise', 1e-300), ('d.noise', []), ('base_cost', 0), ('base_cost', 1e300), ('base_cost', None),
-    ('base_cost', 'x'), ('base_resolution', None), ('base_resolution', 'x'), ('num_classes', []), ('cost', 'gold'),
+    ('base_cost', 'x'), ('base_resolution', None), ('base_resolution', 'x'), ('base_resolution', 0),
+    ('base_resolution', 4097), ('base_resolution', 10 ** 400), ('num_classes', []), ('cost', 'gold'),
     ("cost", []), ("cost", "x" * 10 ** 6), ("base", 3), ("base", None), ("about", 3)],
     ids=lambda value: str(value)[:20])
 def test_a_formula_of_the_wrong_kind(tmp_path, place, value):

@@ -43,17 +43,19 @@ def main(args: argparse.Namespace) -> Optional[int]:
         from tinynets.study.show import status
         print(json.dumps(status(folder)[0]) if args.json else status(folder)[1])
     elif args.command == 'export':
-        from tinynets.study.export import columns, draw_rules, networks, trainings, trainings_path, write_tables
+        from tinynets.study import export
         from tinynets.study.store import Store
         check_parent(args.out, args.plot)
-        store, seeds = Store(folder), trainings_path(args.out)
-        rows, unfinished = networks(store)
+        store, seeds = Store(folder), export.trainings_path(args.out)
+        rows, unfinished = export.networks(store)
         if not rows:
             raise ValueError(f'{folder}: none of its {unfinished} trials is done, so there is nothing to export; '
                              f'python search.py status --config {args.config} --study {folder} says why')
+        if args.plot:
+            export.of_rules(rows, store.config()['study.cost'])  # before anything is written
         alone = in_place(args.out)  # a device or pipe, next to which there is no place for a second table
-        tables = [(args.out, rows, columns()), (seeds, trainings(store), columns(True))]
-        write_tables(*tables[:1 if alone else 2])
+        tables = [(args.out, rows, export.columns()), (seeds, export.trainings(store), export.columns(True))]
+        export.write_tables(*tables[:1 if alone else 2])
         second = f'no file of each training, as {args.out} is not a file' if alone else (
             f'every training in {seeds}')
         print(f'{len(rows)} networks in {args.out}, {second}' +
@@ -63,7 +65,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
         if others:
             print(f'of other bases: {", ".join(others)}; fit_formula.py --base {base} leaves them out', file=sys.stderr)
         if args.plot:
-            draw_rules(args.plot, rows, store.config()['study.cost'])
+            export.draw_rules(args.plot, rows, store.config()['study.cost'])
     else:
         from tinynets.study.config import load_study
         from tinynets.study.run import estimate, plan, run

@@ -55,6 +55,7 @@ SHARES = 0.9  # if this share of the scores is at most 1, they are shares, not p
 LONGEST = 10_000  # characters of a cell
 LARGEST_FILE = 1 << 22  # bytes
 MOST_NETWORKS, MOST_COLUMNS = 10_000, 200
+SMALLEST_MULTIPLIER = 1e-6  # as in a formula (tiny.py)
 LARGEST_MULTIPLIER = 10  # a value of 'resolution' up to this is a multiplier, not pixels
 
 
@@ -325,10 +326,10 @@ def _record(file: _File, row: Sequence[str], line: int, base: NetSpec, counted: 
         raise ValueError(f'flagged {shorten(text("flag"))}')
     r = number('resolution', 0, 4096)
     if r is None:
-        r = required('r', 0, LARGEST_MULTIPLIER)
+        r = required('r', SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER)
     elif r > LARGEST_MULTIPLIER:
         r /= base.base_resolution
-    d, w = (required(key, 0, LARGEST_MULTIPLIER) for key in 'dw')
+    d, w = (required(key, SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER) for key in 'dw')
     top1 = (number if 'error' in file.columns else required)('top1', 0, 100 / factor, percent=True)
     if top1 is None:
         top1 = 100 / factor - required('error', 0, 100 / factor, percent=True)

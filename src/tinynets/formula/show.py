@@ -25,8 +25,8 @@ def notes(named: Iterable[Tuple[str, Network]]) -> List[str]:
             found.setdefault(f'the budget {OUTSIDE}', []).append(name)
         if network.borrowed:
             base = network.spec.base
-            found.setdefault(f'r(c) and d(c) were fitted to networks of {network.fitted_to}; c is relative to the cost of '
-                             f'{base}. fit_formula.py can fit a formula to networks of {base}', []).append(name)
+            found.setdefault(f'r(c) and d(c) were fitted to networks of {network.fitted_to}; c is relative to the cost '
+                             f'of {base}. fit_formula.py can fit a formula to networks of {base}', []).append(name)
     return [f'{", ".join(names)}: {text}' for text, names in found.items()]
 
 

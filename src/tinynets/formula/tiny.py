@@ -18,7 +18,7 @@ from typing import Any, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from tinynets.arch.costs import COSTS, MACS
-from tinynets.arch.spec import MAX_MULTIPLIER
+from tinynets.arch.spec import MAX_MULTIPLIER, MAX_RESOLUTION
 from tinynets.files import write_text
 from tinynets.formula.gaussian import Curve, Kernel, fit
 from tinynets.parsing import read_json
@@ -137,6 +137,9 @@ class Formula:
             if not 0 < tree['base_cost'] < MOST_COST:
                 raise ValueError(f'base_cost is {shown(tree["base_cost"])}, must be above 0 and below {MOST_COST:g}')
             base_cost = tree['base_cost']
+            if not 1 <= tree['base_resolution'] <= MAX_RESOLUTION:
+                raise ValueError(f'base_resolution is {shown(tree["base_resolution"])}, must be 1 to '
+                                 f'{MAX_RESOLUTION} pixels')
             c = [point.c for point in points]
             curves = {letter: Curve(c, [getattr(point, letter) for point in points],
                                     Kernel(*hyperparameters[letter])) for letter in 'rd'}

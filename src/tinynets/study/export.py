@@ -91,14 +91,17 @@ def write_tables(*tables: Tuple[str, List[dict], Sequence[str]]) -> None:
                 out.writerows({key: row.get(key, '') for key in titles} for row in rows)
 
 
-def draw_rules(path: str, rows: List[dict], cost: str) -> None:
-    """Draw accuracy over cost of the rules' networks (`tiny:5M`), one line per rule.
-
-    Raises ValueError if there are none.
-    """
-    from tinynets.formula import RULES, plots
+def of_rules(rows: List[dict], cost: str) -> List[tuple]:
+    """Return (rule, cost, top-1, deviation) of the rules' networks (`tiny:5M`). Raises ValueError if there are none."""
+    from tinynets.formula import RULES
     drawn = [(rule, row[cost], row['top1'], row['top1_deviation'] or None) for row in rows if row['top1'] != ''
              for label in row['label'].split(', ') for rule in [label.partition(':')[0]] if rule in RULES]
     if not drawn:
-        raise ValueError(f'{path}: no network of this study is a rule\'s (study.networks, for example tiny:5M)')
-    plots.comparison(drawn, cost, path=path)
+        raise ValueError("--plot: no network of this study is a rule's (study.networks, for example tiny:5M)")
+    return drawn
+
+
+def draw_rules(path: str, rows: List[dict], cost: str) -> None:
+    """Draw accuracy over cost of the rules' networks, one line per rule."""
+    from tinynets.formula import plots
+    plots.comparison(of_rules(rows, cost), cost, path=path)
