@@ -68,7 +68,7 @@ class Trainer:
         self.run = run
         try:
             return self.run_steps()
-        except (Interrupted, ValueError):
+        except ValueError:  # not Interrupted: a stop must not wait for a picture
             self.run.draw(self.parts.title)
             raise
 
