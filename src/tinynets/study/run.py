@@ -83,7 +83,6 @@ class Plan:
             paths['study.formula'] = None
         return {key: file_hash(path) for key, path in paths.items() if path and os.path.isfile(path)}
 
-
     def notes(self) -> List[str]:
         """Return lines on networks of rules whose formula is extrapolated or another base's."""
         return notes((candidate.label, candidate.network) for candidate in self.networks if candidate.network)
