@@ -41,7 +41,7 @@ def test_other_numbers_are_matched_by_their_order_and_that_is_said(found, want):
 @pytest.mark.parametrize('found, count, words', [
     (['0', '1', '12'], 12, '3 classes, the model has 12 .*12 is beyond the last, 11'),
     (['a', 'b'], 3, '2 classes, the model has 3'),
-    (['0', '1', '2', '3'], 3, '4 classes, the model has 3'), (['1', '01'], 3, '2 classes, the model 3')])
+    (['0', '1', '2', '3'], 3, '4 classes, the model has 3'), (['1', '01'], 3, '2 classes, the model has 3')])
 def test_what_cannot_be_matched_is_refused(found, count, words):
     with pytest.raises(ValueError, match=f'set has {words}.*--classes'):
         matched(found, count)
