@@ -139,8 +139,10 @@ def test_a_grey_network_goes_to_timms_names_and_back(run, tmp_path):
 
 
 @pytest.mark.parametrize('change, reason', [
-    ({'input_size': [2, 16, 16]}, 'input_size is 2 x 16 x 16'), ({'input_size': [3, 16, 17]}, 'input_size 3 x 16 x 17'),
-    ({'input_size': [3, 5000, 5000]}, 'input_size is 3 x 5000'), ({'input_size': [3, 16.0, 16.0]}, 'input_size 3 x 16.0'),
+    ({'input_size': [2, 16, 16]}, 'input_size is 2 x 16 x 16'),
+    ({'input_size': [3, 16, 17]}, 'input_size is 3 x 16 x 17'),
+    ({'input_size': [3, 5000, 5000]}, 'input_size is 3 x 5000'),
+    ({'input_size': [3, 16.0, 16.0]}, 'input_size is 3 x 16.0'),
     ({'input_size': [3, True, True]}, 'input_size is 3 x True'), ({'mean': [1e308] * 3}, 'data.mean'),
     ({'std': [0.0]}, 'data.std'), ({'std': [0.2, 0.2]}, 'data.std'), ({'mean': None}, 'data.mean'),
     ({'crop_pct': 0}, 'crop_ratio'), ({'crop_pct': 1.5}, 'crop_ratio'), ({'interpolation': None}, 'interpolation'),
