@@ -94,7 +94,7 @@ def test_epochs_have_the_same_steps_with_data_sinking_and_without():
 
 def test_steps_that_the_device_leaves_out_end_the_run(first_ascend, light_config, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, 'compile_level', lambda asked, device: '')  # as it was: no level named
-    with pytest.raises(ValueError, match='the device ran 1 steps of 11; train.sink=false') as caught:
+    with pytest.raises(ValueError, match='the device ran 1 steps of 11; set train.sink=false') as caught:
         loop.train(light_config('train.epochs=2', 'data.batch_size=128'), 'CPU', str(tmp_path / 'run'),
                    say=lambda line: None)
     assert '\n' not in str(caught.value) and not (tmp_path / 'run' / 'last.ckpt').exists()
