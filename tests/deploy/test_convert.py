@@ -90,7 +90,8 @@ def test_a_folder_of_the_hub_says_everything_itself(tmp_path, state):
         assert load_predictor(out).class_names == ('0', '1', '2', '3', '4') and not load_predictor(out).named
     os.remove(out)
     for broken, words in (
-            ({'input_size': [1, 16, 16]}, 'input_size 1 x 16 x 16'), ({'input_size': [3, 16, 24]}, '16 x 24'),
+            ({'input_size': [1, 16, 16]}, 'input_size is 1 x 16 x 16; it must be 3 channels'),
+            ({'input_size': [3, 16, 24]}, '16 x 24'),
             ({'input_size': 16}, 'config.json'), ({'mean': 'grey'}, 'data.mean'), ({'crop_pct': 7}, 'crop_ratio'),
             ({'interpolation': 'bicubik'}, "'bicubik'; it must be bicubic, .* or another .* bilinear, lanczos"),
             ({'interpolation': 3}, 'interpolation is 3'), ({'interpolation': ['bicubic']}, 'interpolation is')):

@@ -173,7 +173,8 @@ def _preprocessing(description: dict, source: str, in_channels: int
     square = height == width and (height is None or PREPROCESSING['resolution'][0](height))
     if isinstance(channels, bool) or channels not in (3, in_channels) or not square:
         raise ValueError(f'config.json next to {source}: input_size is {shown(channels)} x {shown(height)} x '
-                         f'{shown(width)}; it must be 1 or 3 channels of equal height and width, up to 4096 pixels')
+                         f'{shown(width)}; it must be {"1 or " * (in_channels == 1)}3 channels of equal height and '
+                         'width, up to 4096 pixels')
     notes = [] if other == TIMM else [
         f'config.json asks for {other} interpolation; images are resized by {TIMM} here, so scores differ from '
         f'{other}']
