@@ -2,6 +2,7 @@
 import json
 import os
 import tempfile
+import types
 
 import numpy as np
 import onnx
@@ -9,7 +10,7 @@ import pytest
 
 from tinynets.deploy.export import export
 from tinynets.deploy.predict import load_predictor
-from tinynets.deploy.quantize import AccuracyFell, quantize, side_by_side
+from tinynets.deploy.quantize import AccuracyFell, fell, quantize, side_by_side
 from tinynets.files import PREFIX
 
 
@@ -187,3 +188,12 @@ def test_functions_take_turns():
     calls = []
     times = side_by_side([lambda x: calls.append('a'), lambda x: calls.append('b')], None)
     assert calls[:4] == ['a', 'b', 'a', 'b'] and calls.count('a') == calls.count('b') >= 101 and min(times) >= 0
+
+
+@pytest.mark.parametrize('before, after, count, points, wanted', [
+    (700, 693, 700, 1.0, False), (700, 692, 700, 1.0, True), (50, 50, 100, 0.0, False), (50, 49, 100, 0.0, True),
+    (50, 60, 100, -10.0, False), (50, 59, 100, -10.0, True), (100, 0, 100, float('inf'), False),
+    (0, 100, 100, float('-inf'), True)])
+def test_a_fall_is_counted_exactly(before, after, count, points, wanted):
+    first, second = (types.SimpleNamespace(correct=correct, count=count) for correct in (before, after))
+    assert fell(first, second, points) is wanted
