@@ -84,7 +84,7 @@ def test_calls_of_data_sinking_end_with_epochs(epoch, start, steps):
 
 
 def test_epochs_have_the_same_steps_with_data_sinking_and_without():
-    """A run of an earlier release, which left out what was no whole call of 100 steps, goes on with its own epochs."""
+    """Earlier releases left out the steps after the last 100 of an epoch; runs started by them keep doing so."""
     def earlier(steps):
         return types.SimpleNamespace(meta={'steps_per_epoch': steps})
     assert [build.epoch_steps(195, saved) for saved in (None, earlier(195), earlier(100), earlier(99))] == [
