@@ -129,6 +129,27 @@ def _to_stderr(line: str) -> None:
 
 
 @contextlib.contextmanager
+def without_log() -> Iterator[None]:
+    """Drop what libraries written in C++ log to standard error within the block, unless TINYNETS_DEBUG is set.
+
+    For calls whose failure is raised as well: MindSpore logs up to 155 lines on a damaged MINDIR.
+    """
+    if os.environ.get('TINYNETS_DEBUG'):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
 def side_product(what: str) -> Iterator[None]:
     """Run a block that the work does not depend on; a failure prints one warning per `what`."""
     try:

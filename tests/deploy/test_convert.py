@@ -133,6 +133,24 @@ def test_a_run_goes_out_with_its_classes(tmp_path, trained):
     assert load_predictor(str(tmp_path / 'again.ckpt')).class_names == tuple('0123456789')
 
 
+def test_a_killed_writer_leaves_no_weights_with_the_description_of_others(tmp_path, trained, monkeypatch):
+    out = tmp_path / 'model.safetensors'
+    to_safetensors(str(trained / 'best.ckpt'), str(out), 'ema')
+    before = out.read_bytes()
+
+    def killed(source, target):
+        if str(target).endswith('config.json'):
+            raise KeyboardInterrupt
+        os.rename(source, target)
+    monkeypatch.setattr('tinynets.deploy.convert.os.replace', killed)
+    with pytest.raises(KeyboardInterrupt):
+        to_safetensors(str(trained / 'best.ckpt'), str(out), 'raw')
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ['model.safetensors'] and out.read_bytes() != before
+    to_safetensors(str(trained / 'best.ckpt'), str(out), 'ema')
+    assert out.read_bytes() == before and sorted(os.listdir(tmp_path)) == ['config.json', 'model.safetensors']
+
+
 def test_class_names(tmp_path, state):
     source, names = str(tmp_path / 'x.safetensors'), tmp_path / 'names.txt'
     save_file(state, source)

@@ -1,5 +1,6 @@
 """ONNX files that their manifest does not describe, or that do not run: one line that names the file, no result."""
 import json
+import os
 
 import numpy as np
 import pytest
@@ -57,6 +58,19 @@ def test_other_files_are_refused_when_they_are_loaded(options, words, tmp_path, 
         load_predictor(path)
     assert str(caught.value).startswith(f'{path}: ') and '\n' not in str(caught.value)
     assert capfd.readouterr().err == ''  # nothing by ONNX Runtime itself
+
+
+@pytest.mark.parametrize('ending, content', [('mindir', b'no model'), ('mindir', b'\x0a\x03abc' * 9),
+                                             ('onnx', b'no model')])
+def test_the_engines_print_nothing_of_damaged_files(ending, content, tmp_path, capfd):
+    path = tmp_path / f'x.{ending}'
+    path.write_bytes(content)
+    (tmp_path / f'x.{ending}.json').write_text(json.dumps({**manifest(COLOUR), 'sha256': file_hash(str(path))}))
+    with pytest.raises(ValueError, match='cannot load it'):
+        load_predictor(str(path))
+    assert capfd.readouterr() == ('', '')
+    os.write(2, b'seen again')
+    assert capfd.readouterr().err == 'seen again'
 
 
 def test_outputs_are_checked_in_every_call(tmp_path):

@@ -5,6 +5,7 @@ under timm's names, and a config.json with architecture, classes and preprocessi
 """
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -92,6 +93,8 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
         with open(weights_file, 'wb') as file:
             file.write(content)
         write_json(description, description_of(network, saved.meta))
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(config_path)  # a process killed here leaves weights without a description, never with another's
         os.replace(weights_file, out)
         os.replace(description, config_path)
     known = timm_name(network.plan.spec).isidentifier()  # timm's names have no multipliers and no minus

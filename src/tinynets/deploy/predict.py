@@ -16,7 +16,7 @@ from tinynets.data.division import division_of
 from tinynets.data.transforms import EvalTransform
 from tinynets.deploy.manifest import read_manifest
 from tinynets.files import check_text_path
-from tinynets.output import describe, lacking
+from tinynets.output import describe, lacking, without_log
 from tinynets.preprocessing import channels_of
 from tinynets.runtime import onnx_runtime
 from tinynets.tasks import DEFAULT, task_class, task_of
@@ -147,13 +147,15 @@ def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
     """
     import mindspore as ms
     try:
-        graph = ms.nn.GraphCell(ms.load(path))
+        with without_log():
+            graph = ms.nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(f'{path}: MindSpore {ms.__version__} cannot load it ({_line(error)})') from None
 
     def run(images: np.ndarray) -> np.ndarray:
         try:
-            return np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
+            with without_log():
+                return np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
         except (RuntimeError, ValueError, TypeError) as error:
             if lacking(error):
                 raise
@@ -174,7 +176,8 @@ def onnx_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+        session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'],
+                                               enable_fallback=0)  # which prints what the error says
     except Exception as error:  # onnxruntime's exceptions have no public base class
         raise ValueError(f'{path}: ONNX Runtime cannot load it ({_line(error)})') from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
