@@ -65,8 +65,16 @@ def run(command: list) -> None:
 def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
     """Make missing files of a network with random weights, and inputs; return what the workers need to know of it."""
     done = folder / 'prepared.json'
-    if done.is_file():
-        return json.loads(done.read_text())
+    if not done.is_file():
+        prepared = prepare_ours(network, folder)
+        run([torch_python, turns.ROOT / 'benchmarks' / 'edge_worker.py', 'export', network, folder])
+        photographs.views(folder / 'images', PHOTOGRAPHS)
+        done.write_text(json.dumps(prepared))
+    return json.loads(done.read_text())
+
+
+def prepare_ours(network: str, folder: pathlib.Path) -> dict:
+    """Make the files for the C++ program, the weights for the peers, and the inputs, as `prepare`."""
     import numpy as np
     from PIL import Image
 
@@ -87,8 +95,6 @@ def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
     onnx = export(str(folder / 'net.ckpt'), ['ONNX'], str(folder))[0].path
     mindir = folder / f'{network}.lite.mindir'
     run([program('lite_convert'), onnx, mindir])
-    run([torch_python, turns.ROOT / 'benchmarks' / 'edge_worker.py', 'export', network, folder])
-    photographs.views(folder / 'images', PHOTOGRAPHS)
     rng = np.random.default_rng(0)
     (folder / 'points').mkdir(exist_ok=True)
     for i in range(max(BATCHES)):
@@ -97,9 +103,8 @@ def prepare(network: str, folder: pathlib.Path, torch_python: str) -> dict:
         names = [f'points/{i:02}.png' for i in range(batch)]
         run([program('tinynet_preprocess'), f'{mindir}.json', folder / f'inputs-{batch}.f32',
              *(folder / name for name in names)])
-    done.write_text(json.dumps({'mindir': str(mindir), 'px': net.plan.resolution, 'crop': preset['crop_ratio'],
-                                'macs': measure(net.plan).macs}))
-    return json.loads(done.read_text())
+    return {'mindir': str(mindir), 'px': net.plan.resolution, 'crop': preset['crop_ratio'],
+            'macs': measure(net.plan).macs}
 
 
 def layouts(row: str, cores: int) -> list:
