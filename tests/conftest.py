@@ -8,17 +8,30 @@ import sys
 
 import pytest
 
-from tests import forked
+from tests import forked, two_blocks
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = 'tinynet_e@w=0.1,d=0.1,resolution=16'  # seven blocks: compiles in seconds
-LIGHT = 'resnet50@w=0.02,d=0.1,resolution=16'  # four: for tests to which the network does not matter
+LIGHT = 'resnet50@w=0.02,d=0.1,resolution=16'  # four: compiles faster
+LONGEST = ('test_edge', 'test_distributed', 'test_search', 'test_loop', 'test_recipe', 'test_notebook', 'test_ascend',
+           'test_compare', 'test_build', 'test_export', 'test_parity', 'test_cli', 'test_cells', 'test_kernels',
+           'test_sanitizers', 'test_grey', 'test_step', 'test_entries', 'test_task')  # test files, the longest first
 # 4 x 22 steps
 TRAINED = ('train.epochs=4', 'data.batch_size=64', 'optim.learning_rate=0.01', 'data.crop_area=[0.8, 1]')
 
 os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX2')  # as src/tinynets/runtime.py
 os.environ.setdefault('GLOG_v', '3')
 os.environ['PYTHONPATH'] = str(ROOT / 'src')  # for processes started by `python -c`
+# set by pytest and by imports of packages
+BY_OTHERS = {'PYTEST_CURRENT_TEST', 'PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION', 'LD_LIBRARY_PATH', 'HCCL_CONNECT_TIMEOUT',
+             'CRC32C_SW_MODE', 'KMP_DUPLICATE_LIB_OK', 'KMP_INIT_AT_FORK', 'ORT_DISABLE_TELEMETRY'}
+KNOWING = {'PYTHONPATH': os.pathsep.join(map(str, (ROOT / 'tests' / 'known', ROOT / 'src', ROOT)))}
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that both test processes end at about the same time."""
+    order = {f'{name}.py': place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope='session')
@@ -37,7 +50,7 @@ def stock_kernels():
 
 
 def _environment():
-    return {name: value for name, value in os.environ.items() if name != 'PYTEST_CURRENT_TEST'}
+    return {name: value for name, value in os.environ.items() if name not in BY_OTHERS}
 
 
 @pytest.fixture(scope='session')
@@ -73,8 +86,11 @@ def small_config():
 
 @pytest.fixture(scope='session')
 def light_config(small_config):
-    """As small_config, with a network that compiles faster, for tests that do not depend on the network."""
-    return lambda *overrides: small_config(f'model.name={LIGHT}', *overrides)
+    """As small_config, with the network that compiles fastest, for tests that do not depend on the network.
+
+    The commands run by `entry` know it; other processes need KNOWING as their environment.
+    """
+    return lambda *overrides: small_config(f'model.name={two_blocks.NAME}', *overrides)
 
 
 @pytest.fixture(scope='session')

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 
+from tests import two_blocks  # noqa: F401 (the scripts know it too)
+
 _context = multiprocessing.get_context('forkserver')
 _context.set_forkserver_preload(['mindspore', 'sklearn.datasets', 'sklearn.model_selection', 'matplotlib.figure'])
 

@@ -173,3 +173,12 @@ def test_the_answer_of_design_on_its_page_is_what_it_says(root):
     text = (root / 'docs/formula.md').read_text()
     assert f'network      {network.name}' in text
     assert f'100M multiply-adds, {100 * (network.complexity.macs / 100e6 - 1):.2f} % macs' in text
+
+
+def test_the_site_is_built_without_a_warning(root, tmp_path):
+    done = subprocess.run([sys.executable, '-m', 'mkdocs', 'build', '--strict', '--site-dir', str(tmp_path / 'site')],
+                          cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    page = (tmp_path / 'site' / 'api' / 'formula.html').read_text()
+    assert 'id="tinynets.formula' in page and 'Gaussian' in page  # the reference is made from the docstrings
+    assert 'href="docs/' not in (tmp_path / 'site' / 'index.html').read_text()

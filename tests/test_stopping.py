@@ -157,6 +157,27 @@ def test_before_there_is_something_to_save_a_block_ends_with_its_message(tmp_pat
     assert (process.communicate(timeout=20)[1], process.returncode) == ('early\n', 130)
 
 
+@pytest.mark.parametrize('lock', ['__import__("_imp").acquire_lock()',
+                                  '__import__("threading")._active_limbo_lock.acquire()'])
+def test_a_process_that_is_stopped_within_an_import_or_the_start_of_a_thread_ends_at_once(lock, tmp_path):
+    """Its main thread is held with the lock, which the clean-up must not need."""
+    body = f'''
+with tempfile.TemporaryDirectory() as folder:
+    {lock}
+    ready()
+    time.sleep(60)'''
+    process = started(body, tmp_path)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert (*process.communicate(timeout=20), process.returncode) == ('', 'interrupted\n', 130)
+    assert time.monotonic() - begun < stopping.TIDYING and not os.listdir(tmp_path / 'tmp')
+
+
+def test_two_threads_that_notice_a_stop_say_it_once():
+    code = 'from tinynets import stopping; print([stopping.answers() for _ in range(3)])'
+    assert subprocess.check_output([sys.executable, '-c', code], text=True) == '[True, False, False]\n'
+
+
 def test_under_nohup_a_closed_terminal_stops_nothing(tmp_path):
     process = started('ready()\ntime.sleep(1)\nprint("done")', tmp_path, before='nohup')
     process.send_signal(signal.SIGHUP)

@@ -157,8 +157,8 @@ def side_product(what: str) -> Iterator[None]:
     except Exception as error:  # libraries for pictures and event files may raise anything
         if what not in _warned:
             _warned.add(what)
-            _to_stderr(f'warning: {printable(what)} could not be written ({describe(error)}); the work continues '
-                       'without it')
+            reason = describe(error).removeprefix(f'{printable(what)}: ')
+            _to_stderr(f'warning: {printable(what)} could not be written ({reason}); the work continues without it')
 
 
 def lacking(error: Optional[BaseException]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import logging
 import os
 import warnings
 from typing import Callable, Iterator
@@ -32,6 +33,7 @@ def _defaults() -> Iterator[None]:
             del os.environ['MPLBACKEND']
         else:
             os.environ['MPLBACKEND'] = before
+    logging.getLogger('matplotlib').setLevel(logging.ERROR)  # no line on a folder that cannot keep its list of fonts
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         yield
@@ -53,6 +55,8 @@ def picture(draw: Callable) -> Callable:
                 figure.savefig(buffer, dpi=120, format='png')
             with replacing(path) as temporary, open(temporary, 'wb') as file:
                 file.write(buffer.getvalue())
+        except OSError as error:
+            raise Undrawn(f'{path}: {error.strerror or describe(error)}') from error
         except Exception as error:  # Matplotlib may raise anything
             raise Undrawn(f'{path}: could not be drawn ({describe(error)})') from error
         return buffer.getvalue()

@@ -359,10 +359,10 @@ def run_entry(main: Callable[[], Optional[int]], log: bool = False) -> None:
         code = main() or 0
     except SystemExit as end:  # argparse
         code = end.code
-    except Interrupted as stop:
-        code = _failed(stop, INTERRUPTED)
-    except KeyboardInterrupt:
-        code = _failed('interrupted', INTERRUPTED)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        code = INTERRUPTED
+        if stopping.answers():
+            _failed(str(stop) or 'interrupted', code)
     except Exception as error:
         a_line = isinstance(error, (ValueError, OSError)) or lacking(error) or absent(error)
         if os.environ.get('TINYNETS_DEBUG') or not a_line:

@@ -32,6 +32,7 @@ at_end: List[Callable[[], None]] = []  # called before a stopped process ends
 _listening = False
 _ending = False  # whether another thread than the main one is ending the process
 _stops: List['Stop'] = []  # the blocks that are open, the innermost last
+_answered = _thread.allocate_lock()
 _late: List['Stop'] = []  # blocks that ended by themselves after a request
 
 
@@ -114,23 +115,37 @@ def end_now(message: str) -> None:
     if threading.current_thread() is not threading.main_thread():
         _ending = True
         _thread.interrupt_main()  # whose handler then blocks it
-    tidying = threading.Thread(target=_tidy, args=(message,), daemon=True)
+    tidied = _thread.allocate_lock()
+    tidied.acquire()
     try:
-        tidying.start()
-        tidying.join(TIDYING)
-    except RuntimeError:
-        _tidy(message)
+        _thread.start_new_thread(_tidy, (message, tidied))
+        tidied.acquire(timeout=TIDYING)
+    except RuntimeError:  # no more threads
+        _tidy(message, tidied)
     os._exit(INTERRUPTED)
 
 
-def _tidy(message: str) -> None:
+def _tidy(message: str, tidied: _thread.LockType) -> None:
+    """Clean up and release the lock.
+
+    The main thread may be held with Python's lock of imports or of threading, so nothing here may import or start a
+    thread.
+    """
     steps = [_end_children, *at_end, _remove_temporary_folders, lambda: _say(message)]
     for step in steps:
         with contextlib.suppress(Exception):
             step()
+    tidied.release()
+
+
+def answers() -> bool:
+    """Whether the caller is the first to report a stop: two threads may notice the same signal."""
+    return _answered.acquire(blocking=False)
 
 
 def _say(message: str) -> None:
+    if not answers():
+        return
     if sys.stderr is not None and sys.stderr.isatty():
         message = f'\r\x1b[?25h\x1b[K{message}'  # a progress bar hides the cursor
     print(message, file=sys.stderr, flush=True)
@@ -139,7 +154,7 @@ def _say(message: str) -> None:
 
 def _end_children() -> None:
     for task in os.listdir('/proc/self/task'):
-        with open(f'/proc/self/task/{task}/children', encoding='ascii') as file:
+        with open(f'/proc/self/task/{task}/children', 'rb') as file:  # text would import its encoding
             for child in file.read().split():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(child), signal.SIGTERM)

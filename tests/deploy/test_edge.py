@@ -448,13 +448,20 @@ def flags_of_processor():
         return set()
 
 
-@pytest.fixture
-def lite_model(build, tmp_path):
+@pytest.fixture(scope='module')
+def lite_model(build, tmp_path_factory):
     """A function from a network's name to its plan and its file for MindSpore Lite, with fresh weights and ten classes.
 
-    What is exported may be changed on the way by a function of the ONNX graph.
+    What is exported may be changed on the way by a function of the ONNX graph. Each file is made once.
     """
+    made = {}
+
     def make(name, change=None):
+        if (name, change) not in made:
+            made[name, change] = convert(name, change, tmp_path_factory.mktemp('lite'))
+        return made[name, change]
+
+    def convert(name, change, tmp_path):
         from tinynets.config import from_dict, to_dict
         from tinynets.data.presets import preprocessing
         from tinynets.deploy.export import export

@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.conftest import KNOWING
 from tests.training import workers
 from tinynets import launch
 from tinynets.config import to_yaml
@@ -26,7 +27,7 @@ from tinynets.training import state
 from tinynets.training.loop import Trainer
 from tinynets.training.run import FollowedRun
 
-ENVIRONMENT = {**os.environ, 'DEVICE': 'CPU', 'OMP_NUM_THREADS': '1',
+ENVIRONMENT = {**os.environ, **KNOWING, 'DEVICE': 'CPU', 'OMP_NUM_THREADS': '1',
                'PATH': f'{os.path.dirname(sys.executable)}{os.pathsep}{os.environ["PATH"]}'}
 
 

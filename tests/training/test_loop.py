@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinynets import stopping
 from tinynets.config import to_yaml
 from tinynets.model import checkpoint
 from tinynets.runtime import configure
 from tinynets.tasks import restore
+from tinynets.tasks.task import Metric
 from tinynets.training import loop
 from tinynets.training.loop import Trainer, train
 from tinynets.training.run import RunFolder
@@ -26,6 +28,7 @@ STOP_AT = 8  # steps; an epoch of the small configuration has five
 # Trains, and sends itself a signal in the middle of the second epoch; a checkpoint is due after every step.
 STOPPED = f"""
 import os, sys
+from tests import two_blocks
 from tinynets.config import load_config
 from tinynets.runtime import configure, run_entry
 config, path, number = load_config(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -85,6 +88,22 @@ def test_resumed_equals_uninterrupted_to_the_bit(number, recipe, uninterrupted, 
               for path in (run, whole_run)]
     assert scores[0] == scores[1] and [s['epoch'] for s in scores[0]] == [1, 2, 3]
     assert not [name for name in os.listdir(run) if name.startswith('.')]
+
+
+def test_a_process_that_is_ended_at_once_says_the_step_to_resume_at(light_config, tmp_path, monkeypatch):
+    """From the moment that there is a folder to the last picture."""
+    configure('CPU')
+    said = []
+    for place, name in ((RunFolder, 'keep_records'), (Trainer, 'evaluate'), (RunFolder, 'draw')):
+        def watched(self, *arguments, usual=getattr(place, name)):
+            said.append(stopping._stops[-1].message)
+            return usual(self, *arguments)
+        monkeypatch.setattr(place, name, watched)
+    run = str(tmp_path / 'run')
+    train(light_config('train.epochs=2'), 'CPU', run, say=lambda line: None)
+    at = 'interrupted; resume it at step {} of 10 with --resume ' + run
+    assert said == [f'interrupted; resume it with --resume {run}', at.format(5), at.format(10), at.format(10)]
+    assert not stopping._stops
 
 
 def test_a_finished_run_resumes_to_nothing(trained, entry):
@@ -192,18 +211,19 @@ def test_a_broken_validation_image_costs_no_epoch_and_resume_scores_it(light_con
     assert outcome.best['epoch'] == 1 and outcome.best['count'] == 8
 
 
-def test_a_run_goes_on_only_as_it_was_started(tmp_path, small_config):
+def test_a_run_goes_on_only_as_it_was_started(tmp_path, light_config, monkeypatch):
     configure('CPU')
-    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
+    monkeypatch.setattr(Metric, 'better', lambda *_: False)  # the first epoch is the best
+    train(light_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), say=lambda line: None)
     for change, words in (('optim.learning_rate=0.1', 'optim.learning_rate was 0.002 and is 0.1'),
                           ('data.batch_size=100', 'data.batch_size was 256'),
                           ('model.resolution=20', 'model.resolution was None and is 20')):
         with pytest.raises(ValueError, match=words):
-            train(small_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
+            train(light_config('train.epochs=4', change), 'CPU', str(tmp_path / 'run'), True, lambda line: None)
     (tmp_path / 'run' / 'last.ckpt').unlink()
     score = checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best']
     lines = []
-    train(small_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
+    train(light_config('train.epochs=4'), 'CPU', str(tmp_path / 'run'), True, lines.append)
     assert any('from best.ckpt' in line for line in lines)
     assert checkpoint.load(str(tmp_path / 'run' / 'last.ckpt')).meta['step'] == 20
     assert checkpoint.load(str(tmp_path / 'run' / 'best.ckpt')).meta['best'] == score
@@ -250,7 +270,7 @@ def test_a_score_without_its_checkpoint_stands_once(trained, tmp_path):
 
 def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, trained, tmp_path, monkeypatch):
     configure('CPU')
-    monkeypatch.setattr(Trainer, 'train', lambda self, run: self)  # built and perhaps resumed, not one step done
+    monkeypatch.setattr(Trainer, 'train', lambda self, run, stop: self)  # built and perhaps resumed, not one step done
     weights, path, said = tmp_path / 'weights.ckpt', tmp_path / 'run', []
     shutil.copy(trained / 'best.ckpt', weights)
     config = small_config(f'model.pretrained={weights}')

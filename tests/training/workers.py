@@ -11,7 +11,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'src')]
 
-from tests.conftest import LIGHT  # noqa: E402
+from tests.two_blocks import NAME  # noqa: E402
 from tinynets import runtime  # noqa: E402
 from tinynets.config import load_config  # noqa: E402
 from tinynets.model.layers import Dropout  # noqa: E402
@@ -71,7 +71,7 @@ def small_network(part):
     """A real network, with batch norm, dropout and drop path; `part` of the workers."""
     from tinynets.model import create_model
     from tinynets.model.layers import Uniform
-    network = create_model(LIGHT, num_classes=5, dropout=0.2, drop_path=0.3)
+    network = create_model(NAME, num_classes=5, dropout=0.2, drop_path=0.3)
     for _, cell in network.cells_and_names():
         if isinstance(cell, Uniform):
             cell.part = part

@@ -121,7 +121,7 @@ class Store:
             raise ValueError(f'{self.folder}: the data have changed: {what}')
 
     def _query(self, statement: str) -> List[sqlite3.Row]:
-        if not self.path.is_file():
+        if not self.path.is_file() or not self.path.stat().st_size:  # empty after a start without space
             raise FileNotFoundError(f'{self.folder}: no study there (no study.db); start it with search.py run')
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=WAIT)) as database:

@@ -41,16 +41,19 @@ def train(config: Config, device: str, run_path: str, resume: bool = False,
     run = kind.open(run_path) if resume else kind.new(run_path, numbered)
     found = next((path for path in (run.last, run.best) if path.exists()), None) if resume else None
     trainer = Trainer(config, device, say, found is not None, checkpoint.load(str(found)) if found else None)
-    if not resume:
-        run.start(config, numbered)
-    with run.locked():
-        saved = next((path for path in (run.last, run.best) if path.exists()), None)
-        if saved:
-            trainer.state.resume(checkpoint.load(str(saved)))
-            say(f'resumed at step {trainer.state.step} of {trainer.parts.total_steps}, from {saved.name}')
-        trainer.state.check_start()
-        run.keep_records(trainer.state.step, trainer.state.score.get('step', 0))
-        return trainer.train(run)
+    # several workers can agree on a stop only between steps
+    with Stop(deferring=runtime.size() > 1) as stop:
+        if not resume:
+            run.start(config, numbered)
+        stop.message = f'interrupted; resume it with --resume {run.path}'
+        with run.locked():
+            saved = next((path for path in (run.last, run.best) if path.exists()), None)
+            if saved:
+                trainer.state.resume(checkpoint.load(str(saved)))
+                say(f'resumed at step {trainer.state.step} of {trainer.parts.total_steps}, from {saved.name}')
+            trainer.state.check_start()
+            run.keep_records(trainer.state.step, trainer.state.score.get('step', 0))
+            return trainer.train(run, stop)
 
 
 class Trainer:
@@ -63,9 +66,10 @@ class Trainer:
         self.state = State(self.parts)
         self.waiting = Waiting()
 
-    def train(self, run: RunFolder) -> Outcome:
+    def train(self, run: RunFolder, stop: Stop) -> Outcome:
         """Train to the end and save on the way. Raises Interrupted after a stop, Diverged if the loss does."""
-        self.run = run
+        self.run, self.stop = run, stop
+        self.say_on_stop()
         try:
             return self.run_steps()
         except ValueError:  # not Interrupted: a stop must not wait for a picture
@@ -77,10 +81,7 @@ class Trainer:
         parts, state, run = self.parts, self.state, self.run
         begun = self.saved_at = self.drawn_at = time.monotonic()
         self.meter, in_epoch = Meter(state, self.waiting), self.waiting.watch()
-        early = f'interrupted at step {state.step} of {parts.total_steps}; resume it with --resume {run.path}'
-        # several workers can agree on a stop only between steps
-        with Stop(early, deferring=runtime.size() > 1) as self.stop, Bar('training', parts.total_steps,
-                                                                         state.step) as self.bar:
+        with Bar('training', parts.total_steps, state.step) as self.bar:
             if state.step and state.step % parts.steps_per_epoch == 0 and state.score.get('step') != state.step:
                 self.end_epoch()  # the earlier process ended between saving and scoring
             for done, loss in losses(parts, state.step, self.waiting) if not self.finished() else ():
@@ -167,6 +168,11 @@ class Trainer:
         self.bar.update(self.state.step, f'evaluating {done}/{total}')
         self.stop_if(self.stop.requested and runtime.size() == 1)  # several workers stop only between steps
 
+    def say_on_stop(self) -> None:
+        """Set what is said if the process is ended at once: the step that a resumed run begins with."""
+        self.stop.message = (f'interrupted; resume it at step {self.state.step} of {self.parts.total_steps} with '
+                             f'--resume {self.run.path}')
+
     def stop_if(self, asked: bool) -> None:
         """Raise Interrupted if `asked`; everything is saved already."""
         if asked:
@@ -183,4 +189,5 @@ class Trainer:
         """Record, and write the checkpoint for --resume."""
         self.record()
         self.state.save(self.run.last)
+        self.say_on_stop()
         self.saved_at = self.meter.since = time.monotonic()
