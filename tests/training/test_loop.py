@@ -270,7 +270,7 @@ def test_a_score_without_its_checkpoint_stands_once(trained, tmp_path):
 
 def test_a_run_starts_from_weights_and_goes_on_without_them(small_config, trained, tmp_path, monkeypatch):
     configure('CPU')
-    monkeypatch.setattr(Trainer, 'train', lambda self, run, stop: self)  # built and perhaps resumed, not one step done
+    monkeypatch.setattr(Trainer, 'train', lambda self, run, stop: self)  # built, not one step done
     weights, path, said = tmp_path / 'weights.ckpt', tmp_path / 'run', []
     shutil.copy(trained / 'best.ckpt', weights)
     config = small_config(f'model.pretrained={weights}')
