@@ -99,7 +99,7 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
         f'model.name={SMALL}', 'data.name=image_folder', 'data.batch_size=8', 'optim.name=adamw',
         'optim.learning_rate=0.01', 'optim.warmup_epochs=1', 'train.epochs=8', 'train.ema_decay=0',
         'train.eval_every=8')]
-    run, options = tmp_path / 'run', {'cwd': tmp_path, 'env': None}
+    run, options = tmp_path / 'run', {'cwd': tmp_path}
     done = entry('train.py', *settings, '--data-dir', tmp_path / 'data', '--run', run, **options)
     assert done.returncode == 0, done.stderr
     assert 'broken.jpg' in done.stderr and 'empty.png' in done.stderr and '1 of 25 images left out' in done.stderr

@@ -85,12 +85,12 @@ def test_other_channels_and_numbers_are_refused_at_the_start(override, reason):
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory, small_config):
+def run(tmp_path_factory, light_config):
     from tinynets.runtime import configure
     configure('CPU')
     from tinynets.training.loop import train
     path, said = tmp_path_factory.mktemp('grey') / 'run', []
-    train(small_config('model.in_channels=1', 'train.epochs=2'), 'CPU', str(path), say=said.append)
+    train(light_config('model.in_channels=1', 'train.epochs=2'), 'CPU', str(path), say=said.append)
     assert any(line.startswith('images become grey (luminance): mean 0.458971, std 0.225609') for line in said)
     return path
 

@@ -116,7 +116,7 @@ def milliseconds(spec):
 
 def test_a_cost_below_1_is_kept_as_it_is_by_fit_file_and_report(latency, tmp_path, capsys):
     drawn = draw(B0, Space(), seed=1)
-    rows = [(spec.resolution, spec.d, spec.w, milliseconds(spec)) for spec in (next(drawn) for _ in range(40))]
+    rows = [(spec.resolution, spec.d, spec.w, milliseconds(spec)) for spec in (next(drawn) for _ in range(24))]
     path = tmp_path / 'r.csv'
     path.write_text('resolution,d,w,latency_ms,top1\n' + ''.join(
         f'{resolution},{d},{w},{ms!r},{60 + 30 * ms ** 0.5}\n' for resolution, d, w, ms in rows))
