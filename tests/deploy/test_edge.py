@@ -458,29 +458,37 @@ def lite_model(build, tmp_path_factory):
 
     def make(name, change=None):
         if (name, change) not in made:
-            made[name, change] = convert(name, change, tmp_path_factory.mktemp('lite'))
+            made[name, change] = changed(name, change) if change else converted(*exported(name))
         return made[name, change]
 
-    def convert(name, change, tmp_path):
+    def exported(name):
         from tinynets.config import from_dict, to_dict
         from tinynets.data.presets import preprocessing
         from tinynets.deploy.export import export
         from tinynets.model import checkpoint, create_model
-        network = create_model(name, num_classes=10)
-        config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
-        checkpoint.save(str(tmp_path / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
-            'network': {'name': name, 'num_classes': 10}, 'class_names': list('0123456789'), 'score': None,
-            'preprocessing': preprocessing(config.data, network.plan.resolution), 'config': to_dict(config)})
-        path = export(str(tmp_path / 'net.ckpt'), ['ONNX'], str(tmp_path))[0].path
-        if change:
-            proto = onnx.load(path)
-            change(proto.graph)
-            onnx.save(proto, path)
-            manifest = json.loads(pathlib.Path(f'{path}.json').read_text())
-            manifest['sha256'] = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
-            pathlib.Path(f'{path}.json').write_text(json.dumps(manifest))
-        assert run(build / 'lite_convert', path, tmp_path / 'x.mindir').returncode == 0
-        return network.plan, tmp_path / 'x.mindir'
+        if name not in made:
+            folder, network = tmp_path_factory.mktemp('lite'), create_model(name, num_classes=10)
+            config = from_dict({'model': {'name': name}, 'data': {'name': 'digits'}}, 'a test')
+            checkpoint.save(str(folder / 'net.ckpt'), {p.name: p.asnumpy() for p in network.get_parameters()}, {
+                'network': {'name': name, 'num_classes': 10}, 'class_names': list('0123456789'), 'score': None,
+                'preprocessing': preprocessing(config.data, network.plan.resolution), 'config': to_dict(config)})
+            made[name] = network.plan, export(str(folder / 'net.ckpt'), ['ONNX'], str(folder))[0].path
+        return made[name]
+
+    def changed(name, change):
+        plan, original = exported(name)
+        path, proto = tmp_path_factory.mktemp('lite') / 'x.onnx', onnx.load(original)
+        change(proto.graph)
+        onnx.save(proto, path)
+        manifest = json.loads(pathlib.Path(f'{original}.json').read_text())
+        manifest['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
+        pathlib.Path(f'{path}.json').write_text(json.dumps(manifest))
+        return converted(plan, path)
+
+    def converted(plan, path):
+        model = pathlib.Path(path).parent / 'x.mindir'
+        assert run(build / 'lite_convert', path, model).returncode == 0
+        return plan, model
     return make
 
 
