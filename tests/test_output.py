@@ -1,5 +1,6 @@
 """Output whose reader goes away, by-products that fail, and errors by lack of resources."""
 import errno
+import logging
 import os
 import re
 import subprocess
@@ -123,6 +124,29 @@ def test_a_side_product_that_fails_is_one_warning_for_each(capsys, monkeypatch):
     assert lines[1].startswith('warning: a\\x1b.md')
     with pytest.raises(KeyboardInterrupt), side_product('x'):
         raise KeyboardInterrupt
+
+
+def test_a_picture_that_finds_no_space_is_one_short_line(capsys, monkeypatch, tmp_path):
+    from tinynets import pictures
+    monkeypatch.setattr(output, '_warned', set())
+
+    def full(path):
+        raise OSError(errno.ENOSPC, 'No space left on device', path)
+    monkeypatch.setattr(pictures, 'replacing', full)
+    path = str(tmp_path / 'curve.png')
+
+    @pictures.picture
+    def empty():
+        from matplotlib.figure import Figure
+        return Figure()
+    with side_product(path):
+        empty(path=path)
+    said = capsys.readouterr().err
+    assert said == (f'warning: {path} could not be written (No space left on device); the work continues without it\n')
+    with pytest.raises(pictures.Undrawn, match=f'^{path}: No space left on device$'):
+        empty(path=path)
+    logging.getLogger('matplotlib.font_manager').warning('Could not save the cache')
+    assert capsys.readouterr().err == ''
 
 
 def raised(*errors):

@@ -145,6 +145,9 @@ def test_a_study_grows_and_is_otherwise_the_same(store):
 def test_what_is_no_study_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='no study there'):
         Store(str(tmp_path)).trials()
+    (tmp_path / 'study.db').touch()  # as after a start without space
+    with pytest.raises(FileNotFoundError, match='no study there'):
+        Store(str(tmp_path)).trials()
     (tmp_path / 'study.db').write_bytes(b'no database, but long enough to be looked at' * 50)
     with pytest.raises(ValueError, match='is it a study'):
         Store(str(tmp_path)).trials()
