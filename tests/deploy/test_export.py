@@ -15,7 +15,7 @@ from tinynets.deploy import export as export_module
 from tinynets.deploy.export import export
 from tinynets.deploy.fold import fold
 from tinynets.deploy.manifest import manifest_path, read_manifest
-from tinynets.deploy.predict import load_predictor, onnx_function
+from tinynets.deploy.predict import load_predictor, mindir_function, onnx_function
 from tinynets.files import file_hash
 from tinynets.model import checkpoint, create_model
 from tinynets.model.weights import load_arrays
@@ -33,6 +33,13 @@ def exported(trained, tmp_path_factory):
     configure('CPU')
     out = tmp_path_factory.mktemp('out with spaces') / 'export'
     return {item.format: item for item in export(str(trained / 'best.ckpt'), ['mindir', ' ONNX'], str(out))}
+
+
+def test_a_file_that_does_not_run_is_one_line_without_the_frameworks_own(exported, capfd):
+    run = mindir_function(exported['MINDIR'].path)
+    with pytest.raises(ValueError, match=r'\.mindir: MindSpore \S+ cannot run it on images \(1, 5, 16, 16\) \('):
+        run(np.zeros((2, 5, 16, 16), np.float32))
+    assert capfd.readouterr() == ('', '')
 
 
 OTHERS = ['ghostnet@d=0.2,w=0.3,resolution=32', 'mobilenetv3_small@d=0.2,w=0.35,resolution=32',

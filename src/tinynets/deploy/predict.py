@@ -154,8 +154,7 @@ def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:
 
     def run(images: np.ndarray) -> np.ndarray:
         try:
-            with without_log():
-                return np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
+            return np.concatenate([graph(ms.Tensor(image[None])).asnumpy() for image in images])
         except (RuntimeError, ValueError, TypeError) as error:
             if lacking(error):
                 raise
