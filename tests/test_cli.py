@@ -48,7 +48,7 @@ def test_summary_imports_no_framework(entry, root):
     (('train.py', '--set', 'data.batch_size=1', '--set', 'model.resolution=16'), 'batch norm one value'),
     (('train.py', '--data-dir', 'mine'), 'nothing to train'),
     (('train.py', '--set', 'data.name=digits', '--data-dir', 'mine'), 'takes no folder'),
-    (('train.py', '--resume', ''), 'no run there'),
+    (('train.py', '--resume', ''), '--resume: one value is empty'),
     (('train.py', '--resume', 'nowhere'), 'nowhere'),
     (('train.py', '--set', 'runtime.device=Ascend'), 'device Ascend: not available'),
     (('eval.py', '--checkpoint', 'none.ckpt'), 'none.ckpt: no such file'),
@@ -126,6 +126,35 @@ def test_a_folder_of_ones_own_from_training_to_prediction(entry, tmp_path):
     assert named.stdout.count('%') == 16 and Image.open(tmp_path / 'p.png').format == 'PNG'
     assert 'topk=3' in one_line(entry('predict.py', '--model', model, '--images', tmp_path / 'data' / 'val' / 'red one',
                                       '--topk', 3, **options))
+
+
+@pytest.mark.parametrize('script, arguments, words', [
+    ('eval.py', ('--checkpoint', 'x.ckpt', '--data-dir', ''), '--data-dir: one value is empty'),
+    ('eval.py', ('--checkpoint', 'x.ckpt', '--data-dir='), '--data-dir: one value is empty'),
+    ('predict.py', ('--model', 'x.ckpt', '--images', 'a.png', ''), 'arguments: one value is empty'),
+    ('eval.py', ('--checkpoint', 'x.ckpt', '--json', 'x.ckpt'), '--json x.ckpt: is a file that the command reads'),
+    ('eval.py', ('--checkpoint', 'x.ckpt', '--json', './x.ckpt'), '--json ./x.ckpt: is a file that the command reads'),
+    ('eval.py', ('--checkpoint', 'x.ckpt', '--json', 'o', '--confusion', 'o'), '--confusion o: is the file of --json'),
+    ('predict.py', ('--model', 'x.ckpt', '--images', 'a.png', '--plot', 'a.png'), '--plot a.png: is a file that'),
+    ('predict.py', ('--model', 'x.ckpt', '--images', 'a.png', '--plot', 'Y.onnx'), 'the name of a file with a network'),
+    ('compare_exports.py', ('--checkpoint', 'x.ckpt', '--json', 'x.ckpt'), 'is a file that the command reads'),
+    ('convert_weights.py', ('--from', 'none.safetensors'), '--from none.safetensors: no such file')])
+def test_empty_values_and_outputs_over_inputs_are_refused(script, arguments, words, entry, tmp_path):
+    for name in ('x.ckpt', 'a.png'):
+        (tmp_path / name).write_text('kept')
+    assert words in one_line(entry(script, *arguments, cwd=tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ['a.png', 'x.ckpt']
+    assert (tmp_path / 'x.ckpt').read_text() == (tmp_path / 'a.png').read_text() == 'kept'
+
+
+def test_a_repeated_option_for_images_adds_to_the_first():
+    import argparse
+
+    from tinynets.cli import predict, quantize
+    for module in (predict, quantize):
+        parser = argparse.ArgumentParser()
+        module.arguments(parser)
+        assert parser.parse_args(['--model', 'm', '--images', 'a', 'b', '--images', 'c']).images == ['a', 'b', 'c']
 
 
 def test_errors_of_the_parser_are_short(entry):

@@ -5,8 +5,9 @@ import os
 import shlex
 from typing import List, Sequence
 
+from tinynets.commands import MODELS
+
 CONFIGS = ('.yaml', '.yml')
-MODELS = ('.ckpt', '.mindir', '.onnx', '.safetensors', '.pth')
 
 
 def check_named(script: str, arguments: Sequence[str]) -> None:
@@ -25,6 +26,15 @@ def check_named(script: str, arguments: Sequence[str]) -> None:
         words += ['--set', f'model.pretrained={models[0]}'] if models else []
     words += ['--data-dir', folders[0]] if folders else []
     raise ValueError(f'{script} takes its arguments by name: python {shlex.join([script, *words])}')
+
+
+def check_filled(arguments: Sequence[str]) -> None:
+    """Raise ValueError for an empty value: an unset variable of a shell must not be taken as "not given"."""
+    for before, value in zip(('', *arguments), arguments):
+        if value == '' or value.startswith('--') and value.endswith('='):
+            option = value.rstrip('=') or before
+            raise ValueError(f"{option if option.startswith('--') else 'arguments'}: one value is empty; give one, or "
+                             'leave the option out')
 
 
 def check_distributed(script: str, arguments: Sequence[str]) -> None:

@@ -3,6 +3,7 @@ import re
 
 COMMANDS = ('design', 'summary', 'train', 'eval', 'predict', 'export', 'quantize', 'compare_exports', 'compare_runs',
             'search', 'fit_formula', 'convert_weights', 'pack_dataset', 'quickstart', 'doctor', 'completion')
+MODELS = ('.ckpt', '.mindir', '.onnx', '.safetensors', '.pth')  # endings of files that hold a network
 _SCRIPT = re.compile(rf'(?<![\w/.-])(?:python )?({"|".join(COMMANDS)})\.py\b')
 _installed = False  # whether this process was started as `tinynets`
 

@@ -13,7 +13,9 @@ import pwd
 import shutil
 import tempfile
 import time
-from typing import Iterator, Optional, Set
+from typing import Iterator, Mapping, Optional, Sequence, Set
+
+from tinynets.commands import MODELS
 
 PREFIX = '.tinynets-'  # of the hidden folders in which files are written
 _workplaces: Set[str] = set()  # of this process
@@ -269,3 +271,20 @@ def check_parent(*paths) -> None:
             raise FileNotFoundError(f'{path}: the folder {folder} does not exist; make it first')
         if path and os.path.isdir(path):
             raise IsADirectoryError(f'{path}: is a folder; name a file in it')
+
+
+def check_outputs(outputs: Mapping[str, Optional[str]], inputs: Sequence[str]) -> None:
+    """Check the outputs {option: path or None} of a command as `check_parent`; none may replace an input or a network.
+
+    Raises ValueError, and the errors of `check_parent`.
+    """
+    given = {option: path for option, path in outputs.items() if path}
+    check_parent(*given.values())
+    taken = {os.path.realpath(path): 'a file that the command reads' for path in inputs}
+    for option, path in given.items():
+        place = os.path.realpath(path)
+        if place in taken or path.lower().endswith(MODELS):
+            raise ValueError(f'{option} {path}: is {taken.get(place, "the name of a file with a network")}; choose '
+                             'another file')
+        if not in_place(path):
+            taken[place] = f'the file of {option} too'

@@ -234,13 +234,23 @@ def test_the_hidden_folder_cannot_be_guessed_and_the_packed_one_can_be_read_as_o
     assert (tmp_path / 'a' / 'val').stat().st_mode == (tmp_path / 'plain').stat().st_mode
 
 
+@pytest.mark.parametrize('out', ['', 'new/packed'])
+def test_a_folder_is_not_packed_into_itself(out, pack, sets):
+    """The packed splits would be taken for classes."""
+    before = sorted(os.listdir(sets[0]))
+    done = pack('--data-dir', sets[0], '--out', os.path.join(sets[0], out))
+    assert (done.returncode, done.stderr.count('\n')) == (2, 1) and 'is in --data-dir' in done.stderr
+    assert sorted(os.listdir(sets[0])) == before
+
+
 @pytest.mark.parametrize('arguments, message', [
     (['--split', 'test'], '--split test: must be train, val or train,val'),
     (['--shards', '0'], '--shards 0: must be 1 to 1000'),
     (['--split', 'train'], 'no class folders in it; expected'),
     (['--split', 'train,val'], 'has no val/; leave --split')])
 def test_mistakes_are_one_line(arguments, message, pack, tmp_path):
-    done = pack('--data-dir', tmp_path, '--out', tmp_path / 'out', *arguments)
+    (tmp_path / 'data').mkdir()
+    done = pack('--data-dir', tmp_path / 'data', '--out', tmp_path / 'out', *arguments)
     assert done.returncode == 2 and done.stderr.startswith('error: ') and message in done.stderr
     assert done.stderr.count('\n') == 1 and not (tmp_path / 'out').exists()
 

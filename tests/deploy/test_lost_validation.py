@@ -46,10 +46,14 @@ def test_the_training_split_given_as_a_folder_is_not_scored(folder, model):
         predictor.dataset(dataclasses.replace(data, dir=str(folder / 'train')), 'val')
 
 
-def test_other_folders_and_models_trained_elsewhere_are_as_before(folder, model, tmp_path):
+def test_other_folders_and_models_trained_elsewhere_are_as_before(folder, model, tmp_path, capsys):
     predictor, data = model
     other = shutil.copytree(folder / 'train', tmp_path / 'other')
     assert 0 < len(predictor.dataset(dataclasses.replace(data, dir=str(other)), 'val')) < 10
+    capsys.readouterr()
+    known = dataclasses.replace(predictor, train_digest='0')
+    known.dataset(dataclasses.replace(data, dir=str(other)), 'val')
+    assert 'other: has no val/, and the model was trained with a val/ of its own; if images' in capsys.readouterr().err
     published = dataclasses.replace(predictor, config={})
     assert 0 < len(published.dataset(dataclasses.replace(data, dir=str(folder / 'train')), 'val')) < 10
 

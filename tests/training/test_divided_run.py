@@ -231,6 +231,54 @@ def test_images_that_the_starting_weights_were_trained_on_are_counted(copied, tm
     assert f'was trained on all training images of {tmp_path}; of these, {len(val)} are validated on now' in lines[0]
 
 
+def test_images_that_are_in_val_now_and_may_have_been_trained_on_are_named(copied, tmp_path):
+    """A folder that got a val/, one whose val/ has other images, a copy without it, and names in another form."""
+    from tinynets.model import checkpoint
+    from tinynets.tasks.classification.overlap import overlap
+    from tinynets.tasks.classification.task import starting_checkpoint
+    path, config, pictures = copied
+    start = str(path / 'best.ckpt')
+    as_if_there(start, pictures)
+
+    def said(place):
+        data = dataclasses.replace(config.data, dir=str(place))
+        return overlap(dataclasses.replace(config, data=data), starting_checkpoint(start), *presets.splits(data))
+
+    def divide(place, *moved):
+        for label in COUNTS:
+            (place / 'train').mkdir(exist_ok=True)
+            (place / 'val' / label).mkdir(parents=True, exist_ok=True)
+            if (place / label).exists():
+                os.rename(place / label, place / 'train' / label)
+            for name in moved:
+                os.rename(place / 'train' / label / name, place / 'val' / label / name)
+    trained = names(presets.splits(config.data)[0])
+    divide(pictures, '0.png', '3.png', '4.png')
+    count = len({f'{label}/{i}.png' for label in COUNTS for i in (0, 3, 4)} & trained)
+    assert 0 < count < 12 and f'their names, {count} of the 12 images in it may be training images' in said(pictures)
+
+    def as_if_with_val(place):
+        """Rewrite the checkpoint as if the run had had this val/."""
+        data = dataclasses.replace(config.data, dir=str(place))
+        both, saved = presets.splits(data), checkpoint.load(start)
+        meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
+        meta.update(division=None, names=presets.digest(*both), all_names=presets.digest_of_both(*both))
+        meta['config']['data']['dir'] = str(place)
+        checkpoint.save(start, saved.arrays, meta)
+    as_if_with_val(pictures)
+    assert said(pictures) is None
+    copy = shutil.copytree(pictures, tmp_path / 'copy')
+    assert said(copy) is None
+    for place in (pictures, copy):
+        divide(place, '5.png')
+        assert f'was trained in {pictures} with other images in val/; if it was trained on some of these 16' in said(
+            place)
+    alone = shutil.copytree(copy / 'train', tmp_path / 'alone')
+    assert f'was trained on images of the same classes in {pictures}; if {alone} holds some' in said(alone)
+    os.rename(alone / '2', alone / 'two')
+    assert said(alone) is None  # other classes
+
+
 def run_config(path):
     from tinynets.model import checkpoint
     return from_dict(checkpoint.load(str(path / 'last.ckpt')).meta['config'], 'x').data

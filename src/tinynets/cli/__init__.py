@@ -15,7 +15,7 @@ import sys
 from typing import List, NoReturn, Optional
 
 from tinynets import __version__
-from tinynets.arguments import check_named
+from tinynets.arguments import check_filled, check_named
 from tinynets.commands import COMMANDS, spoken, started_as_tinynets
 from tinynets.runtime import run_entry
 from tinynets.text import LINE, shorten
@@ -39,6 +39,7 @@ def script(name: str) -> None:
 
     def work() -> Optional[int]:
         check_named(f'{name}.py', arguments)
+        check_filled(arguments)
         parser = Parser(description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         module.arguments(parser)
         return module.main(parser.parse_args(arguments))

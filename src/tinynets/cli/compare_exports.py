@@ -5,7 +5,7 @@
 import argparse
 import sys
 
-from tinynets.files import check_parent, user_path, write_json
+from tinynets.files import check_outputs, user_path, write_json
 from tinynets.runtime import configure, printable
 
 
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    check_parent(args.json)
+    check_outputs({'--json': args.json}, [args.checkpoint])
     configure('CPU')  # comparisons need full float32; see tinynets.runtime.on_cpu
     from tinynets.config import from_dict
     from tinynets.data import presets

@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from tinynets.files import check_parent, user_path, write_json
+from tinynets.files import check_outputs, user_path, write_json
 from tinynets.runtime import configure, rank
 
 
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     if args.batch_size is not None and args.batch_size < 1:
         raise ValueError(f'--batch-size {args.batch_size}: must be at least 1')
-    check_parent(args.json, args.confusion)
+    check_outputs({'--json': args.json, '--confusion': args.confusion}, [args.checkpoint])
     configure(args.device)
     from tinynets.config import from_dict
     from tinynets.data import presets

@@ -42,6 +42,10 @@ def main(args: argparse.Namespace) -> None:
         tell(layout.line)
     if args.split and layout.plain and 'val' in splits:
         raise ValueError(f'--split {args.split}: {args.data_dir} has no val/; leave --split out')
+    source, target = os.path.realpath(args.data_dir), os.path.realpath(args.out)
+    if os.path.commonpath([source, target]) == source:
+        raise ValueError(f'--out {args.out}: is in --data-dir, where it would be taken for a class or a split; choose '
+                         'another folder')
     if not args.split and layout.plain:
         splits = ['train']
     elif not args.split:

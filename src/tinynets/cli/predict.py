@@ -5,7 +5,7 @@
 import argparse
 import sys
 
-from tinynets.files import check_parent, user_path
+from tinynets.files import check_outputs, user_path
 from tinynets.output import unread
 from tinynets.runtime import configure, printable
 
@@ -18,7 +18,8 @@ BACKENDS = {'auto': (), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onn
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', required=True, type=user_path, metavar='PATH',
                         help='a checkpoint or an exported file, such as a .ckpt, .mindir or .onnx')
-    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH', help='image files or folders')
+    parser.add_argument('--images', nargs='+', action='extend', type=user_path, metavar='PATH',
+                        help='image files or folders')
     parser.add_argument('--data', metavar='NAME', help='classify validation images of this data set instead')
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
     parser.add_argument('--count', type=int, default=24, metavar='N',
@@ -42,7 +43,7 @@ def dataset_of(args: argparse.Namespace, model):
 def main(args: argparse.Namespace) -> int:
     if bool(args.images) == bool(args.data):
         raise ValueError('give either --images or --data')
-    check_parent(args.plot)
+    check_outputs({'--plot': args.plot}, [args.model, *(args.images or ())])
     endings = BACKENDS[args.backend]
     if not endings:
         from tinynets.deploy.predict import LOADERS

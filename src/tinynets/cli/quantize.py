@@ -9,7 +9,7 @@ from tinynets.files import check_file, check_parent, user_path
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', required=True, type=user_path, metavar='FILE.onnx',
                         help='an ONNX file made by export.py')
-    parser.add_argument('--images', nargs='+', type=user_path, metavar='PATH',
+    parser.add_argument('--images', nargs='+', action='extend', type=user_path, metavar='PATH',
                         help='image files or folders to calibrate with (default: training images)')
     parser.add_argument('--count', type=int, default=256, metavar='N',
                         help='largest number of images to calibrate with (default: 256)')

@@ -16,7 +16,8 @@ from tinynets.data.pipeline import eval_batches
 from tinynets.deploy.manifest import manifest_path
 from tinynets.deploy.predict import Predictor, load_predictor
 from tinynets.deploy.program import run
-from tinynets.files import workplace
+from tinynets.files import file_hash, workplace
+from tinynets.parsing import read_json
 from tinynets.tasks.classification.dataset import Labelled
 from tinynets.text import shorten
 
@@ -66,6 +67,10 @@ def compare(checkpoint: str, dataset: Labelled, batch_size: int, workers: int, p
         logits = np.concatenate([np.asarray(model.predict(images))[:len(batch)] for images, batch in
                                  eval_batches(dataset, model.transform, batch_size, workers)])
         reference = logits if reference is None else reference
+        made_from = read_json(manifest_path(path)).get('checkpoint') if rows else None
+        if made_from and made_from != file_hash(checkpoint):
+            say(f'{path}: was made from another checkpoint than {checkpoint}, or before its training went on; export '
+                'it again')
         engine = {'.onnx': 'ONNX Runtime'}.get(os.path.splitext(path)[1], 'MindSpore')
         rows.append(_row(path, engine, logits, labels, reference))
         if program and path.endswith('.mindir'):

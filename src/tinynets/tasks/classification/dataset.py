@@ -39,6 +39,9 @@ def model_dataset(model: Any, data: DataConfig, split: str,
     own = getattr(dataset, 'division', None)
     if split == 'val' and own is not None and model.division is None and own.digest == model.train_digest:
         raise _lost(data)
+    if split == 'val' and own is not None and model.division is None and model.train_digest:
+        say(f'{data.dir}: has no val/, and the model was trained with a val/ of its own; if images that it was trained '
+            'on are in this folder, they are scored as well')
     _check_moved(model, data, split, dataset)
     if not model.named:
         found, where = dataset.class_names, data.dir or data.name
