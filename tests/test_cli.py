@@ -147,6 +147,12 @@ def test_empty_values_and_outputs_over_inputs_are_refused(script, arguments, wor
     assert (tmp_path / 'x.ckpt').read_text() == (tmp_path / 'a.png').read_text() == 'kept'
 
 
+def test_a_key_of_the_configuration_may_be_empty(entry, tmp_path):
+    for options in (('--set', 'data.dir='), ('--set=data.dir=',)):
+        done = entry('train.py', '--set', 'model.name=none', *options, cwd=tmp_path)
+        assert "unknown model 'none'" in one_line(done)
+
+
 def test_a_repeated_option_for_images_adds_to_the_first():
     import argparse
 

@@ -31,7 +31,7 @@ def check_named(script: str, arguments: Sequence[str]) -> None:
 def check_filled(arguments: Sequence[str]) -> None:
     """Raise ValueError for an empty value: an unset variable of a shell must not be taken as "not given"."""
     for before, value in zip(('', *arguments), arguments):
-        if value == '' or value.startswith('--') and value.endswith('='):
+        if value == '' or value.startswith('--') and value.find('=') == len(value) - 1:  # not --set=KEY=
             option = value.rstrip('=') or before
             raise ValueError(f"{option if option.startswith('--') else 'arguments'}: one value is empty; give one, or "
                              'leave the option out')
