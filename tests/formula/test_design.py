@@ -53,7 +53,7 @@ def test_the_saved_configuration_trains_as_it_is(entry, tmp_path):
     (('--macs', '100M', '--base', 'vgg'), "base 'vgg'"),
     (('--macs', '100M', '--formula', 'no.json'), 'no.json: no such'),
     (('--macs', '100M', '--save', 'no/c.yaml'), 'the folder'), (('--macs', '100M', '--width', 'wide'), "width 'wide'"),
-    (('--macs', '97M', '--rule', 'depth'), 'depth alone'), (('--macs', ''), 'is not an amount'),
+    (('--macs', '97M', '--rule', 'depth'), 'depth alone'), (('--macs', ''), '--macs: one value is empty'),
     (('--macs', '100M', '--num-classes', '0'), 'num_classes=0'),
     (('--macs', '100M', '--base-resolution', '0'), 'resolution'),
     (('--macs', '100M', '--save', 'c.yaml', '--recipe', 'none.yaml'), 'none.yaml: no such file')])
