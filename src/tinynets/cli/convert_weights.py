@@ -36,14 +36,14 @@ def main(args: argparse.Namespace) -> None:
     if not out.lower().endswith(f'.{to}'):
         raise ValueError(f'--out {out}: must end in .{to}')
     check_file(out)
-    if not os.path.isfile(args.source):
-        raise FileNotFoundError(f'--from {args.source}: no such file')
     if not args.out and os.path.exists(out):
         raise ValueError(f'{out}: exists already; give --out to replace it or to write another file')
     if own and (args.model or args.classes):
         raise ValueError(f'--model and --classes: {args.source} is a .ckpt, which already holds both; leave them out')
     configure('CPU', kernels='stock')
     from tinynets.deploy.convert import read_class_names, to_checkpoint, to_safetensors
+    if not os.path.isfile(args.source):
+        raise FileNotFoundError(f'--from {args.source}: no such file')
     if own:
         lines = to_safetensors(args.source, out, args.weights)
     else:
