@@ -234,7 +234,7 @@ def test_images_that_the_starting_weights_were_trained_on_are_counted(copied, tm
 def test_images_that_are_in_val_now_and_may_have_been_trained_on_are_named(copied, tmp_path):
     """A folder that got a val/, one whose val/ has other images, a copy without it, and names in another form."""
     from tinynets.model import checkpoint
-    from tinynets.tasks.classification.overlap import overlap
+    from tinynets.tasks.classification.overlap import _normal, overlap
     from tinynets.tasks.classification.task import starting_checkpoint
     path, config, pictures = copied
     start = str(path / 'best.ckpt')
@@ -256,6 +256,11 @@ def test_images_that_are_in_val_now_and_may_have_been_trained_on_are_named(copie
     divide(pictures, '0.png', '3.png', '4.png')
     count = len({f'{label}/{i}.png' for label in COUNTS for i in (0, 3, 4)} & trained)
     assert 0 < count < 12 and f'their names, {count} of the 12 images in it may be training images' in said(pictures)
+    saved = checkpoint.load(start)
+    checkpoint.save(start, saved.arrays, {key: value for key, value in saved.meta.items() if key not in (
+        'format', 'parameters', 'all_names')})  # as of a release that did not keep them
+    moved = shutil.copytree(pictures, tmp_path / 'moved')
+    assert f'their names, {count} of the 12 images in it may be training images' in said(moved)
 
     def as_if_with_val(place):
         """Rewrite the checkpoint as if the run had had this val/."""
@@ -273,10 +278,13 @@ def test_images_that_are_in_val_now_and_may_have_been_trained_on_are_named(copie
         divide(place, '5.png')
         assert f'was trained in {pictures} with other images in val/; if it was trained on some of these 16' in said(
             place)
+    Image.new('RGB', (16, 16)).save(pictures / 'train' / '0' / 'new.png')
+    assert 'if it was trained on some of these 16' in said(pictures)  # the same place with one image more
     alone = shutil.copytree(copy / 'train', tmp_path / 'alone')
     assert f'was trained on images of the same classes in {pictures}; if {alone} holds some' in said(alone)
     os.rename(alone / '2', alone / 'two')
     assert said(alone) is None  # other classes
+    assert _normal(['e\u0301', 'A', 'a']) == ['\xe9', 'A', 'a']  # two forms of one name, two names
 
 
 def run_config(path):

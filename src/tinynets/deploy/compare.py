@@ -69,8 +69,7 @@ def compare(checkpoint: str, dataset: Labelled, batch_size: int, workers: int, p
         reference = logits if reference is None else reference
         made_from = read_json(manifest_path(path)).get('checkpoint') if rows else None
         if made_from and made_from != file_hash(checkpoint):
-            say(f'{path}: was made from another checkpoint than {checkpoint}, or before its training went on; export '
-                'it again')
+            say(f'{path}: was not exported from the present {checkpoint}; export it again')
         engine = {'.onnx': 'ONNX Runtime'}.get(os.path.splitext(path)[1], 'MindSpore')
         rows.append(_row(path, engine, logits, labels, reference))
         if program and path.endswith('.mindir'):
