@@ -63,10 +63,23 @@ def test_summary_imports_no_framework(entry, root):
     (('quantize.py', '--model', 'x.onnx', '--out', 'x.bin'), '--out x.bin: must end with .onnx'),
     (('quantize.py', '--model', 'x.onnx', '--out', './x.onnx'), '--out ./x.onnx: is the model itself'),
     (('quantize.py', '--model', 'x.onnx', '--out', '/dev/null'), '/dev/null: is a folder, a pipe or a device'),
+    (('export.py', '--checkpoint', 'folder.ckpt'), 'folder.ckpt: is a folder; give a .ckpt file'),
+    (('export.py', '--checkpoint', 'x.ONNX'), 'x.ONNX: is an exported file; give the .ckpt that it was made from'),
+    (('export.py', '--checkpoint', 'none.ckpt', '--format', 'tflite'), "format 'tflite': must be one of MINDIR"),
+    (('compare_exports.py', '--checkpoint', 'x.onnx'), '--checkpoint x.onnx: must be a .ckpt'),
+    (('train.py', '--set', 'study.trials=3'), "unknown key 'study', which only search.py reads. Known here: model"),
+    (('eval.py', '--checkpoint', 'none.ckpt', '--json', 'x' * 300), 'x: File name too long'),
+    (('predict.py', '--model', 'x.ckpt', '--images', 'a', '--data-dir', 'b'), '--data-dir: is for the images of'),
+    (('predict.py', '--model', 'x.ckpt', '--images', 'a', '--count', '2'), '--count: is for the images of --data'),
+    (('search.py', '--config', 'none.yaml', '--out', 'a.csv'), '--out: is for `search.py export` and has no'),
+    (('search.py', 'status', '--config', 'none.yaml', '--dry-run'), '--dry-run: is for `search.py run`'),
+    (('search.py', 'export', '--config', 'none.yaml', '--json'), '--json: is for `search.py status`'),
     (('quantize.py', '--model', 'x.onnx', '--max-drop', 'nan'), '--max-drop nan: must be a number'),
 ])
 def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
     os.mkfifo(tmp_path / 'device.ckpt')
+    (tmp_path / 'folder.ckpt').mkdir()
+    (tmp_path / 'x.ONNX').touch()
     assert words in one_line(entry(*arguments, cwd=tmp_path))
     assert not [p for p in tmp_path.rglob('*') if p.is_file()]
 

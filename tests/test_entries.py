@@ -251,7 +251,7 @@ def test_an_export_without_a_finished_trial_leaves_the_tables_as_they_are(comman
     store.finish(1, 5.0, top1=70.0)
     store.start({'study.retries': 1, 'study.cost': 'macs'}, facts, [], lambda *_: None)
     code, out, err = command(*arguments, '--plot', tmp_path / 'p.png')
-    assert (code, out) == (2, '') and 'no network of this study is a rule' in err
+    assert (code, out) == (2, '') and 'draws the networks of rules, and this study has none' in err
     assert [table.read_text() for table in tables] == ['good'] * 2
     code, out, _ = command(*arguments)
     assert code == 0 and out.startswith('1 networks in') and ',70.0,' in tables[0].read_text()

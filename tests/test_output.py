@@ -194,9 +194,14 @@ def test_want_of_memory_and_of_threads_are_one_line_and_other_errors_are_not():
     assert done.returncode == 1 and 'Traceback' in done.stderr
 
 
-def test_descriptions_are_one_line():
+def test_descriptions_are_one_line(tmp_path):
     assert describe(OSError(errno.ENOSPC, 'No space left on device', 'a\nb')) == 'a\\nb: No space left on device'
     assert describe(RuntimeError('one\ntwo')) == 'one two'
+    (tmp_path / 'link').symlink_to('nowhere')
+    with pytest.raises(FileExistsError) as error:
+        os.makedirs(tmp_path / 'link', exist_ok=True)
+    assert describe(error.value) == f'{tmp_path}/link: is a link to a folder that does not exist; choose another'
+    assert describe(OSError(errno.EEXIST, 'File exists', str(tmp_path))) == f'{tmp_path}: File exists'
     assert 'ulimit' in describe(RuntimeError("can't start new thread"))
 
 

@@ -145,6 +145,11 @@ def test_a_text_is_cut_only_where_it_does_not_fit(length, limit):
         assert len(cut) == limit and text.startswith(begin) and text.endswith(end) and len(begin) > len(end) > 0
 
 
+def test_a_number_agrees_with_its_noun():
+    from tinynets.text import counted
+    assert [counted(n, 'image') for n in (0, 1, 2, 1200)] == ['0 images', '1 image', '2 images', '1,200 images']
+
+
 def test_values_of_any_size_are_shown_in_a_line():
     assert shown([1, 'a', None]) == "[1, 'a', None]" and shown(10 ** 99) == str(10 ** 99)
     assert shown(10 ** 5000) == 'a number of 16,610 bits'  # which Python refuses to write out

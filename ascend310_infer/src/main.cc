@@ -48,7 +48,7 @@ int Run(const Arguments &arguments) {
     const auto lacking = std::count_if(images.begin(), images.end(), lacks);
     if (lacking > 0) {
       const std::string &first = *std::find_if(images.begin(), images.end(), lacks);
-      std::fprintf(stderr, "not scored, without a label: %td images, the first %s\n", lacking,
+      std::fprintf(stderr, "not scored, without a label: %td of %zu images, the first %s\n", lacking, images.size(),
                    Printable(first).c_str());
     }
   }

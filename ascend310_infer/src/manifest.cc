@@ -17,6 +17,7 @@ using nlohmann::json;
 constexpr int FORMAT = 1;
 constexpr char TASK[] = "classification";
 constexpr double PLACE_LIMIT = int64_t{1} << 48;  // as in src/tinynets/data/division.py
+constexpr size_t MAX_HASHES = 8 * 20000;          // characters, as in src/tinynets/data/trained.py
 constexpr int DEEPEST = 64;                       // as in src/tinynets/parsing.py
 constexpr size_t LARGEST_FILE = 16 << 20;         // bytes, as there
 
@@ -123,6 +124,21 @@ void CheckDivision(const json &division, size_t classes) {
   }
 }
 
+// The names of the training images as hashes of 8 characters, which this program does not use.
+void CheckTrained(const json &trained) {
+  const auto hashes = [&](const char *key) {
+    const json found = trained.value(key, json());
+    if (!found.is_string()) return false;
+    const std::string &text = found.get_ref<const std::string &>();
+    return text.size() % 8 == 0 && text.size() <= MAX_HASHES && std::all_of(text.begin(), text.end(), [](char c) {
+             return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+           });
+  };
+  if (!trained.is_object() || !hashes("own") || !hashes("shared") || !IsPlace(trained.value("end", json()))) {
+    throw UserError("its names of training images cannot be read; written by another release, or damaged");
+  }
+}
+
 // Refuses the same manifests as src/tinynets/deploy/manifest.py.
 Manifest Parse(const json &all) {
   if (!all.is_object()) throw UserError("it is " + Shown(all) + ", not a table");
@@ -147,6 +163,7 @@ Manifest Parse(const json &all) {
     Refuse("classes_named", all["classes_named"], "true or false");
   }
   if (all.contains("division") && !all["division"].is_null()) CheckDivision(all["division"], names.size());
+  if (all.contains("trained") && !all["trained"].is_null()) CheckTrained(all["trained"]);
   ReadPreprocessing(Table(all, "preprocessing"), &manifest);
   const json channels = network.contains("in_channels") ? network["in_channels"] : json(3);
   if (!channels.is_number_integer() || channels != manifest.channels) {

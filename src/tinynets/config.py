@@ -377,6 +377,8 @@ def _build(kind: type, tree: Any, source: str, prefix: str) -> Any:
             key = shorten(str(key))
             close = difflib.get_close_matches(key, types, n=1)
             hint = f'; did you mean {prefix}{close[0]}?' if close else '.'
+            if f'{prefix}{key}' == 'study':
+                hint = ', which only search.py reads.'
             raise ValueError(f"{source}: unknown key '{prefix}{key}'{hint} Known here: {', '.join(types)}")
         if dataclasses.is_dataclass(types[key]):
             values[key] = _build(types[key], value if value is not None else {}, source, f'{prefix}{key}.')

@@ -261,7 +261,7 @@ def check_file(path: str) -> None:
 
 
 def check_parent(*paths) -> None:
-    """Raise FileNotFoundError if the folder of an output is missing, IsADirectoryError if the output is a folder.
+    """Raise OSError if the folder of an output is missing, if the output is a folder, or if its name is too long.
 
     To be called before the work for that output.
     """
@@ -271,6 +271,8 @@ def check_parent(*paths) -> None:
             raise FileNotFoundError(f'{path}: the folder {folder} does not exist; make it first')
         if path and os.path.isdir(path):
             raise IsADirectoryError(f'{path}: is a folder; name a file in it')
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path or '.')  # an OSError for a name that is too long
 
 
 def check_outputs(outputs: Mapping[str, Optional[str]], inputs: Sequence[str]) -> None:

@@ -36,6 +36,11 @@ def shown(value: Any) -> str:
     return shorten(_repr(value))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 image, 1,200 images."""
+    return f'{count:,} {noun}{"" if count == 1 else "s"}'
+
+
 def shorten(text: str, limit: int = VALUE) -> str:
     """Return a text of at most `limit` characters: of a longer one the beginning, three dots and the end."""
     if len(text) <= limit:

@@ -361,4 +361,4 @@ def test_a_pipe_among_the_images_is_left_out(pack, tmp_path):
     os.mkfifo(tmp_path / 'set' / 'a' / 'pipe.png')
     said = pack('--data-dir', tmp_path / 'set', '--out', tmp_path / 'packed')
     assert said.returncode == 0 and 'pipe.png: is a folder, a pipe or a device' in said.stderr, said.stderr
-    assert 'train: 1 images' in said.stdout + said.stderr
+    assert 'train: 1 image, ' in said.stdout + said.stderr

@@ -948,7 +948,7 @@ def test_lists_and_labels_of_other_systems_are_the_same(build, deployed, tmp_pat
         is_error(scored(listed.encode(coding), rows.encode()), 'l.txt', 'save it as UTF-8')
         is_error(scored(listed.encode(), rows.encode(coding)), 'l.csv', 'save it as UTF-8')
     done = scored(listed.encode(), '\n'.join(labels[1:]).encode())
-    assert done.returncode == 0 and done.stderr.startswith('not scored, without a label: 1 images, the first ')
+    assert done.returncode == 0 and done.stderr.startswith('not scored, without a label: 1 of 50 images, the first ')
     assert done.stderr.endswith('/00.png\n') and 'of 49 labelled images' in done.stdout
     is_error(scored(listed.encode(), (rows + '\n\nx.png,nothing').encode()), 'l.csv: line 53: must be file,class')
     is_error(scored(listed.encode(), (rows + '"x.png,0\n1.png,1').encode()), 'line 51: a quotation mark is not closed')

@@ -1,4 +1,4 @@
-"""A model that was trained on a folder with val/ is never scored on the other images if val/ is gone."""
+"""It is said of every folder how many of its validation images a model was trained on; none is scored without val/."""
 import dataclasses
 import shutil
 
@@ -7,7 +7,8 @@ from PIL import Image
 
 from tinynets.config import Config, to_dict
 from tinynets.data import presets
-from tinynets.deploy.predict import Predictor, _train_digest, _val_digest
+from tinynets.data.origin import Origin
+from tinynets.deploy.predict import Predictor
 
 CLASSES = ('cat', 'dog')
 
@@ -22,121 +23,136 @@ def folder(tmp_path):
     return tmp_path / 'set'
 
 
+def trained_on(data, **changes):
+    """A model as a training with this data configuration writes it."""
+    train, val = presets.splits(data)
+    meta = {'config': to_dict(dataclasses.replace(Config(), data=data)), 'class_names': CLASSES, 'train_images': 1,
+            'names': presets.digest(train, val), 'trained': presets.trained(train, val).to_dict(),
+            'division': train.division.to_dict() if hasattr(train, 'division') else None, **changes}
+    return Predictor(lambda images: images, {}, CLASSES, {}, meta['config'], 'raw', True, Origin.of(meta, 'x'))
+
+
 @pytest.fixture
-def model(folder):
-    """(a model trained on the folder with val/, its data configuration)."""
-    config = Config()
-    data = dataclasses.replace(config.data, name='image_folder', dir=str(folder))
-    tree = to_dict(dataclasses.replace(config, data=data))
-    return Predictor(lambda images: images, {}, CLASSES, {}, tree, 'raw', True, None), data
+def data(folder):
+    return dataclasses.replace(Config().data, name='image_folder', dir=str(folder))
 
 
-def test_without_val_the_training_images_are_not_scored(folder, model):
-    predictor, data = model
-    assert len(predictor.dataset(data, 'val')) == 10
+@pytest.fixture
+def said(capsys):
+    """A function (model, data configuration, folder) -> (number of validation images, what is printed)."""
+    def score(model, data, folder):
+        capsys.readouterr()
+        part = model.dataset(dataclasses.replace(data, dir=str(folder)), 'val')
+        return len(part), capsys.readouterr().err
+    return score
+
+
+def move(folder, *moved, to='val'):
+    for name in moved:
+        (folder / to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder / 'train' / name, folder / to / name)
+
+
+def line(folder, found):
+    return f'{folder}: the model was trained on images with the names of {found} images that are scored; if they'
+
+
+def test_without_val_the_training_images_are_not_scored(folder, data, said):
+    model = trained_on(data)
+    assert said(model, data, folder) == (10, '')
+    assert len(model.dataset(data, 'train')) == 10
+    with pytest.raises(ValueError, match='was trained on all images in it'):
+        said(model, data, folder / 'train')
     shutil.move(folder / 'val', folder.parent / 'elsewhere')
     for given in (folder, folder / 'train', f'{folder}/.'):
         with pytest.raises(ValueError, match='the model was trained on all images in it; put val/ back'):
-            predictor.dataset(dataclasses.replace(data, dir=str(given)), 'val')
+            said(model, data, given)
 
 
-def test_the_training_split_given_as_a_folder_is_not_scored(folder, model):
-    predictor, data = model
-    with pytest.raises(ValueError, match='was trained on all images in it'):
-        predictor.dataset(dataclasses.replace(data, dir=str(folder / 'train')), 'val')
+def test_models_trained_elsewhere_are_scored_on_any_folder(folder, data, said):
+    published = Predictor(lambda images: images, {}, CLASSES, {}, {}, 'raw')
+    count, lines = said(published, data, folder / 'train')
+    assert 0 < count < 10 and 'trained on' not in lines
 
 
-def test_other_folders_and_models_trained_elsewhere_are_as_before(folder, model, tmp_path, capsys):
-    predictor, data = model
-    other = shutil.copytree(folder / 'train', tmp_path / 'other')
-    assert 0 < len(predictor.dataset(dataclasses.replace(data, dir=str(other)), 'val')) < 10
-    capsys.readouterr()
-    known = dataclasses.replace(predictor, train_digest='0')
-    known.dataset(dataclasses.replace(data, dir=str(other)), 'val')
-    assert 'other: has no val/, and the model was trained with a val/ of its own; if images' in capsys.readouterr().err
-    published = dataclasses.replace(predictor, config={})
-    assert 0 < len(published.dataset(dataclasses.replace(data, dir=str(folder / 'train')), 'val')) < 10
+@pytest.mark.parametrize('change', ['none', 'one less', 'one more', 'one class less'])
+def test_in_a_copy_training_images_in_val_are_counted(change, folder, data, said):
+    model = trained_on(data)
+    copy = shutil.copytree(folder, folder.parent / 'copy')
+    assert said(model, data, copy) == (10, '')
+    move(copy, 'cat/train0.png', 'dog/train3.png', 'dog/train4.png')
+    if change == 'one less':
+        (copy / 'train' / 'cat' / 'train1.png').unlink()
+    elif change == 'one more':
+        Image.new('RGB', (8, 8)).save(copy / 'val' / 'cat' / 'new.png')
+    count = 13 + (change == 'one more')
+    if change == 'one class less':
+        shutil.rmtree(copy / 'val' / 'cat')
+        count = 7
+    found = f'{2 if change == "one class less" else 3} of the {count}'
+    scored, lines = said(model, data, copy)
+    assert scored == count and line(copy, found) in lines
 
 
-def test_it_is_said_where_the_validation_images_are_others_than_the_trainings(folder, model, capsys):
-    predictor, data = model
-    predictor = dataclasses.replace(predictor, val_digest=presets.digest(*presets.splits(data)).split('-')[1])
-    assert len(predictor.dataset(data, 'val')) == 10 and capsys.readouterr().err == ''
-    moved = next((folder / 'train' / CLASSES[0]).iterdir())
-    moved.rename(folder / 'val' / CLASSES[0] / 'moved.png')
-    assert len(predictor.dataset(data, 'val')) == 11
-    assert f'{folder}: its 11 validation images are not the ones that the training was' in capsys.readouterr().err
-    predictor.dataset(dataclasses.replace(data, dir=str(shutil.copytree(folder, folder.parent / 'other'))), 'val')
-    assert capsys.readouterr().err == ''
+@pytest.mark.parametrize('change', [False, True])
+def test_a_copy_without_val_is_named(change, folder, data, said):
+    model = trained_on(data)
+    copy = shutil.copytree(folder / 'train', folder.parent / 'copy')
+    if change:
+        (copy / 'cat' / 'train0.png').unlink()
+    count, lines = said(model, data, copy)
+    assert 0 < count < 10 and line(copy, f'{count} of the {count}') in lines
+    other = shutil.copytree(folder / 'val', folder.parent / 'other')
+    assert 'trained on' not in said(model, data, other)[1]
 
 
-def test_of_a_part_held_out_it_is_said_where_the_training_images_are_others(folder, model, capsys):
-    """Such a run does not use val/; names alone do not say whether an image of it was trained on."""
-    predictor, data = model
+def test_a_folder_that_got_a_val_later_is_counted_wherever_it_is(folder, data, said):
+    plain = dataclasses.replace(data, dir=str(shutil.copytree(folder / 'train', folder.parent / 'plain')))
+    model, (train, val) = trained_on(plain), presets.splits(plain)
+    count, lines = said(model, plain, plain.dir)
+    assert count == len(val) and 'trained on' not in lines
+    copy = folder.parent / 'copy'
+    shutil.copytree(plain.dir, copy / 'train')
+    move(copy, *val.names, *train.names[:3])
+    (copy / 'train' / train.names[-1]).unlink()
+    count, lines = said(model, data, copy)
+    assert count == len(val) + 3 and line(copy, f'3 of the {count}') in lines
+
+
+def test_of_a_part_held_out_only_images_trained_on_are_counted(folder, data, said):
+    """Such a run does not use val/; an image that was left out for damage since then changes nothing."""
     held = dataclasses.replace(data, holdout=2)
-    division = presets.splits(held)[0].division
-    tree = to_dict(dataclasses.replace(Config(), data=held))
-    predictor = dataclasses.replace(predictor, config=tree, division=division)
-    assert len(predictor.dataset(presets.whole_set(held), 'val')) == 10 and capsys.readouterr().err == ''
-    next((folder / 'train' / CLASSES[0]).iterdir()).rename(folder / 'val' / CLASSES[0] / 'moved.png')
-    assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11
-    said = 'the images have changed since the training divided them; if training images are in val/ now'
-    assert said in capsys.readouterr().err
+    model, whole = trained_on(held), presets.whole_set(held)
+    assert said(model, whole, folder) == (10, '')
+    (folder / 'train' / 'cat' / 'broken.png').write_bytes(b'no image')
+    assert said(model, whole, folder) == (10, '')
+    train, val = presets.splits(held)
+    move(folder, train.names[0], val.names[0])
+    assert line(folder, '1 of the 12') in said(model, whole, folder)[1]
+    move(folder, train.names[1])
     shutil.rmtree(folder / 'train')
-    assert len(predictor.dataset(presets.whole_set(held), 'val')) == 11  # and the line is said once
+    assert line(folder, '2 of the 13') in said(model, whole, folder)[1]
 
 
-def test_a_run_keeps_the_names_of_both_parts_and_a_model_those_of_validation():
-    """What earlier releases wrote has no such names, and nothing is said of it."""
-    assert _val_digest({'names': '0123-4567'}) == '4567'
-    assert [_val_digest(meta) for meta in ({'names': '0123'}, {'names': '0123-'}, {'names': 7}, {})] == [None] * 4
+def test_names_of_both_parts_tell_nothing_in_a_val_folder(folder, data, said):
+    for split in ('train', 'val'):
+        for name in CLASSES:
+            for i in range(5):
+                (folder / split / name / f'{split}{i}.png').rename(folder / split / name / f'{i}.png')
+    model = trained_on(data)
+    assert said(model, data, shutil.copytree(folder, folder.parent / 'copy')) == (10, '')
+    count, lines = said(model, data, shutil.copytree(folder / 'train', folder.parent / 'alone'))
+    assert f'{count} of the {count}' in lines
 
 
-def test_a_moved_folder_without_its_val_is_not_scored(folder, model):
-    predictor, data = model
-    predictor = dataclasses.replace(predictor, train_digest=presets.digest(*presets.splits(data)).split('-')[0])
-    moved = dataclasses.replace(data, dir=str(shutil.copytree(folder / 'train', folder.parent / 'moved')))
-    with pytest.raises(ValueError, match='moved: has no val/, and the model was trained on all images in it'):
-        predictor.dataset(moved, 'val')
-    assert len(predictor.dataset(moved, 'train')) == 8
-    (folder.parent / 'moved' / CLASSES[0] / 'train0.png').unlink()
-    assert 0 < len(predictor.dataset(moved, 'val')) < 10  # another set, by its names
-
-
-def test_in_a_moved_folder_training_images_in_val_are_counted(folder, model, capsys):
-    predictor, data = model
-    divided = dataclasses.replace(data, dir=str(folder / 'train'))
-    train, val = presets.splits(divided)
-    tree = to_dict(dataclasses.replace(Config(), data=divided))
-    predictor = dataclasses.replace(predictor, config=tree, division=train.division)
-    moved = folder.parent / 'moved'
-    shutil.copytree(folder / 'train', moved / 'train')
-    for name in [*val.names, *train.names[:3]]:
-        (moved / 'val' / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(moved / 'train' / name, moved / 'val' / name)
-    capsys.readouterr()
-    there = dataclasses.replace(data, dir=str(moved))
-    assert len(predictor.dataset(there, 'val')) == len(val) + 3
-    assert f'by their names, 3 of the {len(val) + 3} images in val/ may be training' in capsys.readouterr().err
-    (moved / 'train' / train.names[-1]).unlink()  # another set, by its names
-    predictor.dataset(there, 'val')
-    assert capsys.readouterr().err == ''
-
-
-def test_in_a_moved_folder_changed_validation_images_are_noticed(folder, model, capsys):
-    predictor, data = model
-    parts = presets.splits(data)
-    predictor = dataclasses.replace(predictor, val_digest=presets.digest(*parts).split('-')[1],
-                                    all_digest=presets.digest_of_both(*parts))
-    moved = shutil.copytree(folder, folder.parent / 'moved')
-    there = dataclasses.replace(data, dir=str(moved))
-    predictor.dataset(there, 'val')
-    assert capsys.readouterr().err == ''
-    shutil.move(moved / 'train' / CLASSES[0] / 'train0.png', moved / 'val' / CLASSES[0])
-    predictor.dataset(there, 'val')
-    assert f'{moved}: its 11 validation images are not the ones that the training was' in capsys.readouterr().err
-
-
-def test_a_model_keeps_the_hash_of_its_training_images():
-    assert _train_digest({'names': '0123-4567'}) == '0123'
-    assert [_train_digest(meta) for meta in ({'names': '0123'}, {'names': '-4567'}, {'names': 7}, {})] == [None] * 4
+def test_a_model_of_an_earlier_release_says_that_it_cannot_tell(folder, data, said):
+    import tinynets.deploy.predict as module
+    model = trained_on(data)
+    earlier = dataclasses.replace(model, origin=dataclasses.replace(model.origin, trained=None, earlier=True))
+    assert said(earlier, data, folder) == (10, '')
+    copy = shutil.copytree(folder, folder.parent / 'copy')
+    assert said(earlier, data, copy) == (10, '')
+    move(copy, 'cat/train0.png')
+    told = f'{copy}: an earlier release wrote the model, without the names of its training images; if some of these 11'
+    assert told in said(earlier, data, copy)[1]
+    assert module.Predictor(lambda images: images, {}, CLASSES, {}, {}, 'raw').origin == Origin()

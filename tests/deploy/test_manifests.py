@@ -174,6 +174,23 @@ def test_both_read_a_division_or_refuse_it(division, allowed, program, tmp_path)
     assert allowed or 'its division of the data set cannot be read' in python + cpp
 
 
+HASHES = {'own': 'AAAAAAAB', 'shared': '', 'end': 2 ** 48}
+
+
+@pytest.mark.parametrize('trained, allowed', [
+    (HASHES, True), (None, True), ({**HASHES, 'own': 'az09AZ+/' * 20_000}, True), ({**HASHES, 'end': 0}, True),
+    ({}, False), ([], False), (3, False), ('x', False), (True, False), ({**HASHES, 'own': 'AAAA'}, False),
+    ({**HASHES, 'own': 'AAAAAAA='}, False), ({**HASHES, 'own': 'AAAAAAA-'}, False),
+    ({**HASHES, 'own': 'AAAAAA\xe9'}, False), ({**HASHES, 'own': 'AAAAAAA\n'}, False),
+    ({**HASHES, 'own': 'AAAAAAAA' * 20_001}, False), ({**HASHES, 'shared': None}, False),
+    ({**HASHES, 'shared': 'AAAAAAA'}, False), ({**HASHES, 'end': -1}, False), ({**HASHES, 'end': 2 ** 48 + 1}, False),
+    ({**HASHES, 'end': 1.0}, False), ({**HASHES, 'end': True}, False)])
+def test_both_read_names_of_training_images_or_refuse_them(trained, allowed, program, tmp_path):
+    python, cpp = verdicts(program, json.dumps({**manifest(COLOUR), 'trained': trained}), tmp_path)
+    assert (python == '', cpp == '') == (allowed, allowed)
+    assert allowed or 'its names of training images cannot be read' in python + cpp
+
+
 def test_a_mark_and_other_line_ends_change_nothing(program, tmp_path):
     text = b'\xef\xbb\xbf' + json.dumps(manifest(GREY), indent=1).replace('\n', '\r\n').encode()
     assert verdicts(program, text, tmp_path) == ('', '')

@@ -204,7 +204,7 @@ def test_a_fit_that_found_no_noise_says_that_its_band_is_none():
 def test_four_networks_are_enough(count):
     records = [Record(f'{i}', 0.5 + i / 10, 0.4 + i / 10, 1.0, 70 + i, {'macs': 2e7 * (i + 1)}) for i in range(count)]
     if count < 4:
-        with pytest.raises(ValueError, match='3 networks on the front of 3: at least 4 are needed'):
+        with pytest.raises(ValueError, match='3 of 3 networks kept: a formula is fitted to at least 4. Measure more$'):
             fit_records(records, B0, base_cost=1e8)
     else:
         assert len(fit_records(records, B0, base_cost=1e8).front) == count
@@ -220,7 +220,7 @@ def test_more_than_the_front_and_other_objectives():
 
 @pytest.mark.parametrize('options, words', [(dict(objectives=('error', 'latency_ms')), "objective 'latency_ms'"),
                                             (dict(kind='watts'), "cost 'watts'"), (dict(keep=1.5), 'keep=1.5'),
-                                            (dict(keep=0.01), 'at least 4 are needed'),
+                                            (dict(keep=0.01), '1 of 30 networks kept: .* at least 4. .*: --keep 0.13$'),
                                             (dict(objectives=('error',)), 'at least two')])
 def test_fits_that_cannot_be(options, words):
     with pytest.raises(ValueError, match=words):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tinynets import native
-from tinynets.arch import expand, measure, resolve
+from tinynets.arch import COSTS, expand, measure, resolve
 from tinynets.formula.records import base_of, read
 from tinynets.study.config import candidates, check_same, flat, load_study
 from tinynets.study.export import columns, draw_rules, networks, write_tables
@@ -37,11 +37,12 @@ def test_rows_are_the_networks_counted_once_for_each_seed(planned):
         spec = resolve(row['name'], num_classes=10)
         counted = measure(expand(spec))
         assert (row['macs'], row['params'], row['peak_memory']) == (counted.macs, counted.params, counted.peak_memory)
+        assert {name: row[name] for name in COSTS} == {name: cost.of(spec) for name, cost in COSTS.items()}
         assert (row['r'], row['d'], row['w'], row['resolution']) == (spec.resolution / 32, spec.d, spec.w,
                                                                      spec.resolution)
     total = sum(row['macs'] for row in rows) * planned.images
     assert estimate(planned).startswith(f'4 trials of 2 networks, 300 training and 100 validation images, 5 epochs: '
-                                        f'{total / 1e12:,.0f} T')
+                                        f'{total / 1e12:,.3f} T')
 
 
 def test_seeds_begin_at_the_trainings_own():
@@ -60,11 +61,10 @@ def test_drawn_networks_names_are_their_own_digits():
 def test_the_table_of_networks_has_the_counted_costs(planned):
     for line, name in zip(networks_table(planned).splitlines()[1:], NAMES):
         spec = resolve(name, num_classes=10)
-        cost = measure(expand(spec))
         words = line.split()
         assert words[0] == name and float(words[1]) == pytest.approx(spec.r, abs=6e-4)
-        assert words[2:] == [f'{spec.d:.3f}', f'{spec.w:.3f}', str(spec.resolution), f'{cost.macs:,}',
-                             f'{cost.params:,}', f'{cost.peak_memory:,}', name]
+        assert words[2:] == [f'{spec.d:.3f}', f'{spec.w:.3f}', str(spec.resolution),
+                             *(f'{cost.of(spec):,}' for cost in COSTS.values()), name]
 
 
 def trial(number, macs, status='pending', seconds=None, started=None, **more):
@@ -125,7 +125,8 @@ def test_the_state_of_a_study_names_the_best_first(tmp_path):
     assert {(t['id'], t['flag'], t['reason']) for t in found['problems']} == {(7, 'chance', ''), (8, '', 'a full disk')}
     assert text.startswith('7 of 9 trials done, 1 failed, 1 flagged, 0 running, 1 waiting')
     best = next(line for line in text.splitlines() if re.match(r'2 +n1 ', line))
-    assert best.split() == ['2', 'n1', '1', '1,001', '11', '7', '90.00']
+    amounts = {'macs': '1,001', 'params': '11', 'peak_memory': '7'}
+    assert best.split() == ['2', 'n1', '1', *(amounts.get(name, '-') for name in COSTS), '90.00']
     assert 'trial 8, n7: failed a full disk' in text.splitlines()
 
 

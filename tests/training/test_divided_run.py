@@ -9,6 +9,11 @@ from PIL import Image
 
 from tinynets.config import DataConfig, from_dict
 from tinynets.data import presets
+from tinynets.data.division import places_of
+from tinynets.data.trained import Trained
+from tinynets.model import checkpoint
+from tinynets.tasks.classification.starts import kept_parts, starts_of
+from tinynets.tasks.classification.task import Classification
 
 COUNTS = {'0': 12, '1': 9, '10': 7, '2': 12}
 
@@ -60,9 +65,9 @@ def copied(run, pictures, tmp_path):
 
 def as_of_an_earlier_release(path, **changes):
     """Rewrite a checkpoint without a division; numbered classes were in sorted order."""
-    from tinynets.model import checkpoint
     saved = checkpoint.load(str(path))
-    meta = {key: value for key, value in saved.meta.items() if key not in ('division', 'names', 'format', 'parameters')}
+    meta = {key: value for key, value in saved.meta.items() if key not in (
+        'division', 'names', 'trained', 'format', 'parameters')}
     checkpoint.save(str(path), saved.arrays, {**meta, 'class_names': sorted(COUNTS), **changes})
 
 
@@ -81,9 +86,11 @@ def scored(path, data):
 
 def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
     from tinynets.deploy.export import export
+    from tinynets.deploy.manifest import read_manifest
     path, config, pictures = copied
     train, val = presets.splits(config.data)
     made = export(str(path / 'last.ckpt'), ('ONNX',), str(path / 'export'))
+    assert read_manifest(made[0].path)['trained'] == checkpoint.load(str(path / 'last.ckpt')).meta['trained']
     files = [path / 'last.ckpt', made[0].path]
     for file in files:
         assert scored(file, pictures) == (names(val), names(train))
@@ -98,28 +105,7 @@ def test_a_model_is_never_scored_on_what_it_was_trained_on(copied, capsys):
     assert 'the images have changed since the training divided them: 52 now, 40 then' in capsys.readouterr().err
 
 
-def test_images_of_the_training_in_a_val_made_later_are_counted(copied, capsys):
-    from tinynets.deploy.predict import load_predictor
-    from tinynets.model import checkpoint
-    path, config, pictures = copied
-    train, val = presets.splits(config.data)
-    saved = checkpoint.load(str(path / 'last.ckpt'))
-    own = {**saved.meta['config'], 'data': {**saved.meta['config']['data'], 'dir': str(pictures)}}
-    checkpoint.save(str(path / 'last.ckpt'), saved.arrays, {**saved.meta, 'config': own})
-    for name in COUNTS:
-        (pictures / 'val' / name).mkdir(parents=True)
-        shutil.move(pictures / name, pictures / 'train' / name)
-    for name in sorted(names(train))[:2] + sorted(names(val))[:5]:
-        shutil.move(pictures / 'train' / name, pictures / 'val' / name)
-    model = load_predictor(str(path / 'last.ckpt'))
-    data = presets.whole_set(from_dict(model.config, 'x').data, None, str(pictures))
-    assert len(model.dataset(data, 'val')) == 7
-    said = f'{pictures}: had no val/ when the model was trained on it; by their names, 2 of the 7 images'
-    assert said in capsys.readouterr().err
-
-
 def test_numbered_classes_are_in_the_order_of_their_numbers(run):
-    from tinynets.model import checkpoint
     assert checkpoint.load(str(run[0] / 'last.ckpt')).meta['class_names'] == ['0', '1', '2', '10']
 
 
@@ -141,7 +127,6 @@ def test_an_exchanged_image_ends_a_resumption(copied):
     path, config, pictures = copied
     train, _ = presets.splits(config.data)
     from tinynets.data.division import division_of
-    from tinynets.model import checkpoint
     division = division_of(checkpoint.load(str(path / 'last.ckpt')).meta, 'x')
     (pictures / train.names[0]).unlink()
     label = train.names[0].split('/')[0]
@@ -162,7 +147,6 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
     want = {whole.names[i] for i in balanced_order(whole.labels)[:8]}
     assert scored(path / 'best.ckpt', pictures) == (want, names(whole) - want)
     assert resume(copied).last['epoch'] == 5  # and its classes keep their order
-    from tinynets.model import checkpoint
     meta = checkpoint.load(str(path / 'last.ckpt')).meta
     assert meta['class_names'] == ['0', '1', '10', '2'] and 'division' not in meta
     Image.new('RGB', (16, 16)).save(pictures / '0' / 'new.png')
@@ -170,8 +154,7 @@ def test_a_run_of_an_earlier_release_is_read_as_it_was_divided(copied, capsys):
         scored(path / 'last.ckpt', pictures)
 
 
-def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, light_config, tmp_path, capsys):
-    from tinynets.tasks.classification.task import kept_parts
+def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, light_config, tmp_path):
     path, config, pictures = copied
     own = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=str(path / 'best.ckpt')))
     train, val = presets.splits(run_config(path))
@@ -179,122 +162,113 @@ def test_a_new_run_from_the_weights_of_another_keeps_its_division(copied, light_
         for i in range(50, 60):
             Image.new('RGB', (16, 16)).save(pictures / label / f'{i}.png')
     as_if_there(path / 'best.ckpt', pictures)
-    division, classes = kept_parts(own, None, print)
+    division, classes = kept_parts(own, starts_of(own, None, 'classification'))
     new_train, new_val = presets.splits(own.data, None, division, classes)
     assert not names(new_val) & names(train) and not names(new_train) & names(val) and len(new_train) > len(train)
     for change in ({'val_share': 0.5}, {'dir': str(tmp_path)}, {'holdout': 3}):
         other = dataclasses.replace(own, data=dataclasses.replace(own.data, **change))
-        assert kept_parts(other, None, print) == (None, ['0', '1', '2', '10'])
+        assert kept_parts(other, starts_of(other, None, 'classification')) == (None, ['0', '1', '2', '10'])
     as_of_an_earlier_release(path / 'best.ckpt')
     as_if_there(path / 'best.ckpt', pictures)
-    assert kept_parts(own, None, print)[0] is None and 'are used for validation now' in capsys.readouterr().out
-    assert kept_parts(config, None, print) == (None, ())
+    assert kept_parts(own, starts_of(own, None, 'classification'))[0] is None
+    assert kept_parts(config, starts_of(config, None, 'classification')) == (None, ())
 
 
 def test_images_that_the_starting_weights_were_trained_on_are_counted(copied, tmp_path):
-    """By another share, in a copy, with one more class, with other images, and where all of train/ was trained on."""
-    from tinynets.model import checkpoint
-    from tinynets.tasks.classification.task import Classification
+    """By another share, in a copy, with other classes, in a val/ of today, and through every kind of start."""
+    from tinynets.deploy.convert import to_checkpoint, to_safetensors
     path, config, pictures = copied
-    before, _ = presets.splits(run_config(path))
+    before = names(presets.splits(run_config(path))[0])
     start = str(path / 'best.ckpt')
+    as_if_there(start, pictures)
+
+    def said(pretrained=start, teacher=None, **changes):
+        lines = []
+        task = Classification(dataclasses.replace(
+            config, model=dataclasses.replace(config.model, pretrained=pretrained),
+            train=dataclasses.replace(config.train, teacher=teacher),
+            data=dataclasses.replace(config.data, cache='off', **changes)), lambda *_: None, None, lines.append)
+        return lines, task
+
+    def check(before, *results):
+        for lines, task in results:
+            val = names(task.val_set)
+            count = len(val & before)
+            assert 0 < count < len(val) and len(lines) == 1
+            assert f': was trained on images with the names of {count} of the {len(val)} images that this' in lines[0]
+    lines, task = said()
+    assert lines == [] and names(task.val_set) == names(presets.splits(config.data)[1])
+    check(before, said(val_share=0.5))
+    copy = shutil.copytree(pictures, tmp_path / 'copy')
+    check(before, said(val_share=0.5, dir=str(copy)))
+    Image.new('RGB', (16, 16)).save(copy / '0' / 'new.png')
+    shutil.copytree(pictures / '0', pictures / '3')
+    check(before, said(val_share=0.5, dir=str(copy)), said(val_share=0.5))
+
+    made = tmp_path / 'made'
+    to_safetensors(start, str(made / 'model.safetensors'))
+    to_checkpoint(str(made / 'model.safetensors'), str(made / 'again.ckpt'))
+    for weights in (made / 'model.safetensors', made / 'again.ckpt'):
+        check(before, said(str(weights), val_share=0.5))
+    check(before, said(None, start, val_share=0.5, dir=str(copy)))
+    os.remove(made / 'config.json')
+    assert said(str(made / 'model.safetensors'), start, val_share=0.5, dir=str(copy))[0][1].startswith(start)
+
+    for label in COUNTS:
+        for split in ('train', 'val'):
+            (copy / split / label).mkdir(parents=True)
+        for i, image in enumerate(sorted((copy / label).iterdir())):
+            os.rename(image, copy / ('val' if i < 4 else 'train') / label / image.name)
+        (copy / label).rmdir()
+    check(before, said(dir=str(copy)))
+
+
+def test_a_run_keeps_the_images_of_what_it_started_from(copied, tmp_path):
+    path, config, pictures = copied
+    start, other = str(path / 'best.ckpt'), tmp_path / 'other'
+    for label in COUNTS:
+        (other / label).mkdir(parents=True)
+        for i in range(6):
+            Image.new('RGB', (16, 16)).save(other / label / f'other{i}.png')
+    again = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=start),
+                                data=dataclasses.replace(config.data, dir=str(other), cache='off'))
+    task = Classification(again, lambda *_: None, None, print)
+    kept = Trained.from_dict(task.images['trained'], 'x')
+    before = presets.splits(run_config(path))[0].names
+    assert kept.own.tolist() == sorted(places_of([*before, *task.train_set.names]))
+    saved = checkpoint.load(start)
+    resumed = dataclasses.replace(saved, meta={**saved.meta, 'trained': task.images['trained']})
+    lines = []
+    task = Classification(config, lambda *_: None, resumed, lines.append)  # with more than its own images
+    assert task.images['trained'] == kept.to_dict() and lines == []
+
+
+def test_an_earlier_release_s_weights_are_named_where_they_tell_nothing(copied, tmp_path):
+    path, config, pictures = copied
+    start = str(path / 'best.ckpt')
+    saved = checkpoint.load(start)
+    checkpoint.save(start, saved.arrays, {key: value for key, value in saved.meta.items() if key not in (
+        'format', 'parameters', 'trained')})
     as_if_there(start, pictures)
 
     def said(**changes):
         lines = []
-        task = Classification(dataclasses.replace(
+        Classification(dataclasses.replace(
             config, model=dataclasses.replace(config.model, pretrained=start),
             data=dataclasses.replace(config.data, cache='off', **changes)), lambda *_: None, None, lines.append)
-        return lines, names(task.val_set)
-    assert said() == ([], names(presets.splits(config.data)[1]))
-    lines, val = said(val_share=0.5)
-    known = len(val & names(before))
-    assert known > 5 and len(lines) == 1
-    assert f'was trained on {known} of the {len(val)} images that this run validates on' in lines[0]
-    copy = shutil.copytree(pictures, tmp_path / 'copy')
-    assert f'was trained on {known} of the {len(val)} images' in said(val_share=0.5, dir=str(copy))[0][0]
-    Image.new('RGB', (16, 16)).save(copy / '0' / 'new.png')
-    assert f'; if {copy} holds some of them, they may be validated on now' in said(dir=str(copy))[0][0]
-    shutil.copytree(pictures / '0', pictures / '3')
-    lines, val = said(val_share=0.5)
-    known = len(val & names(before))
-    assert f'was trained on {known} of the {len(val)} images' in lines[0] and any(n.startswith('3/') for n in val)
-    assert said(dir=str(shutil.copytree(pictures, tmp_path / 'other')))[0] == []  # other classes
-
-    saved = checkpoint.load(start)
-    meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
-    meta['config']['data']['dir'] = str(tmp_path)
-    checkpoint.save(start, saved.arrays, {**meta, 'division': None})
-    train = tmp_path / 'train'
-    os.rename(pictures, train)
-    lines, val = said(dir=str(train))
-    assert f'was trained on all training images of {tmp_path}; of these, {len(val)} are validated on now' in lines[0]
-
-
-def test_images_that_are_in_val_now_and_may_have_been_trained_on_are_named(copied, tmp_path):
-    """A folder that got a val/, one whose val/ has other images, a copy without it, and names in another form."""
-    from tinynets.model import checkpoint
-    from tinynets.tasks.classification.overlap import _normal, overlap
-    from tinynets.tasks.classification.task import starting_checkpoint
-    path, config, pictures = copied
-    start = str(path / 'best.ckpt')
-    as_if_there(start, pictures)
-
-    def said(place):
-        data = dataclasses.replace(config.data, dir=str(place))
-        return overlap(dataclasses.replace(config, data=data), starting_checkpoint(start), *presets.splits(data))
-
-    def divide(place, *moved):
-        for label in COUNTS:
-            (place / 'train').mkdir(exist_ok=True)
-            (place / 'val' / label).mkdir(parents=True, exist_ok=True)
-            if (place / label).exists():
-                os.rename(place / label, place / 'train' / label)
-            for name in moved:
-                os.rename(place / 'train' / label / name, place / 'val' / label / name)
-    trained = names(presets.splits(config.data)[0])
-    divide(pictures, '0.png', '3.png', '4.png')
-    count = len({f'{label}/{i}.png' for label in COUNTS for i in (0, 3, 4)} & trained)
-    assert 0 < count < 12 and f'their names, {count} of the 12 images in it may be training images' in said(pictures)
-    saved = checkpoint.load(start)
-    checkpoint.save(start, saved.arrays, {key: value for key, value in saved.meta.items() if key not in (
-        'format', 'parameters', 'all_names')})  # as of a release that did not keep them
-    moved = shutil.copytree(pictures, tmp_path / 'moved')
-    assert f'their names, {count} of the 12 images in it may be training images' in said(moved)
-
-    def as_if_with_val(place):
-        """Rewrite the checkpoint as if the run had had this val/."""
-        data = dataclasses.replace(config.data, dir=str(place))
-        both, saved = presets.splits(data), checkpoint.load(start)
-        meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
-        meta.update(division=None, names=presets.digest(*both), all_names=presets.digest_of_both(*both))
-        meta['config']['data']['dir'] = str(place)
-        checkpoint.save(start, saved.arrays, meta)
-    as_if_with_val(pictures)
-    assert said(pictures) is None
-    copy = shutil.copytree(pictures, tmp_path / 'copy')
-    assert said(copy) is None
-    for place in (pictures, copy):
-        divide(place, '5.png')
-        assert f'was trained in {pictures} with other images in val/; if it was trained on some of these 16' in said(
-            place)
-    Image.new('RGB', (16, 16)).save(pictures / 'train' / '0' / 'new.png')
-    assert 'if it was trained on some of these 16' in said(pictures)  # the same place with one image more
-    alone = shutil.copytree(copy / 'train', tmp_path / 'alone')
-    assert f'was trained on images of the same classes in {pictures}; if {alone} holds some' in said(alone)
-    os.rename(alone / '2', alone / 'two')
-    assert said(alone) is None  # other classes
-    assert _normal(['e\u0301', 'A', 'a']) == ['\xe9', 'A', 'a']  # two forms of one name, two names
+        return lines
+    assert said() == []
+    line, = said(val_share=0.5)
+    assert line.startswith(f'{start}: an earlier release wrote it, without the names of its training images; if some '
+                           'of the 20 images that')
 
 
 def run_config(path):
-    from tinynets.model import checkpoint
     return from_dict(checkpoint.load(str(path / 'last.ckpt')).meta['config'], 'x').data
 
 
 def as_if_there(path, folder):
     """Rewrite a checkpoint as if its run had had its images in a folder."""
-    from tinynets.model import checkpoint
     saved = checkpoint.load(str(path))
     meta = {key: value for key, value in saved.meta.items() if key not in ('format', 'parameters')}
     meta['config']['data']['dir'] = str(folder)

@@ -19,6 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    if not args.checkpoint.lower().endswith('.ckpt'):
+        raise ValueError(f'--checkpoint {args.checkpoint}: must be a .ckpt; its exported files are found in export/ '
+                         'next to it')
     check_outputs({'--json': args.json}, [args.checkpoint])
     configure('CPU')  # comparisons need full float32; see tinynets.runtime.on_cpu
     from tinynets.config import from_dict

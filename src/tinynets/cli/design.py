@@ -3,6 +3,7 @@ import argparse
 import dataclasses
 import json
 import os
+import sys
 
 from tinynets.files import check_parent, user_path, write_text
 from tinynets.runtime import printable
@@ -60,9 +61,11 @@ def main(args: argparse.Namespace) -> None:
         print(side_by_side(found) if args.compare else describe(network))
     if args.save:
         write_text(args.save, config)
+        print(f'configuration for train.py: {args.save}', file=sys.stderr)
     if args.plot:
         from tinynets.formula import plots
         plots.curves(formula, base, network if network.prediction else None, path=args.plot)
+        print(f'picture: {args.plot}', file=sys.stderr)
 
 
 def saved(network, recipe: str) -> str:

@@ -4,6 +4,7 @@ import sys
 
 from tinynets.files import check_outputs, user_path, write_json
 from tinynets.runtime import configure, rank
+from tinynets.text import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +45,13 @@ def main(args: argparse.Namespace) -> None:
     with Bar('checking images', 1) as bar, first_alone():
         dataset = model.dataset(data, args.split, bar)
     if args.split == 'val' and not presets.has_validation(data.name, data.dir) and rank() == 0:
-        print(f'{data.dir} has no val/: evaluating the {len(dataset):,} images that a training keeps for validation. '
-              'To evaluate all images, give a folder with the classes in val/', file=sys.stderr)
+        print(f'{data.dir} has no val/: evaluating the {counted(len(dataset), "image")} that a training keeps for '
+              'validation. To evaluate all images, give a folder with the classes in val/', file=sys.stderr)
     with Bar('evaluating', len(dataset)) as bar:
         result = task.evaluate(model.predict, dataset, model.transform, data.batch_size, data.workers, bar)
     numbers = {'checkpoint': args.checkpoint, 'model': model.network['name'], 'weights': model.weights,
                'data': data.name, 'split': args.split, **result.summary()}
-    tell('  '.join(map(' '.join, task.score_text(result.summary()))) + f"  {result.count} images  "
+    tell('  '.join(map(' '.join, task.score_text(result.summary()))) + f"  {counted(result.count, 'image')}  "
          f"{result.images_per_s:.0f} images/s  ({model.network['name']}, {model.weights} weights, "
          f"{data.name} {args.split})")
     if args.json and rank() == 0:

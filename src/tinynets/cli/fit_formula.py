@@ -5,6 +5,7 @@ import sys
 
 from tinynets.files import check_parent, user_path
 from tinynets.runtime import printable
+from tinynets.text import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
     fit = fit_records(table.records, base, whole, args.cost, args.objectives, args.keep, args.seed)
     fit.formula.save(args.out)
     low, high = fit.formula.range
-    print(f'{len(fit.records)} networks, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of '
+    print(f'{counted(len(fit.records), "network")}, {len(fit.front)} kept; c from {low:.3g} to {high:.3g} of '
           f'{amount_in_full(fit.formula.base_cost)} {args.cost}')
     for m, (correlation, p) in fit.spearman.items():
         error = f', leave-one-out error {fit.left_out_error(m):.3f}' if m in fit.left_out else ''

@@ -8,6 +8,7 @@ import sys
 
 from tinynets.files import user_path
 from tinynets.runtime import printable
+from tinynets.text import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,4 +61,4 @@ def main(args: argparse.Namespace) -> None:
         with Bar(f'packing {split}', 1) as bar:
             count, size = pack(source, target, args.shards, args.size, args.workers,
                                lambda line: print(printable(line), file=sys.stderr), bar)
-        tell(f'{target}: {count:,} images, {size / 1e6:,.0f} MB')
+        tell(f'{target}: {counted(count, "image")}, {size / 1e6:,.0f} MB')

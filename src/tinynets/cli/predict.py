@@ -10,6 +10,7 @@ from tinynets.output import unread
 from tinynets.runtime import configure, printable
 
 UNREAD = 141  # exit code if the reader of standard output has gone, as for a process ended by SIGPIPE
+COUNT = 24  # images of a data set
 DRAWN = 64  # images in a picture at most
 BACKENDS = {'auto': (), 'mindspore': ('.ckpt', '.mindir'), 'onnxruntime': ('.onnx',),
             'lite': ('.mindir', '.onnx')}  # backend -> accepted endings; auto: those of LOADERS, deploy/predict.py
@@ -22,8 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help='image files or folders')
     parser.add_argument('--data', metavar='NAME', help='classify validation images of this data set instead')
     parser.add_argument('--data-dir', type=user_path, metavar='DIR', help='folder of the data set')
-    parser.add_argument('--count', type=int, default=24, metavar='N',
-                        help='images to take from the data set (default: 24)')
+    parser.add_argument('--count', type=int, metavar='N',
+                        help=f'images to take from the data set (default: {COUNT})')
     parser.add_argument('--topk', type=int, default=1, metavar='K', help='classes printed per image (default: 1)')
     parser.add_argument('--plot', type=user_path, metavar='PNG', help='draw the images with their predictions')
     parser.add_argument('--backend', default='auto', choices=BACKENDS,
@@ -43,6 +44,9 @@ def dataset_of(args: argparse.Namespace, model):
 def main(args: argparse.Namespace) -> int:
     if bool(args.images) == bool(args.data):
         raise ValueError('give either --images or --data')
+    if args.images and (args.data_dir or args.count is not None):
+        raise ValueError(f'{"--data-dir" if args.data_dir else "--count"}: is for the images of --data; leave it out '
+                         'with --images')
     check_outputs({'--plot': args.plot}, [args.model, *(args.images or ())])
     endings = BACKENDS[args.backend]
     if not endings:
@@ -71,7 +75,7 @@ def main(args: argparse.Namespace) -> int:
         configure(args.device)
         from tinynets.deploy.predict import load_predictor
         model = load_predictor(args.model)
-        samples = (samples_of_dataset(dataset_of(args, model), args.count) if args.data
+        samples = (samples_of_dataset(dataset_of(args, model), COUNT if args.count is None else args.count) if args.data
                    else samples_of_files(find_files(args.images, say), bad.append, highest))
         results = classify(model, samples, args.topk)
     drawn = []

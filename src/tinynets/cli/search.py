@@ -11,6 +11,9 @@ from typing import Optional
 
 from tinynets.commands import spoken
 from tinynets.files import check_parent, in_place, user_path
+from tinynets.text import counted
+
+OUT = 'records.csv'
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder of the study (default: runs/study/<configuration>)')
     parser.add_argument('--dry-run', action='store_true',
                         help='print the networks and what they cost; train nothing')
-    parser.add_argument('--out', default='records.csv', type=user_path, metavar='FILE',
-                        help='export: table for fit_formula.py (default: records.csv), next to which records.seeds.csv '
-                             'has every training')
+    parser.add_argument('--out', type=user_path, metavar='FILE',
+                        help=f'export: table for fit_formula.py (default: {OUT}), next to which records.seeds.csv has '
+                             'every training')
     parser.add_argument('--plot', type=user_path, metavar='FILE', help='export: draw the networks of the rules')
     parser.add_argument('--json', action='store_true', help='status: print one JSON object')
 
@@ -37,7 +40,16 @@ def log(argv: list) -> bool:
     return 'status' not in argv
 
 
+def check_options(args: argparse.Namespace) -> None:
+    """Raise ValueError for an option of another of the three commands, which would have no effect."""
+    for option, command in (('dry_run', 'run'), ('out', 'export'), ('plot', 'export'), ('json', 'status')):
+        if getattr(args, option) and args.command != command:
+            raise ValueError(f'--{option.replace("_", "-")}: is for `search.py {command}` and has no effect with '
+                             f'{args.command}; leave it out')
+
+
 def main(args: argparse.Namespace) -> Optional[int]:
+    check_options(args)
     folder = args.study or os.path.join('runs', 'study', os.path.splitext(os.path.basename(args.config))[0])
     if args.command == 'status':
         from tinynets.study.show import status
@@ -45,6 +57,7 @@ def main(args: argparse.Namespace) -> Optional[int]:
     elif args.command == 'export':
         from tinynets.study import export
         from tinynets.study.store import Store
+        args.out = args.out or OUT
         check_parent(args.out, args.plot)
         store, seeds = Store(folder), export.trainings_path(args.out)
         rows, unfinished = export.networks(store)
@@ -58,8 +71,9 @@ def main(args: argparse.Namespace) -> Optional[int]:
         export.write_tables(*tables[:1 if alone else 2])
         second = f'no file of each training, as {args.out} is not a file' if alone else (
             f'every training in {seeds}')
-        print(f'{len(rows)} networks in {args.out}, {second}' +
-              (f'; {unfinished} trials are not done' if unfinished else ''), file=sys.stderr if alone else sys.stdout)
+        left = f'; {counted(unfinished, "trial")} not done' if unfinished else ''
+        print(f'{counted(len(rows), "network")} in {args.out}, {second}{left}',
+              file=sys.stderr if alone else sys.stdout)
         base = store.facts()['base']
         others = [f'{row["name"]} ({row["base"]})' for row in rows if row['base'] != base]
         if others:
@@ -79,8 +93,8 @@ def main(args: argparse.Namespace) -> Optional[int]:
             print(networks_table(planned), estimate(planned), sep='\n')
             return None
         found = run(planned, folder)
-        results = (f'{found["done"]} trials done ({found["flagged"]} flagged), {found["failed"]} failed; results in '
-                   f'{folder}')
+        results = (f'{counted(found["done"], "trial")} done ({found["flagged"]} flagged), {found["failed"]} failed; '
+                   f'results in {folder}')
         if not found['done']:
             print(f'{results}; ' + spoken(f'python search.py status --config {args.config} --study {folder} says why'))
             return 1

@@ -2,7 +2,8 @@
 import argparse
 import json
 
-from tinynets.arch import expand, layer_costs, list_models, measure, resolve
+from tinynets.arch import COSTS, expand, layer_costs, list_models, measure, resolve
+from tinynets.arch.costs import all_costs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,9 @@ def describe(name: str, num_classes: int, resolution=None, per_layer: bool = Fal
     spec = resolve(name, num_classes=num_classes, resolution=resolution, in_channels=in_channels)
     plan = expand(spec)
     summary = {'name': spec.name, 'base': spec.base, 'resolution': plan.resolution, 'width': spec.w, 'depth': spec.d,
-               'num_classes': spec.num_classes, 'in_channels': spec.in_channels, **vars(measure(plan))}
+               'num_classes': spec.num_classes, 'in_channels': spec.in_channels}
+    summary.update(vars(measure(plan)))
+    summary.update(all_costs(plan))
     if per_layer:
         summary['layers'] = [dict(vars(layer)) for layer in layer_costs(plan)]
     return summary
@@ -40,8 +43,9 @@ def print_table(summary: dict) -> None:
              'peak_memory': 'bytes of feature maps alive at once, float32, one image',
              'size_bytes': 'bytes of float32 parameters'}
     for key, value in summary.items():
+        unit = units.get(key, COSTS[key].unit if key in COSTS else '')
         text = value if isinstance(value, (str, float)) else format(value, ',')
-        print(f"{key:<12} {text:>16}  {units.get(key, '')}".rstrip())
+        print(f"{key:<12} {text:>16}  {unit}".rstrip())
 
 
 def main(args: argparse.Namespace) -> None:

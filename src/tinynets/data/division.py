@@ -52,11 +52,11 @@ class Division:
         def places(key: str) -> Tuple[int, ...]:
             found = tree[key]
             if not (isinstance(found, list) and len(found) == classes
-                    and all(map(_is_place, found))):
+                    and all(map(is_place, found))):
                 raise ValueError
             return tuple(found)
         try:
-            if tree['rule'] != _RULE or not _is_place(tree['images']) or not isinstance(tree['digest'], str):
+            if tree['rule'] != _RULE or not is_place(tree['images']) or not isinstance(tree['digest'], str):
                 raise ValueError
             return cls(places('val'), places('train'), tree['images'], tree['digest'])
         except (ValueError, KeyError, TypeError):
@@ -91,14 +91,18 @@ def division_of(meta: dict, source: str):
     if 'division' in meta:
         tree = meta['division']
         return None if tree is None else Division.from_dict(tree, len(meta.get('class_names', ())), source)
+    if not trained_on_files(meta):
+        return None
+    number, limited = meta.get('train_images'), meta['config']['data'].get('images') is not None
+    return EarlierDivision(source, number if type(number) is int and not limited else None, limited)
+
+
+def trained_on_files(meta: dict) -> bool:
+    """Whether a checkpoint or manifest is of a training on image files: not on data in memory, and not elsewhere."""
     config = meta.get('config')
     part = config.get('data') if isinstance(config, dict) else None
-    if not isinstance(part, dict) or part.get('name') not in ('image_folder', 'mindrecord') or not (
-            meta.get('score') or meta.get('train_images')):
-        return None  # trained on another kind of data set, or elsewhere
-    number = meta.get('train_images')
-    limited = part.get('images') is not None
-    return EarlierDivision(source, number if type(number) is int and not limited else None, limited)
+    return isinstance(part, dict) and part.get('name') in ('image_folder', 'mindrecord') and bool(
+        meta.get('score') or meta.get('train_images'))
 
 
 def divide(names: Sequence[str], labels: np.ndarray, classes: int, val: int, train: Optional[int]) -> Division:
@@ -152,7 +156,8 @@ def digest_of(names: Sequence[str]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _is_place(value: Any) -> bool:
+def is_place(value: Any) -> bool:
+    """Whether a value read from JSON is a place or the end of all places."""
     return type(value) is int and 0 <= value <= PLACE_LIMIT
 
 

@@ -11,6 +11,7 @@ from tinynets.data.classes import relabel
 from tinynets.data.classification import Subset, balanced_order, has_validation, load_dataset, say
 from tinynets.data.division import Division, EarlierDivision, digest_of, divide
 from tinynets.data.mixing import Mixing
+from tinynets.data.trained import Trained
 from tinynets.data.transforms import EvalTransform, TrainTransform
 from tinynets.preprocessing import CHANNELS
 
@@ -78,10 +79,10 @@ def digest(train, val) -> Optional[str]:
     return None if None in names else f'{digest_of(names[0])}-{digest_of(names[1])}'
 
 
-def digest_of_both(train, val) -> Optional[str]:
-    """Return a hash of the names of all images, however they are divided, None if they have no names."""
+def trained(train, val) -> Optional[Trained]:
+    """Return the names of the training images, None if they have no names."""
     names = [names_of(part) for part in (train, val)]
-    return None if None in names else digest_of([*names[0], *names[1]])
+    return None if None in names else Trained.of(*names)
 
 
 def divides(data: DataConfig) -> bool:

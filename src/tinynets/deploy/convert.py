@@ -6,6 +6,7 @@ under timm's names, and a config.json with architecture, classes and preprocessi
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -19,7 +20,17 @@ from tinynets.data import presets
 from tinynets.files import file_hash, read_text, workplace, write_json
 from tinynets.model import checkpoint
 from tinynets.model.network import Network, create_model
-from tinynets.model.pretrained import COUNTERS, Weights, fill, read_description, read_weights, timm_name, weight_names
+from tinynets.model.pretrained import (
+    COUNTERS,
+    TRAINED,
+    Weights,
+    fill,
+    read_description,
+    read_trained,
+    read_weights,
+    timm_name,
+    weight_names,
+)
 from tinynets.model.weights import torch_names
 from tinynets.preprocessing import CHANNELS, PREPROCESSING
 from tinynets.tasks.restore import restore_network
@@ -61,6 +72,7 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     config = Config(ModelConfig(name, arguments['resolution'], dropout=0.0, in_channels=in_channels), data)
     meta = {'step': 0, 'epoch': 0, 'best': {}, 'score': {}, 'network': arguments,
             'class_names': names or [str(i) for i in range(count)], 'classes_named': bool(names), 'division': None,
+            'trained': read_trained(source),
             'preprocessing': presets.preprocessing(data, network.plan.resolution, in_channels),
             'config': to_dict(config), 'source': {'file': os.path.basename(source), 'sha256': file_hash(source)},
             'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
@@ -87,7 +99,8 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     arrays.update({theirs.removesuffix('.running_mean') + COUNTERS: np.array(0, np.int64)
                    for theirs in list(arrays) if theirs.endswith('.running_mean')})
     os.makedirs(os.path.dirname(config_path), exist_ok=True)
-    content = save(arrays, metadata={'format': 'pt'})
+    trained = saved.meta.get('trained')
+    content = save(arrays, metadata={'format': 'pt', **({TRAINED: json.dumps(trained)} if trained else {})})
     with workplace(os.path.dirname(config_path), out) as folder:
         weights_file, description = os.path.join(folder, 'weights'), os.path.join(folder, 'description')
         with open(weights_file, 'wb') as file:

@@ -90,9 +90,9 @@ def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: st
 
 def check_format(name: str) -> str:
     """Return the format's name in capitals. Raises ValueError for an unknown one, and for AIR without an Ascend."""
-    name = name.strip().upper()
+    given, name = name, name.strip().upper()
     if name not in FORMATS:
-        raise ValueError(f"format '{name}': must be one of {', '.join(FORMATS)}")
+        raise ValueError(f"format '{given}': must be one of {', '.join(FORMATS)}")
     if name == 'AIR' and ms.get_context('device_target') != 'Ascend':
         raise ValueError('AIR, which is deprecated, is written only on a machine with an Ascend; use --format MINDIR, '
                          'which MindSpore Lite runs on Ascend 310 and on CPU')
@@ -107,7 +107,7 @@ def _manifest(saved: checkpoint.Checkpoint, network: Network, kind: str, name: s
         'scaling': {'base': plan.spec.base, 'r': plan.spec.r, 'd': plan.spec.d, 'w': plan.spec.w},
         **({} if task.name == DEFAULT else {'task': task.name}), **outputs,
         'preprocessing': saved.meta['preprocessing'],
-        **{key: saved.meta[key] for key in ('division', 'names', 'all_names', 'train_images') if key in saved.meta},
+        **{key: saved.meta[key] for key in ('division', 'names', 'trained', 'train_images') if key in saved.meta},
         'input': {'name': INPUT, 'shape': [batch, plan.spec.in_channels, plan.resolution, plan.resolution],
                   'dtype': 'float32'},
         'output': {'name': OUTPUT, 'shape': [batch, *task.output_shape(outputs)], 'dtype': 'float32'},

@@ -3,7 +3,8 @@
 `<file>.json` holds: file, bytes and sha256; network (arguments of `create_model`), class names (their indices if not
 `classes_named`), preprocessing; input and output (name, shape with null for a variable batch, dtype); cost (counted
 from the plan); `division`, the validation images of a training on a folder without val/
-(src/tinynets/data/division.py); the SHA-256 of the checkpoint; the difference of the exported file's logits from the
+(src/tinynets/data/division.py); `trained`, the names of the training images as hashes
+(src/tinynets/data/trained.py); the SHA-256 of the checkpoint; the difference of the exported file's logits from the
 checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 from typing import Any, Optional
 
-from tinynets.data.division import Division
+from tinynets.data.origin import Origin
 from tinynets.files import check_file, file_hash, workplace, write_json
 from tinynets.parsing import read_json
 from tinynets.preprocessing import channels_of, check_preprocessing
@@ -127,8 +128,7 @@ def check_manifest(manifest: Any) -> None:
     task = task_of(manifest)
     task.check_manifest(manifest)
     check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
-    if manifest.get('division') is not None:
-        Division.from_dict(manifest['division'], len(manifest.get('class_names', ())), 'manifest')
+    Origin.of(manifest, 'manifest')
     side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
     for place, wanted in (('input', [channels, side, side]), ('output', task.output_shape(manifest))):
         found = manifest.get(place, {})

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynets.config import DataConfig
 from tinynets.data import presets
-from tinynets.data.division import division_of
+from tinynets.data.origin import Origin
 from tinynets.data.transforms import EvalTransform
 from tinynets.deploy.manifest import read_manifest
 from tinynets.files import check_text_path
@@ -30,8 +30,8 @@ class Predictor:
     """`predict`: images (B, 3, R, R) float32 -> outputs, logits (B, classes) in classification; and its description.
 
     `config` is the training configuration as a dictionary, `weights` 'ema' or 'raw'. If the classes are not `named`, as
-    in published weights, `class_names` are their indices; other tasks have none. `division` tells which images of a
-    folder without val/ were trained on; the digests are hashes of the names of its images.
+    in published weights, `class_names` are their indices; other tasks have none. `origin` tells which images it
+    was trained on.
     """
     predict: Callable[[np.ndarray], np.ndarray]
     network: dict
@@ -40,10 +40,7 @@ class Predictor:
     config: dict
     weights: str
     named: bool = True
-    division: presets.AnyDivision = None
-    val_digest: Optional[str] = None
-    train_digest: Optional[str] = None
-    all_digest: Optional[str] = None
+    origin: Origin = Origin()
     task: str = DEFAULT
 
     @property
@@ -125,19 +122,8 @@ def shaped(path: str, predict: Callable[[np.ndarray], np.ndarray],
 def _predictor(predict: Callable, meta: dict, path: str, kind: str) -> Predictor:
     """Return the predictor of a function and the description in a checkpoint or manifest."""
     return Predictor(predict, meta['network'], tuple(meta.get('class_names', ())), meta['preprocessing'],
-                     meta['config'], kind, meta.get('classes_named', True), division_of(meta, path), _val_digest(meta),
-                     _train_digest(meta), meta.get('all_names'), task_of(meta).name)
-
-
-def _val_digest(meta: dict) -> Optional[str]:
-    """Return the second half of a run's "names", the hash of the validation images' names."""
-    names = meta.get('names')
-    return names.partition('-')[2] or None if isinstance(names, str) else None
-
-
-def _train_digest(meta: dict) -> Optional[str]:
-    """Return the first half of a run's "names", the hash of the training images' names."""
-    return meta['names'].partition('-')[0] or None if _val_digest(meta) else None
+                     meta['config'], kind, meta.get('classes_named', True), Origin.of(meta, path),
+                     task_of(meta).name)
 
 
 def mindir_function(path: str) -> Callable[[np.ndarray], np.ndarray]:

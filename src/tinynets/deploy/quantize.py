@@ -64,9 +64,9 @@ def quantize(path: str, out: str, calibration: Iterable[np.ndarray], dataset: La
                   for predict in (before.predict, after)]
         times = side_by_side([before.predict, after], _example(before))
         if fell(scores[0], scores[1], max_drop) and not force:
-            raise AccuracyFell(f'top-1 falls from {scores[0].top1:.2f} to {scores[1].top1:.2f} %, more than the '
-                               f'{max_drop:g} points allowed; nothing was written. Try a larger --count or another '
-                               '--method, or write it regardless with --force')
+            raise AccuracyFell(f'top-1 falls from {scores[0].top1:.2f} to {scores[1].top1:.2f} %, more than '
+                               f'--max-drop {max_drop:g} allows; nothing was written. Try more images (--count) or '
+                               'another --method, or write it regardless with --force')
         _publish(path, work, out, {'method': method, 'calibration_images': count, 'top1_before': scores[0].top1,
                                    'top1': scores[1].top1, 'images': scores[1].count})
     first, second = (Variant(name, os.path.getsize(name), ms, score)

@@ -11,6 +11,7 @@ from tinynets.arch.costs import rounded_like
 from tinynets.formula.pareto import Selection, select
 from tinynets.formula.records import Record
 from tinynets.formula.tiny import Formula, Point
+from tinynets.text import counted
 
 LEAST = 4  # networks on the front: fewer say little about a curve
 
@@ -71,15 +72,16 @@ def fit_records(records: Sequence[Record], base: NetSpec, base_cost: Optional[fl
     selection = select(values, None if keep is None else max(1, round(keep * len(records))), seed)
     front = [records[i] for i in selection.indices]
     if len(front) < LEAST:
-        raise ValueError(f'{len(front)} networks on the front of {len(records)}: at least {LEAST} are needed; measure '
-                         'more, or take a share of all by --keep 0.3')
-    counted = cost.of(base)
-    whole = base_cost if base_cost is not None else counted
-    points = [Point(r.name, round(r.r, 6), r.d, r.w, rounded_like(r.costs[kind], counted), r.costs[kind] / whole,
+        more = f', or keep more of them: --keep {LEAST / len(records):.2g}' if len(records) >= LEAST else ''
+        raise ValueError(f'{len(front)} of {counted(len(records), "network")} kept: a formula is fitted to at least '
+                         f'{LEAST}. Measure more{more}')
+    base_spent = cost.of(base)
+    whole = base_cost if base_cost is not None else base_spent
+    points = [Point(r.name, round(r.r, 6), r.d, r.w, rounded_like(r.costs[kind], base_spent), r.costs[kind] / whole,
                     round(r.top1, 4), r.source) for r in front]
     formula = Formula.fitted(points, seed, base=base.base or base.name, base_resolution=base.base_resolution,
                              num_classes=base.num_classes, in_channels=base.in_channels,
-                             base_cost=rounded_like(whole, counted), cost=kind)
+                             base_cost=rounded_like(whole, base_spent), cost=kind)
     spent = [record.costs[kind] for record in front]
     spearman = {m: tuple(float(v) for v in spearmanr([getattr(r, m) for r in front], spent)) for m in 'rdw'
                 if len({getattr(r, m) for r in front}) > 1}

@@ -30,6 +30,7 @@ FORMAT = 1
 AVERAGE = 'ema'  # the averaged weights are named ema.<name>
 MAX_RECORDS = 100_000  # of a file; the largest network here with an optimizer's state has 4,000
 MAX_DIMS = 8
+EXPORTED = ('.mindir', '.onnx')  # endings of files that are made from a checkpoint
 CHECKSUM = b'crc_num'  # followed by ten bytes at the end of a file with a checksum
 TYPES = {'Int8': np.int8, 'UInt8': np.uint8, 'Int16': np.int16, 'UInt16': np.uint16, 'Int32': np.int32,
          'UInt32': np.uint32, 'Int64': np.int64, 'UInt64': np.uint64, 'Float16': np.float16, 'Float32': np.float32,
@@ -80,8 +81,12 @@ def save(path: str, arrays: Mapping[str, np.ndarray], meta: dict) -> None:
 
 def load(path: str) -> Checkpoint:
     """Read a checkpoint of this package. Raises FileNotFoundError, and CheckpointError for any other file."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f'checkpoint {path}: is a folder; give a .ckpt file, such as best.ckpt in it')
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {path}: no such file')
+    if path.lower().endswith(EXPORTED):
+        raise CheckpointError(f'{path}: is an exported file; give the .ckpt that it was made from')
     try:
         loaded = dict(_tensors(path))
     except (ValueError, DecodeError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Callable, Dict, Mapping, Tuple
+from typing import Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 from mindspore import nn
@@ -18,13 +18,14 @@ from tinynets.model import checkpoint_file, torch_file
 from tinynets.model.checkpoint_file import AVERAGE
 from tinynets.model.torch_file import BFLOAT16, TorchFileError
 from tinynets.model.weights import load_arrays, mismatches, torch_names
-from tinynets.parsing import read_json
+from tinynets.parsing import parse_json, read_json
 
 PARTS = ('stem', 'stages', 'head', 'classifier')  # first words of a network's parameter names
 COUNTERS = '.num_batches_tracked'  # of PyTorch's batch norms; the networks here have none
 OPERATIONS = ('total_ops', 'total_params')  # added to every module by thop, a counter of operations
 SHOWN = 10  # names of a kind in an error
 MAX_NAME = 200
+TRAINED = 'tinynets.trained'  # in the metadata of a .safetensors file
 POINTER = b'version https://git-lfs'  # start of a Git LFS pointer, which git without LFS leaves instead of a large file
 SAFETENSORS = {'F64': '<f8', 'F32': '<f4', 'F16': '<f2', 'BF16': BFLOAT16, 'I64': '<i8', 'I32': '<i4', 'I16': '<i2',
                'I8': 'i1', 'U8': 'u1', 'BOOL': '?'}
@@ -89,6 +90,25 @@ def read_description(path: str) -> dict:
                          'two files elsewhere') from None
     described = isinstance(description, dict) and isinstance(description.get('architecture'), str)
     return description if described else {}
+
+
+def read_trained(path: str) -> Optional[dict]:
+    """Return the names of training images that `convert_weights.py` wrote into a .safetensors file, None without them.
+
+    See tinynets.data.trained. A file that cannot be read has none; `read_weights` says what is wrong with it.
+    """
+    if not path.lower().endswith('.safetensors'):
+        return None
+    import safetensors
+    try:
+        with safetensors.safe_open(path, 'np') as file:
+            kept = (file.metadata() or {}).get(TRAINED)
+    except (OSError, safetensors.SafetensorError):
+        return None
+    try:
+        return None if kept is None else parse_json(kept)
+    except ValueError as error:
+        raise ValueError(f'{path}: {TRAINED} in its metadata is {error}') from None
 
 
 def timm_name(spec: NetSpec) -> str:

@@ -97,7 +97,8 @@ def of_rules(rows: List[dict], cost: str) -> List[tuple]:
     drawn = [(rule, row[cost], row['top1'], row['top1_deviation'] or None) for row in rows if row['top1'] != ''
              for label in row['label'].split(', ') for rule in [label.partition(':')[0]] if rule in RULES]
     if not drawn:
-        raise ValueError("--plot: no network of this study is a rule's (study.networks, for example tiny:5M)")
+        raise ValueError("--plot: draws the networks of rules, and this study has none; name some in study.networks, "
+                         "for example tiny:5M, or leave it out")
     return drawn
 
 

@@ -25,6 +25,7 @@ from tinynets.stopping import INTERRUPTED, Interrupted, Stop
 from tinynets.study.config import Candidate, StudyConfig, candidates, check_same, flat
 from tinynets.study.store import MOST_DEATHS, Store
 from tinynets.study.trial import NOTHING_TO_DO, PARENT, PAUSED
+from tinynets.text import counted
 from tinynets.training.progress import duration, tell
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -138,10 +139,12 @@ def estimate(planned: Plan) -> str:
     rows = [dict(row, status='pending') for row in planned.rows()]
     total = sum(row[MACS.name] for row in rows) * planned.images
     workers = planned.config.study.workers
-    return (f'{len(rows)} trials of {len(planned.networks)} networks, {planned.train_images:,} training and '
-            f'{planned.val_images:,} validation images, {planned.config.train.epochs} epochs: {total / 1e12:,.0f} T '
-            f'multiply-adds, about {duration(left(rows, planned.images, workers))} with {workers} workers if a '
-            f'processor does {ASSUMED_MACS / 1e9:.0f} G per second; a better estimate follows after some trials')
+    work = f'{total / 1e12:,.{0 if total >= 1e13 else 3}f} T multiply-adds'
+    return (f'{counted(len(rows), "trial")} of {counted(len(planned.networks), "network")}, '
+            f'{planned.train_images:,} training and {counted(planned.val_images, "validation image")}, '
+            f'{counted(planned.config.train.epochs, "epoch")}: {work}, about '
+            f'{duration(left(rows, planned.images, workers))} with {counted(workers, "worker")} if a processor does '
+            f'{ASSUMED_MACS / 1e9:.0f} G per second; a better estimate follows after some trials')
 
 
 def run(planned: Plan, folder: str, say: Callable[[str], None] = tell) -> dict:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Tuple
 
+from tinynets.data.origin import Origin
 from tinynets.model import checkpoint
 from tinynets.model.checkpoint import Checkpoint, CheckpointError, network_arrays
 from tinynets.model.checkpoint_file import AVERAGE
@@ -21,6 +22,7 @@ def check_meta(saved: Checkpoint) -> None:
         raise
     except ValueError as error:
         raise CheckpointError(f'{damaged}{error}') from None
+    Origin.of(saved.meta, f'checkpoint {saved.path}')
 
 
 def restore_network(saved: Checkpoint, weights: str = 'auto') -> Tuple[Network, str]:

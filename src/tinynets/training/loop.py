@@ -106,9 +106,6 @@ class Trainer:
                     if stopping or due:
                         self.save()
                 if self.finished():
-                    if done < parts.total_steps:
-                        self.say(f'stopped early: no better {parts.task.metric.title} for {self.config.train.patience} '
-                                 'epochs')
                     break
                 self.stop_if(stopping)
         return self.end(begun)
@@ -120,8 +117,10 @@ class Trainer:
             not rest and patience_over(self.state.best, epoch, self.config.train.patience, self.state.step))
 
     def end(self, begun: float) -> Outcome:
-        """Draw the curve of a finished run, and report steps without an update."""
+        """Draw the curve of a finished run, and report an early stop and steps without an update."""
         state, meter = self.state, self.meter
+        if state.step < self.parts.total_steps:
+            self.say(f'stopped early: no better {self.parts.task.metric.title} for {self.config.train.patience} epochs')
         self.run.draw(self.parts.title)
         if state.step > meter.updates:
             self.say(f'{state.step - meter.updates} of {state.step} steps did not change the weights because gradients '

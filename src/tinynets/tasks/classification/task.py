@@ -1,23 +1,20 @@
 """Classification: one label for each image."""
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from mindspore import nn
 
 from tinynets import workers
 from tinynets.arch.spec import NetPlan
-from tinynets.config import Config, DataConfig, from_dict
+from tinynets.config import Config, DataConfig
 from tinynets.data import presets
-from tinynets.data.division import Division, EarlierDivision, division_of
-from tinynets.model import checkpoint
+from tinynets.data.division import EarlierDivision
 from tinynets.model.checkpoint import Checkpoint
 from tinynets.tasks.classification.dataset import Labelled, model_dataset
 from tinynets.tasks.classification.evaluate import Result, evaluate, exact_top1
-from tinynets.tasks.classification.overlap import overlap
+from tinynets.tasks.classification.starts import kept_parts, say_overlap, starts_of
 from tinynets.tasks.classification.watch import check_chance, class_balance
-from tinynets.tasks.restore import check_meta
 from tinynets.tasks.task import Dataset, Metric, Predict, Progress
 from tinynets.text import shown
 
@@ -32,14 +29,15 @@ class Classification:
         self.config, data = config, config.data
         self.mean, self.std = presets.per_channel(data, config.model.in_channels)  # raises before images are read
         with workers.first_alone():
-            division, classes = kept_parts(config, earlier, say)
+            starts = starts_of(config, earlier, self.name)
+            division, classes = kept_parts(config, starts)
             train_set, val_set = presets.splits(data, progress, division, classes)
-        start = starting_checkpoint(config.model.pretrained) if earlier is None else None
-        line = overlap(config, start, train_set, val_set) if start else None
-        if line:
-            say(line)
+        trained = presets.trained(train_set, val_set)
+        for start in starts:
+            say_overlap(start, val_set, say)
+            trained = start.origin.trained.merged(trained) if start.origin.trained else trained
         self.images: Dict[str, Any] = {'names': presets.digest(train_set, val_set),
-                                       'all_names': presets.digest_of_both(train_set, val_set)}
+                                       'trained': trained.to_dict() if trained else None}
         if not isinstance(division, EarlierDivision):
             division = getattr(train_set, 'division', None)
             self.images['division'] = division.to_dict() if division else None
@@ -136,35 +134,3 @@ class Classification:
     def evaluate(cls, predict: Predict, dataset: Labelled, transform: Callable, batch_size: int, workers: int = 2,
                  progress: Optional[Progress] = None) -> Result:
         return evaluate(predict, dataset, transform, batch_size, workers, progress)
-
-
-def starting_checkpoint(path: Optional[str]) -> Optional[Checkpoint]:
-    """Return the checkpoint of this task at a path, None if there is another file or none."""
-    if not path or not path.lower().endswith('.ckpt') or not os.path.isfile(path):
-        return None
-    saved = checkpoint.load(path)
-    check_meta(saved)
-    return saved if saved.meta.get('task', Classification.name) == Classification.name else None
-
-
-def kept_parts(config: Config, earlier: Optional[Checkpoint], say: Callable[[str], None]) -> tuple:
-    """Return the division of the data set and the order of its classes that are fixed already, else (None, ()).
-
-    They come from the run to be resumed, or from the run whose weights a new run starts from: its training images in
-    the same folder must not be used for validation. A teacher fixes the order of the classes.
-    """
-    if earlier is not None:
-        return division_of(earlier.meta, earlier.path), earlier.meta['class_names']
-    for path in (config.model.pretrained, config.train.teacher):
-        saved = starting_checkpoint(path)
-        if saved:
-            theirs, division = from_dict(saved.meta['config'], saved.path).data, division_of(saved.meta, saved.path)
-            same = path == config.model.pretrained and config.data.dir and theirs.dir and all(
-                getattr(theirs, key) == getattr(config.data, key) for key in ('name', 'val_share', 'holdout', 'images')
-            ) and os.path.realpath(theirs.dir) == os.path.realpath(config.data.dir)
-            if same and isinstance(division, EarlierDivision) and (
-                    theirs.holdout or not presets.has_validation(theirs.name, theirs.dir)):
-                say(f'{path}: an earlier release divided {theirs.dir} by another rule, so some of its training images '
-                    'are used for validation now')
-            return division if same and isinstance(division, Division) else None, saved.meta['class_names']
-    return None, ()
