@@ -149,24 +149,3 @@ def test_nameless_classes_of_a_set_in_memory(monkeypatch):
     ten = model(class_names=tuple(map(str, range(10))))
     digits, whole = ten.dataset(DataConfig(name='digits'), 'val'), load_dataset('digits', 'val')
     assert (digits.labels == whole.labels).all() and digits.class_names == whole.class_names
-
-
-def test_images_of_the_training_in_a_later_val_are_named(tmp_path, capsys):
-    from tinynets.config import Config, DataConfig, to_dict
-    from tinynets.data import presets
-    for name in ('a', 'b'):
-        (tmp_path / name).mkdir()
-        for i in range(10):
-            Image.new('L', (8, 8)).save(tmp_path / name / f'{i}.png')
-    data = DataConfig(name='image_folder', dir=str(tmp_path))
-    train, val = presets.splits(data)
-    trained = model(class_names=('a', 'b'), named=True, division=train.division, config=to_dict(Config(data=data)))
-    (tmp_path / 'val').mkdir()
-    for name in ('a', 'b'):
-        (tmp_path / name).rename(tmp_path / 'val' / name)
-    capsys.readouterr()
-    dataset = trained.dataset(data, 'val')
-    assert f'{len(train)} of the {len(dataset)} images in val/ may' in capsys.readouterr().err
-    for name in train.names:
-        (tmp_path / 'val' / name).unlink()
-    assert len(trained.dataset(data, 'val')) == len(val) and capsys.readouterr().err == ''

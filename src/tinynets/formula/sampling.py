@@ -5,12 +5,14 @@ The cost is counted on the plan; no network is built.
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Iterator, Tuple
 
 import numpy as np
 
 from tinynets.arch import MACS, NetPlan, NetSpec, cost_named, expand, scale
+from tinynets.text import counted
 
 MAX_REJECTIONS = 20_000  # in a row: then hardly any network of the ranges is within the budget
 
@@ -44,23 +46,28 @@ def draw(base: NetSpec, space: Space, seed: int) -> Iterator[NetSpec]:
     """
     rng = np.random.default_rng(seed)
     cost = cost_named(space.cost)
-    allowed = np.array(space.budget) * cost.of(base)
-    seen, rejected = set(), 0
+    whole = cost.of(base)
+    allowed = np.array(space.budget) * whole
+    seen, rejected, spent = set(), 0, [math.inf, 0.0]
     while True:
         r, d, w = (float(rng.uniform(*limits)) for limits in (space.r, space.d, space.w))
         resolution = round(base.base_resolution * r)
         if resolution >= space.min_resolution:
             spec = scale(base, d=round(d, 3), w=round(w, 3), resolution=resolution)
             plan = expand(spec)
-            key = blocks(plan)
-            if key not in seen and allowed[0] <= cost.of_plan(plan) <= allowed[1]:
+            key, amount = blocks(plan), cost.of_plan(plan)
+            spent = [min(spent[0], amount), max(spent[1], amount)]
+            if key not in seen and allowed[0] <= amount <= allowed[1]:
                 seen.add(key)
                 rejected = 0
                 yield spec
                 continue
         rejected += 1
         if rejected >= MAX_REJECTIONS:
-            raise ValueError(f'{len(seen)} networks found, and no other in {rejected:,} draws; widen r, d, w or budget')
+            drawn = f': their costs are {spent[0] / whole:.3g} to {spent[1] / whole:.3g}' if spent[1] else ''
+            raise ValueError(f'{counted(len(seen), "network")} found with a cost of {space.budget[0]:g} to '
+                             f'{space.budget[1]:g} times the base, and no other in {rejected:,} draws{drawn}. Widen r, '
+                             'd, w or budget')
 
 
 def blocks(plan: NetPlan) -> tuple:
