@@ -89,8 +89,8 @@ def test_a_half_is_written_in_black_and_the_colours_are_percent(drawn, tmp_path)
     assert found == [('50', 'black'), ('50', 'black'), ('49', 'black'), ('51', 'white')]
 
 
-def test_eight_predictions_stand_in_a_row(drawn, tmp_path):
-    for count, shape in ((1, (1, 1)), (5, (1, 5)), (8, (1, 8)), (9, (2, 8)), (17, (3, 8))):
+def test_at_most_eight_predictions_stand_in_a_row_of_equal_ones(drawn, tmp_path):
+    for count, shape in ((1, (1, 1)), (5, (1, 5)), (8, (1, 8)), (9, (2, 5)), (17, (3, 6)), (64, (8, 8))):
         predictions([Image.new('RGB', (2, 2))] * count, [''] * count, [None] * count, path=str(tmp_path / 'p.png'))
         assert drawn[-1].axes[0].get_gridspec().get_geometry() == shape
         assert sum(bool(axis.images) for axis in drawn[-1].axes) == count

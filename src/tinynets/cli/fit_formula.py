@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     table.require([*args.objectives, args.cost])
     for line, reason in table.problems:
         print(printable(f'{args.records}, line {line}: left out, {reason}'), file=sys.stderr)
-    ignored = [f'columns without a meaning here: {", ".join(table.ignored)}'] if table.ignored else []
+    ignored = [f'columns that are not used: {", ".join(table.ignored)}'] if table.ignored else []
     for remark in table.remarks + ignored:
         print(printable(f'{args.records}: {remark}'), file=sys.stderr)
     from tinynets.formula.fitting import fit_records

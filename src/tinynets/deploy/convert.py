@@ -91,14 +91,14 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     from safetensors.numpy import save
     saved = checkpoint.load(source)
     network, kind = restore_network(saved, weights)
-    config_path = os.path.join(os.path.dirname(os.path.abspath(out)), 'config.json')
+    config_path = os.path.join(os.path.dirname(out), 'config.json')
     if os.path.exists(config_path) and not os.path.exists(out):
         raise ValueError(f'{config_path}: exists already and describes something else; choose another folder for --out')
     params = {p.name: p for p in network.get_parameters()}
     arrays = {theirs: params[name].asnumpy() for theirs, name in weight_names(network, torch=True).items()}
     arrays.update({theirs.removesuffix('.running_mean') + COUNTERS: np.array(0, np.int64)
                    for theirs in list(arrays) if theirs.endswith('.running_mean')})
-    os.makedirs(os.path.dirname(config_path), exist_ok=True)
+    os.makedirs(os.path.dirname(config_path) or '.', exist_ok=True)
     trained = saved.meta.get('trained')
     content = save(arrays, metadata={'format': 'pt', **({TRAINED: json.dumps(trained)} if trained else {})})
     with workplace(os.path.dirname(config_path), out) as folder:
@@ -111,7 +111,8 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
         os.replace(weights_file, out)
         os.replace(description, config_path)
     known = timm_name(network.plan.spec).isidentifier()  # timm's names have no multipliers and no minus
-    return [f'{len(arrays)} arrays, {kind} weights: {out}', f'described in {config_path}' + (
+    count = sum(not name.endswith(COUNTERS) for name in arrays)
+    return [f'{count} arrays, {kind} weights: {out}', f'described in {config_path}' + (
         '' if known else f'; timm has no network of these channels and repeats, {network.plan.spec.name}')]
 
 

@@ -39,11 +39,11 @@ def curves(formula: Formula, base: Optional[NetSpec] = None, marked: Optional[Ne
         if name[-1] != 'w' or base is None:
             axis.plot(c, value, color=BLUE, linewidth=1.5, label='fitted')
             band = np.exp(TWO_SIDED_95 * deviation)
-            axis.fill_between(c, value / band, value * band, color=BLUE, alpha=0.15, linewidth=0)
+            axis.fill_between(c, value / band, value * band, color=BLUE, alpha=0.15, linewidth=0, label='95 % band')
         axis.scatter([p.c for p in formula.points], [getattr(p, name[-1]) for p in formula.points], color=RED, s=22,
                      zorder=3, label='measured')
-        for edges in ((c[0], low), (high, c[-1])):
-            axis.axvspan(*edges, color='black', alpha=0.05, linewidth=0)
+        for label, edges in (('extrapolated', (c[0], low)), ('', (high, c[-1]))):
+            axis.axvspan(*edges, color='black', alpha=0.05, linewidth=0, label=label or None)
         if marked is not None and mark is not None:
             axis.axvline(mark, color=GREY, linewidth=0.8)
             axis.scatter([mark], [getattr(marked.spec, name[-1])], marker='*', s=130, color='black',
@@ -92,8 +92,8 @@ def front(fit: Fit) -> Figure:
     ordered = sorted(fit.front, key=lambda record: record.costs[kind])
     axis.errorbar([r.costs[kind] for r in ordered], [r.top1 for r in ordered],
                   yerr=[r.deviation or 0 for r in ordered], color=RED, marker='o', markersize=4.5, linewidth=1,
-                  elinewidth=0.8, label=f'kept, {len(ordered)}')
-    axis.set(xscale='log', xlabel=f'{kind} (log scale)', ylabel='top-1, %', title='Measured networks and the front')
+                  elinewidth=0.8, label=f'front, {len(ordered)} kept')
+    axis.set(xscale='log', xlabel=f'{cost_named(kind).unit} (log scale)', ylabel='top-1, %', title='Measured networks and the front')
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     return figure
@@ -109,7 +109,7 @@ def comparison(rows: Sequence[tuple], kind: str = MACS.name) -> Figure:
         own = sorted(row[1:] for row in rows if row[0] == rule)
         axis.errorbar([row[0] for row in own], [row[1] for row in own], yerr=[row[2] or 0 for row in own], marker='o',
                       markersize=4, capsize=3, linewidth=2 if rule == 'tiny' else 1, label=rule)
-    axis.set(xscale='log', xlabel=f'{kind} (log scale)', ylabel='top-1, %', title='Rules at equal budgets')
+    axis.set(xscale='log', xlabel=f'{cost_named(kind).unit} (log scale)', ylabel='top-1, %', title='Rules at equal budgets')
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     return figure

@@ -85,8 +85,8 @@ def confusion_matrix(confusion: np.ndarray, class_names: Sequence[str], title: s
 def predictions(images: Sequence, captions: Sequence[str], right: Sequence, columns: int = 8):
     """Draw images (Pillow, RGB) with a caption each; `right` colours it: True green, False red, None black."""
     from matplotlib.figure import Figure
-    columns = max(1, min(columns, len(images)))
-    rows = -(-len(images) // columns)
+    rows = max(1, -(-len(images) // columns))
+    columns = max(1, -(-len(images) // rows))
     figure = Figure(figsize=(1.6 * columns, 1.9 * rows), layout='constrained')
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis in axes:
