@@ -64,7 +64,7 @@ def test_summary_imports_no_framework(entry, root):
     (('quantize.py', '--model', 'x.onnx', '--out', './x.onnx'), '--out ./x.onnx: is the model itself'),
     (('quantize.py', '--model', 'x.onnx', '--out', '/dev/null'), '/dev/null: is a folder, a pipe or a device'),
     (('export.py', '--checkpoint', 'folder.ckpt'), 'folder.ckpt: is a folder; give a .ckpt file'),
-    (('export.py', '--checkpoint', 'x.ONNX'), 'x.ONNX: is an exported file; give the .ckpt that it was made from'),
+    (('export.py', '--checkpoint', 'folder.ckpt/x.ONNX'), 'x.ONNX: is an exported file; give the .ckpt'),
     (('export.py', '--checkpoint', 'none.ckpt', '--format', 'tflite'), "format 'tflite': must be one of MINDIR"),
     (('compare_exports.py', '--checkpoint', 'x.onnx'), '--checkpoint x.onnx: must be a .ckpt'),
     (('train.py', '--set', 'study.trials=3'), "unknown key 'study', which only search.py reads. Known here: model"),
@@ -79,9 +79,9 @@ def test_summary_imports_no_framework(entry, root):
 def test_mistakes_are_one_line(entry, arguments, words, tmp_path):
     os.mkfifo(tmp_path / 'device.ckpt')
     (tmp_path / 'folder.ckpt').mkdir()
-    (tmp_path / 'x.ONNX').touch()
+    (tmp_path / 'folder.ckpt' / 'x.ONNX').touch()
     assert words in one_line(entry(*arguments, cwd=tmp_path))
-    assert not [p for p in tmp_path.rglob('*') if p.is_file()]
+    assert [p.name for p in tmp_path.rglob('*') if p.is_file()] == ['x.ONNX']
 
 
 def test_evaluation_knows_its_network(entry, trained, tmp_path):

@@ -254,7 +254,7 @@ def test_an_export_without_a_finished_trial_leaves_the_tables_as_they_are(comman
     assert (code, out) == (2, '') and 'draws the networks of rules, and this study has none' in err
     assert [table.read_text() for table in tables] == ['good'] * 2
     code, out, _ = command(*arguments)
-    assert code == 0 and out.startswith('1 networks in') and ',70.0,' in tables[0].read_text()
+    assert code == 0 and out.startswith('1 network in') and ',70.0,' in tables[0].read_text()
 
 
 def test_a_network_for_a_grey_recipe_is_counted_with_one_channel(command, tmp_path):

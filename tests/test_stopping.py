@@ -202,12 +202,12 @@ def test_a_block_in_another_program_takes_the_signals_and_gives_them_back():
     from tinynets.stopping import Stop
     before = signal.getsignal(signal.SIGUSR1)
     with Stop() as stop:
-        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR1)
         assert stop.requested and stop.deferring
-        os.kill(os.getpid(), signal.SIGINT)  # at once: the same request
+        signal.raise_signal(signal.SIGINT)  # at once: the same request
         stop.requested_at -= 2
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             time.sleep(0.1)
     assert signal.getsignal(signal.SIGUSR1) is before
 

@@ -213,7 +213,7 @@ def test_the_largest_logit_and_difference_are_those_of_the_file(exported, traine
 def test_air_without_an_ascend_names_the_alternative(trained, tmp_path):
     with pytest.raises(ValueError, match='only on a machine with an Ascend.*MINDIR'):
         export(str(trained / 'best.ckpt'), ['MINDIR', 'AIR'], str(tmp_path / 'out'))
-    with pytest.raises(ValueError, match="'TFLITE'.*MINDIR, ONNX, AIR"):
+    with pytest.raises(ValueError, match="'tflite'.*MINDIR, ONNX, AIR"):
         export(str(trained / 'best.ckpt'), ['tflite'], str(tmp_path / 'out'))
     assert not (tmp_path / 'out').exists()
 

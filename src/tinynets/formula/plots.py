@@ -93,7 +93,8 @@ def front(fit: Fit) -> Figure:
     axis.errorbar([r.costs[kind] for r in ordered], [r.top1 for r in ordered],
                   yerr=[r.deviation or 0 for r in ordered], color=RED, marker='o', markersize=4.5, linewidth=1,
                   elinewidth=0.8, label=f'front, {len(ordered)} kept')
-    axis.set(xscale='log', xlabel=f'{cost_named(kind).unit} (log scale)', ylabel='top-1, %', title='Measured networks and the front')
+    axis.set(xscale='log', xlabel=f'{cost_named(kind).unit} (log scale)', ylabel='top-1, %',
+             title='Measured networks and the front')
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     return figure
@@ -109,7 +110,8 @@ def comparison(rows: Sequence[tuple], kind: str = MACS.name) -> Figure:
         own = sorted(row[1:] for row in rows if row[0] == rule)
         axis.errorbar([row[0] for row in own], [row[1] for row in own], yerr=[row[2] or 0 for row in own], marker='o',
                       markersize=4, capsize=3, linewidth=2 if rule == 'tiny' else 1, label=rule)
-    axis.set(xscale='log', xlabel=f'{cost_named(kind).unit} (log scale)', ylabel='top-1, %', title='Rules at equal budgets')
+    axis.set(xscale='log', xlabel=f'{cost_named(kind).unit} (log scale)', ylabel='top-1, %',
+             title='Rules at equal budgets')
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     return figure
