@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from tests.conftest import ROOT
-from tests.deploy.test_edge import SDK, build, is_error, needs_sdk, program, run, wrapper  # noqa: F401 (fixtures)
+from tests.deploy.conftest import SDK, needs_sdk
+from tests.deploy.test_edge import is_error, program, run, wrapper  # noqa: F401 (fixtures)
 from tinynets import launch
 from tinynets.arguments import check_distributed, check_named
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.deploy.test_edge import build, needs_sdk  # noqa: F401 (a fixture)
+from tests.deploy.conftest import needs_sdk
 from tinynets.deploy import compare as compare_module
 from tinynets.deploy.compare import compare, share_of_largest
 from tinynets.deploy.export import export

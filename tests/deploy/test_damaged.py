@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.deploy.damaged import chunks, damaged, encoded, from_chunks, picture, raw_png, segment
-from tests.deploy.test_edge import MANIFEST, build, run, write_manifest  # noqa: F401
+from tests.deploy.test_edge import MANIFEST, run, write_manifest
 from tinynets.data import images, native
 from tinynets.data.presets import eval_transform
 from tinynets.data.transforms import TrainTransform

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.conftest import ROOT
+from tests.deploy.conftest import json_reader, skip_where_unbuildable
 from tests.deploy.damaged import damaged
-from tests.deploy.test_edge import MANIFEST, json_reader, photograph, skip_where_unbuildable
+from tests.deploy.test_edge import MANIFEST, photograph
 from tinynets.data import images
 
 SANITIZERS = 'address,undefined,float-cast-overflow'

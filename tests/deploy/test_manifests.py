@@ -1,15 +1,13 @@
 """One schema, two readers: Python and the C++ program accept and refuse the same manifests, each in one line."""
 import copy
 import json
-import os
 import pathlib
 import subprocess
 
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
-from tests.deploy.test_edge import json_reader, photograph, skip_where_unbuildable
+from tests.deploy.test_edge import photograph
 from tinynets.data import images
 from tinynets.data.presets import eval_transform
 from tinynets.deploy.manifest import check_manifest, read_manifest
@@ -32,14 +30,9 @@ def manifest(preset):
 
 
 @pytest.fixture(scope='module')
-def program(tmp_path_factory):
+def program(build):
     """The C++ program that reads a manifest and images and needs no SDK."""
-    folder = tmp_path_factory.mktemp('images only')
-    made = subprocess.run(['bash', ROOT / 'ascend310_infer/build.sh', json_reader(), '-DMINDSPORE_LITE_HOME='],
-                          env={**os.environ, 'BUILD': str(folder)}, capture_output=True, text=True)
-    skip_where_unbuildable(made)
-    assert made.returncode == 0, made.stdout + made.stderr
-    return folder / 'tinynet_preprocess'
+    return build / 'tinynet_preprocess'
 
 
 def by_program(program, path):

@@ -20,11 +20,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    formats = [name.strip().upper() for name in args.format.split(',')]
-    configure('CPU' if args.device == 'auto' and 'AIR' not in formats else args.device)
+    formats = args.format.split(',')
+    air = 'AIR' in (name.strip().upper() for name in formats)
+    configure('CPU' if args.device == 'auto' and not air else args.device)
     from tinynets.deploy.export import export
     out = args.out or os.path.join(os.path.dirname(args.checkpoint), 'export')
-    if 'AIR' in formats:
+    if air:
         print('AIR is deprecated; use MINDIR or ONNX for MindSpore Lite, ONNX for atc', file=sys.stderr)
     for made in export(args.checkpoint, formats, out, args.weights):
         print(f'{made.format}: {made.path} ({made.bytes:,} bytes), maximum difference of logits '
