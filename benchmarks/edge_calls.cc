@@ -89,7 +89,7 @@ class Engine {
     arguments_.threads = threads;
     for (int i = 0; i < copies; i++) {
       const Session *const first = copies_.empty() ? nullptr : copies_.front().session.get();
-      copies_.push_back({std::make_unique<Session>(arguments_, manifest_, first)});
+      copies_.push_back({MakeSession(arguments_, manifest_, first)});
       if (!files_.empty()) continue;
       const size_t bytes = preprocess_.size() * batch * sizeof(float);
       std::ifstream file(folder_ + "/inputs-" + std::to_string(batch) + ".f32", std::ios::binary);

@@ -14,8 +14,8 @@ given. That call includes the engine's own overhead, so it is the most that Pyth
 Then the time from JPEG files to logits is measured, with decoding and resizing by Pillow, OpenCV and torchvision before
 ONNX Runtime, on views of photographs (photographs.py).
 
-Peers come from .venv-benchmark, made on first use, or --torch-python. Needs scripts/get_mindspore_lite.sh,
-scripts/get_photographs.sh and the built program (`bash ascend310_infer/build.sh`, or BUILD). Progress goes to stderr,
+Peers come from .venv-benchmark, made on first use, or --torch-python. Needs scripts/get_photographs.sh
+and the built program (`bash ascend310_infer/build.sh`, or BUILD). Progress goes to stderr,
 Markdown tables to stdout. The machine must be idle otherwise; what others used of the processors is measured and
 printed. Linux only.
 """
@@ -38,7 +38,7 @@ PINS = ['torch==2.14.1', 'torchvision==0.29.1', 'timm==1.0.31', 'numpy<2.3', 'on
         'openvino==2026.4.1', 'opencv-python-headless==5.0.0.93', 'pillow==13.0.0']
 NETWORKS = ['tinynet_a', 'tinynet_b', 'tinynet_c', 'tinynet_d', 'tinynet_e', 'efficientnet_b0']
 ENGINES = ['ours', 'onnxruntime', 'openvino', 'openvino_bf16', 'torch_eager', 'torch_compiled']
-KERNELS = {'ours': 'best', 'ours_avx2': 'avx2', 'ours_library': 'library'}  # of the C++ program; others if asked for
+KERNELS = {'ours': 'best', 'ours_avx2': 'avx2'}  # of the C++ program; the second if asked for
 DECODERS = ['ours', 'pillow', 'opencv', 'torchvision']
 CALLS = {'onnxruntime': 'onnxruntime_call', 'openvino': 'openvino_call'}  # of a network that computes nothing
 BATCHES = [1, 16]
@@ -51,7 +51,7 @@ def program(name: str) -> str:
     """Return the path of a built C++ program. Raises ValueError if it is not built."""
     path = pathlib.Path(os.environ.get('BUILD', turns.ROOT / 'ascend310_infer' / 'build')) / name
     if not path.is_file():
-        raise ValueError(f'{path}: not built; bash scripts/get_mindspore_lite.sh, then bash ascend310_infer/build.sh')
+        raise ValueError(f'{path}: not built; bash ascend310_infer/build.sh')
     return str(path)
 
 
@@ -92,9 +92,7 @@ def prepare_ours(network: str, folder: pathlib.Path) -> dict:
     checkpoint.save(str(folder / 'net.ckpt'), state, {
         'network': {'name': network, 'num_classes': 1000}, 'class_names': [str(i) for i in range(1000)], 'score': None,
         'preprocessing': preset, 'config': to_dict(config)})
-    onnx = export(str(folder / 'net.ckpt'), ['ONNX'], str(folder))[0].path
-    mindir = folder / f'{network}.lite.mindir'
-    run([program('lite_convert'), onnx, mindir])
+    mindir = export(str(folder / 'net.ckpt'), ['MINDIR'], str(folder))[0].path
     rng = np.random.default_rng(0)
     (folder / 'points').mkdir(exist_ok=True)
     for i in range(max(BATCHES)):
@@ -103,7 +101,7 @@ def prepare_ours(network: str, folder: pathlib.Path) -> dict:
         names = [f'points/{i:02}.png' for i in range(batch)]
         run([program('tinynet_preprocess'), f'{mindir}.json', folder / f'inputs-{batch}.f32',
              *(folder / name for name in names)])
-    return {'mindir': str(mindir), 'px': net.plan.resolution, 'crop': preset['crop_ratio'],
+    return {'mindir': mindir, 'px': net.plan.resolution, 'crop': preset['crop_ratio'],
             'macs': measure(net.plan).macs}
 
 
@@ -120,7 +118,7 @@ def start(name: str, row: str, prepared: dict, folder: pathlib.Path, args: argpa
     network, _, files = row.partition(',')
     if name in KERNELS:
         command = [program('tinynet_calls'), prepared['mindir'], KERNELS[name], folder, *([files] if files else [])]
-        return turns.Worker(command, {**os.environ, 'GLOG_v': '4'})  # MindSpore Lite's log off
+        return turns.Worker(command)
     return turns.Worker([args.torch_python, turns.ROOT / 'benchmarks' / 'edge_worker.py', name, network, folder,
                          str(prepared['px']), str(prepared['crop'])])
 
@@ -203,17 +201,15 @@ def peak() -> float:
 def setting(args: argparse.Namespace) -> dict:
     """Return the settings that the numbers depend on."""
     peers = turns.versions(args.torch_python, *(pin.split('=')[0].split('<')[0] for pin in PINS))
-    sdk = next(iter(pathlib.Path(os.environ.get('MINDSPORE_LITE_HOME', turns.ROOT / 'data' / 'mindspore-lite')).glob(
-        'version.info')), None)
     return {**turns.machine(), 'used cores': args.cores, 'mindspore': importlib.metadata.version('mindspore'), **peers,
-            'mindspore-lite': sdk.read_text().strip() if sdk else '2.0.0', 'rounds': args.rounds, 'calls': args.calls,
+            'rounds': args.rounds, 'calls': args.calls,
             'seconds': args.seconds, 'engines': args.engines}
 
 
 def measure(args: argparse.Namespace) -> None:
     """Measure the rows without records, and print the tables."""
     args.torch_python = args.torch_python or turns.environment(PINS)
-    build = pathlib.Path(program('lite_convert')).parent
+    build = pathlib.Path(program('tinynet_infer')).parent
     run(['cmake', '--build', build, '--target', 'tinynet_calls'])
     photographs.originals()
     here = setting(args)

@@ -184,8 +184,8 @@ def edge_words(records: list) -> str:
         f"With TinyNet-A to -E and EfficientNet-B0 an image on one thread takes {found['one thread']} times as long as "
         f"in the faster of ONNX Runtime and OpenVINO in float32 ({found['less the call']} without the peer's Python "
         f"call), on two threads {found['two threads']}. The whole machine reaches {found['throughput']} times the "
-        f"images/s of the best peer. Other networks, one image on one thread: {rest}. ResNet-50 runs on MindSpore "
-        "Lite's own kernels and was not measured. OpenVINO's bfloat16, its default on such processors, is less "
+        f"images/s of the best peer. Other networks, one image on one thread: {rest}. ResNet-50 was not "
+        "measured. OpenVINO's bfloat16, its default on such processors, is less "
         f"precise; for one image on one thread the package, in float32, takes {found['bfloat16']} times as long.", 120)
 
 

@@ -58,12 +58,11 @@ def test_lite_is_the_sdk_that_is_named_or_the_fetched_one(tmp_path, monkeypatch)
                                      'set MINDSPORE_LITE_HOME to the SDK, or unset it')
     monkeypatch.delenv('MINDSPORE_LITE_HOME')
     monkeypatch.setattr(doctor, 'CLONE', tmp_path)
-    assert doctor._lite() == Finding('MindSpore Lite', 'no', 'the C++ program needs it',
-                                     'bash scripts/get_mindspore_lite.sh')
+    assert doctor._lite() == Finding('MindSpore Lite', '-', 'only for an Ascend: bash scripts/get_mindspore_lite.sh')
     (tmp_path / 'data' / 'mindspore-lite').mkdir(parents=True)
     assert doctor._lite() == Finding('MindSpore Lite', 'yes', str(tmp_path / 'data' / 'mindspore-lite'))
     monkeypatch.setattr(doctor, 'CLONE', None)
-    assert doctor._lite() == Finding('MindSpore Lite', '-', 'only the C++ program needs it')
+    assert doctor._lite() == Finding('MindSpore Lite', '-', 'only for an Ascend')
 
 
 def test_the_program_is_built_or_the_next_step_is_named(tmp_path, monkeypatch):
@@ -74,7 +73,8 @@ def test_the_program_is_built_or_the_next_step_is_named(tmp_path, monkeypatch):
     assert doctor._program() == Finding('C++ program', 'no', 'not built yet', 'bash ascend310_infer/build.sh')
     tools.remove('make')
     row = doctor._program()
-    assert (row.found, row.remedy) == ('needs make', 'apt-get install cmake make g++ libjpeg-dev zlib1g-dev')
+    assert (row.found, row.remedy) == (
+        'needs make', 'apt-get install cmake make g++ libjpeg-dev zlib1g-dev libprotozero-dev')
     tools.clear()
     assert doctor._program().found == 'needs cmake and make'
     built = tmp_path / 'ascend310_infer' / 'build' / 'tinynet_infer'

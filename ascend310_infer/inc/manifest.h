@@ -1,9 +1,16 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace tinynets {
+
+// An image and the logits that the network must give for it: export.py computed them.
+struct Probe {
+  uint32_t seed = 0;
+  std::vector<float> logits;  // empty in manifests of earlier releases
+};
 
 // The manifest that export.py writes next to a model: classes and preprocessing.
 struct Manifest {
@@ -15,6 +22,7 @@ struct Manifest {
   double crop_ratio = 0;
   float mean[3] = {};
   float deviation[3] = {};
+  Probe probe;
 };
 
 // Throws UserError if the file is missing, damaged, of another format or asks for something this program does not

@@ -16,7 +16,7 @@ const char *const USAGE =
 
 Classifies images with an exported network and reports how long each stage took.
 
-  --model FILE       a MINDIR that this MindSpore Lite reads
+  --model FILE       a MINDIR of export.py; for an Ascend one that MindSpore Lite reads
   --manifest FILE    the file that export.py wrote next to the exported one (default: --model's name with .json added)
   --images PATH      a folder, an image, or a text file with one path per line, relative to that file
   --device NAME      cpu or ascend (default: cpu)
@@ -33,10 +33,9 @@ Classifies images with an exported network and reports how long each stage took.
   --output FILE      write the report as JSON
   --logits           add the logits of every image to it
   --calls            add the milliseconds of every call to it
-  --kernels NAME     cpu: avx512, avx2, library (MindSpore Lite's own) or best, chosen for the network and
-                     the processor (default: best)
+  --kernels NAME     cpu: avx512, avx2 or best, the fastest of this processor (default: best)
   --force            replace an existing output file
-  --check            load the model and the manifest, and stop
+  --check            load the model and the manifest, compare its logits with the manifest's, and stop
 
 Exit code: 0, 1 if an image could not be used, 2 with one line that says what to change.
 )";
@@ -108,9 +107,9 @@ Arguments ParseArguments(int argc, char **argv) {
   if (arguments.device != "cpu" && arguments.device != "ascend") {
     throw UserError("--device '" + arguments.device + "': must be cpu or ascend");
   }
-  const std::set<std::string> kernels = {"best", "avx512", "avx2", "library"};
+  const std::set<std::string> kernels = {"best", "avx512", "avx2"};
   if (!kernels.count(arguments.kernels)) {
-    throw UserError("--kernels '" + arguments.kernels + "': must be best, avx512, avx2 or library");
+    throw UserError("--kernels '" + arguments.kernels + "': must be best, avx512 or avx2");
   }
   constexpr int MOST = 1024;
   if (arguments.threads > MOST || arguments.workers > MOST) {

@@ -57,8 +57,8 @@ namespace fs = std::filesystem;
 using tinynets::UserError;
 
 const char *const USAGE =
-    "usage: lite_convert MODEL.onnx OUTPUT.mindir [cpu | ascend BATCH...]\n"
-    "For an Ascend the model takes the first BATCH and is compiled when it is loaded; where CANN is set up\n"
+    "usage: lite_convert MODEL.onnx OUTPUT.mindir ascend [BATCH...]\n"
+    "The model takes the first BATCH and is compiled when it is loaded; where CANN is set up\n"
     "(ASCEND_HOME_PATH) it is compiled now and takes each BATCH. Without a BATCH it is 1.\n";
 
 std::vector<int64_t> Batches(int count, char **words) {
@@ -84,7 +84,7 @@ std::map<std::string, std::string> Profiles(const std::string &input, const std:
   return {{"input_shape", input + ":[-1," + sides + "]"}, {"dynamic_dims", listed}};
 }
 
-void Convert(const std::string &onnx, const std::string &output, bool ascend, const std::vector<int64_t> &batches) {
+void Convert(const std::string &onnx, const std::string &output, const std::vector<int64_t> &batches) {
   const std::string ending = ".mindir";
   if (output.size() <= ending.size() || output.substr(output.size() - ending.size()) != ending) {
     throw UserError(output + ": must end in .mindir");
@@ -95,7 +95,7 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
   }
   const auto manifest = tinynets::ReadManifest(onnx + ".json", onnx);
   const char *const cann = std::getenv("ASCEND_HOME_PATH");
-  const bool compile = ascend && cann != nullptr && *cann != '\0';
+  const bool compile = cann != nullptr && *cann != '\0';
   mindspore::Converter converter;
   converter.SetSaveType(mindspore::kMindIR);
   if (compile) {
@@ -105,7 +105,7 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
     converter.SetConfigInfo("ascend_context", Profiles(manifest.input, image, batches));
   } else {
     // The CPU's fusions make operators that an Ascend lacks, and a mark (isOptimized) for which it refuses the file.
-    if (ascend) converter.SetNoFusion(true);
+    converter.SetNoFusion(true);
     // With a variable batch MindSpore Lite 2.0 converts without an error, but the model crashes. Model::Resize changes
     // the batch later.
     converter.SetInputShape(
@@ -125,15 +125,14 @@ void Convert(const std::string &onnx, const std::string &output, bool ascend, co
 }  // namespace
 
 int main(int argc, char **argv) {
-  const std::string device = argc > 3 ? argv[3] : "cpu";
-  if (argc < 3 || (device != "ascend" && (device != "cpu" || argc > 4))) {
+  if (argc < 4 || argv[3] != std::string("ascend")) {
     std::fputs(USAGE, stderr);
     return 2;
   }
   try {
-    const auto batches = Batches(argc > 4 ? argc - 4 : 0, argv + 4);
+    const auto batches = Batches(argc - 4, argv + 4);
     tinynets::QuietLibrary(argv);
-    Convert(argv[1], argv[2], device == "ascend", batches);
+    Convert(argv[1], argv[2], batches);
     return 0;
   } catch (const std::exception &error) {
     std::fprintf(stderr, "error: %s\n", tinynets::Line(error.what()).c_str());

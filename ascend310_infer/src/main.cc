@@ -1,4 +1,4 @@
-// Classifies images by an exported network, on MindSpore Lite; see --help.
+// Classifies images by an exported network; see --help.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -7,12 +7,14 @@
 #include "arguments.h"
 #include "error.h"
 #include "files.h"
-#include "library.h"
 #include "manifest.h"
 #include "pipeline.h"
 #include "printable.h"
 #include "report.h"
 #include "session.h"
+#ifdef WITH_LITE
+#include "library.h"
+#endif
 
 namespace {
 
@@ -25,7 +27,7 @@ int Run(const Arguments &arguments) {
                     std::to_string(manifest.class_names.size()) + " classes");
   }
   if (arguments.check) {
-    const Session session(arguments, manifest);
+    MakeSession(arguments, manifest);
     return 0;
   }
   const Labels labels = arguments.labels.empty() ? Labels() : Labels(arguments.labels, manifest.class_names);
@@ -66,7 +68,9 @@ int main(int argc, char **argv) {
       std::fputs(USAGE, stdout);
       return 0;
     }
-    QuietLibrary(argv);
+#ifdef WITH_LITE
+    if (arguments.device == "ascend") QuietLibrary(argv);
+#endif
     return Run(arguments);
   } catch (const std::bad_alloc &) {
     std::fputs("error: out of memory; a smaller --batch or fewer --workers need less\n", stderr);

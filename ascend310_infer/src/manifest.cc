@@ -139,6 +139,17 @@ void CheckTrained(const json &trained) {
   }
 }
 
+Probe ReadProbe(const json &probe, size_t classes) {
+  constexpr double LAST_SEED = UINT32_MAX, LARGEST = 1e30;
+  const json seed = probe.is_object() ? probe.value("seed", json()) : json();
+  const json logits = probe.is_object() ? probe.value("logits", json()) : json();
+  const bool good =
+      seed.is_number_integer() && Within(seed, 0, LAST_SEED) && logits.is_array() && logits.size() == classes &&
+      std::all_of(logits.begin(), logits.end(), [](const json &logit) { return Within(logit, -LARGEST, LARGEST); });
+  if (!good) Refuse("probe", probe, "a seed and a number for each class");
+  return {seed.get<uint32_t>(), logits.get<std::vector<float>>()};
+}
+
 // Refuses the same manifests as src/tinynets/deploy/manifest.py.
 Manifest Parse(const json &all) {
   if (!all.is_object()) throw UserError("it is " + Shown(all) + ", not a table");
@@ -163,6 +174,7 @@ Manifest Parse(const json &all) {
     Refuse("classes_named", all["classes_named"], "true or false");
   }
   if (all.contains("division") && !all["division"].is_null()) CheckDivision(all["division"], names.size());
+  if (all.contains("probe") && !all["probe"].is_null()) manifest.probe = ReadProbe(all["probe"], names.size());
   if (all.contains("trained") && !all["trained"].is_null()) CheckTrained(all["trained"]);
   ReadPreprocessing(Table(all, "preprocessing"), &manifest);
   const json channels = network.contains("in_channels") ? network["in_channels"] : json(3);

@@ -118,7 +118,7 @@ Outcome Classify(const Arguments &arguments, const Manifest &manifest, const std
   std::vector<std::unique_ptr<Session>> sessions;
   for (int i = 0; i < arguments.workers; i++) {
     const Session *const other = sessions.empty() ? nullptr : sessions.front().get();
-    sessions.push_back(std::make_unique<Session>(arguments, manifest, other));
+    sessions.push_back(MakeSession(arguments, manifest, other));
     for (int k = 0; k < arguments.warmup; k++) sessions.back()->Run();
   }
   Watch watch;

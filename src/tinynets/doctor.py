@@ -113,8 +113,8 @@ def _program() -> Finding:
         return Finding('C++ program', 'yes', str(program))
     lacking = [tool for tool in ('cmake', 'make') if not shutil.which(tool)]
     what = f'needs {" and ".join(lacking)}' if lacking else 'not built yet'
-    return Finding('C++ program', 'no', what, 'apt-get install cmake make g++ libjpeg-dev zlib1g-dev' if lacking
-                   else 'bash ascend310_infer/build.sh')
+    remedy = 'apt-get install cmake make g++ libjpeg-dev zlib1g-dev libprotozero-dev'
+    return Finding('C++ program', 'no', what, remedy if lacking else 'bash ascend310_infer/build.sh')
 
 
 def _lite() -> Finding:
@@ -123,10 +123,10 @@ def _lite() -> Finding:
         return Finding('MindSpore Lite', 'yes' if os.path.isdir(named) else 'no', named,
                        '' if os.path.isdir(named) else 'set MINDSPORE_LITE_HOME to the SDK, or unset it')
     if CLONE is None:
-        return Finding('MindSpore Lite', '-', 'only the C++ program needs it')
+        return Finding('MindSpore Lite', '-', 'only for an Ascend')
     folder = CLONE / 'data' / 'mindspore-lite'
     return Finding('MindSpore Lite', 'yes', str(folder)) if folder.is_dir() else Finding(
-        'MindSpore Lite', 'no', 'the C++ program needs it', 'bash scripts/get_mindspore_lite.sh')
+        'MindSpore Lite', '-', 'only for an Ascend: bash scripts/get_mindspore_lite.sh')
 
 
 def _shared_memory() -> Finding:

@@ -184,6 +184,31 @@ def test_both_read_names_of_training_images_or_refuse_them(trained, allowed, pro
     assert allowed or 'its names of training images cannot be read' in python + cpp
 
 
+PROBE = {'seed': 2 ** 32 - 1, 'logits': [1, -2.5]}
+
+
+@pytest.mark.parametrize('probe, allowed', [
+    (PROBE, True), (None, True), ({**PROBE, 'seed': 0, 'logits': [1e30, -1e30]}, True), ({}, False), ([], False),
+    (3, False), ('x', False), (True, False), ({**PROBE, 'seed': -1}, False), ({**PROBE, 'seed': 2 ** 32}, False),
+    ({**PROBE, 'seed': 1.0}, False), ({**PROBE, 'seed': True}, False), ({**PROBE, 'logits': [1]}, False),
+    ({**PROBE, 'logits': [1, 2, 3]}, False), ({**PROBE, 'logits': [1, None]}, False),
+    ({**PROBE, 'logits': [1, True]}, False), ({**PROBE, 'logits': [1, 1.1e30]}, False),
+    ({**PROBE, 'logits': [1, '2']}, False), ({**PROBE, 'logits': {'0': 1, '1': 2}}, False)])
+def test_both_read_a_probe_or_refuse_it(probe, allowed, program, tmp_path):
+    python, cpp = verdicts(program, json.dumps({**manifest(COLOUR), 'probe': probe}), tmp_path)
+    assert (python == '', cpp == '') == (allowed, allowed)
+    assert allowed or ('probe is ' in python and 'a seed and a number for each class' in cpp)
+
+
+def test_a_probes_image_is_that_of_the_standard_generator():
+    """The first outputs of the Mersenne Twister for the seed 5489 are in its authors' and C++'s documents."""
+    from tinynets.deploy.manifest import probe_image
+    image = probe_image(5489, (2, 5))
+    first = [3499211612, 581869302, 3890346734, 3586334585, 545404204]
+    assert image.dtype == np.float32 and image.shape == (2, 5) and np.abs(image).max() <= 1
+    np.testing.assert_allclose(image[0], np.array(first) / 2 ** 31 - 1, atol=1e-7)
+
+
 def test_a_mark_and_other_line_ends_change_nothing(program, tmp_path):
     text = b'\xef\xbb\xbf' + json.dumps(manifest(GREY), indent=1).replace('\n', '\r\n').encode()
     assert verdicts(program, text, tmp_path) == ('', '')

@@ -74,7 +74,7 @@ def compare(checkpoint: str, dataset: Labelled, batch_size: int, workers: int, p
         rows.append(_row(path, engine, logits, labels, reference))
         if program and path.endswith('.mindir'):
             try:
-                rows.append(_row(path, 'C++, MindSpore Lite', by_program(path, dataset), labels, reference))
+                rows.append(_row(path, 'C++ program', by_program(path, dataset), labels, reference))
             except OSError as reason:
                 say(f'not compared: the C++ program ({reason})')
     return rows

@@ -12,7 +12,7 @@ from mindspore import Tensor
 
 from tinynets.arch.complexity import measure
 from tinynets.deploy.fold import fold
-from tinynets.deploy.manifest import FORMAT, OPSET, manifest_path, publish
+from tinynets.deploy.manifest import FORMAT, OPSET, PROBE_SEED, manifest_path, probe, probe_image, publish
 from tinynets.deploy.predict import mindir_function, onnx_function
 from tinynets.files import check_text_path, file_hash, workplace
 from tinynets.model import checkpoint
@@ -70,6 +70,8 @@ def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: st
     if not np.isfinite(scale):
         raise ValueError(f'{checkpoint_path}: gives logits that are NaN or infinite; its training diverged. Export '
                          'another checkpoint')
+    image = probe_image(PROBE_SEED, images.shape[1:])
+    probed = probe(PROBE_SEED, network(Tensor(np.stack([image] * len(images)))).asnumpy()[0])  # compiled for this batch
     stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', saved.meta['network']['name'])
     made = {}
     for name in formats:
@@ -84,6 +86,8 @@ def _make(checkpoint_path: str, formats: Sequence[str], weights: str, folder: st
                 raise ValueError(f'{name}: the exported network differs from the checkpoint by {difference:.2e} '
                                  f'(logits up to {scale:.2e}, allowed {TOLERANCE:g} of it); nothing was written')
         manifest = {**_manifest(saved, network, kind, name, difference), 'checkpoint': digest}
+        if name == 'MINDIR':
+            manifest['probe'] = probed
         made[name] = work, f'{stem}.{ending}', manifest, scale
     return made
 
@@ -95,7 +99,7 @@ def check_format(name: str) -> str:
         raise ValueError(f"format '{given}': must be one of {', '.join(FORMATS)}")
     if name == 'AIR' and ms.get_context('device_target') != 'Ascend':
         raise ValueError('AIR, which is deprecated, is written only on a machine with an Ascend; use --format MINDIR, '
-                         'which MindSpore Lite runs on Ascend 310 and on CPU')
+                         'which the C++ program runs')
     return name
 
 

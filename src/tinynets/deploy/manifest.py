@@ -4,14 +4,18 @@
 `classes_named`), preprocessing; input and output (name, shape with null for a variable batch, dtype); cost (counted
 from the plan); `division`, the validation images of a training on a folder without val/
 (src/tinynets/data/division.py); `trained`, the names of the training images as hashes
-(src/tinynets/data/trained.py); the SHA-256 of the checkpoint; the difference of the exported file's logits from the
-checkpoint's; the versions that wrote it.
+(src/tinynets/data/trained.py); `probe` of a MINDIR, the seed of an image and the logits for it, which the C++ program
+compares with its own when it loads the file; the SHA-256 of the checkpoint; the difference of the exported file's
+logits from the checkpoint's; the versions that wrote it.
 """
 from __future__ import annotations
 
+import math
 import os
 import shutil
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
+
+import numpy as np
 
 from tinynets.data.origin import Origin
 from tinynets.files import check_file, file_hash, workplace, write_json
@@ -22,6 +26,8 @@ from tinynets.text import shown
 
 FORMAT = 1
 OPSET = 13  # of exported ONNX files: the first whose quantisation has a range per channel; tools drop older ones
+PROBE_SEED = 1
+LARGEST_LOGIT = 1e30
 NEXT = 'next'  # in a manifest while its pair is being replaced: the manifest of the new model file
 
 
@@ -129,6 +135,8 @@ def check_manifest(manifest: Any) -> None:
     task.check_manifest(manifest)
     check_preprocessing(manifest['preprocessing'], manifest['network'].get('in_channels', 3))
     Origin.of(manifest, 'manifest')
+    if manifest.get('probe') is not None and not _is_probe(manifest['probe'], task.output_shape(manifest)):
+        raise ValueError(f'probe is {shown(manifest["probe"])}; it must be a seed and a number for each class')
     side, channels = manifest['preprocessing']['resolution'], channels_of(manifest['preprocessing'])
     for place, wanted in (('input', [channels, side, side]), ('output', task.output_shape(manifest))):
         found = manifest.get(place, {})
@@ -139,6 +147,25 @@ def check_manifest(manifest: Any) -> None:
         if 'shape' in found and not any(_same(found['shape'], [batch, *wanted]) for batch in (None, 1)):
             raise ValueError(f'{place}.shape is {shown(found["shape"])}; it must be that of the classes and the '
                              'preprocessing')
+
+
+def probe_image(seed: int, shape: Sequence[int]) -> np.ndarray:
+    """Return the probe's image: float32 from -1 to 1 by the Mersenne Twister, as in ascend310_infer/src/probe.cc."""
+    numbers = np.random.RandomState(seed).randint(0, 1 << 32, math.prod(shape), dtype=np.uint32)
+    return (numbers.astype(np.float32) / np.float32(1 << 31) - np.float32(1)).reshape(shape)
+
+
+def probe(seed: int, logits: np.ndarray) -> dict:
+    """Return the entry of a probe: its seed and the logits, with the seven digits of float32."""
+    return {'seed': seed, 'logits': [float(f'{value:.7g}') for value in logits.ravel()]}
+
+
+def _is_probe(value: Any, shape: Sequence[int]) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get('logits'), list):
+        return False
+    seed, logits = value.get('seed'), value['logits']
+    return type(seed) is int and 0 <= seed < 1 << 32 and len(logits) == math.prod(shape) and all(
+        type(logit) in (int, float) and abs(logit) <= LARGEST_LOGIT for logit in logits)
 
 
 def _same(shape: Any, wanted: list) -> bool:
