@@ -16,10 +16,10 @@ using nlohmann::json;
 
 constexpr int FORMAT = 1;
 constexpr char TASK[] = "classification";
-constexpr double PLACE_LIMIT = int64_t{1} << 48;  // as in src/tinynets/data/division.py
-constexpr size_t MAX_HASHES = 8 * 20000;          // characters, as in src/tinynets/data/trained.py
-constexpr int DEEPEST = 64;                       // as in src/tinynets/parsing.py
-constexpr size_t LARGEST_FILE = 16 << 20;         // bytes, as there
+constexpr double PLACE_LIMIT = int64_t{1} << 48;          // as in src/tinynets/data/division.py
+constexpr size_t MOST_PARTS = 4, MAX_HASHES = 8 * 20000;  // characters, as in src/tinynets/data/trained.py
+constexpr int DEEPEST = 64;                               // as in src/tinynets/parsing.py
+constexpr size_t LARGEST_FILE = 16 << 20;                 // bytes, as there
 
 std::string Shown(const json &value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80);
@@ -124,17 +124,23 @@ void CheckDivision(const json &division, size_t classes) {
   }
 }
 
-// The names of the training images as hashes of 8 characters, which this program does not use.
+// Refuses names of training images, hashes of 8 characters, that Python would refuse; this program does not use them.
 void CheckTrained(const json &trained) {
-  const auto hashes = [&](const char *key) {
-    const json found = trained.value(key, json());
+  const auto hashes = [](const json &part, const char *key) {
+    const json found = part.value(key, json());
     if (!found.is_string()) return false;
     const std::string &text = found.get_ref<const std::string &>();
     return text.size() % 8 == 0 && text.size() <= MAX_HASHES && std::all_of(text.begin(), text.end(), [](char c) {
              return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
            });
   };
-  if (!trained.is_object() || !hashes("own") || !hashes("shared") || !IsPlace(trained.value("end", json()))) {
+  const auto is_part = [&](const json &part) {
+    return part.is_object() && hashes(part, "own") && hashes(part, "shared") && IsPlace(part.value("end", json()));
+  };
+  const json parts = trained.is_object() ? trained.value("parts", json()) : json();
+  const bool good = parts.is_array() && parts.size() <= MOST_PARTS && trained.value("complete", json()).is_boolean() &&
+                    std::all_of(parts.begin(), parts.end(), is_part);
+  if (!good) {
     throw UserError("its names of training images cannot be read; written by another release, or damaged");
   }
 }

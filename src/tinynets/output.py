@@ -201,7 +201,8 @@ def describe(error: BaseException) -> str:
     if absent(error):
         return (f'the Python package {absent(error)} is not installed for {sys.executable}; run this in the '
                 'environment that the scripts made (source .venv/bin/activate), or pip install -r requirements.txt')
-    if isinstance(error, FileExistsError) and error.filename and os.path.islink(error.filename):
+    if isinstance(error, FileExistsError) and error.filename and os.path.islink(error.filename) and not (
+            os.path.exists(error.filename)):
         return shorten(printable(f'{error.filename}: is a link to a folder that does not exist; choose another'), LINE)
     if isinstance(error, OSError) and error.strerror:
         return shorten(printable(f'{error.filename}: {error.strerror}' if error.filename else error.strerror), LINE)

@@ -27,7 +27,7 @@ def trained_on(data, **changes):
     """A model as a training with this data configuration writes it."""
     train, val = presets.splits(data)
     meta = {'config': to_dict(dataclasses.replace(Config(), data=data)), 'class_names': CLASSES, 'train_images': 1,
-            'names': presets.digest(train, val), 'trained': presets.trained(train, val).to_dict(),
+            'names': presets.digest(train, val), 'trained': presets.trained(data, train, val).to_dict(),
             'division': train.division.to_dict() if hasattr(train, 'division') else None, **changes}
     return Predictor(lambda images: images, {}, CLASSES, {}, meta['config'], 'raw', True, Origin.of(meta, 'x'))
 
@@ -145,6 +145,19 @@ def test_names_of_both_parts_tell_nothing_in_a_val_folder(folder, data, said):
     assert f'{count} of the {count}' in lines
 
 
+def test_of_a_part_held_out_names_of_both_folders_tell_nothing(folder, data, said):
+    for split in ('train', 'val'):
+        for name in CLASSES:
+            for i in range(5):
+                (folder / split / name / f'{split}{i}.png').rename(folder / split / name / f'{i}.png')
+    held = dataclasses.replace(data, holdout=2)
+    assert said(trained_on(held), presets.whole_set(held), folder) == (10, '')
+    (folder / 'val' / 'cat' / '9.png').write_bytes((folder / 'val' / 'cat' / '1.png').read_bytes())
+    (folder / 'train' / 'cat' / '9.png').write_bytes(b'no image')
+    shutil.rmtree(folder / 'val')
+    trained_on(held)  # without val/ as well
+
+
 def test_a_model_of_an_earlier_release_says_that_it_cannot_tell(folder, data, said):
     import tinynets.deploy.predict as module
     model = trained_on(data)
@@ -153,6 +166,7 @@ def test_a_model_of_an_earlier_release_says_that_it_cannot_tell(folder, data, sa
     copy = shutil.copytree(folder, folder.parent / 'copy')
     assert said(earlier, data, copy) == (10, '')
     move(copy, 'cat/train0.png')
-    told = f'{copy}: an earlier release wrote the model, without the names of its training images; if some of these 11'
+    told = (f'{copy}: an earlier release wrote the model or what it started from, without the names of the training '
+            'images; if some of these 11 are')
     assert told in said(earlier, data, copy)[1]
     assert module.Predictor(lambda images: images, {}, CLASSES, {}, {}, 'raw').origin == Origin()

@@ -170,14 +170,21 @@ def test_both_read_a_division_or_refuse_it(division, allowed, program, tmp_path)
 HASHES = {'own': 'AAAAAAAB', 'shared': '', 'end': 2 ** 48}
 
 
+def part(**changes):
+    return {'complete': True, 'parts': [{**HASHES, **changes}]}
+
+
 @pytest.mark.parametrize('trained, allowed', [
-    (HASHES, True), (None, True), ({**HASHES, 'own': 'az09AZ+/' * 20_000}, True), ({**HASHES, 'end': 0}, True),
-    ({}, False), ([], False), (3, False), ('x', False), (True, False), ({**HASHES, 'own': 'AAAA'}, False),
-    ({**HASHES, 'own': 'AAAAAAA='}, False), ({**HASHES, 'own': 'AAAAAAA-'}, False),
-    ({**HASHES, 'own': 'AAAAAA\xe9'}, False), ({**HASHES, 'own': 'AAAAAAA\n'}, False),
-    ({**HASHES, 'own': 'AAAAAAAA' * 20_001}, False), ({**HASHES, 'shared': None}, False),
-    ({**HASHES, 'shared': 'AAAAAAA'}, False), ({**HASHES, 'end': -1}, False), ({**HASHES, 'end': 2 ** 48 + 1}, False),
-    ({**HASHES, 'end': 1.0}, False), ({**HASHES, 'end': True}, False)])
+    (part(), True), (None, True), (part(own='az09AZ+/' * 20_000), True), (part(end=0), True),
+    ({'complete': False, 'parts': []}, True), ({'complete': True, 'parts': [HASHES] * 4}, True),
+    ({'complete': True, 'parts': [HASHES] * 5}, False), ({'complete': 1, 'parts': []}, False),
+    ({'complete': True, 'parts': {}}, False), ({'complete': True, 'parts': [[]]}, False), ({'parts': []}, False),
+    ({}, False), ([], False), (3, False), ('x', False), (True, False), (part(own='AAAA'), False),
+    (part(own='AAAAAAA='), False), (part(own='AAAAAAA-'), False),
+    (part(own='AAAAAA\xe9'), False), (part(own='AAAAAAA\n'), False),
+    (part(own='AAAAAAAA' * 20_001), False), (part(shared=None), False),
+    (part(shared='AAAAAAA'), False), (part(end=-1), False), (part(end=2 ** 48 + 1), False),
+    (part(end=1.0), False), (part(end=True), False)])
 def test_both_read_names_of_training_images_or_refuse_them(trained, allowed, program, tmp_path):
     python, cpp = verdicts(program, json.dumps({**manifest(COLOUR), 'trained': trained}), tmp_path)
     assert (python == '', cpp == '') == (allowed, allowed)

@@ -235,7 +235,7 @@ def test_a_run_keeps_the_images_of_what_it_started_from(copied, tmp_path):
     task = Classification(again, lambda *_: None, None, print)
     kept = Trained.from_dict(task.images['trained'], 'x')
     before = presets.splits(run_config(path))[0].names
-    assert kept.own.tolist() == sorted(places_of([*before, *task.train_set.names]))
+    assert kept.parts[0].own.tolist() == sorted(places_of([*before, *task.train_set.names]))
     saved = checkpoint.load(start)
     resumed = dataclasses.replace(saved, meta={**saved.meta, 'trained': task.images['trained']})
     lines = []
@@ -259,8 +259,8 @@ def test_an_earlier_release_s_weights_are_named_where_they_tell_nothing(copied, 
         return lines
     assert said() == []
     line, = said(val_share=0.5)
-    assert line.startswith(f'{start}: an earlier release wrote it, without the names of its training images; if some '
-                           'of the 20 images that')
+    assert line.startswith(f'{start}: an earlier release wrote it or what it started from, without the names of the '
+                           'training images; if some of the 20 that')
 
 
 def run_config(path):

@@ -8,6 +8,8 @@ from tinynets.data.division import digest_of, division_of, trained_on_files
 from tinynets.data.presets import AnyDivision, names_of
 from tinynets.data.trained import Trained
 
+FEW = 20  # sampled names, of which a share says little
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -31,20 +33,29 @@ class Origin:
     def overlap(self, val_set: Any) -> str:
         """Return how many validation images have the names of training images ('3 of the 10'), '' if none.
 
-        The number is an estimate, 'about 300 of the 1,000', if the names are a sample of the training images.
+        If the names are a sample of the training images, this is an estimate: 'about 300 of the 1,000', or 'some of the
+        30' where few names are in the sample.
         """
         names = names_of(val_set)
         if self.trained is None or names is None:
             return ''
-        share = self.trained.share(names, divided=getattr(val_set, 'division', None) is not None)
-        about = 'about ' if self.trained.sampled and share < 1 else ''
-        return f'{about}{max(1, round(share * len(names))):,} of the {len(names):,}' if share else ''
+        share, estimated, count = self.trained.found(names, divided=getattr(val_set, 'division', None) is not None)
+        if not share:
+            return ''
+        few = 'some' if count < FEW else f'about {max(1, round(share * len(names))):,}'
+        return f'{few if estimated else format(round(share * len(names)), ",")} of the {len(names):,}'
 
     def unknown(self, val_set: Any) -> bool:
-        """Whether nothing tells which validation images were trained on.
+        """Whether it is unknown which validation images were trained on: an earlier release did not keep the names.
 
-        A file of an earlier release tells it only of its own division, and of a val/ with the same names.
+        It is known if the set is divided as in the training, or if val/ has the same names.
         """
-        names, own = names_of(val_set), getattr(val_set, 'division', None)
-        known = own == self.division if own is not None else self.val_digest == digest_of(names or [])
-        return self.earlier and names is not None and not known
+        names = names_of(val_set)
+        if names is None or not (self.earlier or self.trained is not None and not self.trained.complete):
+            return False
+        own = getattr(val_set, 'division', None)
+        return not (own == self.division if own is not None else self.val_digest == digest_of(names))
+
+    def kept(self) -> Optional[Trained]:
+        """Return the training images for files that are made from this one, None if it was not trained on files."""
+        return Trained.unknown() if self.earlier else self.trained

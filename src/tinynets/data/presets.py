@@ -1,6 +1,7 @@
 """The data sets and transforms of a configuration."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Callable, Optional, Sequence, Tuple, Union
 
@@ -79,10 +80,19 @@ def digest(train, val) -> Optional[str]:
     return None if None in names else f'{digest_of(names[0])}-{digest_of(names[1])}'
 
 
-def trained(train, val) -> Optional[Trained]:
-    """Return the names of the training images, None if they have no names."""
+def trained(data: DataConfig, train, val) -> Optional[Trained]:
+    """Return the names of the training images, None if they have no names.
+
+    A run with `holdout` does not use val/, whose images have names too.
+    """
     names = [names_of(part) for part in (train, val)]
-    return None if None in names else Trained.of(*names)
+    if None in names:
+        return None
+    other: Sequence[str] = ()
+    if data.holdout and has_validation(data.name, data.dir):
+        with contextlib.suppress(ValueError, OSError):  # val/ may be damaged, as it is not used
+            other = names_of(_load(dataclasses.replace(data, check=False), 'val', train.class_names, None)) or ()
+    return Trained.of(names[0], [*names[1], *other])
 
 
 def divides(data: DataConfig) -> bool:

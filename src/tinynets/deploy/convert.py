@@ -17,6 +17,7 @@ import numpy as np
 from tinynets.arch.zoo import names_resolution
 from tinynets.config import Config, DataConfig, ModelConfig, from_dict, to_dict
 from tinynets.data import presets
+from tinynets.data.origin import Origin
 from tinynets.files import file_hash, read_text, workplace, write_json
 from tinynets.model import checkpoint
 from tinynets.model.network import Network, create_model
@@ -69,10 +70,11 @@ def to_checkpoint(source: str, out: str, model: Optional[str] = None, weights: s
     names = _class_names(description, classes, count)
     if description.get('label_names') and not names:
         notes.append(f'config.json: label_names are not {count} different names and are left out')
+    trained = Origin.of({'trained': read_trained(source)}, source).trained
     config = Config(ModelConfig(name, arguments['resolution'], dropout=0.0, in_channels=in_channels), data)
     meta = {'step': 0, 'epoch': 0, 'best': {}, 'score': {}, 'network': arguments,
             'class_names': names or [str(i) for i in range(count)], 'classes_named': bool(names), 'division': None,
-            'trained': read_trained(source),
+            'trained': None if trained is None else trained.to_dict(),
             'preprocessing': presets.preprocessing(data, network.plan.resolution, in_channels),
             'config': to_dict(config), 'source': {'file': os.path.basename(source), 'sha256': file_hash(source)},
             'versions': {'mindspore': ms.__version__, 'numpy': np.__version__}}
@@ -99,8 +101,9 @@ def to_safetensors(source: str, out: str, weights: str = 'auto') -> List[str]:
     arrays.update({theirs.removesuffix('.running_mean') + COUNTERS: np.array(0, np.int64)
                    for theirs in list(arrays) if theirs.endswith('.running_mean')})
     os.makedirs(os.path.dirname(config_path) or '.', exist_ok=True)
-    trained = saved.meta.get('trained')
-    content = save(arrays, metadata={'format': 'pt', **({TRAINED: json.dumps(trained)} if trained else {})})
+    trained = Origin.of(saved.meta, source).kept()
+    kept = {} if trained is None else {TRAINED: json.dumps(trained.to_dict())}
+    content = save(arrays, metadata={'format': 'pt', **kept})
     with workplace(os.path.dirname(config_path), out) as folder:
         weights_file, description = os.path.join(folder, 'weights'), os.path.join(folder, 'description')
         with open(weights_file, 'wb') as file:

@@ -30,7 +30,7 @@ FORMAT = 1
 AVERAGE = 'ema'  # the averaged weights are named ema.<name>
 MAX_RECORDS = 100_000  # of a file; the largest network here with an optimizer's state has 4,000
 MAX_DIMS = 8
-EXPORTED = ('.mindir', '.onnx')  # endings of files that are made from a checkpoint
+EXPORTED = ('.mindir', '.onnx', '.air')  # endings of files that are made from a checkpoint
 CHECKSUM = b'crc_num'  # followed by ten bytes at the end of a file with a checksum
 TYPES = {'Int8': np.int8, 'UInt8': np.uint8, 'Int16': np.int16, 'UInt16': np.uint16, 'Int32': np.int32,
          'UInt32': np.uint32, 'Int64': np.int64, 'UInt64': np.uint64, 'Float16': np.float16, 'Float32': np.float32,

@@ -22,7 +22,10 @@ def check_meta(saved: Checkpoint) -> None:
         raise
     except ValueError as error:
         raise CheckpointError(f'{damaged}{error}') from None
-    Origin.of(saved.meta, f'checkpoint {saved.path}')
+    try:
+        Origin.of(saved.meta, f'checkpoint {saved.path}')
+    except ValueError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def restore_network(saved: Checkpoint, weights: str = 'auto') -> Tuple[Network, str]:

@@ -63,5 +63,5 @@ def _check_trained(model: Any, data: DataConfig, dataset: Labelled) -> None:
         say(f'{data.dir}: the model was trained on images with the names of {found} images that are scored; if they '
             'are the same images, the score is too high')
     if model.origin.unknown(dataset):
-        say(f'{data.dir}: an earlier release wrote the model, without the names of its training images; if some of '
-            f'these {len(dataset):,} images are among them, the score is too high')
+        say(f'{data.dir}: an earlier release wrote the model or what it started from, without the names of the '
+            f'training images; if some of these {len(dataset):,} are among them, the score is too high')

@@ -20,11 +20,15 @@ from tinynets.tasks.task import Dataset
 
 @dataclass(frozen=True)
 class Start:
-    """A file that a run starts from: `saved` if it is a checkpoint of this task, `resumed` if it is of the same run."""
+    """A file that a run starts from: `saved` if it is a checkpoint of this task, `resumed` if it is of the same run.
+
+    A `teacher` does not give its weights to the run.
+    """
     path: str
     origin: Origin
     saved: Optional[Checkpoint] = None
     resumed: bool = False
+    teacher: bool = False
 
 
 def starts_of(config: Config, earlier: Optional[Checkpoint], task: str) -> List[Start]:
@@ -35,7 +39,8 @@ def starts_of(config: Config, earlier: Optional[Checkpoint], task: str) -> List[
     for path in filter(None, (config.model.pretrained, config.train.teacher)):
         saved = _checkpoint(path)
         meta = saved.meta if saved else {'trained': read_trained(path)}
-        found.append(Start(path, Origin.of(meta, path), saved if meta.get('task', task) == task else None))
+        found.append(Start(path, Origin.of(meta, path), saved if meta.get('task', task) == task else None,
+                           teacher=path != config.model.pretrained))
     return found
 
 
@@ -65,12 +70,15 @@ def say_overlap(start: Start, val_set: Dataset, say: Callable[[str], None]) -> N
         return
     found = start.origin.overlap(val_set)
     if found:
+        advice = 'may be too high. Use another train.teacher' if start.teacher else (
+            'will be too high. Start from other weights, or, in a folder without val/, set data.val_share, '
+            'data.holdout and data.images as in the run that wrote these')
         say(f'{start.path}: was trained on images with the names of {found} images that this run validates on; if they '
-            'are the same images, its scores will be too high. Start from other weights, or, in a folder without val/, '
-            'set data.val_share, data.holdout and data.images as in their run')
+            f'are the same images, its scores {advice}')
     if start.origin.unknown(val_set):
-        say(f'{start.path}: an earlier release wrote it, without the names of its training images; if some of the '
-            f'{len(val_set):,} images that this run validates on are among them, its scores will be too high')
+        say(f'{start.path}: an earlier release wrote it or what it started from, without the names of the training '
+            f'images; if some of the {len(val_set):,} that this run validates on are among them, its scores will be '
+            'too high')
 
 
 def _checkpoint(path: str) -> Optional[Checkpoint]:

@@ -32,10 +32,11 @@ class Classification:
             starts = starts_of(config, earlier, self.name)
             division, classes = kept_parts(config, starts)
             train_set, val_set = presets.splits(data, progress, division, classes)
-        trained = presets.trained(train_set, val_set)
+        trained = presets.trained(data, train_set, val_set)
         for start in starts:
             say_overlap(start, val_set, say)
-            trained = start.origin.trained.merged(trained) if start.origin.trained else trained
+            before = None if start.teacher else start.origin.kept()
+            trained = trained.merged(before) if trained else before
         self.images: Dict[str, Any] = {'names': presets.digest(train_set, val_set),
                                        'trained': trained.to_dict() if trained else None}
         if not isinstance(division, EarlierDivision):
