@@ -80,7 +80,8 @@ def test_of_a_large_set_a_sample_is_kept_that_gives_an_estimate(monkeypatch):
     assert origin.overlap(Part(val)) == f'about {round(hits / count * 20_000):,} of the 20,000'
     assert origin.overlap(Part(everything)) == 'about 20,000 of the 20,000'
     few = [name for name in everything if place(name) < part.end][:19]
-    assert origin.overlap(Part(few + names('b', 11))).startswith('some of the 30')
+    assert origin.overlap(Part(few)) == 'some of the 19'
+    assert origin.overlap(Part([name for name in everything if place(name) < part.end][:20])) == 'about 20 of the 20'
     again, = Trained.from_dict(kept.to_dict(), 'x').parts
     assert again.own.tolist() == part.own.tolist() and again.end == part.end
 
@@ -124,6 +125,12 @@ def test_of_many_parts_the_most_thinly_sampled_become_one(monkeypatch):
     assert len(Trained.from_dict(both.to_dict(), 'x').parts) == 4
     for letter in 'abcdef':
         assert share(both, names(letter, 70), False) > 0
+    assert max(part.end for part in both.parts) == runs[0].parts[0].end  # of the smallest run, as it was
+    first, last = runs[4].parts[0], runs[5].parts[0]
+    union = sorted(map(place, names('e', 60) + names('f', 70)))
+    whole = first.merged(last)
+    assert whole.own.tolist() == [p for p in union if p < min(first.end, last.end)][:10]
+    assert whole.end == (union[10] if union[10] < min(first.end, last.end) else min(first.end, last.end))
 
 
 @pytest.mark.parametrize('change', [

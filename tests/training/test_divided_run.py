@@ -210,7 +210,13 @@ def test_images_that_the_starting_weights_were_trained_on_are_counted(copied, tm
     to_checkpoint(str(made / 'model.safetensors'), str(made / 'again.ckpt'))
     for weights in (made / 'model.safetensors', made / 'again.ckpt'):
         check(before, said(str(weights), val_share=0.5))
-    check(before, said(None, start, val_share=0.5, dir=str(copy)))
+    lines, taught = said(None, start, val_share=0.5, dir=str(copy))
+    check(before, (lines, taught))
+    assert 'may be too high. Use another train.teacher' in lines[0]
+    assert Trained.from_dict(taught.images['trained'], 'x').parts[0].own.tolist() == sorted(
+        places_of(taught.train_set.names))  # not those of the teacher, whose weights it does not have
+    lines, started = said(val_share=0.5, dir=str(copy))
+    assert 'will be too high. Start from other weights' in lines[0]
     os.remove(made / 'config.json')
     assert said(str(made / 'model.safetensors'), start, val_share=0.5, dir=str(copy))[0][1].startswith(start)
 
