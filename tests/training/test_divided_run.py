@@ -249,6 +249,14 @@ def test_a_run_keeps_the_images_of_what_it_started_from(copied, tmp_path):
     assert task.images['trained'] == kept.to_dict() and lines == []
 
 
+def test_damaged_names_are_a_damaged_checkpoint(copied):
+    """A study begins such a trial again."""
+    from tinynets.tasks.restore import check_meta
+    saved = checkpoint.load(str(copied[0] / 'last.ckpt'))
+    with pytest.raises(checkpoint.CheckpointError, match='last.ckpt: its names of training images cannot be read'):
+        check_meta(dataclasses.replace(saved, meta={**saved.meta, 'trained': []}))
+
+
 def test_an_earlier_release_s_weights_are_named_where_they_tell_nothing(copied, tmp_path):
     path, config, pictures = copied
     start = str(path / 'best.ckpt')
