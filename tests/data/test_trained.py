@@ -130,7 +130,8 @@ def test_of_many_parts_the_most_thinly_sampled_become_one(monkeypatch):
     union = sorted(map(place, names('e', 60) + names('f', 70)))
     whole = first.merged(last)
     assert whole.own.tolist() == [p for p in union if p < min(first.end, last.end)][:10]
-    rare, more = (module.Part(np.array(own), np.array([], np.int64), end) for own, end in (([1, 2], 10), ([5, 50], 100)))
+    none = np.array([], np.int64)
+    rare, more = module.Part(np.array([1, 2]), none, 10), module.Part(np.array([5, 50]), none, 100)
     for both in (rare.merged(more), more.merged(rare)):  # beyond the end of one nothing is known of the other
         assert (both.own.tolist(), both.end) == ([1, 2, 5], 10)
     assert whole.end == (union[10] if union[10] < min(first.end, last.end) else min(first.end, last.end))
