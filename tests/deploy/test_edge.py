@@ -592,6 +592,23 @@ def other_axes(model):
     next(n for n in model.graph.node if n.output[0] == axes).attribute[0].values[0].ints[0] = 1
 
 
+def second_reader(model):
+    model.graph.node.add(op_type='REF::ReLU:900', input=[node_of(model, 'Conv2D').output[0]], output=['more'])
+
+
+def gate_first(model):
+    for node in model.graph.node:
+        if '::Mul:' in node.op_type:
+            node.input[:] = node.input[::-1]
+
+
+def test_a_gate_may_be_the_first_factor(mindir, infer, by_python):
+    name = 'tinynet_e@w=0.3,d=0.5,resolution=34'
+    plain = by_python(mindir(name)[1])
+    _, logits = infer(mindir(name, gate_first)[1])
+    assert np.abs(logits - plain).max() < 1e-5 * np.abs(plain).max()
+
+
 def wide_input(model):
     model.graph.input[0].tensor[0].dims[3] += 1
 
@@ -609,6 +626,7 @@ def wide_input(model):
     (shape_of_weights(-1, 3, 3, 3), ['another size than its shape']),
     (shape_of_weights(*[1] * 9), ['more than 8 sides']), (without_weights, ['no float32 weights']),
     (reverse, ['BiasAdd (Default', 'is not after a convolution']),
+    (second_reader, ['BiasAdd (Default', 'whose only reader']),
     (own_input, ['not computed before it']), (twice, ['two operators write']),
     (other_axes, ['ReduceMean (Default', 'pixels']), (wide_input, ['takes another input']),
     (lambda model: model.graph.ClearField('input'), ['has 0 inputs']),
