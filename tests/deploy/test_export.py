@@ -210,6 +210,11 @@ def test_the_largest_logit_and_difference_are_those_of_the_file(exported, traine
         assert item.bytes == os.path.getsize(item.path)
 
 
+def test_a_repeated_format_is_written_once(trained, tmp_path):
+    made = export(str(trained / 'best.ckpt'), ['onnx', 'ONNX'], str(tmp_path))
+    assert [item.format for item in made] == ['ONNX']
+
+
 def test_air_without_an_ascend_names_the_alternative(trained, tmp_path):
     with pytest.raises(ValueError, match='only on a machine with an Ascend.*MINDIR'):
         export(str(trained / 'best.ckpt'), ['MINDIR', 'AIR'], str(tmp_path / 'out'))

@@ -249,6 +249,12 @@ def test_a_run_keeps_the_images_of_what_it_started_from(copied, tmp_path):
     assert task.images['trained'] == kept.to_dict() and lines == []
 
 
+def test_a_pipe_has_no_names(tmp_path):
+    from tinynets.model.pretrained import read_trained
+    os.mkfifo(tmp_path / 'x.safetensors')
+    assert read_trained(str(tmp_path / 'x.safetensors')) is None
+
+
 def test_damaged_names_are_a_damaged_checkpoint(copied):
     """A study begins such a trial again."""
     from tinynets.tasks.restore import check_meta

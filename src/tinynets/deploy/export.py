@@ -45,7 +45,7 @@ def export(checkpoint_path: str, formats: Sequence[str], out: str, weights: str 
     """
     for path in (checkpoint_path, out):
         check_text_path(path)
-    formats = [check_format(name) for name in formats]
+    formats = list(dict.fromkeys(check_format(name) for name in formats))
     with workplace() as folder:
         made: Dict[str, tuple] = {}
         others = [name for name in formats if name != 'AIR']

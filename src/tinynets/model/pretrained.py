@@ -97,7 +97,7 @@ def read_trained(path: str) -> Optional[dict]:
 
     See tinynets.data.trained. A file that cannot be read has none; `read_weights` says what is wrong with it.
     """
-    if not path.lower().endswith('.safetensors'):
+    if not path.lower().endswith('.safetensors') or not os.path.isfile(path):  # a pipe would never end
         return None
     import safetensors
     try:
