@@ -1,7 +1,6 @@
 #include "lite.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "error.h"
 #include "include/api/context.h"
@@ -48,10 +47,6 @@ void Expect(const std::vector<mindspore::MSTensor> &tensors, const std::string &
 }  // namespace
 
 LiteSession::LiteSession(const Arguments &arguments, const Manifest &manifest) : batch_(arguments.batch) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(arguments.model, ignored)) {
-    throw UserError(arguments.model + ": no such model file");
-  }
   const CrashGuard guard;
   Build(arguments, manifest);
   Resize(arguments, manifest);

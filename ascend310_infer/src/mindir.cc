@@ -47,6 +47,7 @@ enum Type {
 };
 constexpr int DEEPEST = 4;              // lists in a list
 constexpr size_t MOST_SIDES = 8;        // of a tensor
+constexpr size_t MOST_CALLS = 5000;     // the time to fuse them grows with the square; networks here have some hundreds
 const std::string REFERENCE = "REF::";  // before the name of a kind of operator
 
 std::string_view View(pbf_reader *message) {
@@ -326,6 +327,7 @@ void Mindir::ReadNode(std::string_view message) {
     if (found != primitives_.end()) call.attributes = found->second;
     call.type = kind.substr(0, kind.find(':'));
   }
+  if (calls.size() == MOST_CALLS) throw UserError("it has more than " + std::to_string(MOST_CALLS) + " operators");
   calls.push_back(std::move(call));
 }
 

@@ -632,6 +632,7 @@ def wide_input(model):
     (lambda model: model.graph.ClearField('input'), ['has 0 inputs']),
     (lambda model: model.graph.ClearField('node'), ['does not depend on its input']),
     (lambda model: model.functions.add(), ['several graphs']),
+    (lambda model: [model.graph.node.add(op_type='REF::ReLU:9') for _ in range(5000)], ['more than 5000 operators']),
     (lambda model: model.ClearField('little_endian'), ['little-endian']),
     (lambda model: model.ClearField('graph'), ['no graph'])])
 def test_a_graph_that_cannot_run_is_one_line(change, words, mindir, build, tmp_path):
